@@ -1,0 +1,136 @@
+"""The error tree.
+
+    Exception
+    ├─ ImproperlyConfigured (Django's; outside, so that ``fail_silently`` cannot swallow it)
+    └─ MailconfigError
+       ├─ SecretUnreadable           the stored token does not open; nothing is sent with it
+       │  └─ DestinationChanged      … because it was entered for another server
+       ├─ TransportError             the far side or the way to it; says at which stage and what became of it
+       │  ├─ HostNotAllowed          no host name, or one that policy forbids: nothing was connected
+       │  ├─ ConnectionFailed        no session (DNS, refused, timeout, banner): the message is untouched
+       │  ├─ TLSFailed               no verified TLS: the login was never shown
+       │  ├─ LoginRefused            the server refused the credentials
+       │  ├─ ProtocolError           the server broke the protocol or a cap
+       │  └─ SessionLost             the connection ended; ``ambiguous`` tells whether the dot had begun
+       └─ DeliveryError              what we refuse to do
+          ├─ InvalidMessage          cannot be queued as it is
+          ├─ NoAccount               no account for this mail
+          ├─ InvalidTransition       the message is not in a state that allows it
+          ├─ LeaseLost               another worker owns the lane
+          ├─ WrongInstallation       this database belongs to another installation
+          └─ Throttled               too many checks or test mails; ``retry_after`` seconds
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .values import ErrorCode, Reply, Stage
+
+
+class MailconfigError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class SecretUnreadable(MailconfigError):
+    """The stored secret cannot be opened: a key is missing or wrong, or the token is damaged."""
+
+
+class DestinationChanged(SecretUnreadable):
+    """The secret was entered for another protocol, host, port, security, authentication or username."""
+
+
+class TransportError(MailconfigError):
+    """Something between us and the server's last reply.
+
+    Attributes:
+        stage: where it happened.
+        code: our own stable word for it.
+        field: the account's field that is probably guilty, or ``""``.
+        reply: the server's reply, if there was one.
+        hint: what probably helps, or ``""``.
+        temporary: whether trying again later may help without anybody changing anything.
+        ambiguous: whether the server may have accepted the message all the same.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        stage: Stage,
+        code: ErrorCode,
+        field: str = "",
+        reply: Reply | None = None,
+        hint: str = "",
+        temporary: bool = True,
+        ambiguous: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.stage = stage
+        self.code = code
+        self.field = field
+        self.reply = reply
+        self.hint = hint
+        self.temporary = temporary
+        self.ambiguous = ambiguous
+
+
+class HostNotAllowed(TransportError):
+    """No host name, or a destination that policy forbids; nothing was connected."""
+
+
+class ConnectionFailed(TransportError):
+    """No session came about: name, connect, banner or EHLO."""
+
+
+class TLSFailed(TransportError):
+    """TLS could not be set up and verified; no credential was sent."""
+
+
+class LoginRefused(TransportError):
+    """The server refused the credentials, or would not let us try."""
+
+
+class ProtocolError(TransportError):
+    """The server broke the protocol, or a cap on what it may send."""
+
+
+class SessionLost(TransportError):
+    """An open session ended: closed, reset or timed out."""
+
+
+class DeliveryError(MailconfigError):
+    """What we refuse to do, and why."""
+
+
+class InvalidMessage(DeliveryError):
+    """The mail cannot be queued as it is."""
+
+
+class NoAccount(DeliveryError):
+    """No account is there to send this mail."""
+
+
+class InvalidTransition(DeliveryError):
+    """The message is not in a state that allows this."""
+
+
+class LeaseLost(DeliveryError):
+    """This worker no longer owns the lane."""
+
+
+class WrongInstallation(DeliveryError):
+    """The database belongs to another installation; nothing is sent from here."""
+
+
+class Throttled(DeliveryError):
+    """Too many checks or test mails of this kind.
+
+    Attributes:
+        retry_after: seconds until one is allowed again.
+    """
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -1,0 +1,42 @@
+"""The rows."""
+
+from .account import Account, AccountKind, Scope
+from .attempt import Attempt, AttemptOutcome
+from .connection_check import CheckKind, CheckState, ConnectionCheck
+from .installation import Installation
+from .lane import PAUSES, Lane, Purpose, WaitReason
+from .mailbox import Mailbox
+from .message import FINAL_STATES, WAITING_STATES, Message, MessageState, Priority
+from .outbound_email import OutboundEmail
+from .recipient import Recipient, RecipientState
+from .smtp_provider import SMTPProvider
+from .tenant import Tenant
+from .tenant_mail_config import TenantMailConfig
+
+__all__ = [
+    "FINAL_STATES",
+    "PAUSES",
+    "WAITING_STATES",
+    "Account",
+    "AccountKind",
+    "Attempt",
+    "AttemptOutcome",
+    "CheckKind",
+    "CheckState",
+    "ConnectionCheck",
+    "Installation",
+    "Lane",
+    "Mailbox",
+    "Message",
+    "MessageState",
+    "OutboundEmail",
+    "Priority",
+    "Purpose",
+    "Recipient",
+    "RecipientState",
+    "SMTPProvider",
+    "Scope",
+    "Tenant",
+    "TenantMailConfig",
+    "WaitReason",
+]

@@ -1,0 +1,398 @@
+"""The account: an identity, a way to connect, and limits. One table for every kind."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from mailconfig.secrets.fields import SealedSecret, SecretField
+from mailconfig.values import Authentication, Secret, Security, SMTPSettings
+
+from .validators import validate_address, validate_host, validate_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .lane import Lane
+
+BIGGEST_PERIOD = 366 * 86400
+DESTINATION_FIELDS = ("send_method", "host", "port", "security", "authentication", "username")
+
+
+class AccountKind(models.TextChoices):
+    """What an account is to the people who keep it."""
+
+    OUTBOUND_EMAIL = "outbound_email", _("outbound e-mail")
+    SMTP_PROVIDER = "smtp_provider", _("SMTP provider")
+    TENANT_CONFIG = "tenant_config", _("tenant mail configuration")
+    MAILBOX = "mailbox", _("mailbox")
+
+
+class Scope(models.TextChoices):
+    """Whose an outbound e-mail is; other kinds are ``user``."""
+
+    USER = "user", _("user")
+    SYSTEM = "system", _("system")
+    SYSTEM_OVERRIDE = "system-override", _("system, with own credentials")
+
+
+class SendMethod(models.TextChoices):
+    """How mail leaves."""
+
+    SMTP = "smtp", "SMTP"
+
+
+class SecurityChoice(models.TextChoices):
+    """:class:`mailconfig.values.Security`, in words for a form."""
+
+    TLS = Security.TLS.value, _("TLS from the start (usually port 465)")
+    STARTTLS = Security.STARTTLS.value, _("STARTTLS, required (usually port 587)")
+    OPPORTUNISTIC = Security.OPPORTUNISTIC.value, _("STARTTLS if the server offers it")
+    NONE = Security.NONE.value, _("none: not encrypted")
+
+
+class AuthenticationChoice(models.TextChoices):
+    """:class:`mailconfig.values.Authentication`, in words for a form."""
+
+    PASSWORD = Authentication.PASSWORD.value, _("user name and password")
+    OAUTH2 = Authentication.OAUTH2.value, _("OAuth 2 access token")
+    NONE = Authentication.NONE.value, _("none")
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    """Accounts that are there, and those that may be used."""
+
+    def kept(self) -> Self:
+        """Those not deleted."""
+        return self.filter(deleted_at=None)
+
+    def usable(self) -> Self:
+        """Those that may send: kept and enabled."""
+        return self.kept().filter(is_enabled=True)
+
+
+class Account(models.Model):
+    """Written by people and by key rotation only; all that changes while mail flows is on its lanes.
+
+    ``revision`` grows with every save, so that a drain sees in one comparison that something was edited.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=16, choices=AccountKind.choices)
+    scope = models.CharField(_("scope"), max_length=16, choices=Scope.choices, default=Scope.USER)
+    tenant = models.ForeignKey(
+        "mailconfig.Tenant",
+        on_delete=models.PROTECT,
+        verbose_name=_("tenant"),
+        related_name="accounts",
+        null=True,
+        blank=True,
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        verbose_name=_("owner"),
+        related_name="mail_accounts",
+        null=True,
+        blank=True,
+    )
+    name = models.CharField(_("name"), max_length=255, blank=True, validators=[validate_line])
+    preset = models.CharField(_("mail service"), max_length=32, blank=True)
+    is_enabled = models.BooleanField(
+        _("enabled"), default=True, help_text=_("A disabled account keeps its mail queued.")
+    )
+    is_default = models.BooleanField(
+        _("default account"),
+        default=False,
+        help_text=_("Takes what the project sends without naming an account."),
+    )
+
+    from_email = models.CharField(
+        _("from address"), max_length=254, blank=True, validators=[validate_address]
+    )
+    from_name = models.CharField(_("from name"), max_length=255, blank=True, validators=[validate_line])
+    reply_to_email = models.CharField(
+        _("reply-to address"), max_length=254, blank=True, validators=[validate_address]
+    )
+    reply_to_name = models.CharField(
+        _("reply-to name"), max_length=255, blank=True, validators=[validate_line]
+    )
+    envelope_from = models.CharField(
+        _("bounce address"),
+        max_length=254,
+        blank=True,
+        validators=[validate_address],
+        help_text=_("Where bounces go (MAIL FROM). Empty: the from address."),
+    )
+
+    send_method = models.CharField(
+        _("send method"), max_length=16, choices=SendMethod.choices, default=SendMethod.SMTP
+    )
+    host = models.CharField(_("server"), max_length=255, blank=True, validators=[validate_host])
+    port = models.PositiveIntegerField(
+        _("port"), default=587, validators=[MinValueValidator(1), MaxValueValidator(65535)]
+    )
+    security = models.CharField(
+        _("encryption"), max_length=16, choices=SecurityChoice.choices, default=SecurityChoice.STARTTLS
+    )
+    authentication = models.CharField(
+        _("login"), max_length=16, choices=AuthenticationChoice.choices, default=AuthenticationChoice.PASSWORD
+    )
+    username = models.CharField(_("user name"), max_length=255, blank=True, validators=[validate_line])
+    secret = SecretField(_("password"), null=True, blank=True)
+
+    limit_count = models.PositiveIntegerField(
+        _("mails per period"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: no limit. 0: nothing is sent."),
+    )
+    limit_period = models.PositiveIntegerField(
+        _("period in seconds"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(BIGGEST_PERIOD)],
+    )
+    limit_per_day = models.PositiveIntegerField(_("mails per day"), null=True, blank=True)
+    limit_per_week = models.PositiveIntegerField(_("mails per week"), null=True, blank=True)
+    limit_in_out_per_day = models.PositiveIntegerField(
+        _("mails in and out per day"), null=True, blank=True
+    )
+    max_retries = models.PositiveSmallIntegerField(
+        _("retries"), null=True, blank=True, help_text=_("Empty: as the deployment says.")
+    )
+
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    updated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = AccountQuerySet.as_manager()
+
+    kind_of_class: ClassVar[AccountKind | None] = None
+    _stored_destination: tuple[object, ...] | None = None
+
+    class Meta:
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
+        ordering: ClassVar = ["name", "id"]
+        permissions: ClassVar = [
+            ("test_account", "Can test an account's connection and send a test mail"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="mailconfig_account_kind_known", condition=Q(kind__in=AccountKind.values)
+            ),
+            models.CheckConstraint(
+                name="mailconfig_account_security_known", condition=Q(security__in=Security)
+            ),
+            models.CheckConstraint(
+                name="mailconfig_account_authentication_known", condition=Q(authentication__in=Authentication)
+            ),
+            models.CheckConstraint(
+                name="mailconfig_account_port_valid", condition=Q(port__gte=1, port__lte=65535)
+            ),
+            models.CheckConstraint(
+                name="mailconfig_account_limit_has_period",
+                condition=Q(limit_count=None) | Q(limit_period__gte=1),
+            ),
+            models.CheckConstraint(
+                name="mailconfig_account_deleted_has_no_secret",
+                condition=Q(deleted_at=None) | Q(secret=None),
+            ),
+            models.CheckConstraint(
+                name="mailconfig_account_scope_of_kind",
+                condition=Q(scope=Scope.USER) | Q(kind=AccountKind.OUTBOUND_EMAIL),
+            ),
+            models.UniqueConstraint(
+                name="mailconfig_one_system_account",
+                fields=["scope"],
+                condition=Q(scope=Scope.SYSTEM, deleted_at=None),
+            ),
+            models.UniqueConstraint(
+                name="mailconfig_one_override_per_owner",
+                fields=["owner"],
+                condition=Q(scope=Scope.SYSTEM_OVERRIDE, deleted_at=None),
+            ),
+            models.UniqueConstraint(
+                name="mailconfig_one_config_per_tenant",
+                fields=["tenant"],
+                condition=Q(kind=AccountKind.TENANT_CONFIG, deleted_at=None),
+            ),
+            models.UniqueConstraint(
+                name="mailconfig_one_default_account",
+                fields=["is_default"],
+                condition=Q(is_default=True, deleted_at=None),
+            ),
+            models.CheckConstraint(
+                name="mailconfig_tenant_config_has_tenant",
+                condition=~Q(kind=AccountKind.TENANT_CONFIG) | Q(tenant__isnull=False),
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["from_email"], name="mailconfig_account_from")]
+
+    def __str__(self) -> str:
+        return self.name or self.from_email or self.username or f"{self.get_kind_display()} {self.pk}"
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Iterable[str], values: Iterable[Any]) -> Self:
+        """Remember the destination the stored secret was entered for."""
+        account = super().from_db(db, list(field_names), list(values))  # type: ignore[arg-type]
+        if not set(DESTINATION_FIELDS) & account.get_deferred_fields():
+            account._stored_destination = account._own_destination()
+        return account
+
+    def _own_destination(self) -> tuple[object, ...]:
+        if self.scope == Scope.SYSTEM_OVERRIDE:
+            return (self.username,)
+        return tuple(getattr(self, name) for name in DESTINATION_FIELDS)
+
+    def server(self) -> Account:
+        """The account whose host, port and encryption count: an override's is the system account.
+
+        Raises:
+            ValidationError: an override without a system account.
+        """
+        if self.scope != Scope.SYSTEM_OVERRIDE:
+            return self
+        system = Account.objects.kept().filter(scope=Scope.SYSTEM).first()
+        if system is None:
+            raise ValidationError({"scope": _("There is no system account whose server could be used.")})
+        return system
+
+    def secret_binding(self) -> str:
+        """The destination that the secret is bound to, effective fall-backs applied."""
+        server = self.server()
+        parts = (
+            server.send_method,
+            server.host.strip().lower(),
+            str(server.port),
+            server.security,
+            server.authentication,
+            self.username,
+        )
+        return "\x1f".join(parts)
+
+    def destination_changed(self) -> bool:
+        """Whether the stored secret would newly reach another server or user name.
+
+        A system server that moves under its overrides is caught when the secret is opened: it is bound
+        to the effective destination (:meth:`secret_binding`).
+        """
+        return (
+            self._stored_destination is not None
+            and isinstance(self.secret, SealedSecret)
+            and self._stored_destination != self._own_destination()
+        )
+
+    def clean(self) -> None:
+        """What must hold of one row, whoever writes it.
+
+        Raises:
+            ValidationError: by field.
+        """
+        super().clean()
+        errors: dict[str, Any] = {}
+        if self.destination_changed():
+            errors["secret"] = ValidationError(
+                _("The server, encryption, login or user name changed: enter the password again."),
+                code="destination_changed",
+            )
+        if self.authentication != Authentication.NONE and not errors:
+            if not self.username:
+                errors["username"] = ValidationError(_("A login needs a user name."), code="required")
+            if self.secret is None:
+                errors["secret"] = ValidationError(_("A login needs a password."), code="required")
+        if not self.host and self.scope != Scope.SYSTEM_OVERRIDE:
+            errors["host"] = ValidationError(_("Name the mail server."), code="required")
+        if self.limit_count is not None and not self.limit_period:
+            errors["limit_period"] = ValidationError(_("Say how long the period is."), code="required")
+        if self.kind == AccountKind.TENANT_CONFIG and self.tenant_id is None:
+            errors["tenant"] = ValidationError(_("Choose the tenant."), code="required")
+        if errors:
+            raise ValidationError(errors)
+
+    def save(self, **kwargs: Any) -> None:
+        """Store the row; a new one gets its sending lane.
+
+        Raises:
+            ValidationError: the destination changed and no new secret came with it.
+        """
+        from .lane import Lane, Purpose
+
+        if self.kind_of_class is not None:
+            self.kind = self.kind_of_class
+        if self.destination_changed():
+            raise ValidationError(
+                {"secret": _("The server, encryption, login or user name changed: enter the password again.")},
+                code="destination_changed",
+            )
+        adding = self._state.adding
+        update_fields = kwargs.get("update_fields")
+        if not adding:
+            self.revision = F("revision") + 1  # type: ignore[assignment]
+            if update_fields is not None:
+                kwargs["update_fields"] = {*update_fields, "revision", "updated_at"}
+        with transaction.atomic(using=kwargs.get("using")):
+            super().save(**kwargs)
+            if adding:
+                Lane.objects.get_or_create(account_id=self.pk, purpose=Purpose.SEND)
+        self._stored_destination = self._own_destination()
+        if not adding:
+            self.refresh_from_db(fields=["revision"])
+
+    @property
+    def lane(self) -> Lane:
+        """The lane that sends."""
+        from .lane import Purpose
+
+        return self.lanes.get(purpose=Purpose.SEND)
+
+    @property
+    def sender(self) -> str:
+        """The address mail comes from; ``""`` if the account has none."""
+        if self.from_email:
+            return self.from_email
+        if "@" in self.username:
+            return self.username
+        return getattr(self.owner, "email", "") or ""
+
+    @property
+    def reverse_path(self) -> str:
+        """What MAIL FROM says (RFC 5321 §3.3)."""
+        return self.envelope_from or self.sender
+
+    def transport_settings(self, *, ehlo_name: str = "") -> SMTPSettings:
+        """What a transport needs to connect, fall-backs applied."""
+        server = self.server()
+        secret: Secret | None = self.secret
+        if isinstance(secret, SealedSecret):
+            secret = secret.bound_to(self.secret_binding())
+        return SMTPSettings(
+            host=server.host,
+            port=server.port,
+            security=Security(server.security),
+            authentication=Authentication(server.authentication),
+            username=self.username,
+            secret=secret,
+            ehlo_name=ehlo_name,
+        )
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether a secret is stored; asks nothing of the keys."""
+        return self.secret is not None

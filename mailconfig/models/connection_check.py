@@ -1,0 +1,88 @@
+"""A check of a connection, or a test mail: what was asked, by whom, and what came of it stage by stage."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from .account import Account
+
+
+class CheckKind(models.TextChoices):
+    """What was asked for."""
+
+    CONNECTION = "connection", _("connection test")
+    TEST_MAIL = "test_mail", _("test mail")
+
+
+class CheckState(models.TextChoices):
+    """How far it is."""
+
+    PENDING = "pending", _("waiting")
+    RUNNING = "running", _("running")
+    PASSED = "passed", _("passed")
+    FAILED = "failed", _("failed")
+
+
+class ConnectionCheck(models.Model):
+    """Holds no secret. Checks of unsaved values have no account."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=16, choices=CheckKind.choices)
+    state = models.CharField(_("state"), max_length=8, choices=CheckState.choices, default=CheckState.PENDING)
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="checks", null=True, verbose_name=_("account")
+    )
+    tenant = models.ForeignKey(
+        "mailconfig.Tenant", on_delete=models.CASCADE, related_name="+", null=True
+    )
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, related_name="+", null=True
+    )
+    host = models.CharField(_("server"), max_length=255, blank=True)
+    port = models.PositiveIntegerField(_("port"), null=True)
+    username = models.CharField(_("user name"), max_length=255, blank=True)
+    recipient = models.CharField(_("recipient"), max_length=254, blank=True)
+
+    stage = models.CharField(_("failed at"), max_length=16, blank=True)
+    code = models.CharField(_("code"), max_length=32, blank=True)
+    guilty_field = models.CharField(_("look at"), max_length=32, blank=True)
+    message = models.TextField(_("result"), blank=True)
+    hint = models.TextField(_("hint"), blank=True)
+    server_text = models.TextField(_("the server's words"), blank=True)
+    stages = models.JSONField(_("stages"), default=list)
+    """``[{"stage", "outcome", "milliseconds", "detail"}]`` in their order."""
+    created_at = models.DateTimeField(_("asked"), db_default=Now(), editable=False)
+    started_at = models.DateTimeField(_("started"), null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+
+    class Meta:
+        verbose_name = _("connection check")
+        verbose_name_plural = _("connection checks")
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(name="mailconfig_check_state_known", condition=Q(state__in=CheckState.values)),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["created_at"], name="mailconfig_check_created"),
+            models.Index(
+                fields=["requested_by", "host", "username", "created_at"], name="mailconfig_check_throttle"
+            ),
+            models.Index(
+                fields=["created_at"], name="mailconfig_check_pending", condition=Q(state__in=["pending", "running"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.host}: {self.get_state_display()}"
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended well."""
+        return self.state == CheckState.PASSED

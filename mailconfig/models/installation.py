@@ -1,0 +1,25 @@
+"""Which installation this database belongs to, so that a copy of it sends nothing."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+
+class Installation(models.Model):
+    """A single row, written by the first drain and changed by ``mailconfig_adopt`` only."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    name = models.CharField(max_length=255)
+    adopted_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(name="mailconfig_one_installation", condition=Q(id=1)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,111 @@
+"""The lane: one row per account and purpose with all that changes while mail flows."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from .account import Account
+
+
+class Purpose(models.TextChoices):
+    """What a lane is for."""
+
+    SEND = "send", _("sending")
+    SYNC = "sync", _("syncing")
+
+
+class WaitReason(models.TextChoices):
+    """Why a lane, or a message of its own, waits. Stable words for callers, and words for people."""
+
+    LIMIT = "limit", _("The account's limit is reached.")
+    SERVER_LIMIT = "server_limit", _("The mail server says its limit is reached.")
+    SERVER_AWAY = "server_away", _("The mail server cannot be reached; we try again.")
+    LOGIN_RETRY = "login_retry", _("The mail server refused the login; one more try is made.")
+    PAUSED_LOGIN = "paused_login", _("The mail server refuses the login. Check user name and password.")
+    PAUSED_CONFIG = "paused_config", _("The connection's settings do not work. Check them.")
+    PAUSED_SENDER = "paused_sender", _("The mail server refuses the sender's address.")
+    PAUSED_PROTOCOL = "paused_protocol", _("The mail server does not speak SMTP properly.")
+    SECRET_UNREADABLE = "secret_unreadable", _("The stored password cannot be read. Enter it again.")  # noqa: S105
+    DISABLED = "disabled", _("The account is disabled.")
+    NO_SENDER = "no_sender", _("The account has no from address.")
+    SYNC_STALE = "sync_stale", _("The mailbox must be synced before it sends.")
+    WRONG_INSTALLATION = "wrong_installation", _("This database belongs to another installation.")
+    SCHEDULED = "scheduled", _("It is not due yet.")
+    RETRY = "retry", _("The mail server asked to try again later.")
+    BUSY = "busy", _("Its turn has not come yet.")
+    UNKNOWN_OUTCOME = "unknown_outcome", _("It may or may not have been accepted; we wait for certainty.")
+    INTERNAL_ERROR = "internal_error", _("An error of our own; we try again.")
+
+
+PAUSES = frozenset(
+    {
+        WaitReason.PAUSED_LOGIN,
+        WaitReason.PAUSED_CONFIG,
+        WaitReason.PAUSED_SENDER,
+        WaitReason.PAUSED_PROTOCOL,
+        WaitReason.SECRET_UNREADABLE,
+    }
+)
+"""Reasons that last until credentials change or somebody tests the connection."""
+
+
+class Lane(models.Model):
+    """Owned by at most one drain at a time: the one whose token it holds, until ``lease_until``."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="lanes")
+    purpose = models.CharField(max_length=8, choices=Purpose.choices, default=Purpose.SEND)
+
+    due_at = models.DateTimeField(_("due"), null=True, editable=False)
+    """A hint when to drain; the messages themselves are the truth."""
+    rung_at = models.DateTimeField(null=True, editable=False)
+    """When a worker was last called for it."""
+    lease_token = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    worker = models.CharField(max_length=128, blank=True, editable=False)
+
+    wait_reason = models.CharField(
+        _("waits because"), max_length=24, choices=WaitReason.choices, blank=True, editable=False
+    )
+    """What holds the whole lane back; empty: nothing."""
+    wait_since = models.DateTimeField(_("waits since"), null=True, editable=False)
+    wait_until = models.DateTimeField(_("waits until"), null=True, editable=False)
+    """``None`` with a reason: until somebody acts."""
+    wait_text = models.TextField(blank=True, editable=False)
+    """The server's own words behind the reason, cleaned and cut; for staff."""
+
+    validated_at = models.DateTimeField(_("proved"), null=True, editable=False)
+    last_success_at = models.DateTimeField(_("last success"), null=True, editable=False)
+    last_error_at = models.DateTimeField(_("last error"), null=True, editable=False)
+    last_error_code = models.CharField(max_length=32, blank=True, editable=False)
+    last_error_text = models.TextField(blank=True, editable=False)
+    strikes = models.PositiveSmallIntegerField(default=0, editable=False)
+    """Refused senders or broken protocol in a row."""
+    failures = models.PositiveSmallIntegerField(default=0, editable=False)
+    """Failed connections in a row; chooses the back-off."""
+
+    class Meta:
+        verbose_name = _("lane")
+        verbose_name_plural = _("lanes")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "purpose"], name="mailconfig_one_lane_per_purpose"),
+            models.CheckConstraint(
+                name="mailconfig_lane_lease_whole",
+                condition=Q(lease_token=None, lease_until=None)
+                | Q(lease_token__isnull=False, lease_until__isnull=False),
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], name="mailconfig_lane_due", condition=Q(due_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.purpose}"
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether somebody has to act before it goes on."""
+        return self.wait_reason in PAUSES

@@ -1,0 +1,133 @@
+"""A message: envelope, bytes, state. Only ``delivery`` writes the state."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from .account import Account
+from .lane import WaitReason
+
+
+class MessageState(models.TextChoices):
+    """The states of a message; the diagram is in :mod:`mailconfig.delivery`."""
+
+    PREPARING = "preparing", _("preparing")
+    QUEUED = "queued", _("queued")
+    HANDING_OVER = "handing_over", _("being handed over")
+    SENT = "sent", _("sent")
+    PARTIAL = "partial", _("sent to some")
+    FAILED = "failed", _("failed")
+    HELD = "held", _("held")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+FINAL_STATES = frozenset(
+    {MessageState.SENT, MessageState.PARTIAL, MessageState.FAILED, MessageState.CANCELLED}
+)
+WAITING_STATES = frozenset(
+    {MessageState.PREPARING, MessageState.QUEUED, MessageState.HANDING_OVER, MessageState.HELD}
+)
+
+
+class Priority(models.IntegerChoices):
+    """Within an account, what goes first."""
+
+    HIGH = 0, _("high")
+    NORMAL = 1, _("normal")
+    LOW = 2, _("low")
+
+
+class Message(models.Model):
+    """One mail of one account. Rendered once: every attempt sends the same bytes."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="messages", verbose_name=_("account"), db_index=False
+    )
+    tenant = models.ForeignKey(
+        "mailconfig.Tenant", on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
+    )
+    state = models.CharField(
+        _("state"), max_length=16, choices=MessageState.choices, default=MessageState.QUEUED
+    )
+    priority = models.SmallIntegerField(_("priority"), choices=Priority.choices, default=Priority.NORMAL)
+    not_before = models.DateTimeField(_("not before"), db_default=Now())
+    """When it is due, by the database's clock; also its place in the queue."""
+
+    envelope_from = models.CharField(_("envelope sender"), max_length=254, blank=True)
+    subject = models.CharField(_("subject"), max_length=998, blank=True)
+    message_id = models.CharField("Message-ID", max_length=255)
+    size = models.PositiveIntegerField(_("size"), default=0)
+    body = models.BinaryField(null=True, editable=False)
+    """The RFC 5322 bytes with CRLF line ends; ``None`` once erased, or when they are in ``stored_as``."""
+    stored_as = models.CharField(max_length=255, blank=True, editable=False)
+    """The bytes' name in Django storage."""
+    eight_bit = models.BooleanField(default=False, editable=False)
+
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    """Those that count towards the retries."""
+    internal_errors = models.PositiveSmallIntegerField(default=0, editable=False)
+    wait_reason = models.CharField(
+        _("waits because"), max_length=24, choices=WaitReason.choices, blank=True
+    )
+    """Its own reason; what holds the whole lane back stands on the lane."""
+    error_code = models.CharField(_("error"), max_length=32, blank=True)
+    error_text = models.TextField(_("the server's words"), blank=True)
+
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True, editable=False)
+    is_test = models.BooleanField(_("test mail"), default=False, editable=False)
+    created_at = models.DateTimeField(_("queued"), db_default=Now(), editable=False)
+    handed_over_at = models.DateTimeField(null=True, editable=False)
+    settled_at = models.DateTimeField(_("settled"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        permissions: ClassVar = [
+            ("view_content", "Can see what a message says"),
+            ("steer_message", "Can retry, release and cancel messages"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="mailconfig_message_state_known", condition=Q(state__in=MessageState.values)
+            ),
+            models.UniqueConstraint(
+                fields=["account", "idempotency_key"], name="mailconfig_message_idempotent"
+            ),
+            models.CheckConstraint(
+                name="mailconfig_message_settled_when_final",
+                condition=Q(state__in=sorted(FINAL_STATES), settled_at__isnull=False)
+                | Q(state__in=sorted(WAITING_STATES), settled_at=None),
+            ),
+        ]
+        indexes: ClassVar = [
+            # What is due is read from here, a range per priority: its cost knows neither history nor backlog.
+            models.Index(
+                fields=["account", "priority", "not_before", "id"],
+                name="mailconfig_message_queue",
+                condition=Q(state="queued"),
+            ),
+            models.Index(
+                fields=["state", "account", "handed_over_at"],
+                name="mailconfig_message_open",
+                condition=Q(state__in=["handing_over", "held", "preparing"]),
+            ),
+            models.Index(fields=["account", "-id"], name="mailconfig_message_account"),
+            models.Index(
+                fields=["settled_at"], name="mailconfig_message_settled", condition=Q(settled_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject or self.message_id
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return self.state in FINAL_STATES

@@ -1,0 +1,28 @@
+"""A user's own way to send mail."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from .account import Account, AccountKind, AccountQuerySet
+
+
+class OutboundEmailManager(models.Manager["OutboundEmail"]):
+    """Sees accounts of this kind only."""
+
+    def get_queryset(self) -> AccountQuerySet:  # type: ignore[override]
+        """Those of this kind."""
+        return AccountQuerySet(self.model, using=self._db).filter(kind=AccountKind.OUTBOUND_EMAIL)
+
+
+class OutboundEmail(Account):
+    """A user's own way to send mail. Needs no columns of its own."""
+
+    kind_of_class = AccountKind.OUTBOUND_EMAIL
+    objects = OutboundEmailManager()
+
+    class Meta:
+        proxy = True
+        verbose_name = _("outbound e-mail")
+        verbose_name_plural = _("outbound e-mails")

@@ -1,0 +1,28 @@
+"""A connection of the back office to a provider of SMTP."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from .account import Account, AccountKind, AccountQuerySet
+
+
+class SMTPProviderManager(models.Manager["SMTPProvider"]):
+    """Sees accounts of this kind only."""
+
+    def get_queryset(self) -> AccountQuerySet:  # type: ignore[override]
+        """Those of this kind."""
+        return AccountQuerySet(self.model, using=self._db).filter(kind=AccountKind.SMTP_PROVIDER)
+
+
+class SMTPProvider(Account):
+    """A connection of the back office to a provider of SMTP. Needs no columns of its own."""
+
+    kind_of_class = AccountKind.SMTP_PROVIDER
+    objects = SMTPProviderManager()
+
+    class Meta:
+        proxy = True
+        verbose_name = _("SMTP provider")
+        verbose_name_plural = _("SMTP providers")

@@ -1,0 +1,42 @@
+"""A tenant: the organisation that accounts and mail belong to."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class Tenant(models.Model):
+    """An organisation with members. Its slug is a host label (RFC 1035 §2.3.1): it may stand in a host name."""
+
+    slug = models.CharField(
+        _("short name"),
+        max_length=63,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z",
+                _("Lower-case letters, digits and hyphens only; it may stand in a host name."),
+            )
+        ],
+        help_text=_("Stands in addresses such as acme.example.com."),
+    )
+    name = models.CharField(_("name"), max_length=255)
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, verbose_name=_("members"), related_name="mail_tenants", blank=True
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("tenant")
+        verbose_name_plural = _("tenants")
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

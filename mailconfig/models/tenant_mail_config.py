@@ -1,0 +1,28 @@
+"""The one connection through which a tenant's mail leaves."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from .account import Account, AccountKind, AccountQuerySet
+
+
+class TenantMailConfigManager(models.Manager["TenantMailConfig"]):
+    """Sees accounts of this kind only."""
+
+    def get_queryset(self) -> AccountQuerySet:  # type: ignore[override]
+        """Those of this kind."""
+        return AccountQuerySet(self.model, using=self._db).filter(kind=AccountKind.TENANT_CONFIG)
+
+
+class TenantMailConfig(Account):
+    """The one connection through which a tenant's mail leaves. Needs no columns of its own."""
+
+    kind_of_class = AccountKind.TENANT_CONFIG
+    objects = TenantMailConfigManager()
+
+    class Meta:
+        proxy = True
+        verbose_name = _("tenant mail configuration")
+        verbose_name_plural = _("tenant mail configurations")

@@ -1,0 +1,254 @@
+"""Plain values that the layers hand to each other; nothing here knows Django, DRF or Celery."""
+
+from __future__ import annotations
+
+import enum
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import NoReturn
+
+
+class Security(enum.StrEnum):
+    """How a connection is protected."""
+
+    NONE = "none"
+    OPPORTUNISTIC = "opportunistic"
+    """STARTTLS when offered (and then verified); never a login without it unless allowed."""
+    STARTTLS = "starttls"
+    """STARTTLS, required (RFC 3207)."""
+    TLS = "tls"
+    """TLS from the first byte (RFC 8314 §3)."""
+
+
+class Authentication(enum.StrEnum):
+    """How we log in."""
+
+    NONE = "none"
+    PASSWORD = "password"  # noqa: S105 - the name of a method, not a password
+    OAUTH2 = "oauth2"
+
+
+class Stage(enum.StrEnum):
+    """The steps of an SMTP transaction, in their order; what a failure or a check names."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    BANNER = "banner"
+    TLS = "tls"
+    EHLO = "ehlo"
+    LOGIN = "login"
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+    DATA = "data"
+    BODY = "body"
+    DOT = "dot"
+
+
+class ErrorCode(enum.StrEnum):
+    """The small stable vocabulary that every surface shows (CONTRACTS: every surface)."""
+
+    HOST_NOT_ALLOWED = "host_not_allowed"
+    CONNECT_FAILED = "connect_failed"
+    TLS_FAILED = "tls_failed"
+    AUTH_FAILED = "auth_failed"
+    SENDER_REFUSED = "sender_refused"
+    RECIPIENT_REFUSED = "recipient_refused"
+    PROTOCOL_ERROR = "protocol_error"
+    TIMEOUT = "timeout"
+
+
+class Secret:
+    """A password or token that does not show itself.
+
+    ``repr`` and ``str`` are ``***``; it is no ``str``, cannot be pickled or put into JSON, and gives its
+    text only to :meth:`reveal`, which transports alone call.
+    """
+
+    __slots__ = ("_open",)
+
+    def __init__(self, value: str | Callable[[], str]) -> None:
+        self._open: Callable[[], str] = value if callable(value) else (lambda: value)
+
+    def reveal(self) -> str:
+        """The secret itself.
+
+        Raises:
+            SecretUnreadable: the stored token does not open with the keys there are, or the secret
+                was entered for another destination.
+        """
+        return self._open()
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self.reveal().encode(), other.reveal().encode())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a Secret cannot be serialised"
+        raise TypeError(msg)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self.__reduce__()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPolicy:
+    """Where connections may go. The defaults are those of a server on the public internet."""
+
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks that are allowed although they are not public."""
+    allowed_hosts: frozenset[str] = frozenset()
+    """Lower-case host names whose addresses need not be public."""
+    allowed_ports: frozenset[int] | None = frozenset({25, 465, 587, 2465, 2525, 2587})
+    """``None`` allows any port from 1 to 65535."""
+    allow_plain_login: bool = False
+    """May a login cross an unencrypted connection?"""
+    ca_file: str | None = None
+    """PEM file of further certificate authorities; ``None`` trusts the system's."""
+    resolve_timeout: float = 2.0
+    """Seconds one look-up may take."""
+    max_addresses: int = 2
+    """How many addresses of a name are tried."""
+    max_reply_bytes: int = 64 * 1024
+    """The most one reply of a server may hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds to wait at each phase. ``dot`` is RFC 5321 §4.5.3.2.6: never shorter in production."""
+
+    connect: float = 10.0
+    banner: float = 30.0
+    command: float = 60.0
+    data: float = 120.0
+    block: float = 60.0
+    dot: float = 600.0
+    quit: float = 2.0
+    total: float | None = None
+    """One deadline over everything, for connections made during a request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SMTPSettings:
+    """All that is needed to open a session."""
+
+    host: str
+    port: int
+    security: Security
+    authentication: Authentication = Authentication.NONE
+    username: str = ""
+    secret: Secret | None = None
+    ehlo_name: str = ""
+    """What we call ourselves in EHLO; empty: the machine's own name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's reply (RFC 5321 §4.2), cleaned: printable text, cut to a sane length."""
+
+    code: int
+    text: str = ""
+    enhanced: str = ""
+    """RFC 3463 status such as ``5.7.1``; empty where the server gave none."""
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.code < 300
+
+    @property
+    def is_transient(self) -> bool:
+        return 400 <= self.code < 500
+
+    @property
+    def is_permanent(self) -> bool:
+        return 500 <= self.code < 600
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What MAIL and RCPT say (RFC 5321 §3.3)."""
+
+    sender: str
+    """Reverse-path without brackets; empty is the null sender."""
+    recipients: tuple[str, ...]
+    size: int = 0
+    """Octets of the message, for SIZE (RFC 1870)."""
+    eight_bit: bool = False
+    """The message has octets above 127 and needs 8BITMIME (RFC 6152)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeOutcome:
+    """The replies to MAIL, every RCPT (in the envelope's order) and DATA."""
+
+    sender: Reply
+    recipients: tuple[Reply, ...]
+    data: Reply | None
+    """``None``: DATA was not open for a body (nobody was accepted); a 354 means the body may be written."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.data is not None and self.data.code == 354
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the server said after (the last) EHLO."""
+
+    pipelining: bool = False
+    size_limit: int | None = None
+    eight_bit_mime: bool = False
+    smtputf8: bool = False
+    starttls: bool = False
+    auth: frozenset[str] = frozenset()
+    """Upper-case SASL mechanism names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageResult:
+    """One stage of a check."""
+
+    stage: Stage
+    outcome: str
+    """``ok``, ``failed`` or ``skipped``."""
+    milliseconds: int = 0
+    detail: str = ""
+    """The server's own words or ours, cleaned: for staff only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What came of a check of a connection (or of a test mail)."""
+
+    ok: bool
+    stages: tuple[StageResult, ...] = field(default=())
+    code: ErrorCode | None = None
+    stage: Stage | None = None
+    guilty_field: str = ""
+    """The account's field to look at: host, port, security, username, secret, from_email, …"""
+    message: str = ""
+    """For a person, in words without the server's own."""
+    hint: str = ""
+    """What probably helps, where the cause is a common one."""
+    server_text: str = ""
+    """The server's own words, cleaned and cut; staff only."""
