@@ -1,0 +1,181 @@
+"""The encrypted model field, on top of django-encrypted-model-fields and without its defects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django.core.exceptions import FieldError, ImproperlyConfigured
+from django.db import models
+from django.db.models.expressions import Case, Value
+from django.db.models.functions import Cast
+from django.db.models.query_utils import DeferredAttribute
+from django.utils.text import capfirst
+
+from mailconfig.values import Secret
+
+from . import keyring
+from .forms import SecretFormField, SecretInput
+from .sealed import SealedSecret
+
+if TYPE_CHECKING:
+    from django import forms
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    EncryptedTextField = models.TextField[Any, Any]
+else:
+    try:
+        from encrypted_model_fields.fields import EncryptedTextField
+    except ImproperlyConfigured:
+        # It reads the key when it is imported. All that would use that key is overridden below, so without
+        # one the plain column does: models load, and the system check says what is missing.
+        EncryptedTextField = models.TextField
+
+_UNSEALED = "***"
+
+
+class SecretAttribute(DeferredAttribute):
+    """The attribute on instances: holds a ``Secret`` or ``None``, and refuses text."""
+
+    def __set__(self, instance: models.Model, value: object) -> None:
+        if value == "":
+            value = None
+        if value is not None and not isinstance(value, Secret):
+            msg = (
+                f"{type(instance).__name__}.{self.field.attname} takes a mailconfig.values.Secret or None, "
+                f"not {type(value).__name__}: wrap the text, Secret(text)"
+            )
+            raise TypeError(msg)
+        instance.__dict__[self.field.attname] = value
+
+
+class SecretField(EncryptedTextField):
+    """A nullable column of tokens; NULL is "no secret".
+
+    Values are ``Secret`` or ``None``. A row that was loaded holds a ``SealedSecret``: nothing is decrypted
+    until ``bound_to(binding).reveal()``, and saving it writes the very same token, whatever the keys
+    are. A plain ``Secret`` is sealed when its instance is saved (``save``, ``bulk_create``) for
+    ``instance.secret_binding()``, a method that the model owes and that names the destination. Without an
+    instance there is no destination: ``update(secret=Secret(…))`` and ``bulk_update`` of a secret not
+    saved yet raise TypeError. Only ``isnull`` can be looked up. Serialised (``dumpdata``) it is null.
+    """
+
+    descriptor_class = SecretAttribute
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        refused = sorted(
+            option for option in ("unique", "primary_key", "db_index", "choices", "default", "db_default")
+            if kwargs.get(option)
+        )
+        if refused:
+            msg = f"a SecretField takes no {', '.join(refused)}: no two tokens are alike"
+            raise TypeError(msg)
+        super().__init__(*args, **{"blank": True, **kwargs, "null": True})
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "mailconfig.secrets.fields.SecretField", args, kwargs
+
+    def get_internal_type(self) -> str:
+        return "TextField"
+
+    # From the database and from elsewhere
+
+    def from_db_value(self, value: str | None, *_args: object) -> SealedSecret | None:
+        return SealedSecret(value) if value else None
+
+    def to_python(self, value: Any) -> Secret | None:
+        if value is None or isinstance(value, Secret):
+            return value
+        return Secret(str(value)) if value != "" else None
+
+    def save_form_data(self, instance: models.Model, data: Any) -> None:
+        """Take over what a form holds; ``None`` (nothing was entered) keeps what is stored."""
+        if data is not None:
+            setattr(instance, self.attname, data)
+
+    # To the database
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> SealedSecret | None:  # noqa: ARG002 - Django's signature
+        value: Secret | None = getattr(model_instance, self.attname)
+        if value is None or isinstance(value, SealedSecret):
+            return value
+        sealed = self._seal(value, model_instance)
+        setattr(model_instance, self.attname, sealed)
+        return sealed
+
+    def _seal(self, secret: Secret, instance: models.Model) -> SealedSecret | None:
+        text = secret.reveal()
+        return SealedSecret(keyring.seal(text, binding=cast("Any", instance).secret_binding())) if text else None
+
+    def get_prep_value(self, value: Any) -> str | None:
+        """The token; a secret that has none yet is ``***`` (constraints are validated before saving)."""
+        if value is None or value == "":
+            return None
+        if isinstance(value, SealedSecret):
+            return value.token
+        if isinstance(value, Secret):
+            return _UNSEALED
+        raise TypeError(_not_storable(self, value))
+
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:  # noqa: ARG002 - Django's signature
+        if hasattr(value, "as_sql"):
+            # An expression: the rows of bulk_update, or what would store another column's text as a token.
+            if not _holds_only_secrets(value):
+                msg = f"{self.name} cannot be set to an SQL expression"
+                raise FieldError(msg)
+            return value
+        if isinstance(value, Secret) and not isinstance(value, SealedSecret):
+            raise TypeError(_not_storable(self, value))
+        return self.get_prep_value(value)
+
+    # What would give it away
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        if lookup_name != "isnull":
+            msg = f"{self.name} is encrypted: only isnull can be looked up, not {lookup_name}"
+            raise FieldError(msg)
+        return super().get_lookup(lookup_name)
+
+    def get_transform(self, lookup_name: str) -> None:  # noqa: ARG002 - Django's signature
+        return None
+
+    def value_to_string(self, obj: models.Model) -> Any:  # noqa: ARG002 - Django's signature
+        """``None``, always: fixtures hold no secrets, not even as tokens."""
+        return None
+
+    def formfield(self, **kwargs: Any) -> forms.Field:
+        """A write-only password field; any other widget (the admin proposes a textarea) is left aside."""
+        kwargs.pop("form_class", None)
+        kwargs.pop("choices_form_class", None)
+        widget = kwargs.pop("widget", None)
+        is_ours = isinstance(widget, SecretInput) or (isinstance(widget, type) and issubclass(widget, SecretInput))
+        return SecretFormField(**{
+            "required": not self.blank,
+            "label": capfirst(self.verbose_name),
+            "help_text": self.help_text,
+            "widget": widget if is_ours else SecretInput,
+            **kwargs,
+        })
+
+
+def _not_storable(field: SecretField, value: object) -> str:
+    if isinstance(value, Secret):
+        return (
+            f"{field.name} was not saved through its instance, so nobody knows which destination it is for: "
+            "set it on the instance and save() that"
+        )
+    return f"{field.name} takes a mailconfig.values.Secret or None, not {type(value).__name__}"
+
+
+def _holds_only_secrets(expression: Any) -> bool:
+    """Whether `expression` is what bulk_update makes of a list of instances."""
+    if isinstance(expression, Cast):
+        return _holds_only_secrets(expression.get_source_expressions()[0])
+    if isinstance(expression, Case):
+        results = [case.result for case in expression.cases]
+        return all(_holds_only_secrets(result) for result in results) and _is_null(expression.default)
+    return isinstance(expression, Value) and isinstance(expression.output_field, SecretField)
+
+
+def _is_null(expression: Any) -> bool:
+    return isinstance(expression, Value) and expression.value is None
