@@ -8,6 +8,7 @@ from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.db import models
 from django.db.models.expressions import Case, Value
 from django.db.models.functions import Cast
+from django.db.models.lookups import Exact
 from django.db.models.query_utils import DeferredAttribute
 from django.utils.text import capfirst
 
@@ -30,7 +31,10 @@ else:
         # one the plain column does: models load, and the system check says what is missing.
         EncryptedTextField = models.TextField
 
+__all__ = ["SealedSecret", "SecretField"]
+
 _UNSEALED = "***"
+_REFUSED_OPTIONS = ("choices", "db_default", "db_index", "default", "primary_key", "unique")
 
 
 class SecretAttribute(DeferredAttribute):
@@ -48,6 +52,15 @@ class SecretAttribute(DeferredAttribute):
         instance.__dict__[self.field.attname] = value
 
 
+class ExactNone(Exact):  # type: ignore[type-arg]
+    """``filter(secret=None)``, which Django turns into ``isnull``; every other value is refused unlooked."""
+
+    def __init__(self, lhs: Any, rhs: Any) -> None:
+        if rhs is not None:
+            raise FieldError(_not_searchable(lhs.output_field, "exact"))
+        super().__init__(lhs, rhs)
+
+
 class SecretField(EncryptedTextField):
     """A nullable column of tokens; NULL is "no secret".
 
@@ -56,16 +69,13 @@ class SecretField(EncryptedTextField):
     are. A plain ``Secret`` is sealed when its instance is saved (``save``, ``bulk_create``) for
     ``instance.secret_binding()``, a method that the model owes and that names the destination. Without an
     instance there is no destination: ``update(secret=Secret(…))`` and ``bulk_update`` of a secret not
-    saved yet raise TypeError. Only ``isnull`` can be looked up. Serialised (``dumpdata``) it is null.
+    saved yet raise TypeError. Only ``isnull`` and ``=None`` can be looked up. Serialised (``dumpdata``) it is null.
     """
 
     descriptor_class = SecretAttribute
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        refused = sorted(
-            option for option in ("unique", "primary_key", "db_index", "choices", "default", "db_default")
-            if kwargs.get(option)
-        )
+        refused = [option for option in _REFUSED_OPTIONS if kwargs.get(option)]
         if refused:
             msg = f"a SecretField takes no {', '.join(refused)}: no two tokens are alike"
             raise TypeError(msg)
@@ -105,7 +115,10 @@ class SecretField(EncryptedTextField):
 
     def _seal(self, secret: Secret, instance: models.Model) -> SealedSecret | None:
         text = secret.reveal()
-        return SealedSecret(keyring.seal(text, binding=cast("Any", instance).secret_binding())) if text else None
+        if not text:
+            return None
+        binding: str = cast("Any", instance).secret_binding()
+        return SealedSecret(keyring.seal(text, binding=binding))
 
     def get_prep_value(self, value: Any) -> str | None:
         """The token; a secret that has none yet is ``***`` (constraints are validated before saving)."""
@@ -131,10 +144,11 @@ class SecretField(EncryptedTextField):
     # What would give it away
 
     def get_lookup(self, lookup_name: str) -> Any:
-        if lookup_name != "isnull":
-            msg = f"{self.name} is encrypted: only isnull can be looked up, not {lookup_name}"
-            raise FieldError(msg)
-        return super().get_lookup(lookup_name)
+        if lookup_name == "isnull":
+            return super().get_lookup(lookup_name)
+        if lookup_name == "exact":
+            return ExactNone
+        raise FieldError(_not_searchable(self, lookup_name))
 
     def get_transform(self, lookup_name: str) -> None:  # noqa: ARG002 - Django's signature
         return None
@@ -148,14 +162,20 @@ class SecretField(EncryptedTextField):
         kwargs.pop("form_class", None)
         kwargs.pop("choices_form_class", None)
         widget = kwargs.pop("widget", None)
-        is_ours = isinstance(widget, SecretInput) or (isinstance(widget, type) and issubclass(widget, SecretInput))
-        return SecretFormField(**{
-            "required": not self.blank,
-            "label": capfirst(self.verbose_name),
-            "help_text": self.help_text,
-            "widget": widget if is_ours else SecretInput,
-            **kwargs,
-        })
+        widget_class = widget if isinstance(widget, type) else type(widget)
+        return SecretFormField(
+            **{
+                "required": not self.blank,
+                "label": capfirst(self.verbose_name),
+                "help_text": self.help_text,
+                "widget": widget if issubclass(widget_class, SecretInput) else SecretInput,
+                **kwargs,
+            }
+        )
+
+
+def _not_searchable(field: models.Field[Any, Any], lookup_name: str) -> str:
+    return f"{field.name} is encrypted: only isnull can be looked up, not {lookup_name}"
 
 
 def _not_storable(field: SecretField, value: object) -> str:

@@ -38,7 +38,7 @@ class SealedSecret(Secret):
             return self.token == other.token
         return False if isinstance(other, Secret) else NotImplemented
 
-    def __hash__(self) -> int:
+    def __hash__(self) -> int:  # type: ignore[override]
         return hash(self.token)
 
 
