@@ -52,7 +52,7 @@ class SecretAttribute(DeferredAttribute):
         instance.__dict__[self.field.attname] = value
 
 
-class ExactNone(Exact):  # type: ignore[type-arg]
+class ExactNone(Exact):
     """``filter(secret=None)``, which Django turns into ``isnull``; every other value is refused unlooked."""
 
     def __init__(self, lhs: Any, rhs: Any) -> None:

@@ -58,9 +58,6 @@ class KeyRing:
             SecretUnreadable: no key opens it, it is damaged, or it is not one of ours.
         """
         payload = self._payload(token)
-        if not payload.startswith(_MARKER):
-            msg = "the stored token was not made by mailconfig; enter the secret again"
-            raise SecretUnreadable(msg)
         if payload[:_HEADER_LENGTH] != _header(binding):
             msg = "the secret was entered for another server or login; enter it again"
             raise DestinationChanged(msg)
@@ -70,29 +67,30 @@ class KeyRing:
         """`token` under the first key, bound to the same destination as before.
 
         Raises:
-            SecretUnreadable: no key opens it.
+            SecretUnreadable: no key opens it, or it is not one of ours.
         """
-        try:
-            return self._all.rotate(token.encode()).decode("ascii")
-        except (InvalidToken, UnicodeEncodeError):
-            raise SecretUnreadable(_NO_KEY_FITS) from None
+        self._payload(token)
+        return self._all.rotate(token.encode()).decode("ascii")
 
     def is_current(self, token: str) -> bool:
-        """Whether the first key opens `token`."""
+        """Whether `token` is one of ours under the first key."""
         try:
-            self._first.decrypt(token.encode())
+            return self._first.decrypt(token.encode()).startswith(_MARKER)
         except (InvalidToken, UnicodeEncodeError):
             return False
-        return True
 
     def _payload(self, token: str) -> bytes:
         try:
-            return self._all.decrypt(token.encode())
+            payload = self._all.decrypt(token.encode())
         except (InvalidToken, UnicodeEncodeError):
             raise SecretUnreadable(_NO_KEY_FITS) from None
+        if not payload.startswith(_MARKER):
+            raise SecretUnreadable(_NOT_OURS)
+        return payload
 
 
 _NO_KEY_FITS = f"no key in {SETTING} opens the stored token"
+_NOT_OURS = "the stored token holds no secret of mailconfig's; enter it again"
 
 
 def configured_keys() -> list[str | bytes]:
