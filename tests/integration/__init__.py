@@ -1,0 +1,1 @@
+"""Parts together on real servers and databases."""

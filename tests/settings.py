@@ -1,0 +1,108 @@
+"""Settings of the tests: the app with its relaxations for loopback servers, on the database TEST_DB names.
+
+``TEST_DB``: ``sqlite`` (default) or ``postgres``. ``DATABASE_URL`` names a server of your own; without it
+PostgreSQL comes from a wheel. Child processes inherit the test database through ``DATABASE_URL``.
+"""
+
+import base64
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests import database_url
+from tests.servers import postgres
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _shared_folder() -> Path:
+    """Where the SQLite files and stored messages live: removed with the process, inherited by its children."""
+    if "TESTS_FOLDER" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="mailconfig-tests-")
+        globals()["_folder"] = folder  # kept alive as long as this module
+        os.environ["TESTS_FOLDER"] = folder.name
+    return Path(os.environ["TESTS_FOLDER"])
+
+
+def _database() -> dict[str, Any]:
+    """What TEST_DB and DATABASE_URL ask for."""
+    url = os.environ.get("DATABASE_URL", "")
+    wanted = os.environ.get("TEST_DB") or ("postgres" if url.startswith("postgres") else "sqlite")
+    if wanted == "postgres":
+        return database_url.parse(url if url.startswith("postgres") else postgres.shared_url())
+    if wanted != "sqlite":
+        raise ValueError(f"TEST_DB must be sqlite or postgres, not {wanted!r}")
+    if url.startswith("sqlite"):
+        return database_url.parse(url)
+    # A file, not memory: several connections and WAL, as in real use.
+    database = database_url.parse(f"sqlite://{_shared_folder()}/main.sqlite3")
+    return database | {"TEST": {"NAME": str(_shared_folder() / "test.sqlite3")}}
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+SECRET_KEY = "not-a-real-secret-key-only-for-the-tests-of-mailconfig"
+FIELD_ENCRYPTION_KEY = base64.urlsafe_b64encode(b"not-a-real-key--only-for-tests!!").decode()
+DEBUG = False
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver", ".localhost"]
+ROOT_URLCONF = "tests.urls"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+STATIC_URL = "/static/"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # logins by the hundred
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.admin",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "mailconfig",
+    *(["tests.secretapp"] if (ROOT / "tests/secretapp").is_dir() else []),
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(_shared_folder() / "storage")},
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+MAILCONFIG: dict[str, Any] = {
+    "ALLOWED_NETWORKS": ["127.0.0.0/8", "::1/128"],
+    "ALLOWED_PORTS": None,
+    "ALLOW_PLAIN_LOGIN": True,
+}
+
+CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL", "memory://")
+CELERY_TASK_ALWAYS_EAGER = False
+CELERY_TASK_IGNORE_RESULT = True
