@@ -256,6 +256,10 @@ class Account(models.Model):
             account._stored_destination = account._own_destination()
         return account
 
+    def _connection_edited(self) -> bool:
+        newly_entered = self.secret is not None and not isinstance(self.secret, SealedSecret)
+        return newly_entered or self._stored_destination != self._own_destination()
+
     def _own_destination(self) -> tuple[object, ...]:
         if self.scope == Scope.SYSTEM_OVERRIDE:
             return (self.username,)
@@ -332,7 +336,7 @@ class Account(models.Model):
         Raises:
             ValidationError: the destination changed and no new secret came with it.
         """
-        from .lane import Lane, Purpose
+        from .lane import Lane, Purpose, wake_lanes
 
         if self.kind_of_class is not None:
             self.kind = self.kind_of_class
@@ -342,6 +346,7 @@ class Account(models.Model):
                 code="destination_changed",
             )
         adding = self._state.adding
+        reconnects = self._connection_edited()
         update_fields = kwargs.get("update_fields")
         if not adding:
             self.revision = F("revision") + 1  # type: ignore[assignment]
@@ -351,6 +356,8 @@ class Account(models.Model):
             super().save(**kwargs)
             if adding:
                 Lane.objects.get_or_create(account_id=self.pk, purpose=Purpose.SEND)
+            else:
+                wake_lanes(self.pk, reconnects=reconnects)
         self._stored_destination = self._own_destination()
         if not adding:
             self.refresh_from_db(fields=["revision"])

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from .account import Account
@@ -109,3 +110,15 @@ class Lane(models.Model):
     def is_paused(self) -> bool:
         """Whether somebody has to act before it goes on."""
         return self.wait_reason in PAUSES
+
+
+def wake_lanes(account_id: int, *, reconnects: bool) -> None:
+    """Let an edited account be looked at anew; what its connection was blamed for ends when that was edited."""
+    lanes = Lane.objects.filter(account_id=account_id)
+    lanes.update(due_at=Now(), rung_at=None)
+    blamed = Q(wait_reason__in=[*PAUSES, WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY])
+    over = lanes.filter(blamed) if reconnects else lanes.none()
+    for ended in (over, lanes.exclude(blamed)):
+        ended.exclude(wait_reason="").update(
+            wait_reason="", wait_since=None, wait_until=None, wait_text="", failures=0, strikes=0
+        )

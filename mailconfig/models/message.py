@@ -81,6 +81,8 @@ class Message(models.Model):
     error_text = models.TextField(_("the server's words"), blank=True)
 
     idempotency_key = models.CharField(max_length=255, null=True, blank=True, editable=False)
+    content_digest = models.CharField(max_length=64, blank=True, editable=False)
+    """SHA-256 of the source, hex: tells whether an idempotency key came again with the same mail."""
     is_test = models.BooleanField(_("test mail"), default=False, editable=False)
     created_at = models.DateTimeField(_("queued"), db_default=Now(), editable=False)
     handed_over_at = models.DateTimeField(null=True, editable=False)

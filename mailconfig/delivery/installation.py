@@ -1,0 +1,36 @@
+"""The guard that keeps a copied database from sending."""
+
+from __future__ import annotations
+
+from mailconfig.conf import get_settings
+from mailconfig.exceptions import WrongInstallation
+from mailconfig.models import Installation
+
+
+def ensure_this_installation() -> None:
+    """Let pass if this database is ours; the first caller makes it ours.
+
+    Raises:
+        WrongInstallation: it was adopted under another id.
+    """
+    name = get_settings().installation_id
+    if not name:
+        return
+    stored, _created = Installation.objects.get_or_create(id=1, defaults={"name": name})
+    if stored.name != name:
+        msg = (
+            f"This database belongs to the installation {stored.name!r}, and this is {name!r}: nothing is sent. "
+            "If the database moved here for good, run: manage.py mailconfig_adopt"
+        )
+        raise WrongInstallation(msg)
+
+
+def adopt() -> str:
+    """Make this database belong to this installation from now on.
+
+    Returns:
+        The id it belongs to.
+    """
+    name = get_settings().installation_id
+    Installation.objects.update_or_create(id=1, defaults={"name": name})
+    return name

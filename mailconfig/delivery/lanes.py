@@ -1,0 +1,205 @@
+"""Who owns a lane, what holds it back, and when it is due. Every write is fenced by the owner's token."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from mailconfig import signals
+from mailconfig.exceptions import LeaseLost
+from mailconfig.models import PAUSES, Account, Lane, Purpose, WaitReason
+
+from .clock import DatabaseClock
+
+RING_AGAIN = timedelta(seconds=30)
+"""A lane that was rung and not taken is rung again after so long."""
+
+
+def worker_name() -> str:
+    """Who we are, for a person who looks for us: host and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"[:128]
+
+
+@dataclass(slots=True)
+class Ownership:
+    """A lane taken by this drain, and the clock by which it was taken."""
+
+    lane_id: int
+    account_id: int
+    token: uuid.UUID
+    worker: str
+    lease: float
+    """Seconds a lease lasts from each renewal."""
+    clock: DatabaseClock
+    renewed_at: float = field(default_factory=time.monotonic)
+
+    def is_sure(self) -> bool:
+        """Whether the lease cannot have run out: looked at right before a dot."""
+        return time.monotonic() - self.renewed_at < self.lease * 0.9
+
+    def renew_if_due(self) -> None:
+        """Renew when a quarter of the lease is gone.
+
+        Raises:
+            LeaseLost: somebody else owns the lane by now.
+        """
+        if time.monotonic() - self.renewed_at >= self.lease / 4:
+            self.renew()
+
+    def renew(self) -> None:
+        """Begin the lease anew.
+
+        Raises:
+            LeaseLost: somebody else owns the lane by now.
+        """
+        asked_at = time.monotonic()
+        mine = Lane.objects.filter(pk=self.lane_id, lease_token=self.token)
+        if not mine.update(lease_until=Now() + timedelta(seconds=self.lease)):
+            msg = "the lane was taken by another worker"
+            raise LeaseLost(msg)
+        self.renewed_at = asked_at
+
+
+def take(*, account_id: int, lease: float) -> Ownership | None:
+    """Own the account's sending lane for ``lease`` seconds, or ``None`` if it is owned."""
+    token, worker = uuid.uuid4(), worker_name()
+    asked_at = time.monotonic()
+    lanes = Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND)
+    free = lanes.filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
+    values = {"lease_token": token, "lease_until": Now() + timedelta(seconds=lease), "worker": worker}
+    if not free.update(**values):
+        return None
+    lane_id = lanes.values_list("pk", flat=True).get()
+    return Ownership(lane_id, account_id, token, worker, lease, DatabaseClock(), asked_at)
+
+
+def free(ownership: Ownership, *, due_at: datetime | None, succeeded_at: datetime | None = None) -> None:
+    """Give the lane up; ``due_at`` says when somebody should look again. Without our token nothing happens."""
+    values: dict[str, object] = {
+        "lease_token": None,
+        "lease_until": None,
+        "worker": "",
+        "due_at": due_at,
+        "rung_at": None,
+    }
+    if succeeded_at is not None:
+        values["last_success_at"] = succeeded_at
+    Lane.objects.filter(pk=ownership.lane_id, lease_token=ownership.token).update(**values)
+
+
+def wait(
+    lane: Lane,
+    *,
+    reason: WaitReason,
+    until: datetime | None,
+    now: datetime,
+    text: str = "",
+    error_code: str = "",
+    failures: int | None = None,
+    strikes: int | None = None,
+    revision: int | None = None,
+) -> bool:
+    """Note what holds the lane back. A pause that was not there before is told once (``account_paused``).
+
+    Args:
+        revision: the account's when the cause was met; if it was edited since, nothing is noted.
+
+    Returns:
+        Whether it was noted.
+    """
+    newly = reason != lane.wait_reason
+    values: dict[str, object] = {
+        "wait_reason": reason,
+        "wait_since": now if newly else lane.wait_since,
+        "wait_until": until,
+        "wait_text": text,
+    }
+    if error_code:
+        values |= {"last_error_at": now, "last_error_code": error_code, "last_error_text": text}
+    if failures is not None:
+        values["failures"] = failures
+    if strikes is not None:
+        values["strikes"] = strikes
+    if not _write(lane, values, revision=revision):
+        return False
+    if newly and reason in PAUSES:
+        signals.account_paused.send_robust(sender=Lane, account_id=lane.account_id, reason=str(reason), text=text)
+    return True
+
+
+def clear(lane: Lane, *, succeeded_at: datetime | None = None) -> None:
+    """Nothing holds the lane back any more. The end of a pause is told (``account_resumed``)."""
+    paused = lane.is_paused
+    values: dict[str, object] = {
+        "wait_reason": "",
+        "wait_since": None,
+        "wait_until": None,
+        "wait_text": "",
+        "failures": 0,
+        "strikes": 0,
+    }
+    if succeeded_at is not None:
+        values["validated_at"] = succeeded_at
+    _write(lane, values)
+    if paused:
+        signals.account_resumed.send_robust(sender=Lane, account_id=lane.account_id)
+
+
+def _write(lane: Lane, values: dict[str, object], *, revision: int | None = None) -> bool:
+    rows = Lane.objects.filter(pk=lane.pk)
+    if revision is not None:
+        rows = rows.filter(account__revision=revision)
+    if not rows.update(**values):
+        return False
+    for name, value in values.items():
+        setattr(lane, name, value)
+    return True
+
+
+def make_due(account_ids: Iterable[int]) -> None:
+    """Let these accounts be looked at now."""
+    Lane.objects.filter(account_id__in=list(account_ids), purpose=Purpose.SEND).update(due_at=Now(), rung_at=None)
+
+
+def ring_due() -> int:
+    """Call a worker for each lane that is due, free, and was not rung lately.
+
+    Returns:
+        How many were rung.
+    """
+    silent = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN)
+    unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
+    due = Lane.objects.filter(silent, unowned, purpose=Purpose.SEND, due_at__lte=Now())
+    rung = 0
+    for lane_id, account_id in due.order_by("due_at").values_list("pk", "account_id")[:1000]:
+        if due.filter(pk=lane_id).update(rung_at=Now()):
+            rung += 1
+            signals.message_queued.send_robust(sender=Lane, account_id=account_id)
+    return rung
+
+
+def due_account_ids(*, limit: int = 100) -> list[int]:
+    """Accounts whose lane is due and free, the longest due first."""
+    unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
+    due = Lane.objects.filter(unowned, purpose=Purpose.SEND, due_at__lte=Now())
+    return list(due.order_by(F("due_at").asc(), "pk").values_list("account_id", flat=True)[:limit])
+
+
+def next_due_at() -> datetime | None:
+    """When the next lane becomes due."""
+    lanes = Lane.objects.filter(purpose=Purpose.SEND, due_at__isnull=False).order_by("due_at")
+    return lanes.values_list("due_at", flat=True).first()
+
+
+def lane_of(account: Account) -> Lane:
+    """The account's sending lane as it is now; made if a bulk insert left it out."""
+    lane, _created = Lane.objects.get_or_create(account_id=account.pk, purpose=Purpose.SEND)
+    return lane

@@ -1,0 +1,101 @@
+"""What a reply means for the message, the recipient or the account, and how long to wait.
+
+Pure functions over replies (RFC 5321 §4.2, RFC 3463): the class digit decides, enhanced codes refine it.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+import re
+
+from mailconfig.conf import Settings
+from mailconfig.values import Reply
+
+GREYLIST_SECONDS = 300.0
+"""A refused recipient is not tried again sooner: greylisting servers want to see patience."""
+
+_RATE = re.compile(r"rate|limit|quota|too many|exceeded|throttl", re.IGNORECASE)
+
+
+class Verdict(enum.Enum):
+    """What becomes of it."""
+
+    ACCEPTED = enum.auto()
+    RETRY = enum.auto()
+    FAIL = enum.auto()
+    NEXT_TRANSACTION = enum.auto()
+    """Too many recipients in this one (RFC 5321 §4.5.3.1.10)."""
+    SERVER_LIMIT = enum.auto()
+    """The server's own limit is reached: the account rests, the message is not to blame."""
+    SENDER_REFUSED = enum.auto()
+    """Permanent, and probably the account's fault: three in a row pause it."""
+    PROTOCOL = enum.auto()
+    """No reply that makes sense here."""
+
+
+def judge_sender(reply: Reply) -> Verdict:
+    """The reply to MAIL."""
+    if reply.is_success:
+        return Verdict.ACCEPTED
+    if is_server_limit(reply):
+        return Verdict.SERVER_LIMIT
+    if reply.is_transient:
+        return Verdict.RETRY
+    if reply.code == 552 or reply.enhanced == "5.3.4":
+        return Verdict.FAIL
+    return Verdict.SENDER_REFUSED if reply.is_permanent else Verdict.PROTOCOL
+
+
+def judge_recipient(reply: Reply) -> Verdict:
+    """The reply to one RCPT."""
+    if reply.is_success:
+        return Verdict.ACCEPTED
+    if reply.code in {452, 552} and reply.enhanced in {"4.5.3", "5.5.3", ""}:
+        return Verdict.NEXT_TRANSACTION
+    if reply.is_transient:
+        return Verdict.RETRY
+    return Verdict.FAIL if reply.is_permanent else Verdict.PROTOCOL
+
+
+def judge_message(reply: Reply) -> Verdict:
+    """The reply to DATA or to the dot."""
+    if reply.is_success:
+        return Verdict.ACCEPTED
+    if is_server_limit(reply):
+        return Verdict.SERVER_LIMIT
+    if reply.is_transient:
+        return Verdict.RETRY
+    return Verdict.FAIL if reply.is_permanent else Verdict.PROTOCOL
+
+
+def is_server_limit(reply: Reply) -> bool:
+    """Whether the server says that this account has sent too much.
+
+    Gmail: ``550 5.4.5`` daily limit; Exchange: ``554 5.2.0`` submission quota; many: ``4.7.x`` with such words.
+    """
+    if reply.enhanced == "5.4.5":
+        return True
+    worded = bool(_RATE.search(reply.text))
+    return worded and (reply.enhanced == "5.2.0" or reply.enhanced.startswith("4.7."))
+
+
+def server_limit_seconds(reply: Reply) -> float:
+    """How long an account rests after :func:`is_server_limit`; the server names no time."""
+    return 600.0 if reply.is_transient else 3600.0
+
+
+def retry_seconds(attempts: int, settings: Settings, *, first_at_least: float = 0.0) -> float:
+    """Seconds to wait after the ``attempts``-th counted attempt: doubled each time, capped, ±20 %.
+
+    Jitter spreads what failed together; ``first_at_least`` is a floor that jitter does not cross.
+    """
+    plain = min(settings.retry_seconds * 2.0 ** max(0, attempts - 1), settings.retry_cap_seconds)
+    jittered = plain * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
+    return max(min(first_at_least, settings.retry_seconds), jittered)
+
+
+def backoff_seconds(failures: int, settings: Settings) -> float:
+    """Seconds an account rests after the ``failures``-th failed connection in a row."""
+    ladder = settings.backoff_seconds
+    return ladder[min(max(failures, 1), len(ladder)) - 1]
