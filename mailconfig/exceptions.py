@@ -50,6 +50,7 @@ class TransportError(MailconfigError):
         field: the account's field that is probably guilty, or ``""``.
         reply: the server's reply, if there was one.
         hint: what probably helps, or ``""``.
+        detail: what exactly it was, where ``str(error)`` keeps that back from those who are not staff.
         temporary: whether trying again later may help without anybody changing anything.
         ambiguous: whether the server may have accepted the message all the same.
     """
@@ -63,6 +64,7 @@ class TransportError(MailconfigError):
         field: str = "",
         reply: Reply | None = None,
         hint: str = "",
+        detail: str = "",
         temporary: bool = True,
         ambiguous: bool = False,
     ) -> None:
@@ -72,6 +74,7 @@ class TransportError(MailconfigError):
         self.field = field
         self.reply = reply
         self.hint = hint
+        self.detail = detail
         self.temporary = temporary
         self.ambiguous = ambiguous
 

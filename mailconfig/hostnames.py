@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
+import unicodedata
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+MAX_NAME = 253
+MAX_LABEL = 63
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_QUAD = re.compile(r"(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3}")
 
 
 def check_host(text: str) -> str:
@@ -17,39 +22,81 @@ def check_host(text: str) -> str:
     IPv6 without a zone.
 
     Raises:
-        ValueError: it is neither a host name nor such a literal.
+        ValueError: it is neither a host name nor such a literal; the text says why, without the host in it.
     """
-    if not text or len(text) > 253 or text != text.strip():
-        msg = "not a host name"
-        raise ValueError(msg)
+    if not text:
+        raise ValueError("a host name is needed")
+    if ":" in text:
+        return _ipv6(text)
+    labels = [_to_a_label(label) for label in text.split(".")]
+    name = ".".join(labels)
+    if len(name) > MAX_NAME:
+        raise ValueError(f"a host name has at most {MAX_NAME} characters")
+    if _NUMBER.fullmatch(labels[-1]):
+        return _ipv4(name)
+    return name
+
+
+def _to_a_label(label: str) -> str:
+    if not label.isascii():
+        label = _encode(label)
+    label = label.lower()
+    if not _LABEL.fullmatch(label) or len(label) > MAX_LABEL:
+        raise ValueError("each part of a host name is 1 to 63 letters, digits and inner hyphens")
+    if label.startswith("xn--"):
+        _check_a_label(label)
+    elif label[2:4] == "--":
+        raise ValueError("a host name has no hyphens at the third and fourth place")
+    return label
+
+
+def _encode(label: str) -> str:
+    """The A-label of a U-label, without IDNA 2003's mappings: what they would change is refused.
+
+    They turn full-width digits and letters into ASCII, and so into something else than was read.
+    """
+    lowered = unicodedata.normalize("NFC", label.lower())
+    if unicodedata.normalize("NFKC", lowered) != lowered:
+        raise ValueError("a host name has to be written in plain letters")
+    if not all(_is_allowed(character) for character in lowered):
+        raise ValueError("a host name has letters, digits and hyphens only")
     try:
-        return str(ipaddress.ip_address(_canonical(text)))
-    except ValueError:
-        pass
-    name = _to_ascii(text)
-    labels = name.split(".")
-    if _NUMBER.fullmatch(labels[-1]) or not all(_LABEL.fullmatch(label) for label in labels):
-        msg = "not a host name"
-        raise ValueError(msg)
-    return name
+        return "xn--" + lowered.encode("punycode").decode("ascii")
+    except UnicodeError as error:
+        raise ValueError("a host name has letters, digits and hyphens only") from error
 
 
-def _canonical(text: str) -> str:
-    if "%" in text or not text.isascii():
-        msg = "a zone is no part of a host"
-        raise ValueError(msg)
-    return text
+def _check_a_label(label: str) -> None:
+    """Whether an A-label is the one that its U-label has (RFC 5891 §5.4)."""
+    try:
+        decoded = label[4:].encode("ascii").decode("punycode")
+        again = "" if decoded.isascii() else _encode(decoded)
+    except (ValueError, OverflowError):
+        again = ""
+    if again != label:
+        raise ValueError("a part of the host name starts with xn-- and is no international name")
 
 
-def _to_ascii(text: str) -> str:
-    if text.isascii():
-        name = text.lower()
-    else:
-        name = text.encode("idna").decode("ascii").lower()
-        if any(not char.isalpha() and not char.isascii() for char in text):
-            msg = "not a host name"
-            raise ValueError(msg)
-    for label in name.split("."):
-        if label.startswith("xn--"):
-            label.encode("ascii").decode("idna")
-    return name
+def _is_allowed(character: str) -> bool:
+    if character.isascii():
+        return character.isalnum() or character == "-"
+    return unicodedata.category(character)[0] in "LM"
+
+
+def _ipv4(text: str) -> str:
+    if not _QUAD.fullmatch(text):
+        raise ValueError("an IPv4 address is four decimal numbers")
+    try:
+        return str(IPv4Address(text))
+    except AddressValueError as error:
+        raise ValueError("an IPv4 address is four decimal numbers up to 255") from error
+
+
+def _ipv6(text: str) -> str:
+    try:
+        address = IPv6Address(text)
+    except AddressValueError as error:
+        raise ValueError("a host name has no colon, and this is no IPv6 address") from error
+    if address.scope_id is not None:
+        raise ValueError("an IPv6 address has no zone here")
+    return str(address)

@@ -1,0 +1,60 @@
+"""An envelope as SMTP commands (RFC 5321 §4.1.1, RFC 1870, RFC 6152)."""
+
+from __future__ import annotations
+
+import re
+
+from mailconfig.exceptions import InvalidMessage
+from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, Reply
+
+MAX_BATCH = 100
+"""Commands written before replies are read: more could fill both sides' buffers (RFC 2920 §3.1)."""
+
+DATA = b"DATA\r\n"
+
+_PATH = re.compile(r"[\x20-\x3b\x3d\x3f-\x7e]{1,998}")
+
+
+def commands(envelope: Envelope, capabilities: Capabilities) -> tuple[bytes, ...]:
+    """MAIL and every RCPT, in order.
+
+    Raises:
+        InvalidMessage: no recipient, or an address with characters that would not stay inside its brackets.
+    """
+    if not envelope.recipients:
+        raise InvalidMessage("a message needs a recipient")
+    return (
+        mail_command(envelope, capabilities),
+        *(f"RCPT TO:<{_checked(recipient)}>\r\n".encode() for recipient in envelope.recipients),
+    )
+
+
+def mail_command(envelope: Envelope, capabilities: Capabilities) -> bytes:
+    """MAIL, with the parameters that the server offered."""
+    size = f" SIZE={envelope.size}" if envelope.size and capabilities.size_limit is not None else ""
+    body = " BODY=8BITMIME" if envelope.eight_bit and capabilities.eight_bit_mime else ""
+    sender = _checked(envelope.sender) if envelope.sender else ""
+    return f"MAIL FROM:<{sender}>{size}{body}\r\n".encode()
+
+
+def too_large(envelope: Envelope, capabilities: Capabilities) -> EnvelopeOutcome | None:
+    """The outcome of a message above the server's SIZE, which there is no use in sending."""
+    limit = capabilities.size_limit
+    if limit is None or envelope.size <= limit:
+        return None
+    reply = Reply(552, f"the message has {envelope.size} bytes, the server takes {limit} at most", "5.3.4")
+    return refused_by(envelope, reply)
+
+
+def refused_by(envelope: Envelope, reply: Reply, known: tuple[Reply, ...] = ()) -> EnvelopeOutcome:
+    """The outcome where MAIL (or a 421 after ``known`` replies to RCPT) settled all the rest."""
+    rest = (reply,) * (len(envelope.recipients) - len(known))
+    return EnvelopeOutcome(reply, known + rest, None)
+
+
+def _checked(address: str) -> str:
+    if not _PATH.fullmatch(address):
+        raise InvalidMessage(
+            "an address of the envelope is empty, not ASCII, or has control characters or < >"
+        )
+    return address

@@ -1,0 +1,114 @@
+"""What a server's reply says: parsing (RFC 5321 §4.2) and cleaning."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Sequence
+
+from mailconfig.values import Capabilities, Reply
+
+MAX_TEXT = 500
+_ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]+|$)")
+
+
+class BadReplyError(Exception):
+    """What came is no SMTP reply, or larger than a reply may be."""
+
+
+class Scrubber:
+    """Takes our own secrets out of what a hostile server echoes. Does not show itself."""
+
+    __slots__ = ("_needles",)
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        found = {secret for secret in secrets if secret}
+        self._needles = tuple(sorted(found, key=len, reverse=True))
+
+    @classmethod
+    def for_login(cls, username: str, secret: str) -> Scrubber:
+        """Knows the secret plain, in base64 and inside the responses of PLAIN and XOAUTH2."""
+        forms = (
+            secret,
+            f"\0{username}\0{secret}",
+            f"user={username}\x01auth=Bearer {secret}\x01\x01",
+        )
+        encoded = [base64.b64encode(form.encode()).decode() for form in forms]
+        bare = [text.rstrip("=") for text in encoded]
+        return cls([secret, secret.encode().decode("ascii", "replace"), *encoded, *bare])
+
+    def clean(self, text: str) -> str:
+        """Printable, without a secret, cut to :data:`MAX_TEXT` characters."""
+        if not text.isprintable():
+            text = "".join(character for character in text if character.isprintable())
+        for needle in self._needles:
+            if needle in text:
+                text = text.replace(needle, "***")
+        return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+    def __repr__(self) -> str:
+        return "Scrubber(***)"
+
+
+def parse_line(line: bytes) -> tuple[int, bool, bytes]:
+    """Code, whether more lines follow, and the text of one line without its end.
+
+    Raises:
+        BadReplyError: no three digits from 200 to 599, or something else than a space or hyphen after them.
+    """
+    digits, mark = line[:3], line[3:4]
+    if len(digits) != 3 or not digits.isdigit() or not b"200" <= digits <= b"599":
+        raise BadReplyError("the server's answer does not begin with a reply code")
+    if mark not in (b" ", b"-", b""):
+        raise BadReplyError("the server's answer has no reply code of three digits")
+    return int(digits), mark == b"-", line[4:]
+
+
+def to_reply(code: int, lines: Sequence[bytes], scrubber: Scrubber) -> Reply:
+    """The cleaned reply. The enhanced status (RFC 2034) is taken out of the text.
+
+    It refines the code: one of another class than the code's is ignored.
+    """
+    enhanced = ""
+    texts = []
+    for line in lines:
+        text = line.decode("utf-8", "replace").strip()
+        found = _ENHANCED.match(text)
+        if found and int(found[1]) == code // 100:
+            enhanced = enhanced or f"{found[1]}.{int(found[2])}.{int(found[3])}"
+            text = text[found.end() :]
+        texts.append(text)
+    joined = texts[0] if len(texts) == 1 else " ".join(filter(None, texts))
+    return Reply(code, scrubber.clean(joined), enhanced)
+
+
+def parse_capabilities(lines: Sequence[bytes]) -> Capabilities:
+    """What the lines of an EHLO reply after the first one offer (RFC 5321 §4.1.1.1)."""
+    pipelining = eight_bit_mime = smtputf8 = starttls = False
+    size_limit: int | None = None
+    auth: set[str] = set()
+    for line in lines[1:]:
+        words = line.decode("ascii", "replace").upper().replace("AUTH=", "AUTH ").split()
+        if not words:
+            continue
+        keyword, arguments = words[0], words[1:]
+        if keyword == "PIPELINING":
+            pipelining = True
+        elif keyword == "8BITMIME":
+            eight_bit_mime = True
+        elif keyword == "SMTPUTF8":
+            smtputf8 = True
+        elif keyword == "STARTTLS":
+            starttls = True
+        elif keyword == "AUTH":
+            auth.update(arguments)
+        elif keyword == "SIZE" and arguments and re.fullmatch(r"[0-9]{1,20}", arguments[0]):
+            size_limit = int(arguments[0]) or None  # RFC 1870 §4: 0 means no fixed limit
+    return Capabilities(
+        pipelining=pipelining,
+        size_limit=size_limit,
+        eight_bit_mime=eight_bit_mime,
+        smtputf8=smtputf8,
+        starttls=starttls,
+        auth=frozenset(auth),
+    )

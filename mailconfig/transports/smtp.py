@@ -1,0 +1,342 @@
+"""An open SMTP session that always knows its phase (RFC 5321, with PIPELINING as in RFC 2920).
+
+    idle ── propose ──▶ proposed ── envelope_outcome: 354 ──▶ open ── hand_over ──▶ awaiting the reply to the dot
+      ▲                    │ no 354                                                     │ outcome
+      └────────────────────┴────────────────────────────────────────────────────────────┘
+
+``hand_over(…, following=…)`` writes the next proposal behind the dot, which then goes from "awaiting"
+straight to "proposed": one round trip a message.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable
+from time import monotonic
+
+from mailconfig import crash
+from mailconfig.exceptions import InvalidMessage, ProtocolError, SessionLost, TransportError
+from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, ErrorCode, Reply, Stage, Timeouts
+
+from .body import blocks
+from .envelopes import DATA, MAX_BATCH, commands, mail_command, refused_by, too_large
+from .replies import BadReplyError, Scrubber, to_reply
+from .wire import Wire
+
+_CRASH_POINTS = {b"M": "after_mail", b"R": "after_rcpt", b"D": "after_data"}
+
+
+class SMTPSession:
+    """See :class:`mailconfig.transports.base.Session` for the contract."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        capabilities: Capabilities,
+        timeouts: Timeouts,
+        scrubber: Scrubber | None = None,
+    ) -> None:
+        self.capabilities = capabilities
+        self.opened_at = monotonic()
+        self.handed_over = 0
+        self.closed = False
+        self._wire = wire
+        self._timeouts = timeouts
+        self._scrubber = scrubber or Scrubber()
+        self._proposal: Envelope | None = None
+        self._settled: EnvelopeOutcome | None = None
+        """The outcome of the proposal where it is known already: lock step, or too large."""
+        self._is_open = False
+        self._awaits_dot = False
+
+    @property
+    def proposed(self) -> bool:
+        """Whether a proposal was made whose outcome was not fetched."""
+        return self._proposal is not None
+
+    def propose(self, envelope: Envelope) -> None:
+        """Write MAIL, RCPT and DATA; in lock step where the server offers no PIPELINING."""
+        self._require(idle=True)
+        if not self._offer(envelope):
+            self._settled = too_large(envelope, self.capabilities) or self._lock_step(envelope)
+        self._proposal = envelope
+
+    def envelope_outcome(self) -> EnvelopeOutcome:
+        """The replies to the last proposal."""
+        envelope = self._proposal
+        if envelope is None or self._awaits_dot:
+            raise RuntimeError("there is no proposal, or the reply to the dot before it was not read")
+        settled, self._settled = self._settled, None
+        outcome = settled if settled is not None else self._read_envelope(envelope)
+        self._proposal = None
+        self._is_open = outcome.is_open
+        return outcome
+
+    def hand_over(self, chunks: Iterable[bytes], *, following: Envelope | None = None) -> None:
+        """Write the message, the dot, and behind it the proposal of the next one."""
+        if not self._is_open:
+            raise RuntimeError("the server did not ask for a message")
+        self._is_open = False
+        tail = self._tail(following)
+        try:
+            for block, is_last in blocks(chunks):
+                if is_last:
+                    self._awaits_dot = True  # from here on, nobody knows until the reply has come
+                    self._write_last(block, tail)
+                else:
+                    self._write(block, Stage.BODY, self._timeouts.block)
+        except TransportError:
+            raise
+        except BaseException:
+            self.close()
+            raise
+        self.handed_over += 1
+        if tail and following is not None:
+            self._proposal = following
+
+    def outcome(self) -> Reply:
+        """The reply to the dot."""
+        if not self._awaits_dot:
+            raise RuntimeError("no message was handed over")
+        reply = self._read(Stage.DOT, self._timeouts.dot)
+        if not (reply.is_success or reply.is_transient or reply.is_permanent):
+            raise self._misplaced(reply, Stage.DOT)
+        self._awaits_dot = False
+        self._leave_after(reply)
+        return reply
+
+    def reset(self) -> None:
+        """RSET; a refusal ends the session."""
+        self._simple(b"RSET\r\n")
+
+    def noop(self) -> None:
+        """NOOP, to see whether an idle session is still there."""
+        self._simple(b"NOOP\r\n")
+
+    def verify_sender(self, sender: str) -> Reply:
+        """The reply to MAIL, taken back by RSET at once; nothing is sent."""
+        self._require(idle=True)
+        line = mail_command(Envelope(sender, ()), self.capabilities)
+        self._write(line, Stage.SENDER, self._timeouts.command)
+        reply = self._read_final(Stage.SENDER, self._timeouts.command)
+        if not self.closed:
+            try:
+                self.reset()
+            except TransportError:
+                self.close()
+        return reply
+
+    def quit(self) -> None:
+        """QUIT where the protocol allows it now, and close; never raises."""
+        if self.closed:
+            return
+        if not (self._proposal or self._is_open or self._awaits_dot):
+            self._wire.on_wait = None
+            try:
+                self._wire.send(b"QUIT\r\n", self._timeouts.quit)
+                self._wire.read(self._timeouts.quit)
+            except (OSError, BadReplyError):
+                pass
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection; never raises."""
+        self.closed = True
+        self._proposal = self._settled = None
+        self._is_open = self._awaits_dot = False
+        self._wire.close()
+
+    # The proposal
+
+    def _offer(self, envelope: Envelope) -> bool:
+        """Write a whole proposal at once, if that is possible. Checks the addresses in any case."""
+        lines = commands(envelope, self.capabilities)
+        if not self._pipelines(envelope):
+            return False
+        self._write_proposal((*lines, DATA))
+        return True
+
+    def _pipelines(self, envelope: Envelope) -> bool:
+        return (
+            self.capabilities.pipelining
+            and len(envelope.recipients) <= MAX_BATCH
+            and too_large(envelope, self.capabilities) is None
+        )
+
+    def _tail(self, following: Envelope | None) -> tuple[bytes, ...]:
+        """The next proposal, if it can ride with the dot; an invalid one is refused when it is proposed."""
+        if following is None or not self._pipelines(following):
+            return ()
+        try:
+            return (*commands(following, self.capabilities), DATA)
+        except InvalidMessage:
+            return ()
+
+    def _write_proposal(self, lines: tuple[bytes, ...]) -> None:
+        if not crash.is_armed():
+            self._write(b"".join(lines), Stage.SENDER, self._timeouts.command)
+            return
+        for line in lines:
+            self._write(line, Stage.SENDER, self._timeouts.command)
+            crash.point(_CRASH_POINTS[line[:1]])
+
+    def _lock_step(self, envelope: Envelope) -> EnvelopeOutcome:
+        """MAIL, RCPT and DATA one by one (in batches where PIPELINING allows), reading each reply."""
+        mail, *recipients = commands(envelope, self.capabilities)
+        self._write_proposal((mail,))
+        sender = self._read_final(Stage.SENDER, self._timeouts.command)
+        if not sender.is_success:
+            return refused_by(envelope, sender)
+        replies: list[Reply] = []
+        step = MAX_BATCH if self.capabilities.pipelining else 1
+        for start in range(0, len(recipients), step):
+            batch = tuple(recipients[start : start + step])
+            self._write_proposal(batch)
+            for _ in batch:
+                reply = self._read_final(Stage.RECIPIENT, self._timeouts.command)
+                if self.closed:
+                    return self._cut_off(envelope, sender, replies, reply)
+                replies.append(reply)
+        data: Reply | None = None
+        if any(reply.is_success for reply in replies):
+            self._write_proposal((DATA,))
+            data = self._read_data()
+        return EnvelopeOutcome(sender, tuple(replies), data)
+
+    def _read_envelope(self, envelope: Envelope) -> EnvelopeOutcome:
+        sender = self._read_final(Stage.SENDER, self._timeouts.command)
+        if self.closed:
+            return refused_by(envelope, sender)
+        replies: list[Reply] = []
+        for _ in envelope.recipients:
+            reply = self._read_final(Stage.RECIPIENT, self._timeouts.command)
+            if self.closed:
+                return self._cut_off(envelope, sender, replies, reply)
+            replies.append(reply)
+        data = self._read_data()
+        accepted = sender.is_success and any(reply.is_success for reply in replies)
+        if not accepted and data.code == 354:
+            # RFC 2920 §3.1: the server waits for a message that has no recipient; it gets an empty one.
+            self._write(b".\r\n", Stage.DATA, self._timeouts.command)
+            self._read_final(Stage.DATA, self._timeouts.dot)
+        if not sender.is_success:
+            return refused_by(envelope, sender)
+        return EnvelopeOutcome(sender, tuple(replies), data if accepted else None)
+
+    def _cut_off(
+        self, envelope: Envelope, sender: Reply, replies: list[Reply], last: Reply
+    ) -> EnvelopeOutcome:
+        """A 421 in the middle speaks for every recipient from there on."""
+        rest = (last,) * (len(envelope.recipients) - len(replies))
+        return EnvelopeOutcome(sender, (*replies, *rest), None)
+
+    def _read_data(self) -> Reply:
+        reply = self._read(Stage.DATA, self._timeouts.data)
+        if reply.code != 354 and not (reply.is_transient or reply.is_permanent):
+            raise self._misplaced(reply, Stage.DATA)
+        self._leave_after(reply)
+        return reply
+
+    # Reading and writing
+
+    def _write_last(self, block: bytes, tail: tuple[bytes, ...]) -> None:
+        if not crash.is_armed():
+            self._write(b"".join((block, *tail)), Stage.DOT, self._timeouts.block)
+            return
+        half = len(block) // 2
+        self._write(block[:half], Stage.BODY, self._timeouts.block)
+        crash.point("mid_body")
+        self._write(block[half:], Stage.DOT, self._timeouts.block)
+        crash.point("after_dot")
+        if tail:
+            self._write_proposal(tail)
+
+    def _write(self, data: bytes, stage: Stage, seconds: float) -> None:
+        self._require()
+        try:
+            self._wire.send(data, seconds)
+        except OSError as error:
+            raise self._lost(stage, error, reply=self._last_words()) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _last_words(self) -> Reply | None:
+        """The reply of a server that hung up while we were writing, if it has arrived."""
+        try:
+            code, lines = self._wire.read(0.05)
+        except (OSError, BadReplyError):
+            return None
+        return to_reply(code, lines, self._scrubber)
+
+    def _read(self, stage: Stage, seconds: float) -> Reply:
+        self._require()
+        try:
+            code, lines = self._wire.read(seconds)
+        except BadReplyError as error:
+            raise self._broken(f"The server broke the protocol: {error}.", stage) from None
+        except OSError as error:
+            raise self._lost(stage, error) from None
+        except BaseException:  # on_wait's own error: the reply will not be read any more
+            self.close()
+            raise
+        return to_reply(code, lines, self._scrubber)
+
+    def _read_final(self, stage: Stage, seconds: float) -> Reply:
+        """A reply that is a yes or a no; 421 also ends the session (RFC 5321 §3.8)."""
+        reply = self._read(stage, seconds)
+        if not (reply.is_success or reply.is_transient or reply.is_permanent):
+            raise self._misplaced(reply, stage)
+        self._leave_after(reply)
+        return reply
+
+    def _simple(self, line: bytes) -> None:
+        self._require(idle=True)
+        self._write(line, Stage.SENDER, self._timeouts.command)
+        reply = self._read_final(Stage.SENDER, self._timeouts.command)
+        if not reply.is_success:
+            self.close()
+            raise SessionLost(
+                "The server does not go on with this connection.",
+                stage=Stage.SENDER,
+                code=ErrorCode.CONNECT_FAILED,
+                reply=reply,
+            )
+
+    def _leave_after(self, reply: Reply) -> None:
+        if reply.code == 421:
+            self.close()
+
+    def _require(self, *, idle: bool = False) -> None:
+        if self.closed:
+            raise SessionLost("The session is closed.", stage=Stage.SENDER, code=ErrorCode.CONNECT_FAILED)
+        if idle and (self._proposal or self._is_open or self._awaits_dot):
+            raise RuntimeError("the session is in the middle of a message")
+
+    def _lost(self, stage: Stage, error: OSError, *, reply: Reply | None = None) -> SessionLost:
+        ambiguous = self._awaits_dot and not (reply is not None and reply.code >= 400)
+        self.close()
+        if isinstance(error, TimeoutError):
+            code, message = ErrorCode.TIMEOUT, "The server took too long."
+        elif isinstance(error, ssl.SSLError):
+            code, message = ErrorCode.TLS_FAILED, "The encrypted connection broke."
+        else:
+            code, message = ErrorCode.CONNECT_FAILED, "The connection was lost."
+        detail = error.strerror or str(error) or type(error).__name__
+        return SessionLost(message, stage=stage, code=code, detail=detail, reply=reply, ambiguous=ambiguous)
+
+    def _misplaced(self, reply: Reply, stage: Stage) -> ProtocolError:
+        return self._broken("The server's answer is not one that belongs here.", stage, reply)
+
+    def _broken(self, message: str, stage: Stage, reply: Reply | None = None) -> ProtocolError:
+        ambiguous = self._awaits_dot
+        self.close()
+        return ProtocolError(
+            message,
+            stage=stage,
+            code=ErrorCode.PROTOCOL_ERROR,
+            field="host",
+            reply=reply,
+            ambiguous=ambiguous,
+        )

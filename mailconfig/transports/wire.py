@@ -1,0 +1,145 @@
+"""Bytes to and from a connected socket: whole replies and whole blocks, each with a deadline and a cap."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from time import monotonic
+
+from .deadline import Deadline
+from .replies import BadReplyError, parse_line
+
+_RECEIVE = 64 * 1024
+
+
+class Wire:
+    """Sends blocks and reads replies.
+
+    ``on_wait`` is called about every ``wait_slice`` seconds while either takes its time; what it raises
+    passes through. Errors: :class:`TimeoutError` when a deadline is over, other :class:`OSError` when the
+    connection is gone, :class:`BadReplyError` for what is no reply. None of them closes the socket.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        deadline: Deadline,
+        max_reply_bytes: int,
+        on_wait: Callable[[], None] | None = None,
+        wait_slice: float = 20.0,
+    ) -> None:
+        self.deadline = deadline
+        self.on_wait = on_wait
+        self._sock = sock
+        self._max = max_reply_bytes
+        self._slice = wait_slice
+        self._next_wait = monotonic() + wait_slice
+        self._seconds: float | None = None
+        self._buffer = bytearray()
+
+    @property
+    def sock(self) -> socket.socket:
+        """The socket, plain or TLS."""
+        return self._sock
+
+    def replace(self, sock: socket.socket) -> None:
+        """Go on over another socket: the same one wrapped in TLS."""
+        self._sock = sock
+        self._seconds = None
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes have come that no reply asked for claimed."""
+        return bool(self._buffer)
+
+    def send(self, data: bytes, seconds: float) -> None:
+        """Write all of ``data`` within ``seconds``."""
+        until = self.deadline.step(seconds)
+        size = len(data)
+        try:
+            sent = self._send_some(data, until)
+            if sent != size:
+                with memoryview(data) as view:
+                    while sent < size:
+                        sent += self._send_some(view[sent:], until)
+        except OSError as error:
+            # It may hold a credential, and error reporters show the variables of every frame.
+            data = b""
+            raise error.with_traceback(None) from None
+
+    def _send_some(self, data: bytes | memoryview, until: float) -> int:
+        self._set_timeout(until)
+        try:
+            return self._sock.send(data)
+        except (TimeoutError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            self._waited(until)
+            return 0
+
+    def read(self, seconds: float) -> tuple[int, list[bytes]]:
+        """The next whole reply, within ``seconds``: its code and the text of its lines."""
+        until = self.deadline.step(seconds)
+        buffer = self._buffer
+        code = 0
+        lines: list[bytes] = []
+        start = searched = 0
+        while True:
+            end = buffer.find(b"\n", searched)
+            if end < 0:
+                if len(buffer) > self._max:
+                    raise BadReplyError(f"the server's answer is longer than {self._max} bytes")
+                searched = len(buffer)
+                self._fill(until)
+                continue
+            if end >= self._max:
+                raise BadReplyError(f"the server's answer is longer than {self._max} bytes")
+            number, more, text = parse_line(bytes(buffer[start:end]).rstrip(b"\r"))
+            if lines and number != code:
+                raise BadReplyError("the lines of the server's answer have different codes")
+            code = number
+            lines.append(text)
+            start = searched = end + 1
+            if not more:
+                del buffer[:start]
+                return code, lines
+
+    def _fill(self, until: float) -> None:
+        while True:
+            self._set_timeout(until)
+            try:
+                data = self._sock.recv(_RECEIVE)
+            except (TimeoutError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                self._waited(until)
+                continue
+            if not data:
+                raise ConnectionResetError("the server closed the connection")
+            self._buffer += data
+            self._waited(None)
+            return
+
+    def _waited(self, until: float | None) -> None:
+        now = monotonic()
+        if until is not None and now >= until:
+            raise TimeoutError
+        if now >= self._next_wait:
+            self._next_wait = now + self._slice
+            if self.on_wait is not None:
+                self.on_wait()
+
+    def _set_timeout(self, until: float) -> None:
+        """Until the next slice or the end; setting the same time-out again would cost a system call."""
+        left = until - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        seconds = min(left, self._slice)
+        if seconds != self._seconds:
+            self._sock.settimeout(seconds)
+            self._seconds = seconds
+
+    def close(self) -> None:
+        """Drop the connection; never raises."""
+        self._buffer.clear()
+        with contextlib.suppress(OSError):
+            self._sock.close()
