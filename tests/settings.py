@@ -13,8 +13,6 @@ from typing import Any
 from tests import database_url
 from tests.servers import postgres
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 def _shared_folder() -> Path:
     """Where the SQLite files and stored messages live: removed with the process, inherited by its children."""
@@ -63,8 +61,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "django_migration_linter",
     "mailconfig",
-    *(["tests.secretapp"] if (ROOT / "tests/secretapp").is_dir() else []),
+    "tests.secretapp",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

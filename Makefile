@@ -1,0 +1,114 @@
+# Everything here sets up what it needs: Python 3.11 or later, make and pip are enough.
+PYTHON ?= python3
+VENV ?= .venv
+# sqlite, postgres or both
+DB ?= both
+# Passed on: make demo ARGS=--once, make test ARGS="-k limits -x"
+ARGS ?=
+
+SHELL := /bin/sh
+BIN := $(VENV)/bin
+DATABASES := $(if $(filter both,$(DB)),sqlite postgres,$(DB))
+# The environment is right while these are what it was made from.
+STAMP := $(VENV)/.made-from-$(shell cat pyproject.toml constraints.txt | cksum | tr -dc '0-9')-$(notdir $(PYTHON))
+# Every top-level package that is there.
+PACKAGES := $(sort $(dir $(wildcard */*.py)))
+# Groups that need Debian packages are run by test-system.
+UNMARKED := not system and not browser
+DEBIAN_PACKAGES := postfix chromium chromium-driver fonts-noto-cjk redis-server faketime
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo run test test-system check lint format types imports migrations coverage wheel bench \
+	system-packages constraints clean
+
+help: ## Print the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@echo "  PYTHON=$(PYTHON) VENV=$(VENV) DB=$(DB) (sqlite, postgres, both) ARGS=... are passed on"
+
+venv: $(STAMP) ## Make the virtual environment, if it is not there or no longer right
+
+$(STAMP):
+	@for python in "$(PYTHON)" python3.13 python3.12 python3.11; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "mailconfig needs Python 3.11 or later; '$(PYTHON)' is not. Name one: make PYTHON=/path/to/python3.12" >&2; exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$($$found --version)"; \
+	$$found -m venv --clear $(VENV) || { \
+		rm -rf $(VENV); \
+		$$found -m venv --without-pip $(VENV) && $$found -m pip --python $(VENV)/bin/python install -q pip; \
+	}
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt hatchling
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+demo: venv ## Start the demo: web server, worker, an SMTP server to look into (ARGS=--once: do it all and exit)
+	@$(BIN)/python manage.py demo $(ARGS)
+
+test: venv ## Run the tests on SQLite and PostgreSQL (DB=sqlite or DB=postgres: on one)
+	@set -e; for database in $(DATABASES); do \
+		echo "Tests on $$database"; TEST_DB=$$database $(BIN)/python -m pytest -q -m "$(UNMARKED)" $(ARGS); \
+	done
+	@echo "Left to 'make test-system': what needs Debian packages (a browser, smtp-sink)."
+
+test-system: venv system-packages ## Run the tests that need Debian packages, installing those as root
+	@if [ -e $(VENV)/.system-packages-missing ]; then unset REQUIRE_SYSTEM; else export REQUIRE_SYSTEM=1; fi; \
+	DJANGO_ALLOW_ASYNC_UNSAFE=true $(BIN)/python -m pytest -q -m "system or browser" $(ARGS); \
+	status=$$?; [ $$status -eq 5 ] && echo "There are no such tests yet." && status=0; exit $$status
+
+# Nothing that comes with a service is started: policy-rc.d refuses, and only programs are wanted.
+system-packages: venv
+	@rm -f $(VENV)/.system-packages-missing
+	@missing=$$(for package in $(DEBIAN_PACKAGES); do \
+		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'install ok installed' || echo $$package; done); \
+	[ -z "$$missing" ] || { \
+		echo "Installing" $$missing; \
+		./.ci/install-packages $$missing; \
+	} || { \
+		touch $(VENV)/.system-packages-missing; \
+		echo "NOT INSTALLED:" $$missing "- tests that need them are skipped and say so" >&2; \
+	}
+
+check: lint types imports migrations coverage ## What CI runs: all checks, the tests on both databases, the coverage gate
+
+lint: venv ## ruff: rules and format
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: venv ## Let ruff mend what it can
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+types: venv ## mypy, strict
+	@$(BIN)/mypy $(PACKAGES) manage.py
+
+imports: venv ## import-linter: the layers
+	@$(BIN)/lint-imports --no-logo
+
+migrations: venv ## No model change without its migration, no migration that breaks a running release
+	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django makemigrations --check --dry-run mailconfig
+	@TEST_DB=postgres DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django lintmigrations --no-cache mailconfig
+
+coverage: venv ## The tests on both databases, and how much of the code they reach
+	@rm -f .coverage .coverage.*
+	@set -e; for database in $(DATABASES); do \
+		echo "Tests on $$database"; \
+		TEST_DB=$$database $(BIN)/coverage run -m pytest -q -m "$(UNMARKED)" $(ARGS); \
+	done
+	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+
+wheel: venv ## Build the wheel into dist/ (the tests open it and look)
+	@$(BIN)/python -m hatchling build -t wheel
+
+bench: venv ## Measure enqueue and drain beside django-post-office and smtplib (ARGS=--quick: under two minutes)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+constraints: ## Write constraints.txt anew from the newest versions (with the lowest supported Python)
+	@rm -rf .venv-constraints && python3.11 -m venv .venv-constraints
+	@.venv-constraints/bin/pip install -q hatchling
+	@.venv-constraints/bin/pip install -q --no-build-isolation -e '.[dev]'
+	@{ head -n 1 constraints.txt; .venv-constraints/bin/pip freeze --exclude-editable; } > constraints.new
+	@if grep -n '@\|://' constraints.new; then echo "constraints must not name places" >&2; rm constraints.new; exit 1; fi
+	@mv constraints.new constraints.txt && rm -rf .venv-constraints
+
+clean: ## Remove what was made here: environment, caches, builds
+	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
