@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from django import forms
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    EncryptedTextField = models.TextField[Any, Any]
+    EncryptedTextField = models.TextField[Secret | None, Secret | None]
 else:
     try:
         from encrypted_model_fields.fields import EncryptedTextField
@@ -73,6 +73,10 @@ class SecretField(EncryptedTextField):
     """
 
     descriptor_class = SecretAttribute
+
+    if TYPE_CHECKING:  # where django-stubs looks for what an attribute takes and gives
+        _pyi_private_set_type: Secret | None  # type: ignore[assignment]
+        _pyi_private_get_type: Secret | None  # type: ignore[assignment]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         refused = [option for option in _REFUSED_OPTIONS if kwargs.get(option)]

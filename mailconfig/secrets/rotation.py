@@ -65,7 +65,6 @@ def _rotate_field(secret: SecretField, *, using: str, batch_size: int, dry_run: 
     result = FieldRotation(label=f"{secret.model._meta.label}.{secret.name}")
     for pk, token in _tokens(secret, using=using, batch_size=batch_size):
         _rotate_row(secret, pk, token, using=using, dry_run=dry_run, result=result)
-        crash.point("rotate_row")
     return result
 
 
@@ -83,6 +82,7 @@ def _rotate_row(
             return
         if dry_run or _swap(secret, pk, token, resealed, using=using):
             result.rotated += 1
+            crash.point("rotate_row")
             return
         result.changed += 1
         token = _token_of(secret, pk, using=using)

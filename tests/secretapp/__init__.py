@@ -1,0 +1,1 @@
+"""Models with secret fields, for tests of the field on its own."""

@@ -1,0 +1,1 @@
+"""Tests of mailconfig.secrets and of the key checks."""
