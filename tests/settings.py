@@ -5,6 +5,7 @@ PostgreSQL comes from a wheel. Child processes inherit the test database through
 """
 
 import base64
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -42,7 +43,7 @@ DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SECRET_KEY = "not-a-real-secret-key-only-for-the-tests-of-mailconfig"
-FIELD_ENCRYPTION_KEY = base64.urlsafe_b64encode(b"not-a-real-key--only-for-tests!!").decode()
+FIELD_ENCRYPTION_KEY = base64.urlsafe_b64encode(hashlib.sha256(b"not a real key").digest()).decode()
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver", ".localhost"]
 ROOT_URLCONF = "tests.urls"

@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -74,11 +76,17 @@ def test_a_redis_server_answers(redis_url: str) -> None:
         client.close()
 
 
-@pytest.mark.redis
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user may enter, which pytest's are not."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
 @pytest.mark.parametrize("module", ["redis", "postgres"])
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
 def test_a_server_ends_with_the_process_that_started_it(
-    module: str, ending: signal.Signals, tmp_path: Path
+    module: str, ending: signal.Signals, folder: Path
 ) -> None:
     code = f"""
 import time
@@ -89,19 +97,19 @@ time.sleep(600)
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=os.environ | {"TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
         text=True,
     )
     assert parent.stdout is not None
-    assert "://" in parent.stdout.readline()
-    assert list(tmp_path.glob("mailconfig-*"))
+    with parent.stdout:
+        assert "://" in parent.stdout.readline()
+    assert list(folder.glob("mailconfig-*"))
 
     parent.send_signal(ending)
     parent.wait()
-    parent.stdout.close()
 
     until = time.monotonic() + 30
-    while list(tmp_path.glob("mailconfig-*")) and time.monotonic() < until:
+    while list(folder.glob("mailconfig-*")) and time.monotonic() < until:
         time.sleep(0.05)
-    assert not list(tmp_path.glob("mailconfig-*"))
+    assert not list(folder.glob("mailconfig-*"))

@@ -1,6 +1,7 @@
 """The wheel is opened and looked into: it holds the app, all of it, and nothing else."""
 
 import zipfile
+from collections.abc import Iterator
 from email.parser import Parser
 from pathlib import Path
 
@@ -14,10 +15,11 @@ CACHES = {"__pycache__"}
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
     """The wheel of this checkout, built by the backend itself, without a network."""
     folder = tmp_path_factory.mktemp("wheel")
-    return zipfile.ZipFile(next(WheelBuilder(str(ROOT)).build(directory=str(folder))))
+    with zipfile.ZipFile(next(WheelBuilder(str(ROOT)).build(directory=str(folder)))) as opened:
+        yield opened
 
 
 def test_the_wheel_holds_every_file_of_the_app(wheel: zipfile.ZipFile) -> None:
