@@ -33,7 +33,6 @@ else:
 
 __all__ = ["SealedSecret", "SecretField"]
 
-_UNSEALED = "***"
 _REFUSED_OPTIONS = ("choices", "db_default", "db_index", "default", "primary_key", "unique")
 
 
@@ -125,13 +124,15 @@ class SecretField(EncryptedTextField):
         return SealedSecret(keyring.seal(text, binding=binding))
 
     def get_prep_value(self, value: Any) -> str | None:
-        """The token; a secret that has none yet is ``***`` (constraints are validated before saving)."""
+        """The token.
+
+        Raises:
+            TypeError: `value` has none: text, or a secret that was not saved through its instance.
+        """
         if value is None or value == "":
             return None
         if isinstance(value, SealedSecret):
             return value.token
-        if isinstance(value, Secret):
-            return _UNSEALED
         raise TypeError(_not_storable(self, value))
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:  # noqa: ARG002 - Django's signature
@@ -141,8 +142,6 @@ class SecretField(EncryptedTextField):
                 msg = f"{self.name} cannot be set to an SQL expression"
                 raise FieldError(msg)
             return value
-        if isinstance(value, Secret) and not isinstance(value, SealedSecret):
-            raise TypeError(_not_storable(self, value))
         return self.get_prep_value(value)
 
     # What would give it away

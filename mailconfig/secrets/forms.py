@@ -19,9 +19,6 @@ class SecretInput(forms.PasswordInput):
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         super().__init__({"autocomplete": "new-password", **(attrs or {})}, render_value=False)
 
-    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002 - Django's signature
-        return super().get_context(name, None, attrs)
-
 
 class SecretFormField(forms.Field):
     """Takes a secret and never shows one.

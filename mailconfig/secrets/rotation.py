@@ -51,11 +51,10 @@ def rotate(*, using: str = "default", batch_size: int = 500, dry_run: bool = Fal
 
 
 def secret_fields() -> list[SecretField]:
-    """The secret fields of all installed models, each once (with the model whose table has the column)."""
+    """The secret fields of all installed models, each once: a proxy has no fields of its own."""
     return [
         local
         for model in apps.get_models(include_auto_created=True)
-        if not model._meta.proxy
         for local in model._meta.local_fields
         if isinstance(local, SecretField)
     ]
