@@ -7,10 +7,12 @@ DB ?= both
 ARGS ?=
 
 SHELL := /bin/sh
+# An interpreter that was named is taken or refused; otherwise the first that is new enough.
+PYTHONS := $(if $(filter file,$(origin PYTHON)),python3 python3.13 python3.12 python3.11,$(PYTHON))
 BIN := $(VENV)/bin
 DATABASES := $(if $(filter both,$(DB)),sqlite postgres,$(DB))
 # The environment is right while these are what it was made from.
-STAMP := $(VENV)/.made-from-$(shell cat pyproject.toml constraints.txt | cksum | tr -dc '0-9')-$(notdir $(PYTHON))
+STAMP := $(VENV)/.made-from-$(shell { echo "$(PYTHON)"; cat pyproject.toml constraints.txt; } | cksum | tr -dc '0-9')
 # Every top-level package that is there.
 PACKAGES := $(sort $(dir $(wildcard */*.py)))
 # Groups that need Debian packages are run by test-system.
@@ -28,11 +30,11 @@ help: ## Print the targets
 venv: $(STAMP) ## Make the virtual environment, if it is not there or no longer right
 
 $(STAMP):
-	@for python in "$(PYTHON)" python3.13 python3.12 python3.11; do \
+	@for python in $(PYTHONS); do \
 		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then \
-		echo "mailconfig needs Python 3.11 or later; '$(PYTHON)' is not. Name one: make PYTHON=/path/to/python3.12" >&2; exit 1; \
+		echo "mailconfig needs Python 3.11 or later, and found none as: $(PYTHONS). Name one: make PYTHON=/path/to/python3.12" >&2; exit 1; \
 	fi; \
 	echo "Making $(VENV) with $$($$found --version)"; \
 	$$found -m venv --clear $(VENV) || { \
