@@ -30,13 +30,14 @@ def blocks(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
             data = carry + b"".join(parts)
             parts.clear()
             length = 0
-            kept = 2 if data.endswith(b"\r\n") else 1 if data.endswith(b"\r") else 0
-            carry = data[len(data) - kept :]
-            block = _stuff(data[: len(data) - kept])[skip:]
+            half = b"\r" if data.endswith(b"\r") else b""
+            data = _with_crlf(data.removesuffix(b"\r"))
+            carry = b"\r\n" + half if data.endswith(b"\r\n") else half
+            block = _stuff(data.removesuffix(b"\r\n"))[skip:]
             skip = 0
             if block:
                 yield block, False
-    data = _stuff(carry + b"".join(parts))
+    data = _stuff(_with_crlf(carry + b"".join(parts)))
     end = b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n"
     yield (data + end)[skip:], True
 
@@ -49,8 +50,12 @@ def _pieces(chunk: bytes) -> Iterator[bytes]:
         yield chunk[start : start + BLOCK]
 
 
-def _stuff(data: bytes) -> bytes:
+def _with_crlf(data: bytes) -> bytes:
     pairs = data.count(b"\r\n")
     if data.count(b"\n") != pairs or data.count(b"\r") != pairs:
-        data = _BARE.sub(b"\r\n", data)
+        return _BARE.sub(b"\r\n", data)
+    return data
+
+
+def _stuff(data: bytes) -> bytes:
     return data.replace(b"\r\n.", b"\r\n..")

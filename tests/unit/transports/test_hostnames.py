@@ -1,0 +1,35 @@
+"""What is a host name, before any look-up."""
+
+import pytest
+
+from mailconfig.hostnames import check_host
+from tests.servers.hostile_hosts import NO_HOST_NAMES
+
+
+@pytest.mark.parametrize("host", NO_HOST_NAMES)
+def test_what_is_no_host_name_is_refused(host: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        check_host(host)
+    assert len(host) < 3 or host not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "normal"),
+    [
+        ("Mail.Example.COM", "mail.example.com"),
+        ("mailhog", "mailhog"),
+        ("localhost", "localhost"),
+        ("1and1.com", "1and1.com"),
+        ("123.example", "123.example"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("BÜCHER.example", "xn--bcher-kva.example"),
+        ("bu\u0308cher.example", "xn--bcher-kva.example"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("почта.example", "xn--80a1acny.example"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("a" * 63 + ".example", "a" * 63 + ".example"),
+    ],
+)
+def test_a_host_name_gets_the_one_form_that_is_looked_up(host: str, normal: str) -> None:
+    assert check_host(host) == normal
