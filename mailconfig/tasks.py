@@ -1,1 +1,104 @@
-"""Celery tasks."""
+"""Celery tasks: ids in, nothing out. Losing any of them loses nothing, for the sweep is the truth.
+
+Early acknowledgement, no ETA, no retry, no result: FAULTS, rule 2.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import shared_task
+from django.dispatch import receiver
+
+from mailconfig import delivery, signals
+from mailconfig.conf import get_settings
+from mailconfig.exceptions import WrongInstallation
+
+from .doorbell import doorbell
+
+logger = logging.getLogger("mailconfig.tasks")
+
+OPTIONS: dict[str, Any] = {"ignore_result": True, "acks_late": False, "max_retries": 0}
+
+
+@shared_task(name="mailconfig.drain", **OPTIONS)
+def drain(account_id: int) -> None:
+    """Hand over what is due of an account, for one slice of time."""
+    try:
+        report = delivery.drain_account(account_id=account_id)
+    except WrongInstallation as error:
+        logger.error("%s", error)
+        return
+    if report.is_due:
+        _ring_drain(account_id)
+
+
+@shared_task(name="mailconfig.ring", **OPTIONS)
+def ring() -> None:
+    """Call a worker for each lane that is due. Runs every second."""
+    delivery.ring_due()
+
+
+@shared_task(name="mailconfig.sweep", **OPTIONS)
+def sweep() -> None:
+    """Mend what a killed process left behind. Runs every ten seconds."""
+    try:
+        delivery.sweep()
+    except WrongInstallation as error:
+        logger.error("%s", error)
+        return
+    for check_id in delivery.due_checks():
+        _ring_check(check_id)
+
+
+@shared_task(name="mailconfig.check", **OPTIONS)
+def check(check_id: int) -> None:
+    """Run a connection check, or send a test mail, that somebody asked for."""
+    delivery.run_check(check_id=check_id)
+
+
+@shared_task(name="mailconfig.purge", **OPTIONS)
+def purge() -> None:
+    """Delete what the retention says. Runs once an hour."""
+    delivery.purge()
+
+
+def beat_schedule() -> dict[str, dict[str, Any]]:
+    """What beat has to run, for the host's ``beat_schedule``. Nothing piles up while no worker is there."""
+    settings = get_settings()
+
+    def every(task: str, seconds: float) -> dict[str, Any]:
+        return {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 1.0)}}
+
+    return {
+        "mailconfig-ring": every("mailconfig.ring", settings.ring_seconds),
+        "mailconfig-sweep": every("mailconfig.sweep", settings.sweep_seconds),
+        "mailconfig-purge": every("mailconfig.purge", 3600.0),
+    }
+
+
+def _publish_drain(account_id: int) -> None:
+    drain.apply_async((account_id,), retry=False, ignore_result=True, expires=60)
+
+
+def _publish_check(check_id: int) -> None:
+    check.apply_async((check_id,), retry=False, ignore_result=True, expires=60)
+
+
+def _ring_drain(account_id: int) -> None:
+    doorbell.ring(_publish_drain, account_id)
+
+
+def _ring_check(check_id: int) -> None:
+    doorbell.ring(_publish_check, check_id)
+
+
+@receiver(signals.message_queued, dispatch_uid="mailconfig-doorbell")
+def _on_message_queued(*, account_id: int, **kwargs: object) -> None:
+    _ring_drain(account_id)
+
+
+@receiver(signals.check_requested, dispatch_uid="mailconfig-check-doorbell")
+def _on_check_requested(*, check_id: int, **kwargs: object) -> None:
+    _ring_check(check_id)

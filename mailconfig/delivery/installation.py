@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from mailconfig.conf import get_settings
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import Installation
@@ -17,7 +19,9 @@ def ensure_this_installation() -> None:
     if not name:
         return
     stored, _created = Installation.objects.get_or_create(id=1, defaults={"name": name})
-    if stored.name != name:
+    if not stored.name:
+        Installation.objects.filter(id=1, name="").update(name=name)
+    elif stored.name != name:
         msg = (
             f"This database belongs to the installation {stored.name!r}, and this is {name!r}: nothing is sent. "
             "If the database moved here for good, run: manage.py mailconfig_adopt"
@@ -34,3 +38,11 @@ def adopt() -> str:
     name = get_settings().installation_id
     Installation.objects.update_or_create(id=1, defaults={"name": name})
     return name
+
+
+def note_sweep(at: datetime) -> None:
+    """Note that the sweep is alive."""
+    if not Installation.objects.filter(id=1).update(swept_at=at):
+        Installation.objects.get_or_create(
+            id=1, defaults={"name": get_settings().installation_id, "swept_at": at}
+        )

@@ -135,8 +135,13 @@ def wait(
     return True
 
 
-def clear(lane: Lane, *, succeeded_at: datetime | None = None) -> None:
-    """Nothing holds the lane back any more. The end of a pause is told (``account_resumed``)."""
+def clear(lane: Lane, *, succeeded_at: datetime | None = None, strikes: int = 0) -> None:
+    """Nothing holds the lane back any more. The end of a pause is told (``account_resumed``).
+
+    Args:
+        succeeded_at: when the connection was proved.
+        strikes: what remains of them; a session that opened proves nothing about the sender.
+    """
     paused = lane.is_paused
     values: dict[str, object] = {
         "wait_reason": "",
@@ -144,13 +149,18 @@ def clear(lane: Lane, *, succeeded_at: datetime | None = None) -> None:
         "wait_until": None,
         "wait_text": "",
         "failures": 0,
-        "strikes": 0,
+        "strikes": strikes,
     }
     if succeeded_at is not None:
         values["validated_at"] = succeeded_at
     _write(lane, values)
     if paused:
         signals.account_resumed.send_robust(sender=Lane, account_id=lane.account_id)
+
+
+def note_strikes(lane: Lane, strikes: int) -> None:
+    """Note refused senders, or broken protocol, in a row."""
+    _write(lane, {"strikes": strikes})
 
 
 def _write(lane: Lane, values: dict[str, object], *, revision: int | None = None) -> bool:

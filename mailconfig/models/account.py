@@ -248,6 +248,11 @@ class Account(models.Model):
     def __str__(self) -> str:
         return self.name or self.from_email or self.username or f"{self.get_kind_display()} {self.pk}"
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.kind_of_class is not None and self.__dict__.get("kind") == "":
+            self.kind = self.kind_of_class
+
     @classmethod
     def from_db(cls, db: str | None, field_names: Iterable[str], values: Iterable[Any]) -> Self:
         """Remember the destination the stored secret was entered for."""
@@ -256,9 +261,12 @@ class Account(models.Model):
             account._stored_destination = account._own_destination()
         return account
 
+    def _enters_secret(self) -> bool:
+        entered = self.__dict__.get("secret")
+        return entered is not None and not isinstance(entered, SealedSecret)
+
     def _connection_edited(self) -> bool:
-        newly_entered = self.secret is not None and not isinstance(self.secret, SealedSecret)
-        return newly_entered or self._stored_destination != self._own_destination()
+        return self._enters_secret() or self._stored_destination != self._own_destination()
 
     def _own_destination(self) -> tuple[object, ...]:
         if self.scope == Scope.SYSTEM_OVERRIDE:
@@ -338,8 +346,6 @@ class Account(models.Model):
         """
         from .lane import Lane, Purpose, wake_lanes
 
-        if self.kind_of_class is not None:
-            self.kind = self.kind_of_class
         if self.destination_changed():
             raise ValidationError(
                 {"secret": _("The server, encryption, login or user name changed: enter the password again.")},
@@ -352,12 +358,19 @@ class Account(models.Model):
             self.revision = F("revision") + 1  # type: ignore[assignment]
             if update_fields is not None:
                 kwargs["update_fields"] = {*update_fields, "revision", "updated_at"}
-        with transaction.atomic(using=kwargs.get("using")):
-            super().save(**kwargs)
-            if adding:
-                Lane.objects.get_or_create(account_id=self.pk, purpose=Purpose.SEND)
-            else:
-                wake_lanes(self.pk, reconnects=reconnects)
+        entered = self.secret if self._enters_secret() else None
+        try:
+            with transaction.atomic(using=kwargs.get("using")):
+                super().save(**kwargs)
+                if adding:
+                    Lane.objects.get_or_create(account_id=self.pk, purpose=Purpose.SEND)
+                else:
+                    wake_lanes(self.pk, reconnects=reconnects)
+        except BaseException:
+            # Sealed for a row that was not stored; another try seals it anew.
+            if entered is not None:
+                self.secret = entered
+            raise
         self._stored_destination = self._own_destination()
         if not adding:
             self.refresh_from_db(fields=["revision"])

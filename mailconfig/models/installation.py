@@ -10,11 +10,15 @@ from django.db.models.functions import Now
 
 
 class Installation(models.Model):
-    """A single row, written by the first drain and changed by ``mailconfig_adopt`` only."""
+    """A single row. Its name is written by the first drain, and then changed by ``mailconfig_adopt`` only."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
-    name = models.CharField(max_length=255)
+    name = models.CharField(max_length=255, blank=True)
+    """Empty: not guarded."""
     adopted_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    swept_at = models.DateTimeField(null=True, editable=False)
+    """The sweep's sign of life, for monitoring."""
 
     class Meta:
         constraints: ClassVar = [

@@ -27,6 +27,8 @@ class Recipient(models.Model):
     state = models.CharField(
         _("state"), max_length=8, choices=RecipientState.choices, blank=True, default=RecipientState.AS_MESSAGE
     )
+    not_before = models.DateTimeField(null=True, editable=False)
+    """When it is tried again after a transient refusal; ``None``: with the message."""
     reply_code = models.PositiveSmallIntegerField(_("reply"), null=True)
     enhanced_code = models.CharField(max_length=16, blank=True)
     reply_text = models.TextField(blank=True)

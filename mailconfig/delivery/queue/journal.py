@@ -1,0 +1,203 @@
+"""The journal: what is about to be handed over is committed before the dot, with the outcomes before it.
+
+On PostgreSQL outcomes and journal are one data-modifying statement, hence one round trip and one commit; on
+other databases the same is written through the ORM in one transaction. One test suite runs over both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from mailconfig import signals
+from mailconfig.delivery.lanes import Ownership
+from mailconfig.delivery.turn import Settlement, Turn
+from mailconfig.models import Account, Attempt, Lane, Message, MessageState
+
+from .settle import erases, settle_all
+from .transitions import sources
+
+if TYPE_CHECKING:
+    from mailconfig.models.account import AccountQuerySet
+
+
+class Journal(Protocol):
+    """Commits outcomes, and lets the next messages be handed over."""
+
+    def exchange(self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int) -> None:
+        """Write the outcomes of ``finished`` and, in the same commit, the journal of ``group``.
+
+        A turn of ``group`` may be handed over only if its ``attempt_id`` is set afterwards. It is not if the
+        message is no longer queued, the lane is no longer ours, or the account was edited, disabled or
+        deleted since ``revision``; the outcomes are written all the same.
+        """
+        ...
+
+
+class OrmJournal:
+    """For every database."""
+
+    def __init__(self, ownership: Ownership) -> None:
+        self.ownership = ownership
+
+    def exchange(self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int) -> None:
+        """See :class:`Journal`."""
+        owner = self.ownership
+        with transaction.atomic():
+            settle_all(finished, account_id=owner.account_id, worker=owner.worker)
+            if group and self._may_hand_over(revision):
+                for turn in group:
+                    self._hand_over(turn)
+
+    def _may_hand_over(self, revision: int) -> bool:
+        accounts: AccountQuerySet = Account.objects.usable()
+        owner = self.ownership
+        lanes = Lane.objects.filter(pk=owner.lane_id, lease_token=owner.token, lease_until__gt=Now())
+        if connection.features.has_select_for_update:
+            lanes = lanes.select_for_update()
+        return bool(lanes) and accounts.filter(pk=owner.account_id, revision=revision).exists()
+
+    def _hand_over(self, turn: Turn) -> None:
+        owner = self.ownership
+        now = owner.clock.at_latest()
+        queued = Message.objects.filter(pk=turn.message.pk, state__in=sources("hand_over"))
+        if not queued.update(state=MessageState.HANDING_OVER, handed_over_at=now):
+            return
+        attempt = Attempt.objects.create(
+            account_id=owner.account_id,
+            message_id=turn.message.pk,
+            lease_token=owner.token,
+            worker=owner.worker,
+            recipients=turn.accepted() or turn.slots,
+            started_at=turn.started_at,
+            handed_over_at=now,
+        )
+        turn.attempt_id, turn.handed_over_at = attempt.pk, now
+
+
+_DONE = """
+done AS (
+    UPDATE mailconfig_attempt AS attempt
+       SET outcome = 'sent', stage = 'dot', ended_at = came.ended_at, recipients = came.handed_over,
+           reply_code = came.code, enhanced_code = came.enhanced, reply_text = came.reply
+      FROM unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::int[], %s::text[], %s::text[])
+           AS came (attempt_id, ended_at, handed_over, code, enhanced, reply)
+     WHERE attempt.id = came.attempt_id AND attempt.outcome = ''
+ RETURNING attempt.id, attempt.message_id, attempt.ended_at
+), settled AS (
+    UPDATE mailconfig_message AS message
+       SET state = 'sent', settled_at = done.ended_at, attempts = message.attempts + 1, wait_reason = '',
+           handed_over_at = NULL, error_code = '', error_text = ''{erase}
+      FROM done
+     WHERE message.id = done.message_id AND message.state = 'handing_over'
+)
+"""
+
+_JOURNAL = """
+journal AS (
+    UPDATE mailconfig_message AS message
+       SET state = 'handing_over', handed_over_at = clock_timestamp()
+      FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS turn (message_id, slots, started_at)
+     WHERE message.id = turn.message_id AND message.state = 'queued'
+       AND EXISTS (SELECT 1 FROM mailconfig_lane AS lane
+                    WHERE lane.id = %s AND lane.lease_token = %s AND lane.lease_until > clock_timestamp())
+       AND EXISTS (SELECT 1 FROM mailconfig_account AS account
+                    WHERE account.id = message.account_id AND account.revision = %s
+                      AND account.is_enabled AND account.deleted_at IS NULL)
+ RETURNING message.id, message.account_id, message.handed_over_at, turn.slots, turn.started_at
+), opened AS (
+    INSERT INTO mailconfig_attempt (account_id, message_id, lease_token, worker, recipients, stage, outcome,
+                                    enhanced_code, reply_text, started_at, handed_over_at)
+    SELECT account_id, id, %s, %s, slots, '', '', '', '', started_at, handed_over_at FROM journal
+ RETURNING message_id, id, handed_over_at
+)
+"""
+
+
+class PostgresJournal(OrmJournal):
+    """One statement for what nearly always happens; what is not plain goes the common way first."""
+
+    def exchange(self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int) -> None:
+        """See :class:`Journal`."""
+        owner = self.ownership
+        plain = [settlement for settlement in finished if self._is_plain(settlement)]
+        if len(plain) < len(finished):
+            special = [settlement for settlement in finished if settlement not in plain]
+            settle_all(special, account_id=owner.account_id, worker=owner.worker)
+        if not plain and not group:
+            return
+        late = {settlement.turn.attempt_id: settlement for settlement in plain}
+        by_message = {turn.message.pk: turn for turn in group}
+        for kind, key, attempt_id, at in self._run(plain, group, revision):
+            if kind == "done":
+                del late[key]
+            else:
+                by_message[key].attempt_id, by_message[key].handed_over_at = attempt_id, at
+        settle_all(late.values(), account_id=owner.account_id, worker=owner.worker)
+
+    @staticmethod
+    def _is_plain(settlement: Settlement) -> bool:
+        listened_to = signals.message_settled.has_listeners(Message)
+        return (
+            settlement.is_plain
+            and settlement.turn.attempt_id is not None
+            and not settlement.turn.message.stored_as
+            and not listened_to
+        )
+
+    def _run(
+        self, plain: Sequence[Settlement], group: Sequence[Turn], revision: int
+    ) -> list[tuple[str, int, int | None, object]]:
+        parts, answers, params = [], [], []
+        if plain:
+            parts.append(_DONE.replace("{erase}", ", body = NULL" if erases(MessageState.SENT) else ""))
+            answers.append("SELECT 'done', id, NULL::bigint, NULL::timestamptz FROM done")
+            params += _columns_of(plain)
+        if group:
+            parts.append(_JOURNAL)
+            answers.append("SELECT 'opened', message_id, id, handed_over_at FROM opened")
+            owner = self.ownership
+            params += [
+                [turn.message.pk for turn in group],
+                [turn.accepted() or turn.slots for turn in group],
+                [turn.started_at for turn in group],
+                owner.lane_id,
+                owner.token,
+                revision,
+                owner.token,
+                owner.worker,
+            ]
+        sql = "WITH" + ",".join(parts) + " UNION ALL ".join(answers)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            return cursor.fetchall()
+
+
+def _columns_of(plain: Sequence[Settlement]) -> list[object]:
+    replies = [settlement.reply for settlement in plain]
+    return [
+        [settlement.turn.attempt_id for settlement in plain],
+        [settlement.ended_at for settlement in plain],
+        [settlement.handed_over for settlement in plain],
+        [reply.code if reply else None for reply in replies],
+        [reply.enhanced if reply else "" for reply in replies],
+        [reply.text if reply else "" for reply in replies],
+    ]
+
+
+def open_journal(ownership: Ownership) -> Journal:
+    """The journal for the database we run on."""
+    return PostgresJournal(ownership) if connection.vendor == "postgresql" else OrmJournal(ownership)
+
+
+def adopt_lost_commit(ownership: Ownership, group: Sequence[Turn]) -> None:
+    """After a commit whose answer was lost: find out which turns the journal took nevertheless."""
+    by_message = {turn.message.pk: turn for turn in group}
+    mine = Attempt.objects.filter(
+        message_id__in=by_message, lease_token=ownership.token, outcome="", account_id=ownership.account_id
+    )
+    for message_id, attempt_id, at in mine.values_list("message_id", "pk", "handed_over_at"):
+        by_message[message_id].attempt_id, by_message[message_id].handed_over_at = attempt_id, at

@@ -1,0 +1,91 @@
+"""What people do to a message by hand: hold, release, requeue, cancel."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from mailconfig.delivery.enqueue import wake_lane
+from mailconfig.exceptions import InvalidTransition
+from mailconfig.models import Message, MessageState, Recipient, RecipientState
+from mailconfig.delivery.clock import database_now
+
+from .settle import final_values, told
+from .transitions import sources
+
+
+def hold(*, message_id: int) -> None:
+    """Keep a queued message until it is released.
+
+    Raises:
+        InvalidTransition: it is not queued (any more).
+    """
+    _move("hold", message_id, MessageState.HELD, wait_reason="")
+
+
+def release(*, message_id: int) -> None:
+    """Queue a held message again; what may have been accepted once may then arrive twice.
+
+    Raises:
+        InvalidTransition: it is not held.
+    """
+    with transaction.atomic():
+        _move("release", message_id, MessageState.QUEUED, wait_reason="", not_before=database_now())
+        _wake(message_id)
+
+
+def requeue(*, message_id: int) -> None:
+    """Queue a failed message again, with all its retries before it, for the recipients that failed.
+
+    Raises:
+        InvalidTransition: it has not failed, or its bytes are gone.
+    """
+    with transaction.atomic():
+        message = Message.objects.filter(pk=message_id).only("pk", "stored_as", "size").first()
+        whole = Message.objects.filter(pk=message_id).exclude(body=None, stored_as="")
+        if message is None or not whole.exists():
+            msg = "The message's bytes are gone."
+            raise InvalidTransition(msg)
+        _move(
+            "requeue",
+            message_id,
+            MessageState.QUEUED,
+            wait_reason="",
+            not_before=database_now(),
+            attempts=0,
+            internal_errors=0,
+            error_code="",
+            error_text="",
+            settled_at=None,
+        )
+        failed = Recipient.objects.filter(message_id=message_id, state=RecipientState.FAILED)
+        failed.update(
+            state=RecipientState.AS_MESSAGE, not_before=None, reply_code=None, enhanced_code="", reply_text=""
+        )
+        _wake(message_id)
+
+
+def cancel(*, message_id: int) -> None:
+    """Never send a waiting message. Its bytes are erased.
+
+    Raises:
+        InvalidTransition: it is being handed over, or it is settled already.
+    """
+    stored_as = Message.objects.filter(pk=message_id).values_list("stored_as", flat=True).first() or ""
+    with transaction.atomic():
+        values = final_values(MessageState.CANCELLED, database_now())
+        _move("cancel", message_id, MessageState.CANCELLED, **values)
+        told(message_id, MessageState.CANCELLED, stored_as=stored_as)
+
+
+def _move(operation: str, message_id: int, state: MessageState, **values: object) -> None:
+    rows = Message.objects.filter(pk=message_id, state__in=sources(operation))
+    if not rows.update(state=state, **values):
+        now = Message.objects.filter(pk=message_id).first()
+        what = now.get_state_display() if now else "gone"
+        msg = f"The message cannot be changed like this: it is {what}."
+        raise InvalidTransition(msg)
+
+
+def _wake(message_id: int) -> None:
+    account_id = Message.objects.values_list("account_id", flat=True).get(pk=message_id)
+    transaction.on_commit(lambda: wake_lane(account_id), robust=True)

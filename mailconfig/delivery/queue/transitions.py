@@ -1,0 +1,39 @@
+"""Which state may follow which, by the operation that changes it; the one place that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mailconfig.models import MessageState as S
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """An operation, the states it starts from and those it may end in."""
+
+    sources: frozenset[S]
+    targets: frozenset[S]
+
+
+def _transition(sources: set[S], targets: set[S]) -> Transition:
+    return Transition(frozenset(sources), frozenset(targets))
+
+
+_OUTCOMES = {S.SENT, S.PARTIAL, S.FAILED, S.QUEUED, S.HELD}
+
+TRANSITIONS = {
+    "enqueue": _transition(set(), {S.QUEUED, S.PREPARING}),
+    "hand_over": _transition({S.QUEUED}, {S.HANDING_OVER}),
+    "settle": _transition({S.HANDING_OVER, S.QUEUED}, _OUTCOMES),
+    "settle_late": _transition({S.QUEUED, S.HELD}, {S.SENT, S.PARTIAL}),
+    "reap": _transition({S.HANDING_OVER}, {S.QUEUED, S.HELD, S.FAILED}),
+    "hold": _transition({S.QUEUED}, {S.HELD}),
+    "release": _transition({S.HELD}, {S.QUEUED}),
+    "requeue": _transition({S.FAILED}, {S.QUEUED}),
+    "cancel": _transition({S.PREPARING, S.QUEUED, S.HELD}, {S.CANCELLED}),
+}
+
+
+def sources(operation: str) -> list[S]:
+    """The states the operation may start from, for a query's ``state__in``."""
+    return sorted(TRANSITIONS[operation].sources)

@@ -1,0 +1,73 @@
+"""Says what waits where, why and since when."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from argparse import ArgumentParser
+from datetime import datetime
+
+from django.core.management.base import BaseCommand
+from django.core.serializers.json import DjangoJSONEncoder
+
+from mailconfig import delivery
+from mailconfig.delivery.status import AccountStatus, Status
+from mailconfig.models import WaitReason
+
+
+class Command(BaseCommand):
+    """Exit code 0: all is well; 1: somebody has to act on an account; 2: nothing moves."""
+
+    help = "Says what waits where, why and since when. Exits 1 if somebody has to act, 2 if nothing moves."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """``--json``."""
+        parser.add_argument("--json", action="store_true", help="one JSON object for scripts")
+
+    def handle(self, *, json: bool, **options: object) -> None:
+        """Print, and exit with the code."""
+        status = delivery.status()
+        if json:
+            self._print_json(status)
+        else:
+            self._print(status)
+        if status.exit_code:
+            sys.exit(status.exit_code)
+
+    def _print_json(self, status: Status) -> None:
+        values = dataclasses.asdict(status) | {"exit_code": status.exit_code}
+        self.stdout.write(json.dumps(values, cls=DjangoJSONEncoder))
+
+    def _print(self, status: Status) -> None:
+        if status.wrong_installation:
+            self.stdout.write(self.style.ERROR(status.wrong_installation))
+        swept = _time(status.swept_at) if status.swept_at else "never"
+        self.stdout.write(f"last sweep: {swept}; failed in the last 24 hours: {status.failed_today}")
+        if status.is_stale:
+            self.stdout.write(self.style.ERROR("Mail is due and nobody takes it: is a worker running, and beat?"))
+        for account in status.accounts:
+            self.stdout.write(_line(account))
+        if not status.accounts:
+            self.stdout.write("Nothing waits.")
+
+
+def _line(account: AccountStatus) -> str:
+    parts = [f"{account.name}: {account.queued} queued"]
+    if account.handing_over:
+        parts.append(f"{account.handing_over} being handed over")
+    if account.held:
+        parts.append(f"{account.held} held")
+    if account.oldest_due_at:
+        parts.append(f"due since {_time(account.oldest_due_at)}")
+    if account.reason:
+        parts.append(str(WaitReason(account.reason).label))
+    if account.since and account.reason:
+        parts.append(f"since {_time(account.since)}")
+    if account.until:
+        parts.append(f"until {_time(account.until)}")
+    return "; ".join(parts)
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(sep=" ", timespec="seconds")
