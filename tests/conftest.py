@@ -10,11 +10,18 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tests import database_url
+from tests import database_url, settings
 from tests.servers import redis
 
 CHROMIUM = "/usr/bin/chromium"
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of this run, and have it removed at the end."""
+    folder = settings.FOLDER
+    folder.mkdir(exist_ok=True)
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

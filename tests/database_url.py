@@ -12,15 +12,15 @@ SQLITE_OPTIONS = {
 
 
 def parse(url: str) -> dict[str, Any]:
-    """The DATABASES entry for ``sqlite:///absolute/path`` or ``postgresql://user:password@host:port/name?option=value``.
+    """The DATABASES entry for a URL.
 
-    A query argument ``host`` names the directory of a Unix socket; all others become OPTIONS.
+    ``sqlite:///absolute/path``, ``sqlite://`` (in memory), ``postgresql://user:password@host:port/name?option=value``: a query argument ``host`` names the directory of a Unix socket; all others become OPTIONS.
     """
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         return {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": unquote(parts.path),
+            "NAME": unquote(parts.path) or ":memory:",
             "OPTIONS": dict(SQLITE_OPTIONS),
         }
     if parts.scheme not in {"postgres", "postgresql"}:

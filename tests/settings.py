@@ -9,19 +9,19 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from tests import database_url
 from tests.servers import postgres
 
-
-def _shared_folder() -> Path:
-    """Where the SQLite files and stored messages live: removed with the process, inherited by its children."""
-    if "TESTS_FOLDER" not in os.environ:
-        folder = tempfile.TemporaryDirectory(prefix="mailconfig-tests-")
-        globals()["_folder"] = folder  # kept alive as long as this module
-        os.environ["TESTS_FOLDER"] = folder.name
-    return Path(os.environ["TESTS_FOLDER"])
+# Where the SQLite file and stored messages live. Only named here: tools read these settings and leave without a word,
+# so tests/conftest.py makes it and removes it. Child processes inherit the name.
+FOLDER = Path(
+    os.environ.setdefault(
+        "TESTS_FOLDER", str(Path(tempfile.gettempdir()) / f"mailconfig-tests-{token_hex(6)}")
+    )
+)
 
 
 def _database() -> dict[str, Any]:
@@ -32,11 +32,9 @@ def _database() -> dict[str, Any]:
         return database_url.parse(url if url.startswith("postgres") else postgres.shared_url())
     if wanted != "sqlite":
         raise ValueError(f"TEST_DB must be sqlite or postgres, not {wanted!r}")
-    if url.startswith("sqlite"):
-        return database_url.parse(url)
-    # A file, not memory: several connections and WAL, as in real use.
-    database = database_url.parse(f"sqlite://{_shared_folder()}/main.sqlite3")
-    return database | {"TEST": {"NAME": str(_shared_folder() / "test.sqlite3")}}
+    database = database_url.parse(url if url.startswith("sqlite") else "sqlite://")
+    # The tests use a file: several connections and WAL, as in real use.
+    return database | {"TEST": {"NAME": str(FOLDER / "test.sqlite3")}}
 
 
 DATABASES = {"default": _database()}
@@ -92,7 +90,7 @@ TEMPLATES = [
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(_shared_folder() / "storage")},
+        "OPTIONS": {"location": str(FOLDER / "storage")},
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
