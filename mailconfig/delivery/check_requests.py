@@ -15,7 +15,7 @@ from mailconfig.models.validators import validate_address
 from mailconfig.values import CheckResult
 
 from . import check_record, sentences
-from .probe import kept_account, probe_stored
+from .check_run import kept_account, probe_stored
 from .sample import send_stored
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from mailconfig.values import CheckResult, Envelope, EnvelopeOutcome, Reply, Sta
 
 from . import check_record, check_result, sentences
 from .check_result import TEST_MAIL_STAGES, StageLog
+from .check_run import kept_account, no_system_account, note_on_lane, open_session, pad, sender_field
 from .clock import database_now
 from .compose import Rendered, compose
 from .installation import ensure_this_installation
-from .probe import kept_account, no_system_account, note_on_lane, open_session, pad, sender_field
 from .sample_journal import SampleJournal
 
 if TYPE_CHECKING:
