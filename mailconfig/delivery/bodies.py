@@ -1,0 +1,145 @@
+"""Where a message's bytes live: in its row, or beyond a size in Django storage, from which they are streamed."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import Storage, storages
+from django.db import transaction
+from django.utils import timezone
+
+from mailconfig.conf import Settings, get_settings
+from mailconfig.models import Message
+
+CHUNK = 64 * 1024
+FOLDER = "mailconfig"
+ORPHAN_AGE = timedelta(days=1)
+"""Longer than any transaction that may still commit the row of a stored file."""
+
+_OURS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}[\w-]*\.eml")
+_LOOK_UP = 500
+
+
+def keep(message_uuid: uuid.UUID, body: bytes, settings: Settings) -> tuple[bytes | None, str]:
+    """What to write into ``Message.body`` and ``Message.stored_as``; large bytes are stored at once.
+
+    The caller owes a row with that name. If there will be none, :func:`delete` it, or
+    :func:`remove_orphans` does a day later.
+
+    Raises:
+        OSError: the storage cannot be written.
+    """
+    if len(body) <= settings.inline_bytes:
+        return body, ""
+    name = _storage().save(f"{FOLDER}/{message_uuid}.eml", ContentFile(body))
+    return None, name
+
+
+def chunks(message: Message) -> Iterator[bytes]:
+    """The message's RFC 5322 bytes, in pieces of at most 64 KiB when they are stored.
+
+    Raises:
+        OSError: the stored file cannot be read, or is not as long as it was.
+        ValueError: the bytes were erased.
+    """
+    if message.stored_as:
+        return open_chunks(message.stored_as, size=message.size)
+    if message.body is None:
+        msg = "the message's bytes are gone"
+        raise ValueError(msg)
+    return iter((bytes(message.body),))
+
+
+def open_chunks(stored_as: str, *, size: int | None = None) -> Iterator[bytes]:
+    """The bytes of a stored file, in pieces of at most 64 KiB.
+
+    The file is opened here and closed after its last piece, or when the iterator is closed or dropped.
+
+    Args:
+        size: how long the file must be; half a mail is never sent.
+
+    Raises:
+        OSError: it cannot be read, or is not as long as it should be.
+    """
+    return _Chunks(_storage().open(stored_as, "rb"), size)
+
+
+def delete(stored_as: str) -> None:
+    """Remove a stored file; nothing happens where there is none."""
+    if stored_as:
+        _storage().delete(stored_as)
+
+
+def erase(message: Message) -> None:
+    """Forget the bytes of ``message``: those in the row now, a stored file once this transaction commits."""
+    name = message.stored_as
+    Message.objects.filter(pk=message.pk).update(body=None, stored_as="")
+    message.body, message.stored_as = None, ""
+    if name:
+        transaction.on_commit(lambda: delete(name), robust=True)
+
+
+def remove_orphans() -> int:
+    """Delete stored files of ours, older than a day, that no message has: their transactions rolled back.
+
+    Returns:
+        How many there were; ``0`` where the storage cannot list its files.
+    """
+    storage = _storage()
+    try:
+        _folders, files = storage.listdir(FOLDER)
+    except (FileNotFoundError, NotImplementedError):
+        return 0
+    names = [f"{FOLDER}/{name}" for name in files if _OURS.fullmatch(name)]
+    removed = 0
+    for start in range(0, len(names), _LOOK_UP):
+        some = names[start : start + _LOOK_UP]
+        kept = set(Message.objects.filter(stored_as__in=some).values_list("stored_as", flat=True))
+        removed += sum(_delete_if_old(storage, name) for name in some if name not in kept)
+    return removed
+
+
+def _delete_if_old(storage: Storage, name: str) -> bool:
+    try:
+        changed_at = storage.get_modified_time(name)
+    except FileNotFoundError:
+        return False
+    now = timezone.now() if timezone.is_aware(changed_at) else timezone.make_naive(timezone.now())
+    if now - changed_at < ORPHAN_AGE:
+        return False
+    storage.delete(name)
+    return True
+
+
+def _storage() -> Storage:
+    return storages[get_settings().storage]
+
+
+class _Chunks(Iterator[bytes]):
+    """Opened before anything is promised to a server, closed whatever happens."""
+
+    def __init__(self, file: File[bytes], size: int | None) -> None:
+        self._file = file
+        if size is not None and file.size != size:
+            file.close()
+            msg = f"the stored message has {file.size} bytes instead of {size}"
+            raise OSError(msg)
+
+    def __next__(self) -> bytes:
+        piece = b"" if self._file.closed else self._file.read(CHUNK)
+        if not piece:
+            self.close()
+            raise StopIteration
+        return piece
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def __del__(self) -> None:
+        if "_file" in vars(self):
+            self.close()

@@ -1,0 +1,64 @@
+"""A lane becomes due by a commit, and whoever made it so rings: a thousand enqueues ring once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from mailconfig import crash, signals
+from mailconfig.models import Lane, Message, Purpose
+
+
+def wake_lane(account_id: int, *, at: datetime | None = None) -> bool:
+    """Let the account's lane be due now, or at ``at`` if that is earlier than what it knows.
+
+    A lane that something holds back is left alone: the sweep finds it when that has passed.
+
+    Returns:
+        Whether this call made it due now; then the doorbell was rung.
+    """
+    lanes = Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND)
+    lanes = lanes.filter(Q(wait_reason="") | Q(wait_until__lte=Now()))
+    if at is not None:
+        lanes.filter(Q(due_at=None) | Q(due_at__gt=at)).update(due_at=at)
+        return False
+    if not lanes.filter(Q(due_at=None) | Q(due_at__gt=Now())).update(due_at=Now(), rung_at=Now()):
+        return False
+    signals.message_queued.send_robust(sender=Message, account_id=account_id)
+    return True
+
+
+def ring_on_commit(accounts: Iterable[tuple[int, datetime | None]]) -> None:
+    """Wake these lanes (account, when) once the transaction commits, each once however often it is named."""
+    waiting = connection.run_on_commit
+    bell: object = None
+    if waiting and waiting[-1][0] == set(connection.savepoint_ids):
+        bell = waiting[-1][1]
+    if not (isinstance(bell, _Bell) and connection.in_atomic_block):
+        bell = _Bell()
+        bell.add(accounts)
+        transaction.on_commit(bell, robust=True)
+        return
+    bell.add(accounts)
+
+
+class _Bell:
+    """One step after the commit for all lanes of the mails queued in a row, within the same savepoint."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[tuple[int, bool], datetime | None] = {}
+
+    def add(self, accounts: Iterable[tuple[int, datetime | None]]) -> None:
+        for account_id, at in accounts:
+            key = (account_id, at is None)
+            known = self._accounts.get(key)
+            self._accounts[key] = at if known is None or at is None else min(at, known)
+
+    def __call__(self) -> None:
+        crash.point("before_doorbell")
+        for (account_id, _now), at in self._accounts.items():
+            wake_lane(account_id, at=at)
