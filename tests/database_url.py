@@ -14,7 +14,9 @@ SQLITE_OPTIONS = {
 def parse(url: str) -> dict[str, Any]:
     """The DATABASES entry for a URL.
 
-    ``sqlite:///absolute/path``, ``sqlite://`` (in memory), ``postgresql://user:password@host:port/name?option=value``: a query argument ``host`` names the directory of a Unix socket; all others become OPTIONS.
+    It is ``sqlite:///absolute/path``, ``sqlite://`` (in memory) or
+    ``postgresql://user:password@host:port/name?option=value``; a query argument ``host`` names the directory of
+    a Unix socket, all others become OPTIONS.
     """
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
