@@ -114,13 +114,23 @@ def _add_bodies(messages: list[DueMessage]) -> None:
 
 def _add_recipients(messages: list[DueMessage], now: datetime) -> None:
     by_pk = {message.pk: message for message in messages}
+    later: dict[int, list[DueRecipient]] = {}
     rows = Recipient.objects.filter(message_id__in=by_pk).order_by("pk")
     columns = ("message_id", "pk", "address", "state", "not_before")
     for message_id, pk, address, state, not_before in rows.values_list(*columns):
-        if state != RecipientState.AS_MESSAGE or (not_before is not None and not_before > now):
+        if state != RecipientState.AS_MESSAGE:
             by_pk[message_id].others = True
+        elif not_before is not None and not_before > now:
+            later.setdefault(message_id, []).append(DueRecipient(pk, address))
         else:
             by_pk[message_id].recipients.append(DueRecipient(pk, address))
+    for message_id, recipients in later.items():
+        message = by_pk[message_id]
+        if message.recipients:
+            message.others = True
+        else:
+            # The message itself is due, whoever made it so: then are they.
+            message.recipients = recipients
 
 
 def exists(*, account_id: int, now: datetime) -> bool:

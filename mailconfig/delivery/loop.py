@@ -11,9 +11,9 @@ from django.db import InterfaceError, OperationalError, connection
 from mailconfig.conf import get_settings
 
 from . import lanes
+from .check_requests import due_checks, run_check
 from .clock import database_now
 from .drain import drain_account
-from .probe import due_checks, run_check
 from .purge import purge
 from .sweep import sweep
 

@@ -69,6 +69,8 @@ def _settle_recipients(settlement: Settlement) -> None:
     sent = [recipient.pk for recipient in settlement.sent]
     if sent and not settlement.is_plain:
         Recipient.objects.filter(pk__in=sent).update(state=RecipientState.SENT, not_before=None)
+    # If others go on at once, those put off wait by themselves; else with the message.
+    retry_at = settlement.retry_at if settlement.keeps_place else None
     for recipients, state in (
         (settlement.failed, RecipientState.FAILED),
         (settlement.deferred, RecipientState.AS_MESSAGE),
@@ -76,7 +78,7 @@ def _settle_recipients(settlement: Settlement) -> None:
         for recipient, reply in recipients:
             Recipient.objects.filter(pk=recipient.pk).update(
                 state=state,
-                not_before=settlement.retry_at if state == RecipientState.AS_MESSAGE else None,
+                not_before=retry_at if state == RecipientState.AS_MESSAGE else None,
                 reply_code=reply.code if reply.code > 0 else None,
                 enhanced_code=reply.enhanced,
                 reply_text=reply.text,
@@ -118,9 +120,10 @@ def _next(settlement: Settlement) -> tuple[MessageState, datetime | None]:
         any_sent=RecipientState.SENT in kept,
         any_failed=RecipientState.FAILED in kept,
     )
-    if settlement.keeps_place or not waiting or None in waiting:
+    times = [at or settlement.retry_at for at in waiting]
+    if settlement.keeps_place or not times or None in times:
         return state, None
-    return state, min(at for at in waiting if at is not None)
+    return state, min(at for at in times if at is not None)
 
 
 def _settle_late(settlement: Settlement) -> None:

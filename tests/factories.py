@@ -1,0 +1,82 @@
+"""Rows for tests: accounts that point at a server on loopback, and mail for them."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.core.mail import EmailMessage
+from django.utils import timezone
+
+from mailconfig.models import Account, AccountKind, Mailbox, Message, Recipient, Tenant
+from mailconfig.values import Secret
+
+PASSWORD = "not-a-real-password"
+_numbers = itertools.count(1)
+
+
+def make_user(name: str = "", **values: Any) -> User:
+    """A user with an address."""
+    name = name or f"user{next(_numbers)}"
+    return get_user_model().objects.create_user(name, f"{name}@example.com", PASSWORD, **values)
+
+
+def make_tenant(**values: Any) -> Tenant:
+    """A tenant."""
+    number = next(_numbers)
+    return Tenant.objects.create(**{"slug": f"tenant-{number}", "name": f"Tenant {number}", **values})
+
+
+def account_values(port: int, **values: Any) -> dict[str, Any]:
+    """What an account for a server on loopback holds; with a password if ``username`` is given."""
+    plain = {
+        "kind": AccountKind.OUTBOUND_EMAIL,
+        "name": f"Account {next(_numbers)}",
+        "from_email": "sender@example.com",
+        "host": "127.0.0.1",
+        "port": port,
+        "security": "none",
+        "authentication": "none",
+    }
+    if values.get("username"):
+        plain |= {"authentication": "password", "secret": Secret(PASSWORD)}
+    return plain | values
+
+
+def make_account(port: int = 2525, **values: Any) -> Account:
+    """An account for a server on loopback."""
+    return Account.objects.create(**account_values(port, **values))
+
+
+def make_mailbox(port: int = 2525, **values: Any) -> Mailbox:
+    """A mailbox for a server on loopback."""
+    return Mailbox.objects.create(**account_values(port, **{"kind": AccountKind.MAILBOX, **values}))
+
+
+def make_email(number: int = 0, *, to: list[str] | None = None, **values: Any) -> EmailMessage:
+    """A mail as a host project writes it."""
+    return EmailMessage(f"Mail {number}", f"Text {number}", to=to or [f"to{number}@example.net"], **values)
+
+
+def make_message(
+    account: Account, *, to: list[str] | None = None, not_before: datetime | None = None, **values: Any
+) -> Message:
+    """A queued message without the work of rendering one. Its lane knows nothing of it."""
+    number = next(_numbers)
+    body = values.pop("body", f"Subject: Mail {number}\r\n\r\nText {number}\r\n".encode())
+    plain = {
+        "account": account,
+        "envelope_from": account.reverse_path,
+        "subject": f"Mail {number}",
+        "message_id": f"<{number}@example.com>",
+        "body": body,
+        "size": len(body or b""),
+        "not_before": not_before or timezone.now(),
+    }
+    message = Message.objects.create(**plain | values)
+    addresses = to or [f"to{number}@example.net"]
+    Recipient.objects.bulk_create(Recipient(message=message, address=address) for address in addresses)
+    return message
