@@ -192,8 +192,8 @@ class Opening:
         if not self._encrypted:
             self._require_encryption_for_login()
 
-        def exchange(line: bytes) -> Reply:
-            self._send(wire, line, Stage.LOGIN)
+        def exchange(line: Callable[[], bytes]) -> Reply:
+            self._send(wire, line(), Stage.LOGIN)
             return self._read(wire, Stage.LOGIN, self.timeouts.command)
 
         reply = sasl.log_in(settings, self.capabilities, exchange)

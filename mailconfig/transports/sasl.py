@@ -10,8 +10,12 @@ from mailconfig.values import Authentication, Capabilities, ErrorCode, Reply, Se
 
 from . import hints
 
-Exchange = Callable[[bytes], Reply]
-"""Writes one line and returns the reply to it."""
+Exchange = Callable[[Callable[[], bytes]], Reply]
+"""Writes the line that its argument makes and returns the reply to it.
+
+A function, and not the line, so that no variable of a frame on the way holds a credential: error reporters
+show those.
+"""
 
 
 def check_credentials(settings: SMTPSettings) -> None:
@@ -50,19 +54,19 @@ def log_in(settings: SMTPSettings, capabilities: Capabilities, exchange: Exchang
         raise refused("A password or token is needed to log in.", field="secret")
     with_token = settings.authentication is Authentication.OAUTH2
     if with_token and "XOAUTH2" in capabilities.auth:
-        reply = exchange(b"AUTH XOAUTH2 " + _bearer(settings.username, secret) + b"\r\n")
+        reply = exchange(lambda: b"AUTH XOAUTH2 " + _bearer(settings.username, secret) + b"\r\n")
         if reply.code == 334:  # the error as JSON; an empty line asks for the final answer
-            reply = exchange(b"\r\n")
+            reply = exchange(lambda: b"\r\n")
     elif not with_token and "PLAIN" in capabilities.auth:
-        reply = exchange(b"AUTH PLAIN " + _plain(settings.username, secret) + b"\r\n")
+        reply = exchange(lambda: b"AUTH PLAIN " + _plain(settings.username, secret) + b"\r\n")
         if reply.code == 334:  # a server that overlooks the initial response
-            reply = exchange(_plain(settings.username, secret) + b"\r\n")
+            reply = exchange(lambda: _plain(settings.username, secret) + b"\r\n")
     elif not with_token and "LOGIN" in capabilities.auth:
-        reply = exchange(b"AUTH LOGIN\r\n")
+        reply = exchange(lambda: b"AUTH LOGIN\r\n")
         if reply.code == 334:
-            reply = exchange(_base64(settings.username) + b"\r\n")
+            reply = exchange(lambda: _base64(settings.username) + b"\r\n")
         if reply.code == 334:
-            reply = exchange(_base64(secret.reveal()) + b"\r\n")
+            reply = exchange(lambda: _base64(secret.reveal()) + b"\r\n")
     else:
         raise _not_offered(capabilities, with_token=with_token)
     return _judge(reply, with_token=with_token)

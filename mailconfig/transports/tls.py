@@ -46,8 +46,9 @@ def secure(
     context = _context(policy.ca_file)
     try:
         sock.settimeout((deadline or Deadline()).seconds(seconds))
+        sock.getpeername()  # on a connection that is gone, wrap_socket would leave its own socket unclosed
         # The time-out bounds the whole handshake: OpenSSL's loop in CPython keeps one deadline over it.
-        return context.wrap_socket(sock, server_hostname=host)
+        wrapped = context.wrap_socket(sock, server_hostname=host)
     except TimeoutError:
         raise _failed("The server did not answer the TLS handshake.", temporary=True, timeout=True) from None
     except ssl.SSLCertVerificationError as error:
@@ -59,6 +60,10 @@ def secure(
         raise _failed(
             "The connection ended during the TLS handshake.", detail=detail, temporary=True
         ) from None
+    if wrapped.version() is None:  # and here it would skip the handshake, and then talk in the clear
+        wrapped.close()
+        raise _failed("The connection ended during the TLS handshake.", temporary=True)
+    return wrapped
 
 
 def describe(sock: ssl.SSLSocket) -> str:

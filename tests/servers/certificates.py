@@ -3,6 +3,7 @@
 import datetime as dt
 import ssl
 import tempfile
+import warnings
 from functools import cached_property
 from pathlib import Path
 
@@ -50,7 +51,10 @@ class Certificates:
     def outdated(self) -> ssl.SSLContext:
         """TLS 1.1 at most."""
         context = self._server_context(self._ca.issue_cert(*HOSTS))
-        context.options |= ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("ALL:@SECLEVEL=0")
         return context
 

@@ -141,7 +141,7 @@ class Dialogue:
                     if self.server.stopping.wait(seconds):
                         raise GoneError
             case Endless(line):
-                block = _lines((line,)) * 1000
+                block = _lines((line,)) * max(1, 65536 // len(line))
                 while True:
                     self.write(block)
             case LongLine(size):

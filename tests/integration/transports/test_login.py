@@ -1,0 +1,167 @@
+"""Logging in."""
+
+from base64 import b64encode
+from dataclasses import replace
+from traceback import TracebackException
+from typing import Any
+
+import pytest
+
+from mailconfig.exceptions import LoginRefused, SecretUnreadable, TransportError
+from mailconfig.transports import open_transport
+from mailconfig.values import Authentication, ErrorCode, NetworkPolicy, Secret, Security, Stage, Timeouts
+from tests.integration.transports.sessions import PASSWORD, USER, settings_for
+from tests.servers.chaos import ChaosServer
+from tests.servers.faults import Action, Hang, Raw, Reply, Reset
+
+UMLAUTS = "not-a-real-pässwörd-🔑"
+
+
+@pytest.fixture
+def clear(policy: NetworkPolicy) -> NetworkPolicy:
+    """Logins may cross an unencrypted connection: what is tried here is the login."""
+    return replace(policy, allow_plain_login=True)
+
+
+def _refused(server: ChaosServer, policy: NetworkPolicy, **settings: Any) -> LoginRefused:
+    with pytest.raises(LoginRefused) as caught:
+        open_transport(settings_for(server.port, login=True, **settings), policy=policy)
+    assert (caught.value.stage, caught.value.code) == (Stage.LOGIN, ErrorCode.AUTH_FAILED)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("mechanisms", "authentication", "chosen"),
+    [
+        (("LOGIN", "PLAIN", "CRAM-MD5"), Authentication.PASSWORD, "PLAIN"),
+        (("LOGIN", "XOAUTH2"), Authentication.PASSWORD, "LOGIN"),
+        (("PLAIN", "XOAUTH2"), Authentication.OAUTH2, "XOAUTH2"),
+    ],
+)
+def test_the_best_mechanism_carries_any_text(
+    mechanisms: tuple[str, ...], authentication: Authentication, chosen: str, clear: NetworkPolicy
+) -> None:
+    server = ChaosServer(credentials={"jürgen": UMLAUTS}, mechanisms=mechanisms, auth_in_clear=True)
+    with server:
+        settings = settings_for(
+            server.port, login=True, authentication=authentication, username="jürgen", secret=Secret(UMLAUTS)
+        )
+        open_transport(settings, policy=clear).quit()
+    assert server.auth_attempts == [(chosen, "jürgen", UMLAUTS)]
+
+
+@pytest.mark.parametrize("authentication", [Authentication.PASSWORD, Authentication.OAUTH2])
+def test_wrong_credentials_are_refused_after_one_try(
+    authentication: Authentication, clear: NetworkPolicy
+) -> None:
+    with ChaosServer(credentials={USER: "another-password"}, auth_in_clear=True) as server:
+        error = _refused(server, clear, authentication=authentication)
+    assert not error.temporary
+    assert error.reply is not None
+    assert error.reply.code == 535
+    assert error.field == "secret"
+    assert len(server.auth_attempts) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "temporary", "hint"),
+    [
+        ("454 4.7.0 Too many login attempts", True, "too many"),
+        ("432 4.3.2 Concurrent connections limit exceeded", True, "too many"),
+        ("421 4.7.0 Try again later", True, "too many"),
+        ("534 5.7.9 Application-specific password required", False, "app password"),
+        ("535 5.7.139 SmtpClientAuthentication is disabled for the Tenant", False, "OAuth"),
+        ("538 5.7.11 Encryption required", False, "STARTTLS"),
+        ("530 5.7.0 Must issue a STARTTLS command first", False, "STARTTLS"),
+    ],
+)
+def test_each_refusal_has_its_class_and_its_hint(
+    answer: str, temporary: bool, hint: str, clear: NetworkPolicy
+) -> None:
+    with ChaosServer(credentials={USER: PASSWORD}, auth_in_clear=True) as server:
+        server.on("auth", Reply.of(answer))
+        error = _refused(server, clear)
+    assert error.temporary is temporary
+    assert hint in error.hint
+
+
+def test_a_server_that_echoes_the_password_does_not_get_it_into_our_texts(clear: NetworkPolicy) -> None:
+    with ChaosServer(credentials={}, auth_in_clear=True) as server:
+        server.on("auth", Reply.of(f"535 5.7.8 no, {PASSWORD} is wrong, and so is {PASSWORD}"))
+        error = _refused(server, clear)
+    assert error.reply is not None
+    assert error.reply.text == "no, *** is wrong, and so is ***"
+
+
+def test_no_password_crosses_an_unencrypted_connection(policy: NetworkPolicy) -> None:
+    with ChaosServer(credentials={USER: PASSWORD}, auth_in_clear=True) as server:
+        for security in (Security.NONE, Security.OPPORTUNISTIC):
+            error = _refused(server, policy, security=security)
+            assert error.field == "security"
+            assert not error.temporary
+        server.stop()
+        assert "AUTH" not in server.verbs()
+
+
+@pytest.mark.parametrize("authentication", [Authentication.PASSWORD, Authentication.OAUTH2])
+def test_a_server_without_login_says_so(authentication: Authentication, clear: NetworkPolicy) -> None:
+    with ChaosServer(credentials={USER: PASSWORD}, auth_in_clear=True, mechanisms=("NTLM",)) as server:
+        error = _refused(server, clear, authentication=authentication)
+    assert error.field == "authentication"
+    assert not error.temporary
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"username": ""}, "username"),
+        ({"username": "me\r\nMAIL FROM:<x>"}, "username"),
+        ({"username": "me\0"}, "username"),
+        ({"secret": None}, "secret"),
+        ({"secret": Secret("")}, "secret"),
+        ({"secret": Secret("a\0b")}, "secret"),
+        ({"secret": Secret("a\r\nb")}, "secret"),
+        ({"secret": Secret("\ud800")}, "username"),
+    ],
+)
+def test_credentials_that_cannot_be_sent_connect_nowhere(
+    settings: dict[str, Any], field: str, clear: NetworkPolicy
+) -> None:
+    with ChaosServer(credentials={}, auth_in_clear=True) as server:
+        assert _refused(server, clear, **settings).field == field
+        assert server.sessions == 0
+
+
+def test_an_unreadable_secret_connects_nowhere(clear: NetworkPolicy) -> None:
+    def unreadable() -> str:
+        raise SecretUnreadable("the key is missing")
+
+    with ChaosServer(credentials={}, auth_in_clear=True) as server:
+        with pytest.raises(SecretUnreadable):
+            open_transport(settings_for(server.port, login=True, secret=Secret(unreadable)), policy=clear)
+        assert server.sessions == 0
+
+
+@pytest.mark.parametrize("action", [Hang(), Reset(), Raw(b"-1\r\n"), Reply.of("535 5.7.8 no")])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_no_frame_of_a_failed_login_shows_the_password(
+    mechanism: str, action: Action, clear: NetworkPolicy
+) -> None:
+    """Error reporters show the variables of every frame."""
+    with ChaosServer(credentials={}, auth_in_clear=True, mechanisms=(mechanism,)) as server:
+        server.on("auth", action)
+        try:
+            open_transport(
+                settings_for(server.port, login=True), policy=clear, timeouts=Timeouts(command=0.5)
+            )
+        except TransportError as error:
+            shown = "".join(TracebackException.from_exception(error, capture_locals=True).format())
+        else:
+            pytest.fail("the login went well")
+    forms = (
+        PASSWORD,
+        b64encode(PASSWORD.encode()).decode(),
+        b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode(),
+    )
+    # This test's own frame knows the settings and nothing else.
+    assert not [form for form in forms if form in shown]

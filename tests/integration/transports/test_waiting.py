@@ -1,0 +1,72 @@
+"""While a reply is awaited the caller can renew its lease, or give up."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from mailconfig.exceptions import LeaseLost, SessionLost
+from mailconfig.values import NetworkPolicy, Timeouts
+from tests.integration.transports.sessions import ENVELOPE, MESSAGE, send, session_to
+from tests.servers.chaos import ChaosServer
+from tests.servers.faults import Hang, Slow
+
+
+def _counter(calls: list[int]) -> Callable[[], None]:
+    return lambda: calls.append(1)
+
+
+@pytest.mark.parametrize("fault", [Hang(), Slow(line="250 " + "x" * 500, seconds=0.02)], ids=["hang", "slow"])
+def test_the_caller_is_called_in_slices_while_the_reply_to_the_dot_is_awaited(
+    fault: Hang | Slow, policy: NetworkPolicy
+) -> None:
+    calls: list[int] = []
+    with (
+        ChaosServer() as server,
+        session_to(
+            server, policy, timeouts=Timeouts(dot=1.0), on_wait=_counter(calls), wait_slice=0.1
+        ) as session,
+    ):
+        server.on("dot", fault)
+        with pytest.raises(SessionLost):
+            send(session)
+    assert 4 <= len(calls) <= 11
+
+
+def test_a_quick_conversation_calls_nobody(policy: NetworkPolicy) -> None:
+    calls: list[int] = []
+    with ChaosServer() as server, session_to(server, policy, on_wait=_counter(calls)) as session:
+        send(session)
+    assert calls == []
+
+
+@pytest.mark.parametrize("verb", ["mail", "dot"])
+def test_a_caller_that_lost_its_lease_ends_the_wait_and_the_session(verb: str, policy: NetworkPolicy) -> None:
+    def lost() -> None:
+        raise LeaseLost("another worker owns the lane")
+
+    with (
+        ChaosServer() as server,
+        session_to(server, policy, on_wait=lost, wait_slice=0.1) as session,
+    ):
+        server.on(verb, Hang())
+        with pytest.raises(LeaseLost):
+            send(session)
+        assert session.closed
+        assert server.wait_for(lambda: server.sessions_open == 0)
+
+
+def test_the_caller_is_called_while_a_large_body_is_not_read(policy: NetworkPolicy) -> None:
+    calls: list[int] = []
+    with (
+        ChaosServer() as server,
+        session_to(
+            server, policy, timeouts=Timeouts(block=1.0), on_wait=_counter(calls), wait_slice=0.1
+        ) as session,
+    ):
+        server.on("body", Hang())
+        session.propose(replace(ENVELOPE))
+        session.envelope_outcome()
+        with pytest.raises(SessionLost):
+            session.hand_over([MESSAGE * 1_000_000])
+    assert len(calls) >= 4
