@@ -1,24 +1,25 @@
 """The error tree.
 
-    Exception
-    ├─ ImproperlyConfigured (Django's; outside, so that ``fail_silently`` cannot swallow it)
-    └─ MailconfigError
-       ├─ SecretUnreadable           the stored token does not open; nothing is sent with it
-       │  └─ DestinationChanged      … because it was entered for another server
-       ├─ TransportError             the far side or the way to it; says at which stage and what became of it
-       │  ├─ HostNotAllowed          no host name, or one that policy forbids: nothing was connected
-       │  ├─ ConnectionFailed        no session (DNS, refused, timeout, banner): the message is untouched
-       │  ├─ TLSFailed               no verified TLS: the login was never shown
-       │  ├─ LoginRefused            the server refused the credentials
-       │  ├─ ProtocolError           the server broke the protocol or a cap
-       │  └─ SessionLost             the connection ended; ``ambiguous`` tells whether the dot had begun
-       └─ DeliveryError              what we refuse to do
-          ├─ InvalidMessage          cannot be queued as it is
-          ├─ NoAccount               no account for this mail
-          ├─ InvalidTransition       the message is not in a state that allows it
-          ├─ LeaseLost               another worker owns the lane
-          ├─ WrongInstallation       this database belongs to another installation
-          └─ Throttled               too many checks or test mails; ``retry_after`` seconds
+Exception
+├─ ImproperlyConfigured (Django's; outside, so that ``fail_silently`` cannot swallow it)
+└─ MailconfigError
+   ├─ SecretUnreadable           the stored token does not open; nothing is sent with it
+   │  └─ DestinationChanged      … because it was entered for another server
+   ├─ TransportError             the far side or the way to it; says at which stage and what became of it
+   │  ├─ HostNotAllowed          no host name, or one that policy forbids: nothing was connected
+   │  ├─ ConnectionFailed        no session (DNS, refused, timeout, banner): the message is untouched
+   │  ├─ TLSFailed               no verified TLS: the login was never shown
+   │  ├─ LoginRefused            the server refused the credentials
+   │  ├─ ProtocolError           the server broke the protocol or a cap
+   │  └─ SessionLost             the connection ended; ``ambiguous`` tells whether the dot had begun
+   └─ DeliveryError              what we refuse to do
+      ├─ InvalidMessage          cannot be queued as it is
+      ├─ NoAccount               no account for this mail
+      ├─ AccountInUse            cannot be deleted: mail of it is not sent yet; ``waiting`` says how many
+      ├─ InvalidTransition       the message is not in a state that allows it
+      ├─ LeaseLost               another worker owns the lane
+      ├─ WrongInstallation       this database belongs to another installation
+      └─ Throttled               too many checks or test mails; ``retry_after`` seconds
 """
 
 from __future__ import annotations
@@ -113,6 +114,18 @@ class InvalidMessage(DeliveryError):
 
 class NoAccount(DeliveryError):
     """No account is there to send this mail."""
+
+
+class AccountInUse(DeliveryError):
+    """The account cannot be deleted: mail of it is not sent yet.
+
+    Attributes:
+        waiting: how many mails that are.
+    """
+
+    def __init__(self, message: str, *, waiting: int) -> None:
+        super().__init__(message)
+        self.waiting = waiting
 
 
 class InvalidTransition(DeliveryError):

@@ -1,0 +1,302 @@
+"""The pages of the four kinds of account: one base, a few fields apart."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from mailconfig.delivery.accounts import delete_account, forget_proof, unsent
+from mailconfig.delivery.probe import adopt_check
+from mailconfig.exceptions import DeliveryError
+from mailconfig.models import Account, Mailbox, OutboundEmail, SMTPProvider, TenantMailConfig
+
+from .account_actions import AccountActions, as_shown
+from .account_list import AccountChangeList, AccountColumns, health_html, quota_html, standing_of
+from .anchors import anchor_warning
+from .durations import date_text
+from .forms import AccountForm, MailboxForm
+from .health import HealthFilter
+from .people import PeopleFields
+from .proof import prove, proof_of
+from .typed import user_of
+
+UNTESTED = "_save_untested"
+
+IDENTITY = ("name", "is_enabled", "is_default", "owner", "tenant")
+ADDRESSES = (
+    "from_email",
+    "from_name",
+    "reply_to_email",
+    "reply_to_name",
+    "envelope_from",
+)
+CONNECTION = ("preset", "host", "port", "security", "authentication", "username", "secret", "clear_secret", "seen_revision")
+SEEN_CONNECTION = ("preset", "host", "port", "security", "authentication", "username", "password")
+LIMITS = (
+    ("limit_count", "limit_period"),
+    "limit_per_day",
+    "limit_per_week",
+    "limit_in_out_per_day",
+    "max_retries",
+)
+
+
+class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
+    """What all kinds share. Saving connects first; deleting leaves the row and wipes the secret."""
+
+    form = AccountForm
+    list_display = ("label", "health", "quota", "queue", "from_email", "owner", "tenant", "is_enabled")
+    list_filter: Any = (HealthFilter, "is_enabled", ("tenant", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("owner", "tenant")
+    search_fields = ("name", "from_email", "username", "host")
+    search_help_text = gettext_lazy("Name, from address, user name or server")
+    person_fields = ("owner",)
+    tenant_fields = ("tenant",)
+    change_form_template = "admin/mailconfig/account_change_form.html"
+    delete_confirmation_template = "admin/mailconfig/account_delete_confirmation.html"
+    delete_selected_confirmation_template = "admin/mailconfig/account_delete_selected_confirmation.html"
+    identity: ClassVar[tuple[Any, ...]] = IDENTITY
+    extra_fieldsets: ClassVar[tuple[Any, ...]] = ()
+
+    class Media:
+        css: ClassVar = {"all": ["mailconfig/admin.css"]}
+        js: ClassVar = ["mailconfig/account_form.js"]
+
+    # What is shown
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[AccountChangeList]:
+        """With what stands beside the rows."""
+        return AccountChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        """Those not deleted."""
+        return super().get_queryset(request).filter(deleted_at=None)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> Any:
+        """Identity, addresses, connection, limits, and what the kind adds; on a page to look at, no controls."""
+        editable = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        connection_fields = CONNECTION if editable else SEEN_CONNECTION
+        if obj is None or not obj.has_secret:
+            connection_fields = tuple(name for name in connection_fields if name != "clear_secret")
+        fieldsets: list[Any] = [
+            (_("Identity"), {"fields": self.identity}),
+            (_("Addresses"), {"fields": ADDRESSES}),
+            (_("Connection"), {"fields": connection_fields}),
+            (
+                _("Limits"),
+                {
+                    "fields": LIMITS,
+                    "description": _("Each recipient counts as one mail. Empty: no limit. 0: nothing is sent."),
+                },
+            ),
+            *self.extra_fieldsets,
+        ]
+        if obj is not None:
+            now = ("standing", "usage", "history")
+            fieldsets.insert(0, (None, {"fields": now}))
+        return fieldsets
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
+        """What the page only tells."""
+        return ("standing", "usage", "history", "password") if obj else ()
+
+    @admin.display(description=gettext_lazy("Health"))
+    def standing(self, account: Account) -> str:
+        """How it is, and how many mails wait."""
+        standing = standing_of(account)
+        if not standing.waiting:
+            return health_html(standing.health)
+        waiting = _("%(count)s mails wait") % {"count": standing.waiting}
+        url = self.queue_url(account)
+        return format_html('{} <a href="{}">{}</a>', health_html(standing.health), url, waiting)
+
+    @admin.display(description=gettext_lazy("Quota"))
+    def usage(self, account: Account) -> str:
+        """What is used and left in each window."""
+        return quota_html(standing_of(account).windows)
+
+    @admin.display(description=gettext_lazy("Changed"))
+    def history(self, account: Account) -> str:
+        """Who made it and who changed it last."""
+        values = {
+            "created": account.created_at,
+            "creator": account.created_by or _("somebody"),
+            "changed": account.updated_at,
+            "changer": account.updated_by or _("somebody"),
+        }
+        text = _("%(changed)s by %(changer)s; added %(created)s by %(creator)s")
+        for name in ("created", "changed"):
+            values[name] = date_text(values[name])
+        return text % values
+
+    @admin.display(description=gettext_lazy("Password"))
+    def password(self, account: Account) -> str:
+        """Whether there is one."""
+        return _("set") if account.has_secret else _("not set")
+
+    # Saving
+
+    def get_form(self, request: HttpRequest, obj: Account | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """A form that knows what came of trying its values."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type(form.__name__, (form,), {"proof": proof_of(request)})
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Account | None:
+        """The account; locked while a save of it is under way, so that of two at once one is stale."""
+        if request.method == "POST" and connection.in_atomic_block and object_id.isdecimal():
+            Account.objects.select_for_update().only("pk").filter(pk=object_id).first()
+        return super().get_object(request, object_id, from_field)
+
+    @transaction.non_atomic_requests
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """As Django's, and outside a transaction of the request."""
+        return super().add_view(request, form_url, extra_context)
+
+    @transaction.non_atomic_requests
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """As Django's, and outside a transaction of the request."""
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Try the values first, with no transaction open; then as Django does, with a form that knows."""
+        if request.method == "POST" and not self._skips_proof(request):
+            self._prove(request, object_id)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    @staticmethod
+    def _may_skip_proof(request: HttpRequest) -> bool:
+        return user_of(request).has_perm("mailconfig.test_account")
+
+    def _skips_proof(self, request: HttpRequest) -> bool:
+        return UNTESTED in request.POST and self._may_skip_proof(request)
+
+    def _prove(self, request: HttpRequest, object_id: str | None) -> None:
+        account = self.get_object(request, object_id) if object_id else None
+        allowed = self.has_change_permission(request, account) if object_id else self.has_add_permission(request)
+        if not allowed or (object_id and account is None):
+            return
+        fields = admin.utils.flatten_fieldsets(self.get_fieldsets(request, account))
+        form = self.get_form(request, account, change=account is not None, fields=fields)(
+            request.POST, instance=account
+        )
+        if form.is_valid() and form.connects_anew():
+            prove(request, form.instance)
+
+    def save_model(self, request: HttpRequest, obj: Account, form: ModelForm[Account], change: bool) -> None:
+        """Store it with who did it; the check that proved it becomes the account's own."""
+        obj.updated_by = user_of(request)
+        if not change:
+            obj.created_by = user_of(request)
+        super().save_model(request, obj, form, change)
+        proof = proof_of(request)
+        if proof is not None and proof.check is not None:
+            adopt_check(check=proof.check, account=obj)
+            self.message_user(request, _("The connection was tried: it works."), messages.SUCCESS)
+        elif isinstance(form, AccountForm) and form.connects_anew():
+            forget_proof(account_id=obj.pk)
+            self.message_user(request, _("Saved without trying the connection."), messages.WARNING)
+        if warning := anchor_warning(obj):
+            self.message_user(request, warning, messages.WARNING)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """With what came of trying, the latest checks, and the buttons this person may press."""
+        account: Account | None = context.get("original")
+        proof = proof_of(request)
+        context["proof"] = as_shown(proof.check) if proof and proof.check and not proof.ok else None
+        context["may_skip_proof"] = self._may_skip_proof(request)
+        context["may_test"] = account is not None and self.may_test(request, account)
+        if account is not None:
+            context |= self.check_context(request, account)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # Deleting
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """The accounts; protected are those whose mail still waits."""
+        accounts = list(objs)
+        waiting = unsent([account.pk for account in accounts])
+        protected = [
+            _("%(account)s: %(count)s mails wait to be sent") % {"account": account, "count": waiting[account.pk]}
+            for account in accounts
+            if account.pk in waiting
+        ]
+        missing = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
+        return [str(account) for account in accounts], {self.opts.verbose_name_plural: len(accounts)}, missing, protected
+
+    def delete_model(self, request: HttpRequest, obj: Account) -> None:
+        """Wipe the secret and put the account away."""
+        delete_account(account_id=obj.pk, by=user_of(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
+        """All of them or none."""
+        with transaction.atomic():
+            for account_id in list(queryset.values_list("pk", flat=True)):
+                delete_account(account_id=account_id, by=user_of(request))
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """As Django's; mail that came in meanwhile is a reason to refuse, not an error."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except DeliveryError as error:
+            return self._stay(request, error)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """As Django's; an action that is refused changes nothing and leaves no trace in the history."""
+        if request.method != "POST":
+            return super().changelist_view(request, extra_context)
+        try:
+            with transaction.atomic():
+                return super().changelist_view(request, extra_context)
+        except DeliveryError as error:
+            return self._stay(request, error)
+
+    def _stay(self, request: HttpRequest, error: DeliveryError) -> HttpResponse:
+        self.message_user(request, str(error), messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
+
+
+@admin.register(Mailbox)
+class MailboxAdmin(AccountAdmin):
+    """Mailboxes: they send and sync."""
+
+    form = MailboxForm
+    extra_fieldsets = (
+        (gettext_lazy("Sync"), {"fields": ("sync_interval", "sends_only_when_synced"), "classes": ("collapse",)}),
+    )
+
+
+@admin.register(OutboundEmail)
+class OutboundEmailAdmin(AccountAdmin):
+    """Each user's own way to send."""
+
+    identity = ("name", "scope", *IDENTITY[1:])
+
+
+@admin.register(SMTPProvider)
+class SMTPProviderAdmin(AccountAdmin):
+    """The back office's connections."""
+
+
+@admin.register(TenantMailConfig)
+class TenantMailConfigAdmin(AccountAdmin):
+    """Each tenant's one connection."""
+
+    identity = ("tenant", "name", "is_enabled", "is_default")

@@ -1,0 +1,30 @@
+"""Whether an account's limits fit what its mail service takes."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from mailconfig.models import Account
+from mailconfig.presets import PRESETS
+
+
+def anchor_warning(account: Account) -> str:
+    """What to tell of limits beyond the service's own; ``""`` if there is nothing to tell."""
+    preset = PRESETS.get(account.preset)
+    if preset is None:
+        return ""
+    service = {"service": preset.label}
+    if preset.per_minute and (account.limit_count is None or _per_minute(account) > preset.per_minute):
+        text = _("%(service)s takes at most %(count)s mails a minute: a lower limit avoids refusals.")
+        return text % {**service, "count": preset.per_minute}
+    if preset.per_day and (account.limit_per_day is None or account.limit_per_day > preset.per_day):
+        text = _("%(service)s takes at most %(count)s recipients a day: a lower limit avoids refusals.")
+        return text % {**service, "count": preset.per_day}
+    return ""
+
+
+def _per_minute(account: Account) -> float:
+    """The most that may go in any minute."""
+    if account.limit_count is None or not account.limit_period:
+        return 0.0
+    return account.limit_count * max(1.0, 60 / account.limit_period)

@@ -1,0 +1,167 @@
+"""The forms of accounts: write-only secret, mail services, proof of the connection, and no stale saves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from mailconfig.models import Account
+from mailconfig.models.account import AuthenticationChoice
+from mailconfig.secrets.forms import SecretFormField
+
+from .proof import Proof
+from .widgets import PresetSelect, preset_choices
+
+if TYPE_CHECKING:
+    AccountModelForm = forms.ModelForm[Account]
+else:
+    AccountModelForm = forms.ModelForm
+
+CONNECTION_FIELDS = frozenset(
+    {"scope", "host", "port", "security", "authentication", "username", "secret", "from_email", "envelope_from"}
+)
+"""A change of one of these is proved before it is saved."""
+
+CONSTRAINT_TEXTS: dict[str, tuple[str, Any]] = {
+    "mailconfig_one_config_per_tenant": (
+        "tenant",
+        gettext_lazy("This tenant has a mail configuration already: change that one."),
+    ),
+    "mailconfig_one_default_account": (
+        "is_default",
+        gettext_lazy("Another account is the default already: take it from that one first."),
+    ),
+    "mailconfig_one_system_account": (
+        "scope",
+        gettext_lazy("There is a system account already: change that one."),
+    ),
+    "mailconfig_one_override_per_owner": (
+        "scope",
+        gettext_lazy("This owner has own credentials for the system account already."),
+    ),
+}
+"""What people read when a constraint of the table is broken, and at which field."""
+
+
+def _constraint_text(problem: ValidationError) -> tuple[str, Any]:
+    """The field and the words for a broken constraint; for any other problem neither."""
+    text = str(problem.message)
+    return next((told for name, told in CONSTRAINT_TEXTS.items() if name in text), (NON_FIELD_ERRORS, None))
+
+
+class AccountForm(AccountModelForm):
+    """An account as a person edits it.
+
+    The admin sets ``proof`` on a subclass of its own for each request: what came of trying these values, or
+    ``None`` as long as nothing was tried.
+    """
+
+    proof: ClassVar[Proof | None] = None
+
+    preset = forms.ChoiceField(label=gettext_lazy("Mail service"), required=False, widget=PresetSelect)
+    clear_secret = forms.BooleanField(
+        label=gettext_lazy("Remove the stored password"),
+        required=False,
+        help_text=gettext_lazy("For servers that want no login."),
+    )
+    seen_revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        adding = self.instance._state.adding
+        if adding and self.instance.kind_of_class is not None:
+            self.instance.kind = self.instance.kind_of_class
+        if "preset" in self.fields:
+            self.fields["preset"].choices = preset_choices(self.instance.preset)  # type: ignore[attr-defined]
+        if "seen_revision" in self.fields and not adding:
+            self.initial["seen_revision"] = self.instance.revision
+        self._tell_about_secret()
+
+    def _tell_about_secret(self) -> None:
+        field = self.fields.get("secret")
+        if not isinstance(field, SecretFormField):
+            return
+        if self.instance.secret is None:
+            field.help_text = _("No password is stored.")
+            self.fields.pop("clear_secret", None)
+        else:
+            field.help_text = _("A password is stored. Leave this empty to keep it; it is never shown.")
+        if self.data and self.data.get(self.add_prefix("secret")):
+            field.help_text = _("The password that you typed is not kept in the page: enter it again.")
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a save over somebody else's, and take the secret away where that was asked for.
+
+        Raises:
+            ValidationError: the account was changed since the page was opened.
+        """
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        self._refuse_stale(cleaned.get("seen_revision"))
+        entered = cleaned.get("secret") is not None
+        if cleaned.get("clear_secret") and entered:
+            self.add_error("clear_secret", _("Either enter a password or remove the stored one."))
+        elif cleaned.get("clear_secret") or (not entered and self._needs_no_login(cleaned)):
+            self.instance.secret = None
+        return cleaned
+
+    @staticmethod
+    def _needs_no_login(cleaned: dict[str, Any]) -> bool:
+        return bool(cleaned.get("authentication") == AuthenticationChoice.NONE)
+
+    def _refuse_stale(self, seen: int | None) -> None:
+        if self.instance._state.adding or seen == self.instance.revision:
+            return
+        who = self.instance.updated_by
+        values = {"who": str(who) if who else _("Somebody else")}
+        raise ValidationError(
+            _(
+                "%(who)s changed this account while you had it open, so nothing of yours was saved. Open the page"
+                " again, look at what changed, and enter your changes once more."
+            ),
+            code="stale",
+            params=values,
+        )
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """Constraints speak of columns that are in no form; they hold all the same."""
+        excluded: set[str] = super()._get_validation_exclusions()
+        return excluded - {"kind", "scope", "deleted_at", "tenant", "owner", "is_default"}
+
+    def _update_errors(self, errors: ValidationError) -> None:
+        """Each broken constraint in words of its own, at its field."""
+        found: dict[str, list[ValidationError]] = {}
+        by_field = getattr(errors, "error_dict", {NON_FIELD_ERRORS: errors.error_list if hasattr(errors, "error_list") else []})
+        for field, problems in by_field.items():
+            for problem in problems:
+                name, text = _constraint_text(problem) if field == NON_FIELD_ERRORS else (field, None)
+                place = name if name in self.fields else NON_FIELD_ERRORS
+                found.setdefault(place, []).append(ValidationError(text, code="constraint") if text else problem)
+        self.add_error(None, ValidationError(found))
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        proof = self.proof
+        if proof is None or proof.ok or self.errors:
+            return
+        name = proof.guilty_field
+        self.add_error(name if name in self.fields else None, ValidationError(proof.text, code="not_proved"))
+
+    def connects_anew(self) -> bool:
+        """Whether what was entered is a connection that nobody has tried yet."""
+        if self.instance._state.adding:
+            return True
+        return bool(CONNECTION_FIELDS & set(self.changed_data))
+
+
+class MailboxForm(AccountForm):
+    """A mailbox starts with limits that mail services do not mind."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        recommended = {"limit_count": 2, "limit_period": 60, "limit_per_day": 500, "limit_per_week": 5000}
+        if kwargs.get("instance") is None:
+            kwargs["initial"] = {**recommended, **(kwargs.get("initial") or {})}
+        super().__init__(*args, **kwargs)

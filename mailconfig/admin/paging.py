@@ -1,0 +1,23 @@
+"""Pages of tables that may hold millions of rows."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+
+CAP = 10_000
+"""Rows counted and paged through; the filters find what lies behind them."""
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts to :data:`CAP` and no further."""
+
+    @cached_property
+    def count(self) -> int:
+        """How many rows there are, at most the cap."""
+        rows = self.object_list
+        if isinstance(rows, QuerySet):
+            return rows.order_by().values("pk")[:CAP].count()
+        return min(CAP, len(rows))

@@ -1,0 +1,35 @@
+"""The pages of tenants."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
+
+from mailconfig.models import Tenant
+
+from .people import PeopleFields
+from .typed import TenantModelAdmin
+
+
+@admin.register(Tenant)
+class TenantAdmin(PeopleFields, TenantModelAdmin):
+    """Tenants and who belongs to them."""
+
+    list_display = ("name", "slug", "is_active", "member_count")
+    list_filter = ("is_active",)
+    search_fields = ("name", "slug")
+    fields = ("name", "slug", "is_active", "members")
+    prepopulated_fields = {"slug": ("name",)}
+    person_fields = ("members",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
+        """With the number of members."""
+        return super().get_queryset(request).annotate(_members=Count("members"))
+
+    @admin.display(description=gettext_lazy("members"), ordering="_members")
+    def member_count(self, tenant: Tenant) -> int:
+        """How many people belong to it."""
+        count: int = getattr(tenant, "_members", 0)
+        return count

@@ -1,0 +1,69 @@
+/* Fills in what is known of a mail service, and keeps port and encryption together. */
+"use strict";
+{
+  const USUAL_PORTS = { tls: "465", starttls: "587", opportunistic: "587" };
+
+  const field = (name) => document.getElementById(`id_${name}`);
+
+  const set = (input, value) => {
+    if (input && input.value !== value) {
+      input.value = value;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  };
+
+  const noteBelow = (select) => {
+    const note = document.createElement("div");
+    note.className = "help mc-preset-note";
+    note.setAttribute("aria-live", "polite");
+    select.closest(".form-row").append(note);
+    return note;
+  };
+
+  const connectPreset = (select) => {
+    const presets = JSON.parse(select.dataset.presets);
+    const note = noteBelow(select);
+    const tell = () => { note.textContent = (presets[select.value] || {}).note || ""; };
+    tell();
+    select.addEventListener("change", () => {
+      const preset = presets[select.value];
+      tell();
+      if (!preset || (select.value === "other")) { return; }
+      set(field("host"), preset.host);
+      set(field("port"), String(preset.port));
+      set(field("security"), preset.security);
+      if (!preset.host && field("host")) { field("host").focus(); }
+    });
+  };
+
+  const connectSecurity = (select) => {
+    select.addEventListener("change", () => {
+      const port = field("port");
+      const usual = Object.values(USUAL_PORTS).concat("25", "");
+      if (port && USUAL_PORTS[select.value] && usual.includes(port.value)) {
+        set(port, USUAL_PORTS[select.value]);
+      }
+    });
+  };
+
+  /* Saving connects first and may take some seconds: say so, and do not let it be sent twice. */
+  const connectSubmit = (form) => {
+    form.addEventListener("submit", () => {
+      if (form.dataset.sent) { return; }
+      form.dataset.sent = "yes";
+      document.body.classList.add("mc-busy");
+    });
+  };
+
+  document.addEventListener("DOMContentLoaded", () => {
+    const preset = field("preset");
+    const security = field("security");
+    if (preset && preset.dataset.presets) { connectPreset(preset); }
+    if (security) { connectSecurity(security); }
+    document.querySelectorAll("#content-main form[method=post]").forEach(connectSubmit);
+  });
+  window.addEventListener("pageshow", () => {
+    document.body.classList.remove("mc-busy");
+    document.querySelectorAll("form[data-sent]").forEach((form) => { delete form.dataset.sent; });
+  });
+}

@@ -1,0 +1,40 @@
+"""Filling in and sending the admin's forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+LOGIN = "bob@example.com"
+SECRET = "not-a-real-password-of-bob"
+
+
+def admin_url(model: str, page: str = "changelist", *args: Any) -> str:
+    """The address of a page of the admin."""
+    return reverse(f"admin:mailconfig_{model}_{page}", args=args)
+
+
+def entered(client: Client, url: str, **changes: Any) -> dict[str, Any]:
+    """What a browser would send from the form at ``url``, with what a person changes in it."""
+    form = client.get(url).context["adminform"].form
+    values = {name: form[name].value() for name in form.fields}
+    kept = {name: value for name, value in values.items() if value is not None and value is not False}
+    data = kept | changes
+    return {name: value for name, value in data.items() if value is not None}
+
+
+def connection(port: int, **changes: Any) -> dict[str, Any]:
+    """The fields that connect to a server on loopback."""
+    return {
+        "name": "Bob's mail",
+        "from_email": LOGIN,
+        "host": "127.0.0.1",
+        "port": port,
+        "security": "none",
+        "authentication": "password",
+        "username": LOGIN,
+        "secret": SECRET,
+        **changes,
+    }

@@ -1,0 +1,207 @@
+"""Adding and editing accounts: what is saved was proved, and no secret comes back."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+
+from mailconfig.models import Account, ConnectionCheck, Mailbox, TenantMailConfig
+from mailconfig.secrets.fields import SealedSecret
+from tests.factories import make_mailbox, make_tenant
+from tests.servers.chaos import ChaosServer
+
+from .conftest import permitted
+from .pages import LOGIN, SECRET, admin_url, connection, entered
+
+ADD = {kind: ("mailconfig", kind) for kind in ("mailbox", "outboundemail", "smtpprovider", "tenantmailconfig")}
+
+
+def opened(account: Account) -> str:
+    """The stored secret."""
+    secret = Account.objects.get(pk=account.pk).transport_settings().secret
+    assert secret is not None
+    return secret.reveal()
+
+
+@pytest.mark.parametrize("kind", sorted(ADD))
+def test_each_kind_is_added_once_its_connection_works(client: Client, server: ChaosServer, alice: User, kind: str) -> None:
+    url = admin_url(kind, "add")
+    tenant = make_tenant()
+
+    answer = client.post(url, entered(client, url, **connection(server.port, tenant=tenant.pk)), follow=True)
+
+    assert "it works" in answer.content.decode()
+    account = Account.objects.get()
+    assert account.kind.replace("_", "") in {kind, kind.replace("mail", "")}
+    assert (account.created_by, account.updated_by) == (alice, alice)
+    assert opened(account) == SECRET
+    assert account.lane.validated_at is not None
+    assert account.checks.get().state == "passed"
+
+
+def test_a_wrong_password_names_the_login_and_keeps_the_form(client: Client, server: ChaosServer) -> None:
+    url = admin_url("mailbox", "add")
+    wrong = "not-the-password-either"
+
+    answer = client.post(url, entered(client, url, **connection(server.port, secret=wrong, name="Office")))
+
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert not Mailbox.objects.exists()
+    assert answer.context["proof"]["stage"] == "login"
+    assert answer.context["adminform"].form.errors["secret"]
+    assert "failed at: login" in page
+    assert 'value="Office"' in page
+    assert wrong not in page
+    assert server.auth_attempts[0][2] == wrong
+
+
+def test_a_mailbox_starts_with_limits(client: Client) -> None:
+    form = client.get(admin_url("mailbox", "add")).context["adminform"].form
+    limits = [form[name].value() for name in ("limit_count", "limit_period", "limit_per_day", "limit_per_week")]
+    assert limits == [2, 60, 500, 5000]
+
+
+def test_a_server_that_is_away_is_saved_untested_by_those_who_may(client: Client) -> None:
+    url = admin_url("smtpprovider", "add")
+    data = entered(client, url, **connection(9))
+    client.post(url, data)
+    assert not Account.objects.exists()
+
+    answer = client.post(url, data | {"_save_untested": "1"}, follow=True)
+
+    assert "without trying" in answer.content.decode()
+    account = Account.objects.get()
+    assert account.lane.validated_at is None
+
+
+def test_without_the_permission_nobody_saves_untested(server: ChaosServer, db: None) -> None:
+    dave = permitted("dave", "add_smtpprovider", "view_smtpprovider")
+    url = admin_url("smtpprovider", "add")
+    assert "_save_untested" not in dave.get(url).content.decode()
+    data = entered(dave, url, **connection(server.port, secret="not-right"))
+
+    dave.post(url, data | {"_save_untested": "1"})
+
+    assert not Account.objects.exists()
+
+
+def test_editing_the_name_connects_to_nothing(client: Client, server: ChaosServer) -> None:
+    mailbox = make_mailbox(server.port, username=LOGIN)
+    url = admin_url("mailbox", "change", mailbox.pk)
+
+    client.post(url, entered(client, url, name="Another name"))
+
+    assert Mailbox.objects.get().name == "Another name"
+    assert server.sessions == 0
+
+
+def test_a_new_server_wants_the_password_again_and_is_not_connected(client: Client, server: ChaosServer) -> None:
+    mailbox = make_mailbox(2525, username=LOGIN)
+    url = admin_url("mailbox", "change", mailbox.pk)
+
+    answer = client.post(url, entered(client, url, port=server.port))
+
+    assert "enter the password again" in str(answer.context["adminform"].form.errors["secret"])
+    assert Mailbox.objects.get().port == 2525
+    assert server.sessions == 0
+
+
+def test_a_changed_connection_is_proved_and_saved(client: Client, server: ChaosServer) -> None:
+    mailbox = make_mailbox(2525, username=LOGIN)
+    url = admin_url("mailbox", "change", mailbox.pk)
+
+    answer = client.post(url, entered(client, url, port=server.port, secret=SECRET))
+
+    assert answer.status_code == 302
+    assert Mailbox.objects.get().port == server.port
+    assert opened(mailbox) == SECRET
+
+
+def test_the_stored_secret_is_said_to_be_set_and_is_on_no_page(client: Client, server: ChaosServer) -> None:
+    url = admin_url("mailbox", "add")
+    client.post(url, entered(client, url, **connection(server.port)))
+    mailbox = Mailbox.objects.get()
+    assert isinstance(mailbox.secret, SealedSecret)
+
+    pages = [
+        client.get(address).content.decode()
+        for address in (
+            admin_url("mailbox"),
+            admin_url("mailbox", "change", mailbox.pk),
+            admin_url("mailbox", "history", mailbox.pk),
+            admin_url("mailbox", "delete", mailbox.pk),
+            admin_url("connectioncheck"),
+            admin_url("connectioncheck", "change", ConnectionCheck.objects.get().pk),
+        )
+    ]
+
+    assert "A password is stored." in pages[1]
+    assert 'autocomplete="new-password"' in pages[1]
+    for page in pages:
+        assert SECRET not in page
+        assert mailbox.secret.token not in page
+    for entry in LogEntry.objects.all():
+        assert SECRET not in f"{entry.object_repr}{entry.change_message}"
+
+
+def test_the_password_is_removed_with_the_login(client: Client, server: ChaosServer) -> None:
+    mailbox = make_mailbox(server.port, username=LOGIN)
+    url = admin_url("mailbox", "change", mailbox.pk)
+
+    answer = client.post(url, entered(client, url, clear_secret="on", authentication="password"))
+    assert "needs a password" in str(answer.context["adminform"].form.errors["secret"])
+
+    client.post(url, entered(client, url, clear_secret="on", authentication="none", username=""))
+    assert Mailbox.objects.get().secret is None
+
+
+def test_of_two_people_editing_the_second_is_told(client: Client, server: ChaosServer) -> None:
+    mailbox = make_mailbox(server.port)
+    url = admin_url("mailbox", "change", mailbox.pk)
+    first, second = entered(client, url, name="First"), entered(client, url, name="Second")
+
+    assert client.post(url, first).status_code == 302
+    answer = client.post(url, second)
+
+    assert "alice changed this account while you had it open" in answer.content.decode()
+    assert Mailbox.objects.get().name == "First"
+
+
+def test_a_second_configuration_of_a_tenant_is_refused_in_words(client: Client, server: ChaosServer) -> None:
+    tenant = make_tenant()
+    url = admin_url("tenantmailconfig", "add")
+    data = entered(client, url, **connection(server.port, tenant=tenant.pk))
+    client.post(url, data)
+
+    answer = client.post(url, data)
+
+    assert "has a mail configuration already" in str(answer.context["adminform"].form.errors["tenant"])
+    assert TenantMailConfig.objects.count() == 1
+
+
+def test_a_second_default_account_is_refused_in_words(client: Client, server: ChaosServer) -> None:
+    make_mailbox(server.port, is_default=True)
+    url = admin_url("smtpprovider", "add")
+
+    answer = client.post(url, entered(client, url, **connection(server.port, is_default="on")))
+
+    assert "default already" in str(answer.context["adminform"].form.errors["is_default"])
+
+
+def test_too_many_tries_are_told_when_to_go_on(client: Client, server: ChaosServer) -> None:
+    url = admin_url("mailbox", "add")
+    data = entered(client, url, **connection(server.port, secret="not-right"))
+    pages = [client.post(url, data).content.decode() for _ in range(12)]
+    assert "The next try is possible in 15 minutes." in pages[-1]
+    assert not Mailbox.objects.exists()
+
+
+def test_a_control_character_or_no_host_is_refused_before_connecting(client: Client, server: ChaosServer) -> None:
+    url = admin_url("mailbox", "add")
+    for changes in ({"from_name": "a\r\nBcc: x@y.z"}, {"host": "127.0.0.1:25"}, {"port": "0"}, {"port": "65536"}):
+        answer = client.post(url, entered(client, url, **connection(server.port) | changes))
+        assert set(changes) <= set(answer.context["adminform"].form.errors)
+    assert server.sessions == 0
