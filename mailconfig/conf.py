@@ -115,7 +115,9 @@ def get_settings() -> Settings:
     if unknown:
         msg = f"MAILCONFIG has unknown keys: {', '.join(unknown)}"
         raise ImproperlyConfigured(msg)
-    values = {key.lower(): tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    values: dict[str, Any] = {
+        key.lower(): tuple(value) if isinstance(value, list) else value for key, value in given.items()
+    }
     try:
         settings = Settings(**values)
         settings.network_policy()

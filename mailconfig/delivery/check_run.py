@@ -42,11 +42,14 @@ def probe_stored(
     return check
 
 
-def note_on_lane(check: ConnectionCheck, account: Account) -> None:
+def note_on_lane(check: ConnectionCheck, account: Account, *, sent: bool = False) -> None:
     """What a finished check of the stored values means for sending.
 
     Success ends a pause and lets waiting mail move on, unless the account was edited since it was read: then
     other values were proved. A failure is noted; only a drain pauses.
+
+    Args:
+        sent: a mail went out as well.
     """
     lane = lanes.lane_of(account)
     if not check.ok:
@@ -56,6 +59,8 @@ def note_on_lane(check: ConnectionCheck, account: Account) -> None:
             last_error_text=check.server_text or check.message,
         )
         return
+    if sent:
+        Lane.objects.filter(pk=lane.pk).update(last_success_at=Now())
     if not Account.objects.filter(pk=account.pk, revision=account.revision).exists():
         return
     lanes.clear(lane, succeeded_at=database_now())

@@ -12,6 +12,14 @@ from django.db.models.functions import Now
 from mailconfig import crash, signals
 from mailconfig.models import Lane, Message, Purpose
 
+# What the ORM says below, which takes four times as long to say it; every mail comes by here.
+_WAKE = f"""
+    UPDATE {Lane._meta.db_table} SET due_at = statement_timestamp(), rung_at = statement_timestamp()
+    WHERE account_id = %s AND purpose = '{Purpose.SEND.value}'
+        AND (due_at IS NULL OR due_at > statement_timestamp())
+        AND (wait_reason = '' OR wait_until <= statement_timestamp())
+"""  # noqa: S608 - names only
+
 
 def wake_lane(account_id: int, *, at: datetime | None = None) -> bool:
     """Let the account's lane be due now, or at ``at`` if that is earlier than what it knows.
@@ -26,7 +34,13 @@ def wake_lane(account_id: int, *, at: datetime | None = None) -> bool:
     if at is not None:
         lanes.filter(Q(due_at=None) | Q(due_at__gt=at)).update(due_at=at)
         return False
-    if not lanes.filter(Q(due_at=None) | Q(due_at__gt=Now())).update(due_at=Now(), rung_at=Now()):
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(_WAKE, [account_id])
+            changed = cursor.rowcount
+    else:
+        changed = lanes.filter(Q(due_at=None) | Q(due_at__gt=Now())).update(due_at=Now(), rung_at=Now())
+    if not changed:
         return False
     signals.message_queued.send_robust(sender=Message, account_id=account_id)
     return True

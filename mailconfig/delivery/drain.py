@@ -213,18 +213,19 @@ class Drain:
             if turn.outcome.sender.is_success:
                 self._note_connected()
             if session.closed:
-                return self._after_closing(turn, turn.outcome.sender)
-            if not turn.outcome.is_open:
-                return self._conclude(turn, None, session)
-            if turn.attempt_id is None and not self._journal(turn):
+                self._after_closing(turn, turn.outcome.sender)
+            elif not turn.outcome.is_open:
+                self._conclude(turn, None, session)
+            elif turn.attempt_id is not None or self._journal(turn):
+                return self._hand_over(turn, session)
+            else:
                 # After a 354 the only way back is to drop the connection.
                 self._sessions.close()
-                return None
-            return self._hand_over(turn, session)
         except (TransportError, SecretUnreadable) as error:
-            return self._after_loss(turn, error)
+            self._after_loss(turn, error)
         except POISON as error:
-            return self._after_poison(turn, error)
+            self._after_poison(turn, error)
+        return None
 
     def _hand_over(self, turn: Turn, session: Session) -> Turn | None:
         chunks = turn.message.chunks()

@@ -75,9 +75,7 @@ def _due(account_id: int, now: datetime) -> Q:
     return Q(account_id=account_id, state=MessageState.QUEUED, not_before__lte=now)
 
 
-def read(
-    *, account_id: int, now: datetime, limit: int, without: Collection[int] = ()
-) -> list[DueMessage]:
+def read(*, account_id: int, now: datetime, limit: int, without: Collection[int] = ()) -> list[DueMessage]:
     """The next due messages of an account in their order: priority, then time due, then id.
 
     Args:
@@ -136,7 +134,8 @@ def _add_recipients(messages: list[DueMessage], now: datetime) -> None:
 def exists(*, account_id: int, now: datetime) -> bool:
     """Whether anything is due."""
     return any(
-        Message.objects.filter(_due(account_id, now), priority=priority).exists() for priority in Priority.values
+        Message.objects.filter(_due(account_id, now), priority=priority).exists()
+        for priority in Priority.values
     )
 
 

@@ -19,7 +19,7 @@ from . import bodies
 from .compose import Rendered, compose
 from .doorbell import ring_on_commit, wake_lane
 from .header_lines import CONTROLS
-from .insertion import insert
+from .insertion import insert_many, insert_one
 
 __all__ = ["enqueue", "enqueue_for", "enqueue_many", "find_account", "wake_lane"]
 
@@ -110,11 +110,10 @@ def enqueue_for(
                 for rendered, sender in batch
             ]
             with _stored_bytes(rows):
-                added = insert([(row, rendered.recipients) for row, rendered in rows])
-                if len(added) < len(rows):
+                if not insert_many([(row, rendered.recipients) for row, rendered in rows]):
                     msg = "the account was deleted"
                     raise NoAccount(msg)
-            written += added
+            written += [row for row, _rendered in rows]
         ring_on_commit({(message.account_id, later) for message in written})
     return written
 
@@ -194,18 +193,15 @@ def _insert_one(new: Message, recipients: tuple[str, ...]) -> Message:
         InvalidMessage: the key came before with another mail.
         NoAccount: the account was deleted.
     """
-    keyed = new.idempotency_key is not None
     try:
-        written = insert([(new, recipients)], unless_known=keyed)
+        if insert_one(new, recipients):
+            return new
     except IntegrityError:
-        # Somebody else committed the same key since we looked (where the database cannot say ON CONFLICT).
-        if not keyed:
+        # Somebody else committed this key (where the database cannot say ON CONFLICT).
+        if new.idempotency_key is None:
             raise
-        written = []
-    if written:
-        return new
     earlier = None
-    if keyed:
+    if new.idempotency_key is not None:
         same_key = Message.objects.filter(account_id=new.account_id, idempotency_key=new.idempotency_key)
         earlier = same_key.defer("body").first()
     if earlier is None:

@@ -17,7 +17,7 @@ from mailconfig.exceptions import (
     SecretUnreadable,
     TransportError,
 )
-from mailconfig.models import Account, AccountKind, Lane, Mailbox, Purpose, WaitReason
+from mailconfig.models import Account, AccountKind, Lane, Purpose, WaitReason
 
 from . import retry
 
@@ -111,20 +111,19 @@ def _lacks_secret(account: Account, lane: Lane, now: datetime) -> Wait | None:
 def _lacks_sync(account: Account, lane: Lane, now: datetime) -> Wait | None:
     if account.kind != AccountKind.MAILBOX:
         return None
-    mailbox = Mailbox.objects.only("sends_only_when_synced", "sync_interval").get(pk=account.pk)
-    if not mailbox.sends_only_when_synced:
+    rows = Account.objects.filter(pk=account.pk, mailbox__sends_only_when_synced=True)
+    interval = rows.values_list("mailbox__sync_interval", flat=True).first()
+    if interval is None:
         return None
     synced = Lane.objects.filter(account_id=account.pk, purpose=Purpose.SYNC)
     synced_at = synced.values_list("last_success_at", flat=True).first()
-    fresh_for = timedelta(seconds=2 * mailbox.sync_interval)
+    fresh_for = timedelta(seconds=2 * interval)
     if synced_at and synced_at + fresh_for > now:
         return None
     return Wait(WaitReason.SYNC_STALE, now + timedelta(seconds=60))
 
 
-def after_failure(
-    error: MailconfigError, lane: Lane, *, now: datetime, settings: Settings
-) -> Wait:
+def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings: Settings) -> Wait:
     """What a failed connection means for the account (the table of reply classes, phase A)."""
     text = _words(error)
     failures = lane.failures + 1

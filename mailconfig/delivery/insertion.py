@@ -1,4 +1,7 @@
-"""New messages and their recipients are written: one statement a batch on PostgreSQL, the ORM elsewhere."""
+"""New messages and their recipients are written.
+
+On PostgreSQL one mail is one data-modifying statement, and many are copied in; elsewhere the ORM does it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Model
+from django.db.models import Field, Model
 from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
@@ -32,89 +35,120 @@ _GIVEN = (
     "content_digest",
     "is_test",
 )
+_DEFAULT = {"not_before", "created_at"}
 
 
-def insert(batch: Sequence[NewMessage], *, unless_known: bool = False) -> list[Message]:
-    """Write ``batch`` in its order, within the caller's transaction or one of its own.
-
-    Args:
-        unless_known: leave out those whose idempotency key the account has used already.
+def insert_one(message: Message, recipients: tuple[str, ...]) -> bool:
+    """Write a message, within the caller's transaction or one of its own.
 
     Returns:
-        Those that were written, with their keys and times; also left out are those of accounts that are deleted.
-        Their bytes are not kept in memory.
+        Whether it was written: not if its account is deleted, or has used its idempotency key already.
     """
-    if connection.vendor == "postgresql":
-        written = _insert_by_statement(batch, unless_known=unless_known)
-    else:
-        written = _insert_by_orm(batch, unless_known=unless_known)
-    for message in written:
-        message.__dict__.pop("body")
-    return written
-
-
-def _insert_by_statement(batch: Sequence[NewMessage], *, unless_known: bool) -> list[Message]:
-    sql, same, same_recipient = _statement(unless_known)
-    messages = [message for message, _addresses in batch]
-    parameters: list[object] = [*same, [str(message.uuid) for message in messages]]
-    parameters += [[getattr(message, name) for message in messages] for name in _GIVEN[1:]]
-    parameters.append([_time_or_none(message) for message in messages])
-    parameters += same_recipient
-    parameters.append([str(message.uuid) for message, addresses in batch for _address in addresses])
-    parameters.append([address for _message, addresses in batch for address in addresses])
+    if not _has_statements():
+        return _insert_by_orm([(message, recipients)])
+    sql = _statement(len(recipients), message.idempotency_key is not None)
+    values = [getattr(message, name) for name in _GIVEN]
     with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        found = {row[0]: row[1:] for row in cursor.fetchall()}
-    written = [message for message in messages if message.uuid in found]
-    for message in written:
-        message.pk, message.not_before, message.created_at = found[message.uuid]
-        message._state.adding, message._state.db = False, connection.alias
-    return written
+        cursor.execute(sql, [*values, _time_or_none(message), message.account_id, *recipients])
+        row = cursor.fetchone()
+    if row is None:
+        return False
+    _complete(message, *row)
+    return True
 
 
-def _time_or_none(message: Message) -> object:
-    return None if isinstance(message.not_before, DatabaseDefault) else message.not_before
+def insert_many(batch: Sequence[NewMessage]) -> bool:
+    """Write messages without idempotency keys, in their order, within the caller's transaction.
+
+    Returns:
+        Whether they were written: all, or none if the account of one is deleted.
+    """
+    if not _has_statements():
+        return _insert_by_orm(batch)
+    accounts = list({message.account_id for message, _addresses in batch})
+    messages, recipients = quoted(Message), quoted(Recipient)
+    with connection.cursor() as cursor:
+        cursor.execute(_NUMBERS, [Message._meta.db_table, len(batch), accounts])
+        numbers, now, kept = cursor.fetchone()
+        if kept < len(accounts):
+            return False
+        same, same_recipient = (
+            _constants(Message, {*_GIVEN, *_DEFAULT}),
+            _constants(Recipient, {"message_id", "address"}),
+        )
+        columns = ", ".join((*_GIVEN, "not_before", "created_at", "id", *same))
+        # Text format: psycopg sends each value as PostgreSQL reads it, whatever the column's exact type.
+        with cursor.copy(f"COPY {messages} ({columns}) FROM STDIN") as copy:
+            for (message, _addresses), pk in zip(batch, numbers, strict=True):
+                given = [getattr(message, name) for name in _GIVEN]
+                copy.write_row([*given, _time_or_none(message) or now, now, pk, *same.values()])
+        columns = ", ".join(("message_id", "address", *same_recipient))
+        with cursor.copy(f"COPY {recipients} ({columns}) FROM STDIN") as copy:
+            for (_message, addresses), pk in zip(batch, numbers, strict=True):
+                for address in addresses:
+                    copy.write_row([pk, address, *same_recipient.values()])
+    for (message, _addresses), pk in zip(batch, numbers, strict=True):
+        _complete(message, pk, _time_or_none(message) or now, now)
+    return True
+
+
+_NUMBERS = f"""
+    SELECT array(SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)),
+        statement_timestamp(),
+        (SELECT count(*) FROM {Account._meta.db_table} WHERE id = ANY(%s) AND deleted_at IS NULL)
+"""  # noqa: S608 - the name of a table
 
 
 @cache
-def _statement(unless_known: bool) -> tuple[str, list[object], list[object]]:
-    """The statement, and what every new message and recipient has the same.
+def _has_statements() -> bool:
+    """Whether this is PostgreSQL through psycopg 3, whose COPY takes rows."""
+    if connection.vendor != "postgresql":
+        return False
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
-    The recipients' order is that of their keys, and the messages' order too: PostgreSQL gives the numbers after
-    it has sorted.
-    """
-    quote = connection.ops.quote_name
-    columns = {field.attname: field for field in Message._meta.concrete_fields}
-    same = _constants(Message, {*_GIVEN, "not_before"})
-    same_recipient = _constants(Recipient, {"message_id", "address"})
-    types = [f"%s::{_array_of(columns[name])}" for name in (*_GIVEN, "not_before")]
-    given = ", ".join(quote(columns[name].column) for name in _GIVEN)
-    conflict = "ON CONFLICT (account_id, idempotency_key) DO NOTHING" if unless_known else ""
-    sql = f"""
+    return bool(is_psycopg3)
+
+
+@cache
+def _statement(recipients: int, has_key: bool) -> str:
+    """Message and recipients in one; the recipients' numbers are given after they were sorted by their place."""
+    same, same_recipient = (
+        _constants(Message, {*_GIVEN, *_DEFAULT}),
+        _constants(Recipient, {"message_id", "address"}),
+    )
+    types = {field.attname: _type(field) for field in Message._meta.concrete_fields}
+    conflict = (
+        "ON CONFLICT (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING"
+        if has_key
+        else ""
+    )
+    listed = ", ".join(f"({place}, %s)" for place in range(recipients))
+    return f"""
         WITH new_message AS (
-            INSERT INTO {quote(Message._meta.db_table)}
-                ({given}, not_before{"".join(f", {quote(name)}" for name in same)})
-            SELECT {", ".join(f"given.{quote(columns[name].column)}" for name in _GIVEN)},
-                COALESCE(given.not_before, statement_timestamp()){", %s" * len(same)}
-            FROM unnest({", ".join(types)}) WITH ORDINALITY AS given ({given}, not_before, place)
-            WHERE EXISTS (
-                SELECT FROM {quote(Account._meta.db_table)} account
-                WHERE account.id = given.account_id AND account.deleted_at IS NULL
-            )
-            ORDER BY given.place
+            INSERT INTO {quoted(Message)} ({", ".join((*_GIVEN, "not_before", *same))})
+            SELECT {", ".join(f"%s::{types[name]}" for name in _GIVEN)},
+                COALESCE(%s::timestamptz, statement_timestamp()){_literals(same)}
+            WHERE EXISTS (SELECT FROM {quoted(Account)} WHERE id = %s AND deleted_at IS NULL)
             {conflict}
-            RETURNING id, uuid, not_before, created_at
+            RETURNING id, not_before, created_at
         ), new_recipient AS (
-            INSERT INTO {quote(Recipient._meta.db_table)}
-                (message_id, address{"".join(f", {quote(name)}" for name in same_recipient)})
-            SELECT new_message.id, listed.address{", %s" * len(same_recipient)}
-            FROM unnest(%s::uuid[], %s::text[]) WITH ORDINALITY AS listed (uuid, address, place)
-            JOIN new_message USING (uuid)
-            ORDER BY listed.place
+            INSERT INTO {quoted(Recipient)} ({", ".join(("message_id", "address", *same_recipient))})
+            SELECT id, address{_literals(same_recipient)}
+            FROM new_message, (VALUES {listed}) AS listed (place, address)
+            ORDER BY place
         )
-        SELECT uuid, id, not_before, created_at FROM new_message
-    """  # noqa: S608 - names of tables and columns only
-    return sql, list(same.values()), list(same_recipient.values())
+        SELECT id, not_before, created_at FROM new_message
+    """  # noqa: S608 - names of tables and columns, and our own defaults
+
+
+def quoted(model: type[Model]) -> str:
+    """The model's table, as SQL names it."""
+    return connection.ops.quote_name(model._meta.db_table)
+
+
+def _type(field: Field[Any, Any]) -> str:
+    kind = field.db_type(connection) or "text"
+    return "text" if kind.startswith("varchar") else kind  # a cast to varchar(n) would cut silently
 
 
 def _constants(model: type[Model], given: set[str]) -> dict[str, Any]:
@@ -122,28 +156,41 @@ def _constants(model: type[Model], given: set[str]) -> dict[str, Any]:
     return {
         field.column: field.get_db_prep_save(field.get_default(), connection)
         for field in model._meta.concrete_fields
-        if field.attname not in given and not field.primary_key and not field.has_db_default()
+        if field.attname not in given and not field.primary_key
     }
 
 
-def _array_of(field: Any) -> str:
-    kind: str = field.db_type(connection)
-    return "text[]" if kind.startswith("varchar") else f"{kind}[]"
+def _literals(values: dict[str, Any]) -> str:
+    """Defaults as SQL: they are NULL, numbers, truth values and plain words."""
+    return "".join(f", {_literal(value)}" for value in values.values())
 
 
-def _insert_by_orm(batch: Sequence[NewMessage], *, unless_known: bool) -> list[Message]:
-    kept = set(
-        Account.objects.kept().filter(pk__in={m.account_id for m, _ in batch}).values_list("pk", flat=True)
-    )
-    batch = [(message, addresses) for message, addresses in batch if message.account_id in kept]
-    if unless_known:
-        pairs = [(message.account_id, message.idempotency_key) for message, _ in batch]
-        batch = [
-            new
-            for new, (account_id, key) in zip(batch, pairs, strict=True)
-            if key is None or not Message.objects.filter(account_id=account_id, idempotency_key=key).exists()
-        ]
-    with transaction.atomic(savepoint=unless_known):
+def _literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return "'{}'".format(str(value).replace("'", "''").replace("%", "%%"))
+    return str(value)  # numbers, and True and False as PostgreSQL reads them too
+
+
+def _time_or_none(message: Message) -> Any:
+    return None if isinstance(message.not_before, DatabaseDefault) else message.not_before
+
+
+def _complete(message: Message, pk: int, not_before: Any, created_at: Any) -> None:
+    """What a saved row knows; its bytes are not kept in memory."""
+    message.pk, message.not_before, message.created_at = pk, not_before, created_at
+    message._state.adding, message._state.db = False, connection.alias
+    message.__dict__.pop("body", None)
+
+
+def _insert_by_orm(batch: Sequence[NewMessage]) -> bool:
+    accounts = {message.account_id for message, _addresses in batch}
+    if Account.objects.kept().filter(pk__in=accounts).count() < len(accounts):
+        return False
+    has_key = any(message.idempotency_key is not None for message, _addresses in batch)
+    # Without a key nothing is expected to fail, so a savepoint would only cost.
+    with transaction.atomic(savepoint=has_key):
         if connection.features.can_return_rows_from_bulk_insert:
             Message.objects.bulk_create([message for message, _addresses in batch])
         else:
@@ -151,13 +198,13 @@ def _insert_by_orm(batch: Sequence[NewMessage], *, unless_known: bool) -> list[M
                 message.save(force_insert=True)
         Recipient.objects.bulk_create(
             [
-                Recipient(message=message, address=address)
+                Recipient(message_id=message.pk, address=address)
                 for message, addresses in batch
                 for address in addresses
             ]
         )
+    now = timezone.now()
     for message, _addresses in batch:
-        for name in ("not_before", "created_at"):
-            if isinstance(getattr(message, name), DatabaseDefault):
-                setattr(message, name, timezone.now())
-    return [message for message, _addresses in batch]
+        created_at = now if isinstance(message.created_at, DatabaseDefault) else message.created_at
+        _complete(message, message.pk, _time_or_none(message) or created_at, created_at)
+    return True

@@ -131,7 +131,9 @@ def wait(
     if not _write(lane, values, revision=revision):
         return False
     if newly and reason in PAUSES:
-        signals.account_paused.send_robust(sender=Lane, account_id=lane.account_id, reason=str(reason), text=text)
+        signals.account_paused.send_robust(
+            sender=Lane, account_id=lane.account_id, reason=str(reason), text=text
+        )
     return True
 
 
@@ -176,7 +178,9 @@ def _write(lane: Lane, values: dict[str, object], *, revision: int | None = None
 
 def make_due(account_ids: Iterable[int]) -> None:
     """Let these accounts be looked at now."""
-    Lane.objects.filter(account_id__in=list(account_ids), purpose=Purpose.SEND).update(due_at=Now(), rung_at=None)
+    Lane.objects.filter(account_id__in=list(account_ids), purpose=Purpose.SEND).update(
+        due_at=Now(), rung_at=None
+    )
 
 
 def ring_due() -> int:

@@ -7,9 +7,10 @@ hold more than the limit. The owner of a lane is the only reader: it loads once 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 from django.db.models import Q, Sum
 
@@ -71,10 +72,11 @@ class Limiter:
         mine = Attempt.objects.filter(account_id=account.pk, recipients__gt=0)
         ended = mine.filter(ended_at__gt=now - longest).order_by("ended_at")
         for ended_at, weight in ended.values_list("ended_at", "recipients").iterator(chunk_size=2000):
-            limiter._note(ended_at, weight)
+            limiter._note(ended_at or now, weight)
         for handed_over_at, weight in mine.filter(outcome="").values_list("handed_over_at", "recipients"):
+            open_until = (handed_over_at or now) + open_for
             limiter._open += weight
-            limiter._open_until = max(limiter._open_until or handed_over_at, handed_over_at + open_for)
+            limiter._open_until = max(limiter._open_until or open_until, open_until)
         return limiter
 
     def _note(self, ended_at: datetime, weight: int) -> None:
@@ -158,7 +160,7 @@ def usage(accounts: Iterable[Account], *, now: datetime) -> dict[int, tuple[Wind
     """
     windows = {account.pk: windows_of(account) for account in accounts}
     lengths = {window.seconds for mine in windows.values() for window in mine}
-    used: dict[int, dict[str, int | None]] = {}
+    used: dict[int, Mapping[str, Any]] = {}
     if lengths:
         sums = {
             f"used_{seconds}": Sum(
@@ -167,8 +169,10 @@ def usage(accounts: Iterable[Account], *, now: datetime) -> dict[int, tuple[Wind
             for seconds in lengths
         }
         recent = Q(outcome="") | Q(ended_at__gt=now - timedelta(seconds=max(lengths)))
-        rows = Attempt.objects.filter(recent, account_id__in=list(windows)).values("account_id").annotate(**sums)
-        used = {row["account_id"]: row for row in rows}
+        rows = (
+            Attempt.objects.filter(recent, account_id__in=list(windows)).values("account_id").annotate(**sums)
+        )
+        used = {row["account_id"]: cast("Mapping[str, Any]", row) for row in rows}
     return {
         pk: tuple(WindowUsage(window, used.get(pk, {}).get(f"used_{window.seconds}") or 0) for window in mine)
         for pk, mine in windows.items()

@@ -47,7 +47,7 @@ def drain_all(*, should_stop: Callable[[], bool]) -> int:
     return settled
 
 
-def run(*, should_stop: Callable[[], bool], wait: Callable[[float], None] = time.sleep) -> None:
+def run(*, should_stop: Callable[[], bool], wait: Callable[[float], object] = time.sleep) -> None:
     """Drain until ``should_stop``. A database that is away is waited for.
 
     Args:

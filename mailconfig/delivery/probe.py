@@ -10,13 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from mailconfig.models import Account, CheckKind, ConnectionCheck, Tenant
 
 from . import check_record
-from .check_requests import due_checks, run_check
 from .check_run import kept_account, note_on_lane, probe_stored, run_probe
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
-
-__all__ = ["adopt_check", "due_checks", "probe_account", "probe_values", "run_check"]
 
 
 def probe_account(

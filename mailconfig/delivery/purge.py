@@ -42,7 +42,9 @@ def purge(*, most: int = 100_000) -> PurgeReport:
         attempts = _delete_attempts(now - kept_for, most)
     checks = 0
     if settings.check_retention_days:
-        old = ConnectionCheck.objects.filter(created_at__lt=now - timedelta(days=settings.check_retention_days))
+        old = ConnectionCheck.objects.filter(
+            created_at__lt=now - timedelta(days=settings.check_retention_days)
+        )
         checks, _by_model = old.delete()
     return PurgeReport(messages, attempts, checks, bodies.remove_orphans())
 
@@ -58,7 +60,9 @@ def _delete_messages(before: datetime, most: int) -> int:
     deleted = 0
     while deleted < most:
         rows = list(
-            Message.objects.filter(settled_at__lt=before).order_by("settled_at").values_list("pk", "stored_as")[:STEP]
+            Message.objects.filter(settled_at__lt=before)
+            .order_by("settled_at")
+            .values_list("pk", "stored_as")[:STEP]
         )
         if not rows:
             break

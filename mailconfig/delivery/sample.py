@@ -76,7 +76,7 @@ def send_stored(
     else:
         result = _deliver(account, rendered, SampleJournal(account, rendered, recipient=check.recipient), log)
     check = check_record.finish(check, result)
-    note_on_lane(check, account)
+    note_on_lane(check, account, sent=check.ok)
     pad(check, since=since, requested_by=requested_by)
     return check
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Min, Q
 
@@ -73,7 +75,7 @@ def status() -> Status:
 
 
 def _accounts(now: datetime) -> list[AccountStatus]:
-    counts = {
+    counts: dict[int, Mapping[str, Any]] = {
         row["account_id"]: row
         for row in Message.objects.filter(
             state__in=[MessageState.QUEUED, MessageState.HELD, MessageState.HANDING_OVER]
@@ -92,9 +94,9 @@ def _accounts(now: datetime) -> list[AccountStatus]:
     return [_account(lane.account, lane, counts.get(lane.account_id, {}), now) for lane in lanes]
 
 
-def _account(account: Account, lane: Lane, counts: dict[str, object], now: datetime) -> AccountStatus:
-    oldest = counts.get("oldest")
-    oldest_due_at = oldest if isinstance(oldest, datetime) and oldest <= now else None
+def _account(account: Account, lane: Lane, counts: Mapping[str, Any], now: datetime) -> AccountStatus:
+    oldest: datetime | None = counts.get("oldest")
+    oldest_due_at = oldest if oldest and oldest <= now else None
     reason = WaitReason.DISABLED if not account.is_enabled else lane.wait_reason
     owned = lane.lease_until is not None and lane.lease_until > now
     is_stuck = bool(oldest_due_at and oldest_due_at < now - STALE and not reason and not owned)
@@ -103,9 +105,9 @@ def _account(account: Account, lane: Lane, counts: dict[str, object], now: datet
     return AccountStatus(
         account_id=account.pk,
         name=str(account),
-        queued=_number(counts.get("queued")),
-        held=_number(counts.get("held")),
-        handing_over=_number(counts.get("handing_over")),
+        queued=counts.get("queued", 0),
+        held=counts.get("held", 0),
+        handing_over=counts.get("handing_over", 0),
         oldest_due_at=oldest_due_at,
         reason=str(reason),
         since=lane.wait_since,
@@ -113,7 +115,3 @@ def _account(account: Account, lane: Lane, counts: dict[str, object], now: datet
         is_paused=lane.is_paused,
         is_stuck=is_stuck,
     )
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0

@@ -65,7 +65,9 @@ def _mend(now: datetime) -> int:
     A process killed between the commit of a message and its doorbell leaves such a lane. The question is asked
     of the lanes, a probe of the queue's index each, so a backlog costs nothing.
     """
-    queued = Message.objects.filter(account_id=OuterRef("account_id"), state=MessageState.QUEUED, not_before__lte=now)
+    queued = Message.objects.filter(
+        account_id=OuterRef("account_id"), state=MessageState.QUEUED, not_before__lte=now
+    )
     due = Q()
     for priority in Priority.values:
         due |= Q(Exists(queued.filter(priority=priority)))

@@ -155,7 +155,12 @@ class Judge:
         self, turn: Turn, verdict: Verdict, reply: Reply, stage: Stage, ended_at: datetime
     ) -> Settlement:
         settlement = Settlement(
-            turn=turn, outcome=AttemptOutcome.REFUSED, ended_at=ended_at, stage=stage, reply=reply, verdict=verdict
+            turn=turn,
+            outcome=AttemptOutcome.REFUSED,
+            ended_at=ended_at,
+            stage=stage,
+            reply=reply,
+            verdict=verdict,
         )
         rows = [(recipient, reply) for recipient in turn.recipients]
         if verdict in {Verdict.FAIL, Verdict.SENDER_REFUSED}:
@@ -189,7 +194,9 @@ class Judge:
         age = (settlement.ended_at - message.created_at).total_seconds()
         return message.attempts + 1 > self.max_retries or age > self.settings.max_age_seconds
 
-    def refuse(self, turn: Turn, *, reply: Reply, stage: Stage, error_code: str, ended_at: datetime) -> Settlement:
+    def refuse(
+        self, turn: Turn, *, reply: Reply, stage: Stage, error_code: str, ended_at: datetime
+    ) -> Settlement:
         """A message that cannot go through this server, as we know before asking."""
         settlement = self._all_alike(turn, Verdict.FAIL, reply, stage, ended_at)
         settlement.error_code = error_code
@@ -225,9 +232,7 @@ class Judge:
 _ERROR_CODES = {Stage.SENDER: "sender_refused", Stage.RECIPIENT: "recipient_refused"}
 
 
-def state_after(
-    *, waiting: bool, any_sent: bool, any_failed: bool
-) -> MessageState:
+def state_after(*, waiting: bool, any_sent: bool, any_failed: bool) -> MessageState:
     """The message's state by aggregation over its recipients."""
     if waiting:
         return MessageState.QUEUED

@@ -49,13 +49,17 @@ def explain(messages: Iterable[Message]) -> dict[int, Waiting]:
     account_ids = {message.account_id for message in waiting}
     lanes = {
         lane.account_id: lane
-        for lane in Lane.objects.filter(account_id__in=account_ids, purpose=Purpose.SEND).select_related("account")
+        for lane in Lane.objects.filter(account_id__in=account_ids, purpose=Purpose.SEND).select_related(
+            "account"
+        )
     }
     now = database_now()
     if waiting and not _is_this_installation():
         return {message.pk: Waiting(WaitReason.WRONG_INSTALLATION) for message in waiting}
     limiters: dict[int, Limiter] = {}
-    return {message.pk: _explain(message, lanes.get(message.account_id), now, limiters) for message in waiting}
+    return {
+        message.pk: _explain(message, lanes.get(message.account_id), now, limiters) for message in waiting
+    }
 
 
 def _is_this_installation() -> bool:
@@ -66,9 +70,7 @@ def _is_this_installation() -> bool:
     return True
 
 
-def _explain(
-    message: Message, lane: Lane | None, now: datetime, limiters: dict[int, Limiter]
-) -> Waiting:
+def _explain(message: Message, lane: Lane | None, now: datetime, limiters: dict[int, Limiter]) -> Waiting:
     if message.state in {MessageState.HANDING_OVER, MessageState.HELD, MessageState.PREPARING}:
         return _explain_state(message)
     if message.not_before > now:

@@ -19,7 +19,7 @@ from mailconfig.values import Authentication, Secret, Security, SMTPSettings
 from .validators import validate_address, validate_host, validate_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from .lane import Lane
 
@@ -163,9 +163,7 @@ class Account(models.Model):
     )
     limit_per_day = models.PositiveIntegerField(_("mails per day"), null=True, blank=True)
     limit_per_week = models.PositiveIntegerField(_("mails per week"), null=True, blank=True)
-    limit_in_out_per_day = models.PositiveIntegerField(
-        _("mails in and out per day"), null=True, blank=True
-    )
+    limit_in_out_per_day = models.PositiveIntegerField(_("mails in and out per day"), null=True, blank=True)
     max_retries = models.PositiveSmallIntegerField(
         _("retries"), null=True, blank=True, help_text=_("Empty: as the deployment says.")
     )
@@ -254,9 +252,11 @@ class Account(models.Model):
             self.kind = self.kind_of_class
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Iterable[str], values: Iterable[Any]) -> Self:
+    def from_db(
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any
+    ) -> Self:
         """Remember the destination the stored secret was entered for."""
-        account = super().from_db(db, list(field_names), list(values))  # type: ignore[arg-type]
+        account = super().from_db(db, field_names, values, **kwargs)
         if not set(DESTINATION_FIELDS) & account.get_deferred_fields():
             account._stored_destination = account._own_destination()
         return account
@@ -348,14 +348,18 @@ class Account(models.Model):
 
         if self.destination_changed():
             raise ValidationError(
-                {"secret": _("The server, encryption, login or user name changed: enter the password again.")},
+                {
+                    "secret": _(
+                        "The server, encryption, login or user name changed: enter the password again."
+                    )
+                },
                 code="destination_changed",
             )
         adding = self._state.adding
         reconnects = self._connection_edited()
         update_fields = kwargs.get("update_fields")
         if not adding:
-            self.revision = F("revision") + 1  # type: ignore[assignment]
+            self.revision = F("revision") + 1
             if update_fields is not None:
                 kwargs["update_fields"] = {*update_fields, "revision", "updated_at"}
         entered = self.secret if self._enters_secret() else None

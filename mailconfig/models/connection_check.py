@@ -39,9 +39,7 @@ class ConnectionCheck(models.Model):
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="checks", null=True, verbose_name=_("account")
     )
-    tenant = models.ForeignKey(
-        "mailconfig.Tenant", on_delete=models.CASCADE, related_name="+", null=True
-    )
+    tenant = models.ForeignKey("mailconfig.Tenant", on_delete=models.CASCADE, related_name="+", null=True)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, related_name="+", null=True
     )
@@ -67,7 +65,9 @@ class ConnectionCheck(models.Model):
         verbose_name_plural = _("connection checks")
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
-            models.CheckConstraint(name="mailconfig_check_state_known", condition=Q(state__in=CheckState.values)),
+            models.CheckConstraint(
+                name="mailconfig_check_state_known", condition=Q(state__in=CheckState.values)
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["created_at"], name="mailconfig_check_created"),
@@ -75,7 +75,9 @@ class ConnectionCheck(models.Model):
                 fields=["requested_by", "host", "username", "created_at"], name="mailconfig_check_throttle"
             ),
             models.Index(
-                fields=["created_at"], name="mailconfig_check_pending", condition=Q(state__in=["pending", "running"])
+                fields=["created_at"],
+                name="mailconfig_check_pending",
+                condition=Q(state__in=["pending", "running"]),
             ),
         ]
 

@@ -30,7 +30,7 @@ class WaitReason(models.TextChoices):
     PAUSED_CONFIG = "paused_config", _("The connection's settings do not work. Check them.")
     PAUSED_SENDER = "paused_sender", _("The mail server refuses the sender's address.")
     PAUSED_PROTOCOL = "paused_protocol", _("The mail server does not speak SMTP properly.")
-    SECRET_UNREADABLE = "secret_unreadable", _("The stored password cannot be read. Enter it again.")  # noqa: S105
+    SECRET_UNREADABLE = "secret_unreadable", _("The stored password cannot be read. Enter it again.")
     DISABLED = "disabled", _("The account is disabled.")
     NO_SENDER = "no_sender", _("The account has no from address.")
     SYNC_STALE = "sync_stale", _("The mailbox must be synced before it sends.")

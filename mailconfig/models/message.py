@@ -73,9 +73,7 @@ class Message(models.Model):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     """Those that count towards the retries."""
     internal_errors = models.PositiveSmallIntegerField(default=0, editable=False)
-    wait_reason = models.CharField(
-        _("waits because"), max_length=24, choices=WaitReason.choices, blank=True
-    )
+    wait_reason = models.CharField(_("waits because"), max_length=24, choices=WaitReason.choices, blank=True)
     """Its own reason; what holds the whole lane back stands on the lane."""
     error_code = models.CharField(_("error"), max_length=32, blank=True)
     error_text = models.TextField(_("the server's words"), blank=True)
@@ -122,7 +120,9 @@ class Message(models.Model):
             ),
             models.Index(fields=["account", "-id"], name="mailconfig_message_account"),
             models.Index(
-                fields=["settled_at"], name="mailconfig_message_settled", condition=Q(settled_at__isnull=False)
+                fields=["settled_at"],
+                name="mailconfig_message_settled",
+                condition=Q(settled_at__isnull=False),
             ),
         ]
 

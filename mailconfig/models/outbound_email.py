@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -20,7 +22,7 @@ class OutboundEmail(Account):
     """A user's own way to send mail. Needs no columns of its own."""
 
     kind_of_class = AccountKind.OUTBOUND_EMAIL
-    objects = OutboundEmailManager()
+    objects: ClassVar = OutboundEmailManager()  # type: ignore[assignment]
 
     class Meta:
         proxy = True

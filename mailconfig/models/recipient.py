@@ -25,7 +25,11 @@ class Recipient(models.Model):
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="recipients")
     address = models.CharField(_("address"), max_length=254)
     state = models.CharField(
-        _("state"), max_length=8, choices=RecipientState.choices, blank=True, default=RecipientState.AS_MESSAGE
+        _("state"),
+        max_length=8,
+        choices=RecipientState.choices,
+        blank=True,
+        default=RecipientState.AS_MESSAGE,
     )
     not_before = models.DateTimeField(null=True, editable=False)
     """When it is tried again after a transient refusal; ``None``: with the message."""

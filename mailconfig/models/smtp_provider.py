@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -20,7 +22,7 @@ class SMTPProvider(Account):
     """A connection of the back office to a provider of SMTP. Needs no columns of its own."""
 
     kind_of_class = AccountKind.SMTP_PROVIDER
-    objects = SMTPProviderManager()
+    objects: ClassVar = SMTPProviderManager()  # type: ignore[assignment]
 
     class Meta:
         proxy = True

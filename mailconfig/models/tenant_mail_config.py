@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -20,7 +22,7 @@ class TenantMailConfig(Account):
     """The one connection through which a tenant's mail leaves. Needs no columns of its own."""
 
     kind_of_class = AccountKind.TENANT_CONFIG
-    objects = TenantMailConfigManager()
+    objects: ClassVar = TenantMailConfigManager()  # type: ignore[assignment]
 
     class Meta:
         proxy = True

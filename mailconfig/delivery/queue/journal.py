@@ -7,7 +7,8 @@ other databases the same is written through the ORM in one transaction. One test
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -150,8 +151,10 @@ class PostgresJournal(OrmJournal):
 
     def _run(
         self, plain: Sequence[Settlement], group: Sequence[Turn], revision: int
-    ) -> list[tuple[str, int, int | None, object]]:
-        parts, answers, params = [], [], []
+    ) -> list[tuple[str, int, int | None, datetime | None]]:
+        parts: list[str] = []
+        answers: list[str] = []
+        params: list[Any] = []
         if plain:
             parts.append(_DONE.replace("{erase}", ", body = NULL" if erases(MessageState.SENT) else ""))
             answers.append("SELECT 'done', id, NULL::bigint, NULL::timestamptz FROM done")
@@ -173,7 +176,7 @@ class PostgresJournal(OrmJournal):
         sql = "WITH" + ",".join(parts) + " UNION ALL ".join(answers)
         with connection.cursor() as cursor:
             cursor.execute(sql, params)
-            return cursor.fetchall()
+            return cast("list[tuple[str, int, int | None, datetime | None]]", cursor.fetchall())
 
 
 def _columns_of(plain: Sequence[Settlement]) -> list[object]:

@@ -25,7 +25,6 @@ from mailconfig.models import (
 
 from .transitions import sources
 
-
 INTERNAL_ERRORS = 3
 """A message we ourselves stumble over so often has failed."""
 INTERNAL_PAUSE = timedelta(minutes=1)
@@ -129,6 +128,8 @@ def _next(settlement: Settlement) -> tuple[MessageState, datetime | None]:
 def _settle_late(settlement: Settlement) -> None:
     """The reply came after the attempt was given up: the mail is out, so what waits again must not."""
     turn, reply = settlement.turn, settlement.reply
+    if turn.attempt_id is None:
+        return
     Attempt.objects.filter(pk=turn.attempt_id).update(
         outcome=AttemptOutcome.SENT,
         recipients=settlement.handed_over,
@@ -159,7 +160,9 @@ def told(message_id: int, state: MessageState, *, stored_as: str = "") -> None:
     """After commit: erase stored bytes, and tell who listens."""
     if stored_as and erases(state) and state in FINAL_STATES:
         transaction.on_commit(lambda: bodies.delete(stored_as), robust=True)
-    if signals.message_settled.has_listeners(Message) and (state in FINAL_STATES or state == MessageState.HELD):
+    if signals.message_settled.has_listeners(Message) and (
+        state in FINAL_STATES or state == MessageState.HELD
+    ):
         transaction.on_commit(lambda: _tell(message_id, state), robust=True)
 
 
@@ -197,9 +200,11 @@ def reap(*, before: datetime, now: datetime, hold: bool, max_retries: int) -> in
 
 
 def _put_back(message_id: int | None, *, now: datetime, hold: bool, max_retries: int) -> None:
+    if message_id is None:
+        return
     message = Message.objects.filter(pk=message_id, state__in=sources("reap"))
     attempts = message.values_list("attempts", flat=True).first()
-    if attempts is None or message_id is None:
+    if attempts is None:
         return
     state = MessageState.HELD if hold or attempts + 1 > max_retries else MessageState.QUEUED
     message.update(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.enqueue import wake_lane
 from mailconfig.exceptions import InvalidTransition
 from mailconfig.models import Message, MessageState, Recipient, RecipientState
-from mailconfig.delivery.clock import database_now
 
 from .settle import final_values, told
 from .transitions import sources

@@ -10,7 +10,9 @@ from mailconfig import delivery
 class Command(BaseCommand):
     """For a database that moved for good, not for a copy."""
 
-    help = "Lets this installation (MAILCONFIG['INSTALLATION_ID']) send the mail of this database from now on."
+    help = (
+        "Lets this installation (MAILCONFIG['INSTALLATION_ID']) send the mail of this database from now on."
+    )
 
     def handle(self, **options: object) -> None:
         """Adopt."""

@@ -45,7 +45,9 @@ class Command(BaseCommand):
         swept = _time(status.swept_at) if status.swept_at else "never"
         self.stdout.write(f"last sweep: {swept}; failed in the last 24 hours: {status.failed_today}")
         if status.is_stale:
-            self.stdout.write(self.style.ERROR("Mail is due and nobody takes it: is a worker running, and beat?"))
+            self.stdout.write(
+                self.style.ERROR("Mail is due and nobody takes it: is a worker running, and beat?")
+            )
         for account in status.accounts:
             self.stdout.write(_line(account))
         if not status.accounts:
