@@ -130,4 +130,4 @@ def open_transport(
         resolver=resolver,
     )
     wire = opening.run()
-    return SMTPSession(wire, capabilities=opening.capabilities, timeouts=timeouts, scrubber=opening.scrubber)
+    return SMTPSession(wire, capabilities=opening.capabilities, timeouts=timeouts)

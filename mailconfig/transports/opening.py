@@ -100,13 +100,15 @@ class Opening:
             seconds=self.timeouts.connect,
             deadline=self.deadline,
         )
-        return Wire(
+        wire = Wire(
             sock,
             deadline=self.deadline,
             max_reply_bytes=self.policy.max_reply_bytes,
             on_wait=self._on_wait,
             wait_slice=self._wait_slice,
         )
+        wire.scrubber = self.scrubber
+        return wire
 
     def _greet(self, wire: Wire) -> None:
         """Banner, EHLO and TLS, in the order that the security asks for."""

@@ -20,7 +20,7 @@ from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, ErrorCode
 
 from .body import blocks
 from .envelopes import DATA, MAX_BATCH, commands, mail_command, refused_by, too_large
-from .replies import BadReplyError, Scrubber, to_reply
+from .replies import BadReplyError
 from .wire import Wire
 
 _CRASH_POINTS = {b"M": "after_mail", b"R": "after_rcpt", b"D": "after_data"}
@@ -35,7 +35,6 @@ class SMTPSession:
         *,
         capabilities: Capabilities,
         timeouts: Timeouts,
-        scrubber: Scrubber | None = None,
     ) -> None:
         self.capabilities = capabilities
         self.opened_at = monotonic()
@@ -43,7 +42,6 @@ class SMTPSession:
         self.closed = False
         self._wire = wire
         self._timeouts = timeouts
-        self._scrubber = scrubber or Scrubber()
         self._proposal: Envelope | None = None
         self._settled: EnvelopeOutcome | None = None
         """The outcome of the proposal where it is known already: lock step, or too large."""
@@ -135,7 +133,7 @@ class SMTPSession:
             self._wire.on_wait = None
             try:
                 self._wire.send(b"QUIT\r\n", self._timeouts.quit)
-                self._wire.read(self._timeouts.quit)
+                self._wire.read_reply(self._timeouts.quit)
             except (OSError, BadReplyError):
                 pass
         self.close()
@@ -265,15 +263,14 @@ class SMTPSession:
     def _last_words(self) -> Reply | None:
         """The reply of a server that hung up while we were writing, if it has arrived."""
         try:
-            code, lines = self._wire.read(0.05)
+            return self._wire.read_reply(0.05)
         except (OSError, BadReplyError):
             return None
-        return to_reply(code, lines, self._scrubber)
 
     def _read(self, stage: Stage, seconds: float) -> Reply:
         self._require()
         try:
-            code, lines = self._wire.read(seconds)
+            return self._wire.read_reply(seconds)
         except BadReplyError as error:
             raise self._broken(f"The server broke the protocol: {error}.", stage) from None
         except OSError as error:
@@ -281,7 +278,6 @@ class SMTPSession:
         except BaseException:  # on_wait's own error: the reply will not be read any more
             self.close()
             raise
-        return to_reply(code, lines, self._scrubber)
 
     def _read_final(self, stage: Stage, seconds: float) -> Reply:
         """A reply that is a yes or a no; 421 also ends the session (RFC 5321 §3.8)."""

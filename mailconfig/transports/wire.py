@@ -8,10 +8,14 @@ import ssl
 from collections.abc import Callable
 from time import monotonic
 
+from mailconfig.values import Reply
+
 from .deadline import Deadline
-from .replies import BadReplyError, parse_line
+from .replies import BadReplyError, Scrubber, parse_line, to_reply
 
 _RECEIVE = 64 * 1024
+_KNOWN = 32
+"""Replies that are kept in their parsed form. The first ones are the ones that come again."""
 
 
 class Wire:
@@ -39,6 +43,8 @@ class Wire:
         self._next_wait = monotonic() + wait_slice
         self._seconds: float | None = None
         self._buffer = bytearray()
+        self._known: dict[bytes, Reply] = {}
+        self.scrubber = Scrubber()
 
     @property
     def sock(self) -> socket.socket:
@@ -77,6 +83,24 @@ class Wire:
         except (TimeoutError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             self._waited(until)
             return 0
+
+    def read_reply(self, seconds: float) -> Reply:
+        """The next whole reply, within ``seconds``, cleaned."""
+        buffer = self._buffer
+        end = buffer.find(b"\n")
+        if not 0 <= end < self._max or buffer[3:4] == b"-":
+            code, lines = self.read(seconds)
+            return to_reply(code, lines, self.scrubber)
+        # One line that has come already: with PIPELINING nearly all replies, and nearly always the same ones.
+        line = bytes(buffer[:end])
+        reply = self._known.get(line)
+        if reply is None:
+            code, _, text = parse_line(line.rstrip(b"\r"))
+            reply = to_reply(code, [text], self.scrubber)
+            if len(self._known) < _KNOWN:
+                self._known[line] = reply
+        del buffer[: end + 1]
+        return reply
 
     def read(self, seconds: float) -> tuple[int, list[bytes]]:
         """The next whole reply, within ``seconds``: its code and the text of its lines."""

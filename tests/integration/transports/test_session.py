@@ -20,6 +20,10 @@ def _to(*recipients: str) -> Envelope:
     return Envelope("me@example.com", recipients)
 
 
+def _contains(part: str, line: str) -> bool:
+    return part in line
+
+
 def _has_commands(server: ChaosServer, count: int) -> bool:
     return len(server.commands) == count
 
@@ -69,7 +73,7 @@ def test_every_recipient_has_its_own_reply(pipelining: bool, count: int, policy:
     answers = {1: "550 5.1.1 unknown", 3: "450 4.2.0 greylisted", 4: "452 4.5.3 too many"}
     with ChaosServer(pipelining=pipelining) as server, session_to(server, policy) as session:
         for position, answer in answers.items():
-            server.on("rcpt", Answer.of(answer), when=lambda line, n=position: f"<r{n}@" in line)
+            server.on("rcpt", Answer.of(answer), when=partial(_contains, f"<r{position}@"))
         session.propose(_to(*recipients))
         outcome = session.envelope_outcome()
         codes = [reply.code for reply in outcome.recipients]
