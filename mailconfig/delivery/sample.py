@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
@@ -64,26 +65,27 @@ def send_stored(
     """
     ensure_this_installation()
     since = time.monotonic()
-    log = StageLog(TEST_MAIL_STAGES)
-    try:
-        rendered = _render(account, check.recipient, requested_by)
-    except InvalidMessage as error:
-        result = (
-            check_result.of_error(error, log, sender_field=sender_field(account))
-            if account.sender
-            else check_result.no_sender(log)
-        )
-    else:
-        result = _deliver(account, rendered, SampleJournal(account, rendered, recipient=check.recipient), log)
+    result = _send(account, check.recipient, requested_by)
     check = check_record.finish(check, result)
     note_on_lane(check, account, sent=check.ok)
     pad(check, since=since, requested_by=requested_by)
     return check
 
 
+def _send(account: Account, recipient: str, requested_by: AbstractBaseUser | None) -> CheckResult:
+    log = StageLog(TEST_MAIL_STAGES)
+    if not account.sender:
+        return check_result.no_sender(log)
+    try:
+        rendered = _render(account, recipient, requested_by)
+    except InvalidMessage as error:
+        return check_result.of_error(error, log, sender_field=sender_field(account))
+    return _deliver(account, rendered, SampleJournal(account, rendered, recipient=recipient), log)
+
+
 def _render(account: Account, recipient: str, requested_by: AbstractBaseUser | None) -> Rendered:
     who = requested_by.get_username() if requested_by else _("the system")
-    when = database_now().strftime("%Y-%m-%d %H:%M:%S UTC")
+    when = database_now().astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     text = _(
         "This is a test mail.\n\n"
         "Account: %(account)s\n"
@@ -95,7 +97,6 @@ def _render(account: Account, recipient: str, requested_by: AbstractBaseUser | N
     message = EmailMessage(
         subject=_("Test mail from %(account)s") % {"account": name},
         body=text % {"account": name, "when": when, "who": check_record.cleaned(who, 200)},
-        from_email=account.sender,
         to=[recipient],
         headers={"Auto-Submitted": "auto-generated"},  # RFC 3834 §5: nobody's holiday answer is wanted
     )

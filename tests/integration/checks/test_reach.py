@@ -1,0 +1,97 @@
+"""What a probe may reach, and what somebody who is not staff may learn from one."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+from django.contrib.auth.models import User
+from pytest_django import Settings
+
+from mailconfig.delivery import probe_values
+from mailconfig.delivery.check_view import public_view, staff_view
+from mailconfig.models import ConnectionCheck
+from tests.integration.checks.conftest import new_account
+from tests.servers.chaos import ChaosServer
+from tests.servers.faults import Reply
+from tests.servers.hostile_hosts import FORBIDDEN_LITERALS, NO_HOST_NAMES
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("host", NO_HOST_NAMES + FORBIDDEN_LITERALS, ids=ascii)
+def test_a_hostile_host_is_refused_and_nothing_is_connected(
+    host: str, staff: User, settings: Settings, blocked_connections: list[object]
+) -> None:
+    settings.MAILCONFIG |= {"ALLOWED_NETWORKS": []}
+
+    check = probe_values(account=new_account(None, host=host), requested_by=staff)
+
+    assert (check.code, check.stage, check.guilty_field) == ("host_not_allowed", "resolve", "host")
+    assert blocked_connections == []
+    assert public_view(check)["message"]
+
+
+def test_a_forbidden_port_is_refused(staff: User, settings: Settings, plain: ChaosServer) -> None:
+    settings.MAILCONFIG |= {"ALLOWED_PORTS": [25, 587]}
+
+    check = probe_values(account=new_account(plain), requested_by=staff)
+
+    assert (check.code, check.guilty_field) == ("connect_failed", "port")
+    assert plain.sessions == 0
+
+
+def test_unknown_refused_and_blocked_look_and_last_alike_for_others(
+    bob: User, settings: Settings, free_port: int, plain: ChaosServer
+) -> None:
+    views = []
+    for host, port, networks in (
+        ("no-such-name.invalid", 25, ["127.0.0.0/8"]),
+        ("127.0.0.1", free_port, ["127.0.0.0/8"]),
+        ("localhost", plain.port, []),
+    ):
+        settings.MAILCONFIG = settings.MAILCONFIG | {"ALLOWED_NETWORKS": networks}
+        began = time.monotonic()
+        check = probe_values(account=new_account(None, host=host, port=port), requested_by=bob)
+        assert time.monotonic() - began >= 1.0
+        views.append(public_view(check))
+
+    assert views[0] == views[1] == views[2]
+    assert (views[0]["code"], views[0]["stage"], views[0]["field"]) == ("connect_failed", "connect", "host")
+    assert plain.sessions == 0
+
+
+def test_staff_is_told_which_it_was(staff: User, free_port: int) -> None:
+    refused = probe_values(account=new_account(None, port=free_port), requested_by=staff)
+    unknown = probe_values(account=new_account(None, host="no-such-name.invalid"), requested_by=staff)
+
+    assert staff_view(refused)["stage"] == "connect"
+    assert "refused" in staff_view(refused)["stages"][1]["detail"]
+    assert staff_view(unknown)["stage"] == "resolve"
+
+
+def test_the_servers_words_are_for_staff_only(plain: ChaosServer, bob: User) -> None:
+    plain.on("mail", Reply.of("550 5.7.1 internal-name.corp says no"))
+
+    check = probe_values(account=new_account(plain), requested_by=bob)
+
+    assert "internal-name.corp" in str(staff_view(check))
+    assert "internal-name.corp" not in str(public_view(check))
+
+
+def test_odd_values_are_stored_cleaned(staff: User) -> None:
+    account = new_account(None, host="a\0b" * 200, port=2**40, username="x\0\ud800" * 300)
+
+    probe_values(account=account, requested_by=staff)
+
+    row = ConnectionCheck.objects.get()
+    assert (len(row.host), len(row.username), row.port) == (255, 255, None)
+    assert row.host.isprintable()

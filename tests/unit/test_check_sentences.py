@@ -1,0 +1,73 @@
+"""What a check says: every sentence of the transports is known, so that it can be translated."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import mailconfig.transports
+from mailconfig.delivery import sentences
+from mailconfig.values import ErrorCode, Stage
+
+FOLDER = Path(mailconfig.transports.__file__).parent
+RAISES = {
+    "TLSFailed",
+    "ConnectionFailed",
+    "LoginRefused",
+    "ProtocolError",
+    "SessionLost",
+    "HostNotAllowed",
+    "refused",
+    "_failed",
+    "_tls_failed",
+    "_broken",
+    "_not_allowed",
+    "_port_not_allowed",
+}
+
+
+def said_by_transports() -> set[str]:
+    """The constant sentences that errors and hints are made of."""
+    said: set[str] = set()
+    for path in FOLDER.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in RAISES:
+                said |= {text for argument in node.args for text in _texts(argument)}
+            if isinstance(node, ast.keyword) and node.arg == "hint":
+                said |= set(_texts(node.value))
+        if path.name == "hints.py":
+            said |= {
+                text for node in tree.body if isinstance(node, ast.Assign) for text in _texts(node.value)
+            }
+    return {text for text in said if " " in text}
+
+
+def _texts(node: ast.expr) -> list[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [node.value]
+    if isinstance(node, ast.IfExp):
+        return _texts(node.body) + _texts(node.orelse)
+    return []
+
+
+def test_every_sentence_of_the_transports_is_marked_for_translation() -> None:
+    said = said_by_transports()
+
+    assert len(said) > 30
+    assert said - sentences.OF_TRANSPORTS == set()
+
+
+@pytest.mark.parametrize("code", list(ErrorCode))
+@pytest.mark.parametrize("stage", list(Stage))
+def test_there_is_a_sentence_for_every_code_and_stage(code: ErrorCode, stage: Stage) -> None:
+    text = sentences.of_failure("the server's own words", code=code, stage=stage)
+
+    assert text.endswith(".")
+    assert "own words" not in text
+
+
+def test_a_hint_that_nobody_knows_is_not_shown() -> None:
+    assert sentences.of_hint("go to http://example.com") == ""
