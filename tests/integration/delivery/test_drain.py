@@ -197,7 +197,8 @@ def test_a_421_in_the_middle_gives_the_rest_back_and_rests(server: ChaosServer, 
     assert set(Message.objects.filter(state="queued").values_list("attempts", flat=True)) == {0}
     lane = Lane.objects.get(account=account)
     assert lane.wait_reason == WaitReason.SERVER_AWAY
-    assert lane.wait_until and lane.wait_until > timezone.now() + timedelta(seconds=50)
+    assert lane.wait_until
+    assert lane.wait_until > timezone.now() + timedelta(seconds=50)
     assert lane.due_at == lane.wait_until
 
 

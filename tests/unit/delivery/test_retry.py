@@ -1,0 +1,79 @@
+"""What replies mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailconfig.conf import Settings
+from mailconfig.delivery import retry
+from mailconfig.delivery.retry import Verdict
+from mailconfig.values import Reply
+
+
+@pytest.mark.parametrize(
+    ("code", "enhanced", "text", "verdict"),
+    [
+        (250, "2.0.0", "ok", Verdict.ACCEPTED),
+        (451, "", "later", Verdict.RETRY),
+        (451, "4.7.1", "greylisting in action", Verdict.RETRY),
+        (550, "5.7.1", "spam", Verdict.FAIL),
+        (550, "5.4.5", "daily sending quota exceeded", Verdict.SERVER_LIMIT),
+        (554, "5.2.0", "submission quota exceeded", Verdict.SERVER_LIMIT),
+        (554, "5.2.0", "mailbox unavailable", Verdict.FAIL),
+        (421, "4.7.28", "unusual rate of mail", Verdict.SERVER_LIMIT),
+        (354, "", "again?", Verdict.PROTOCOL),
+    ],
+)
+def test_the_reply_to_a_dot_is_judged_by_its_class(
+    code: int, enhanced: str, text: str, verdict: Verdict
+) -> None:
+    assert retry.judge_message(Reply(code, text, enhanced)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("code", "enhanced", "verdict"),
+    [
+        (250, "", Verdict.ACCEPTED),
+        (251, "", Verdict.ACCEPTED),
+        (450, "4.2.0", Verdict.RETRY),
+        (452, "4.5.3", Verdict.NEXT_TRANSACTION),
+        (552, "", Verdict.NEXT_TRANSACTION),
+        (452, "4.3.1", Verdict.RETRY),
+        (550, "5.1.1", Verdict.FAIL),
+        (553, "", Verdict.FAIL),
+    ],
+)
+def test_a_recipient_is_judged_for_itself(code: int, enhanced: str, verdict: Verdict) -> None:
+    assert retry.judge_recipient(Reply(code, "", enhanced)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("code", "enhanced", "verdict"),
+    [
+        (250, "", Verdict.ACCEPTED),
+        (451, "", Verdict.RETRY),
+        (552, "5.3.4", Verdict.FAIL),
+        (553, "5.7.1", Verdict.SENDER_REFUSED),
+    ],
+)
+def test_a_refused_sender_is_the_accounts_fault_unless_it_is_the_size(
+    code: int, enhanced: str, verdict: Verdict
+) -> None:
+    assert retry.judge_sender(Reply(code, "", enhanced)) is verdict
+
+
+def test_retries_double_to_a_cap_with_a_little_jitter() -> None:
+    settings = Settings()
+    for attempts, plain in [(1, 300), (2, 600), (4, 2400), (7, 14400), (20, 14400)]:
+        for _ in range(20):
+            assert 0.8 * plain <= retry.retry_seconds(attempts, settings) <= 1.2 * plain
+
+
+def test_a_greylisted_recipient_is_left_alone_for_five_minutes() -> None:
+    waits = [retry.retry_seconds(1, Settings(), first_at_least=retry.GREYLIST_SECONDS) for _ in range(50)]
+    assert min(waits) >= 300
+
+
+def test_an_account_rests_longer_with_each_failure() -> None:
+    waits = [retry.backoff_seconds(failures, Settings()) for failures in (1, 2, 3, 4, 5, 9)]
+    assert waits == [60, 120, 300, 600, 1800, 1800]
