@@ -4,35 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core import checks
 from django.db import connections
 
 
-@register(Tags.database)
-def check_sqlite(*, databases: list[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """SQLite serves several processes well only with WAL and immediate transactions."""
-    messages: list[CheckMessage] = []
-    for alias in databases or []:
-        connection = connections[alias]
-        if connection.vendor != "sqlite":
+@checks.register("mailconfig")
+def check_sqlite(**kwargs: Any) -> list[checks.CheckMessage]:
+    """SQLite serves several processes well only with write-ahead logging and immediate transactions."""
+    messages: list[checks.CheckMessage] = []
+    for alias in connections:
+        settings = connections[alias].settings_dict
+        if connections[alias].vendor != "sqlite" or ":memory:" in str(settings["NAME"]):
             continue
-        options = connection.settings_dict.get("OPTIONS", {})
+        options = settings.get("OPTIONS", {})
         if str(options.get("transaction_mode", "")).upper() != "IMMEDIATE":
             messages.append(
-                Warning(
+                checks.Warning(
                     f"The SQLite database {alias!r} does not begin transactions as IMMEDIATE.",
-                    hint='OPTIONS = {"transaction_mode": "IMMEDIATE"}: otherwise workers and requests fail with '
-                    '"database is locked".',
+                    hint='Set OPTIONS["transaction_mode"] = "IMMEDIATE"; otherwise workers and requests that '
+                    'write at the same time fail with "database is locked".',
                     id="mailconfig.W020",
                 )
             )
-        with connection.cursor() as cursor:
-            mode = cursor.execute("PRAGMA journal_mode").fetchone()[0]
-        if mode not in {"wal", "memory"}:
+        if "journal_mode=wal" not in str(options.get("init_command", "")).lower().replace(" ", ""):
             messages.append(
-                Warning(
-                    f"The SQLite database {alias!r} does not use write-ahead logging.",
-                    hint='OPTIONS = {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"}.',
+                checks.Warning(
+                    f"The SQLite database {alias!r} does not ask for write-ahead logging.",
+                    hint='Set OPTIONS["init_command"] = "PRAGMA journal_mode=WAL"; otherwise readers and writers '
+                    "wait for each other.",
                     id="mailconfig.W021",
                 )
             )

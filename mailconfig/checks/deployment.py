@@ -1,0 +1,63 @@
+"""Checks of the ``MAILCONFIG`` settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+
+from mailconfig import crash
+from mailconfig.conf import get_settings
+
+
+@checks.register("mailconfig")
+def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The dictionary must be usable, and its storage must exist."""
+    try:
+        settings = get_settings()
+    except ImproperlyConfigured as error:
+        return [checks.Error(str(error), id="mailconfig.E010")]
+    messages: list[checks.CheckMessage] = []
+    if settings.storage not in django_settings.STORAGES:
+        messages.append(
+            checks.Error(
+                f"MAILCONFIG['STORAGE'] names {settings.storage!r}, which is not in STORAGES.",
+                hint="Large messages are kept there; it must not be served to the public.",
+                id="mailconfig.E011",
+            )
+        )
+    if crash.is_armed():
+        messages.append(
+            checks.Warning("MAILCONFIG_CRASH_AT is set: this process will kill itself.", id="mailconfig.W010")
+        )
+    return messages
+
+
+@checks.register("mailconfig", deploy=True)
+def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
+    """What only matters where real mail is sent."""
+    try:
+        settings = get_settings()
+    except ImproperlyConfigured:
+        return []
+    messages: list[checks.CheckMessage] = []
+    if not settings.installation_id:
+        messages.append(
+            checks.Warning(
+                "MAILCONFIG['INSTALLATION_ID'] is not set.",
+                hint="Without it a copy of this database, for a test say, sends the mail that waits in it.",
+                id="mailconfig.W011",
+            )
+        )
+    if settings.outbox:
+        messages.append(checks.Warning("MAILCONFIG['OUTBOX'] is on: no mail leaves.", id="mailconfig.W012"))
+    if settings.allow_plain_login:
+        messages.append(
+            checks.Warning(
+                "MAILCONFIG['ALLOW_PLAIN_LOGIN'] is on: passwords may cross unencrypted connections.",
+                id="mailconfig.W013",
+            )
+        )
+    return messages

@@ -1,0 +1,66 @@
+"""The checks a maintainer sees at ``manage.py check``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from mailconfig.checks.database import check_sqlite
+from mailconfig.checks.deployment import check_deployment, check_settings
+
+
+def ids(messages: list[Any]) -> set[str]:
+    """Their ids."""
+    return {message.id for message in messages}
+
+
+def test_a_sound_configuration_is_quiet() -> None:
+    assert check_settings() == []
+
+
+def test_an_unknown_key_is_named(settings: Any) -> None:
+    settings.MAILCONFIG = {"WINDOWS": 3}
+    (error,) = check_settings()
+    assert error.id == "mailconfig.E010"
+    assert "WINDOWS" in error.msg
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ALLOWED_NETWORKS": ["not a network"]},
+        {"TIMEOUTS": {"dots": 1}},
+        {"AMBIGUITY": "maybe"},
+        {"WINDOW": 0},
+        {"lower_case": 1},
+    ],
+)
+def test_what_cannot_be_used_is_an_error_and_no_traceback(settings: Any, wrong: dict[str, object]) -> None:
+    settings.MAILCONFIG = wrong
+    assert ids(check_settings()) == {"mailconfig.E010"}
+    assert check_deployment() == []
+
+
+def test_a_storage_that_is_not_there_is_an_error(settings: Any) -> None:
+    settings.MAILCONFIG = {"STORAGE": "nowhere"}
+    assert ids(check_settings()) == {"mailconfig.E011"}
+
+
+def test_a_deployment_is_asked_for_its_id_and_warned_of_relaxations(settings: Any) -> None:
+    settings.MAILCONFIG = {"OUTBOX": True, "ALLOW_PLAIN_LOGIN": True}
+    assert ids(check_deployment()) == {"mailconfig.W011", "mailconfig.W012", "mailconfig.W013"}
+
+
+@pytest.mark.skipif(connections["default"].vendor != "sqlite", reason="SQLite's own settings")
+def test_sqlite_is_asked_for_wal_and_immediate_transactions() -> None:
+    given = connections["default"].settings_dict
+    kept = dict(given)
+    given["NAME"] = "some.sqlite3"
+    try:
+        assert check_sqlite() == []
+        given["OPTIONS"] = {}
+        assert ids(check_sqlite()) == {"mailconfig.W020", "mailconfig.W021"}
+    finally:
+        given.update(kept)
