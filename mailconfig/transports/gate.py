@@ -177,8 +177,8 @@ def connect(
             continue
         try:
             sock.settimeout(min(seconds, share))
-            sock.connect((str(address), port))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.connect((str(address), port))
         except TimeoutError:
             sock.close()
             detail = f"{address}: no answer"

@@ -101,7 +101,8 @@ def test_a_connection_that_ends_while_opening_is_no_session(
         server.on(verb, action)
         error = _fail(server, policy)
     assert isinstance(error, ConnectionFailed)
-    assert error.stage is STAGES[verb]
+    # A reset at once may already meet the connect.
+    assert error.stage is STAGES[verb] or (verb == "banner" and error.stage is Stage.CONNECT)
     assert error.temporary
 
 

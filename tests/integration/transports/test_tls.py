@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mailconfig.exceptions import LoginRefused, ProtocolError, TLSFailed
+from mailconfig.exceptions import ConnectionFailed, LoginRefused, ProtocolError, TLSFailed
 from mailconfig.transports import open_transport
 from mailconfig.values import ErrorCode, NetworkPolicy, Security, Stage, Timeouts
 from tests.integration.transports.sessions import MESSAGE, PASSWORD, USER, send, settings_for
@@ -163,6 +163,24 @@ def test_a_handshake_that_breaks_off_may_be_tried_again(
             )
         assert caught.value.temporary
         assert caught.value.stage is Stage.TLS
+
+
+@pytest.mark.parametrize("action", [Hang(), Reset(), Close()], ids=["hang", "reset", "close"])
+def test_a_server_that_leaves_at_starttls_is_no_session(
+    action: Hang | Reset | Close, certificates: Certificates, policy: NetworkPolicy
+) -> None:
+    with _server(certificates, Security.STARTTLS) as server:
+        server.on("starttls", action)
+        with pytest.raises(ConnectionFailed) as caught:
+            open_transport(
+                settings_for(server.port, security=Security.STARTTLS, login=True),
+                policy=policy,
+                timeouts=Timeouts(command=0.5),
+            )
+        assert caught.value.stage is Stage.TLS
+        assert caught.value.temporary
+        server.stop()
+        assert "AUTH" not in server.verbs()
 
 
 def test_a_handshake_dribbled_byte_by_byte_ends_in_time(policy: NetworkPolicy) -> None:
