@@ -1,7 +1,8 @@
 """The rows."""
 
-from .account import Account, AccountKind, Scope
+from .account import Account
 from .attempt import Attempt, AttemptOutcome
+from .choices import AccountKind, Scope
 from .connection_check import CheckKind, CheckState, ConnectionCheck
 from .installation import Installation
 from .lane import PAUSES, Lane, Purpose, WaitReason

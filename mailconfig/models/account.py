@@ -16,55 +16,15 @@ from django.utils.translation import gettext_lazy as _
 from mailconfig.secrets.fields import SealedSecret, SecretField
 from mailconfig.values import Authentication, Secret, Security, SMTPSettings
 
+from .choices import AccountKind, AuthenticationChoice, Scope, SecurityChoice, SendMethod
+from .lane import Lane, Purpose, wake_lanes
 from .validators import validate_address, validate_host, validate_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from .lane import Lane
-
 BIGGEST_PERIOD = 366 * 86400
 DESTINATION_FIELDS = ("send_method", "host", "port", "security", "authentication", "username")
-
-
-class AccountKind(models.TextChoices):
-    """What an account is to the people who keep it."""
-
-    OUTBOUND_EMAIL = "outbound_email", _("outbound e-mail")
-    SMTP_PROVIDER = "smtp_provider", _("SMTP provider")
-    TENANT_CONFIG = "tenant_config", _("tenant mail configuration")
-    MAILBOX = "mailbox", _("mailbox")
-
-
-class Scope(models.TextChoices):
-    """Whose an outbound e-mail is; other kinds are ``user``."""
-
-    USER = "user", _("user")
-    SYSTEM = "system", _("system")
-    SYSTEM_OVERRIDE = "system-override", _("system, with own credentials")
-
-
-class SendMethod(models.TextChoices):
-    """How mail leaves."""
-
-    SMTP = "smtp", "SMTP"
-
-
-class SecurityChoice(models.TextChoices):
-    """:class:`mailconfig.values.Security`, in words for a form."""
-
-    TLS = Security.TLS.value, _("TLS from the start (usually port 465)")
-    STARTTLS = Security.STARTTLS.value, _("STARTTLS, required (usually port 587)")
-    OPPORTUNISTIC = Security.OPPORTUNISTIC.value, _("STARTTLS if the server offers it")
-    NONE = Security.NONE.value, _("none: not encrypted")
-
-
-class AuthenticationChoice(models.TextChoices):
-    """:class:`mailconfig.values.Authentication`, in words for a form."""
-
-    PASSWORD = Authentication.PASSWORD.value, _("user name and password")
-    OAUTH2 = Authentication.OAUTH2.value, _("OAuth 2 access token")
-    NONE = Authentication.NONE.value, _("none")
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
@@ -344,8 +304,6 @@ class Account(models.Model):
         Raises:
             ValidationError: the destination changed and no new secret came with it.
         """
-        from .lane import Lane, Purpose, wake_lanes
-
         if self.destination_changed():
             raise ValidationError(
                 {
@@ -382,8 +340,6 @@ class Account(models.Model):
     @property
     def lane(self) -> Lane:
         """The lane that sends."""
-        from .lane import Purpose
-
         return self.lanes.get(purpose=Purpose.SEND)
 
     @property

@@ -9,8 +9,6 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from .account import Account
-
 
 class Purpose(models.TextChoices):
     """What a lane is for."""
@@ -57,7 +55,7 @@ PAUSES = frozenset(
 class Lane(models.Model):
     """Owned by at most one drain at a time: the one whose token it holds, until ``lease_until``."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="lanes")
+    account = models.ForeignKey("mailconfig.Account", on_delete=models.CASCADE, related_name="lanes")
     purpose = models.CharField(max_length=8, choices=Purpose.choices, default=Purpose.SEND)
 
     due_at = models.DateTimeField(_("due"), null=True, editable=False)

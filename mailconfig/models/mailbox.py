@@ -6,7 +6,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from .account import Account, AccountKind
+from .account import Account
+from .choices import AccountKind
 
 
 class Mailbox(Account):

@@ -7,7 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from .account import Account, AccountKind, AccountQuerySet
+from .account import Account, AccountQuerySet
+from .choices import AccountKind
 
 
 class TenantMailConfigManager(models.Manager["TenantMailConfig"]):

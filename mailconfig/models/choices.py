@@ -1,0 +1,46 @@
+"""What an account's columns may say, in words for a form."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from mailconfig.values import Authentication, Security
+
+
+class AccountKind(models.TextChoices):
+    """What an account is to the people who keep it."""
+
+    OUTBOUND_EMAIL = "outbound_email", _("outbound e-mail")
+    SMTP_PROVIDER = "smtp_provider", _("SMTP provider")
+    TENANT_CONFIG = "tenant_config", _("tenant mail configuration")
+    MAILBOX = "mailbox", _("mailbox")
+
+
+class Scope(models.TextChoices):
+    """Whose an outbound e-mail is; other kinds are ``user``."""
+
+    USER = "user", _("user")
+    SYSTEM = "system", _("system")
+    SYSTEM_OVERRIDE = "system-override", _("system, with own credentials")
+
+
+class SendMethod(models.TextChoices):
+    """How mail leaves."""
+
+    SMTP = "smtp", "SMTP"
+
+
+class SecurityChoice(models.TextChoices):
+    """:class:`mailconfig.values.Security`, in words for a form."""
+
+    TLS = Security.TLS.value, _("TLS from the start (usually port 465)")
+    STARTTLS = Security.STARTTLS.value, _("STARTTLS, required (usually port 587)")
+    OPPORTUNISTIC = Security.OPPORTUNISTIC.value, _("STARTTLS if the server offers it")
+    NONE = Security.NONE.value, _("none: not encrypted")
+
+
+class AuthenticationChoice(models.TextChoices):
+    """:class:`mailconfig.values.Authentication`, in words for a form."""
+
+    PASSWORD = Authentication.PASSWORD.value, _("user name and password")
+    OAUTH2 = Authentication.OAUTH2.value, _("OAuth 2 access token")
+    NONE = Authentication.NONE.value, _("none")
