@@ -1,0 +1,1 @@
+"""What ``manage.py demo`` starts, fills and checks."""
