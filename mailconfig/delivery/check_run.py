@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ValidationError
 from django.db.models.functions import Now
 
-from mailconfig import signals
 from mailconfig.conf import get_settings
 from mailconfig.exceptions import InvalidMessage, NoAccount, SecretUnreadable, TransportError
 from mailconfig.models import Account, ConnectionCheck, Lane
@@ -20,6 +19,7 @@ from . import check_record, check_result, lanes, sentences
 from .check_result import CONNECTION_STAGES, StageLog
 from .check_view import is_staff, is_unreachable
 from .clock import database_now
+from .doorbell import ring_on_commit
 from .outbox import OutboxSession
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def note_on_lane(check: ConnectionCheck, account: Account, *, sent: bool = False
     if not Account.objects.filter(pk=account.pk, revision=account.revision).exists():
         return
     lanes.clear(lane, succeeded_at=database_now())
-    lanes.make_due([account.pk])
-    signals.message_queued.send_robust(sender=Lane, account_id=account.pk)
+    ring_on_commit([(account.pk, None)])
 
 
 def kept_account(account_id: int) -> Account:

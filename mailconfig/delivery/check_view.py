@@ -108,13 +108,8 @@ def staff_view(check: ConnectionCheck) -> StaffView:
 
 
 def is_unreachable(check: ConnectionCheck) -> bool:
-    """Whether no server answered, for whatever reason."""
-    return (
-        check.code == ErrorCode.CONNECT_FAILED
-        and check.stage in _NOT_REACHED
-        and check.guilty_field != "port"
-        and not check.server_text
-    )
+    """Whether no connection came about: unknown, refused, blocked or silent, which nobody else may tell apart."""
+    return check.code == ErrorCode.CONNECT_FAILED and check.message == sentences.UNREACHABLE
 
 
 def shown(text: str) -> str:

@@ -82,7 +82,7 @@ def _rules(check: ConnectionCheck) -> Iterator[Rule]:
         theirs = others.filter(tenant_id=check.tenant_id)
         words = _("Your organisation has made too many checks. The next one is possible in %(wait)s.")
         yield Rule(theirs, settings.checks_per_hour_and_tenant, HOUR, words)
-    same = others.filter(host=check.host, username=check.username)
+    same = others.filter(host=check.host, username__iexact=check.username)
     words = _(
         "This server was checked too often with this user name. The next check is possible in %(wait)s."
     )
@@ -114,7 +114,7 @@ def _charge_failed_logins(check: ConnectionCheck) -> None:
         failed | under_way,
         requested_by_id=check.requested_by_id,
         host=check.host,
-        username=check.username,
+        username__iexact=check.username,
         created_at__gt=Now() - timedelta(seconds=FAILED_LOGINS_SECONDS),
     )
     newest = list(rows.order_by("-created_at").values_list("created_at", "state")[:FAILED_LOGINS])

@@ -14,7 +14,7 @@ from mailconfig.delivery.check_view import public_view, staff_view
 from mailconfig.models import ConnectionCheck
 from tests.integration.checks.conftest import new_account
 from tests.servers.chaos import ChaosServer
-from tests.servers.faults import Reply
+from tests.servers.faults import Close, Reply
 from tests.servers.hostile_hosts import FORBIDDEN_LITERALS, NO_HOST_NAMES
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,6 +85,15 @@ def test_the_servers_words_are_for_staff_only(plain: ChaosServer, bob: User) -> 
 
     assert "internal-name.corp" in str(staff_view(check))
     assert "internal-name.corp" not in str(public_view(check))
+
+
+def test_a_server_that_hangs_up_is_not_an_unreachable_one(plain: ChaosServer, bob: User) -> None:
+    plain.on("banner", Close())
+
+    view = public_view(probe_values(account=new_account(plain), requested_by=bob))
+
+    assert (view["code"], view["stage"], view["field"]) == ("connect_failed", "connect", "security")
+    assert "TLS" in view["hint"]
 
 
 def test_odd_values_are_stored_cleaned(staff: User) -> None:

@@ -77,14 +77,15 @@ def test_five_refused_logins_in_fifteen_minutes(starttls: ChaosServer, bob: User
     assert probe_values(account=new_account(starttls), requested_by=staff).code == "auth_failed"
 
 
-def test_another_spelling_of_the_host_is_not_another_server(
-    starttls: ChaosServer, bob: User, settings: Settings
+@pytest.mark.parametrize(("host", "username"), [("LocalHost", USERNAME), ("localhost", USERNAME.upper())])
+def test_another_spelling_is_not_another_login(
+    starttls: ChaosServer, bob: User, host: str, username: str
 ) -> None:
     refused = {"stage": "login", "code": "auth_failed", "server_text": "535 no", "state": CheckState.FAILED}
     note_checks(5, requested_by=bob, host="localhost", username=USERNAME, seconds_ago=100, **refused)
 
     with pytest.raises(Throttled):
-        probe_values(account=new_account(starttls, host="LocalHost"), requested_by=bob)
+        probe_values(account=new_account(starttls, host=host, username=username), requested_by=bob)
 
 
 def test_a_login_that_was_never_made_is_no_refused_one(staff: User) -> None:
