@@ -29,16 +29,16 @@ def wake_lane(account_id: int, *, at: datetime | None = None) -> bool:
     Returns:
         Whether this call made it due now; then the doorbell was rung.
     """
-    lanes = Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND)
-    lanes = lanes.filter(Q(wait_reason="") | Q(wait_until__lte=Now()))
-    if at is not None:
-        lanes.filter(Q(due_at=None) | Q(due_at__gt=at)).update(due_at=at)
-        return False
-    if connection.vendor == "postgresql":
+    if at is None and connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(_WAKE, [account_id])
             changed = cursor.rowcount
     else:
+        lanes = Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND)
+        lanes = lanes.filter(Q(wait_reason="") | Q(wait_until__lte=Now()))
+        if at is not None:
+            lanes.filter(Q(due_at=None) | Q(due_at__gt=at)).update(due_at=at)
+            return False
         changed = lanes.filter(Q(due_at=None) | Q(due_at__gt=Now())).update(due_at=Now(), rung_at=Now())
     if not changed:
         return False

@@ -1,0 +1,116 @@
+"""A host project sends as it always did, and its mail is queued."""
+
+import uuid
+from collections.abc import Iterator
+
+import django
+import pytest
+from django.core import mail
+from django.core.mail import EmailMessage
+
+from mailconfig.backend import EmailBackend
+from mailconfig.exceptions import InvalidMessage, NoAccount
+from mailconfig.models import Account, Message
+from mailconfig.testing import OutboxMail, clear_outbox, mails_to, outbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def new_account(from_email: str, **values: object) -> Account:
+    given = {"kind": "outbound_email", "host": "h", "authentication": "none", "name": from_email} | values
+    return Account.objects.create(from_email=from_email, **given)
+
+
+@pytest.fixture
+def accounts() -> dict[str, Account]:
+    return {
+        "default": new_account("default@example.com", is_default=True),
+        "shop": new_account("Shop@Example.com"),
+    }
+
+
+@pytest.fixture(autouse=True)
+def ours(settings: object) -> Iterator[None]:
+    settings.EMAIL_BACKEND = "mailconfig.backend.EmailBackend"  # type: ignore[attr-defined]
+    settings.ADMINS = ["boss@example.org"] if django.VERSION >= (6,) else [("Boss", "boss@example.org")]  # type: ignore[attr-defined]
+    return
+
+
+def test_whatever_django_sends_is_queued(accounts: dict[str, Account]) -> None:
+    assert mail.send_mail("one", "b", None, ["a@example.org"], html_message="<b>b</b>") == 1
+    assert mail.send_mass_mail([(f"m{n}", "b", "shop@example.com", ["a@example.org"]) for n in range(3)]) == 3
+    mail.mail_admins("admins", "b")
+    assert EmailMessage("own", "b", "Shop <shop@example.com>", ["a@example.org"]).send() == 1
+    assert EmailMessage("nobody", "b").send() == 0
+
+    found = dict(Message.objects.values_list("subject", "account__from_email"))
+    assert found == {
+        "one": "default@example.com",
+        "m0": "Shop@Example.com",
+        "m1": "Shop@Example.com",
+        "m2": "Shop@Example.com",
+        "[Django] admins": "default@example.com",
+        "own": "Shop@Example.com",
+    }
+
+
+def test_the_option_names_the_account(accounts: dict[str, Account]) -> None:
+    shop = accounts["shop"]
+    for option in (shop.uuid, str(shop.uuid), shop.pk, shop.name):
+        EmailBackend(account=option).send_messages(
+            [EmailMessage("s", "b", "default@example.com", ["a@example.org"])]
+        )
+    assert set(Message.objects.values_list("account", flat=True)) == {shop.pk}
+    assert Message.objects.count() == 4
+
+
+@pytest.mark.parametrize("option", [uuid.uuid4(), "nobody", 0, "twice"])
+def test_an_option_that_names_no_account_is_told_even_silently(
+    accounts: dict[str, Account], option: object
+) -> None:
+    new_account("x@example.com", name="twice")
+    new_account("y@example.com", name="twice")
+    with pytest.raises(NoAccount):
+        EmailBackend(fail_silently=True, account=option).send_messages(  # type: ignore[arg-type]
+            [EmailMessage("s", "b", None, ["a@example.org"])]
+        )
+
+
+def test_without_any_account_it_is_told_even_silently() -> None:
+    with pytest.raises(NoAccount):
+        EmailBackend(fail_silently=True).send_messages([EmailMessage("s", "b", None, ["a@example.org"])])
+
+
+def test_of_several_accounts_with_one_address_the_choice_is_always_the_same(
+    accounts: dict[str, Account],
+) -> None:
+    new_account("shop@example.com", name="younger")
+    message = EmailMessage("s", "b", "shop@example.com", ["a@example.org"])
+    EmailBackend().send_messages([message])
+    accounts["shop"].is_enabled = False
+    accounts["shop"].save()
+    EmailBackend().send_messages([message])
+    assert list(Message.objects.order_by("pk").values_list("account__name", flat=True)) == [
+        "Shop@Example.com",
+        "younger",
+    ]
+
+
+def test_a_bad_mail_stops_all_of_its_call_unless_silent(accounts: dict[str, Account]) -> None:
+    good = EmailMessage("good", "b", None, ["a@example.org"])
+    bad = EmailMessage("bad\nBcc: x@example.org", "b", None, ["a@example.org"])
+    with pytest.raises(InvalidMessage):
+        EmailBackend().send_messages([good, bad])
+    assert not Message.objects.exists()
+    assert EmailBackend(fail_silently=True).send_messages([bad, good, bad]) == 1
+    assert Message.objects.get().subject == "good"
+
+
+def test_the_outbox_of_a_host_project_finds_its_mail() -> None:
+    outbox.append(
+        OutboxMail("s@example.com", ("a@example.org",), b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nx\r\n")
+    )
+    assert [found.subject for found in mails_to("A@example.org")] == ["Grüße"]
+    assert mails_to("b@example.org") == []
+    clear_outbox()
+    assert outbox == []

@@ -1,0 +1,338 @@
+"""Mail becomes rows of the caller's transaction, and its commit rings once."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.mail import EmailMessage
+from django.db import connection, transaction
+from django.dispatch import Signal
+from django.utils import timezone
+
+from mailconfig import signals
+from mailconfig.delivery import bodies
+from mailconfig.delivery.enqueue import enqueue, enqueue_many, wake_lane
+from mailconfig.exceptions import InvalidMessage, NoAccount
+from mailconfig.models import Account, Lane, Message, MessageState, Priority, Recipient, WaitReason
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account.objects.create(
+        kind="outbound_email",
+        name="Shop",
+        from_email="shop@example.com",
+        host="h",
+        authentication="none",
+        is_default=True,
+    )
+
+
+@pytest.fixture
+def rung() -> Iterator[list[int]]:
+    """The accounts whose doorbell rang."""
+    heard: list[int] = []
+
+    def listen(signal: Signal, account_id: int, **kwargs: object) -> None:
+        heard.append(account_id)
+
+    signals.message_queued.connect(listen)
+    yield heard
+    signals.message_queued.disconnect(listen)
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """A transaction (or savepoint) that does not commit."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def mail(subject: str = "s", body: str = "b", to: tuple[str, ...] = ("a@example.org",)) -> EmailMessage:
+    return EmailMessage(
+        subject, body, None, list(to), cc=["C@Example.org"], bcc=["b@example.org", "a@example.org"]
+    )
+
+
+def test_a_mail_becomes_a_row_with_its_recipients_in_order(account: Account, rung: list[int]) -> None:
+    before = timezone.now() - timedelta(seconds=5)
+    queued = enqueue(mail("Grüße"), account=account, priority=Priority.HIGH, is_test=True)
+    stored = Message.objects.get()
+
+    assert (queued.pk, queued.uuid, queued.not_before, queued.created_at) == (
+        stored.pk, stored.uuid, stored.not_before, stored.created_at,
+    )  # fmt: skip
+    assert (stored.account, stored.state, stored.priority) == (account, MessageState.QUEUED, Priority.HIGH)
+    assert (stored.subject, stored.envelope_from, stored.is_test) == ("Grüße", "shop@example.com", True)
+    assert bytes(queued.body or b"") == bytes(stored.body or b"")
+    assert len(stored.body or b"") == stored.size
+    assert before < stored.not_before <= timezone.now() + timedelta(seconds=5)
+    addresses = Recipient.objects.order_by("pk").values_list("address", flat=True)
+    assert list(addresses) == ["a@example.org", "C@example.org", "b@example.org"]
+    assert rung == [account.pk]
+
+
+def test_many_become_rows_in_order_and_ring_once(account: Account, rung: list[int]) -> None:
+    def generated() -> Iterator[EmailMessage]:
+        for number in range(1201):
+            yield mail(f"s{number}", to=(f"a{number}@example.org", "z@example.org"))
+
+    queued = enqueue_many(generated(), account=account.pk, priority=Priority.LOW)
+
+    rows = Message.objects.order_by("not_before", "pk")
+    assert [row.subject for row in rows] == [row.subject for row in queued] == [f"s{n}" for n in range(1201)]
+    assert [row.pk for row in rows] == [row.pk for row in queued]
+    assert set(rows.values_list("priority", "account")) == {(Priority.LOW, account.pk)}
+    last = queued[-1].recipients.order_by("pk").values_list("address", flat=True)
+    assert list(last) == [
+        "a1200@example.org",
+        "z@example.org",
+        "C@example.org",
+        "b@example.org",
+        "a@example.org",
+    ]
+    assert queued[7].body == rows[7].body
+    assert rung == [account.pk]
+
+
+def test_a_thousand_enqueues_in_one_transaction_ring_once_after_it(account: Account, rung: list[int]) -> None:
+    with transaction.atomic():
+        for _ in range(100):
+            enqueue(mail(), account=account)
+        assert rung == []
+        assert len(connection.run_on_commit) == 1
+    assert rung == [account.pk]
+    enqueue(mail(), account=account)
+    assert rung == [account.pk]  # still due: nobody has drained
+
+
+def test_a_rollback_leaves_nothing_and_rings_nobody(
+    account: Account, rung: list[int], settings: object
+) -> None:
+    with rolled_back():
+        enqueue(mail(), account=account)
+        enqueue_many([mail(), mail()], account=account)
+    assert not Message.objects.exists()
+    assert not Recipient.objects.exists()
+    assert rung == []
+    assert Lane.objects.get().due_at is None
+
+
+def test_a_savepoint_that_rolled_back_rings_nobody_but_the_others_do(
+    account: Account, rung: list[int]
+) -> None:
+    other = Account.objects.create(
+        kind="outbound_email", from_email="o@example.com", host="h", authentication="none"
+    )
+    with transaction.atomic():
+        with rolled_back():
+            enqueue(mail(), account=other)
+        enqueue(mail(), account=account)
+    assert rung == [account.pk]
+
+
+def test_all_of_many_or_none(account: Account, rung: list[int]) -> None:
+    with pytest.raises(InvalidMessage):
+        enqueue_many([mail(), mail(to=("nobody",))], account=account)
+    assert not Message.objects.exists()
+    assert rung == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "wait", "rings"),
+    [
+        (WaitReason.PAUSED_LOGIN, None, False),
+        (WaitReason.LIMIT, timedelta(hours=1), False),
+        (WaitReason.LIMIT, timedelta(hours=-1), True),
+    ],
+)
+def test_a_lane_that_waits_is_not_rung(
+    account: Account, rung: list[int], reason: WaitReason, wait: timedelta | None, rings: bool
+) -> None:
+    until = None if wait is None else timezone.now() + wait
+    Lane.objects.update(wait_reason=reason, wait_since=timezone.now(), wait_until=until)
+    enqueue(mail(), account=account)
+    assert bool(rung) == rings
+    assert (Lane.objects.get().due_at is not None) == rings
+
+
+def test_a_mail_for_later_makes_the_lane_due_then(account: Account, rung: list[int]) -> None:
+    later = timezone.now() + timedelta(hours=2)
+    assert enqueue(mail(), account=account, not_before=later).not_before == later
+    assert Lane.objects.get().due_at == later
+    earlier = later - timedelta(hours=1)
+    enqueue_many([mail()], account=account, not_before=earlier)
+    enqueue(mail(), account=account, not_before=later)
+    assert Lane.objects.get().due_at == earlier
+    assert rung == []
+    enqueue(mail(), account=account)
+    assert rung == [account.pk]
+    assert not wake_lane(account.pk)
+
+
+def test_a_time_that_has_passed_gives_no_better_place(account: Account) -> None:
+    first = enqueue(mail(), account=account)
+    second = enqueue(mail(), account=account, not_before=timezone.now() - timedelta(days=1))
+    assert list(Message.objects.order_by("not_before", "pk")) == [first, second]
+
+
+def test_the_default_account_takes_what_names_none(account: Account) -> None:
+    assert enqueue(mail()).account == account
+    Account.objects.update(is_default=False)
+    with pytest.raises(NoAccount):
+        enqueue(mail())
+
+
+def test_a_deleted_account_takes_nothing_even_if_we_have_not_seen_it_go(account: Account) -> None:
+    Account.objects.filter(pk=account.pk).update(deleted_at=timezone.now())
+    for wanted in (account, account.pk, 0):
+        with pytest.raises(NoAccount):
+            enqueue(mail(), account=wanted)
+        with pytest.raises(NoAccount):
+            enqueue_many([mail()], account=wanted)
+    assert not Message.objects.exists()
+
+
+def test_a_disabled_account_takes_mail(account: Account) -> None:
+    Account.objects.update(is_enabled=False)
+    assert enqueue(mail(), account=account.pk).state == MessageState.QUEUED
+
+
+def test_a_key_that_comes_again_queues_nothing(account: Account, rung: list[int]) -> None:
+    first = enqueue(mail(), account=account, idempotency_key="k")
+    assert enqueue(mail(), account=account, idempotency_key="k").pk == first.pk
+    with transaction.atomic():
+        assert enqueue(mail(), account=account, idempotency_key="k").pk == first.pk
+        enqueue(mail(), account=account)  # the transaction is still good
+    with pytest.raises(InvalidMessage, match="another mail"):
+        enqueue(mail("other"), account=account, idempotency_key="k")
+    other = Account.objects.create(
+        kind="outbound_email", from_email="o@example.com", host="h", authentication="none"
+    )
+    assert enqueue(mail(), account=other, idempotency_key="k").pk != first.pk
+    assert Message.objects.count() == 3
+
+
+@pytest.mark.parametrize("key", ["a\x00b", "x" * 256, "a\nb", "\ud800"])
+def test_a_key_that_is_none_is_refused(account: Account, key: str) -> None:
+    with pytest.raises(InvalidMessage):
+        enqueue(mail(), account=account, idempotency_key=key)
+
+
+@pytest.mark.postgres
+def test_a_key_that_races_is_queued_once(account: Account) -> None:
+    start = threading.Barrier(6)
+    pks: list[int] = []
+
+    def race() -> None:
+        try:
+            for number in range(20):
+                start.wait(timeout=30)
+                pks.append(enqueue(mail(), account=account, idempotency_key=f"k{number}").pk)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=race) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(pks) == 120
+    assert len(set(pks)) == Message.objects.count() == 20
+    assert Recipient.objects.count() == 60
+
+
+def test_text_that_a_database_cannot_hold_never_reaches_it(account: Account) -> None:
+    enqueue(mail(body="nul \x00 here"), account=account)
+    for bad in (mail("nul \x00 here"), mail(to=("a\x00@example.org",)), mail(body="\ud800")):
+        with pytest.raises(InvalidMessage):
+            enqueue(bad, account=account)
+
+
+def files() -> list[str]:
+    return default_storage.listdir(bodies.FOLDER)[1] if default_storage.exists(bodies.FOLDER) else []
+
+
+@pytest.fixture
+def storage(settings: object, tmp_path: Path) -> Path:
+    settings.STORAGES = {  # type: ignore[attr-defined]
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path)},
+        }
+    }
+    settings.MAILCONFIG = {"INLINE_BYTES": 2000}  # type: ignore[attr-defined]
+    return tmp_path
+
+
+def test_large_mail_goes_to_storage_and_is_streamed(account: Account, storage: Path) -> None:
+    queued = enqueue(mail(body="line\n" * 60_000), account=account)
+    stored = Message.objects.get()
+    assert stored.body is None
+    assert stored.stored_as == queued.stored_as == f"mailconfig/{stored.uuid}.eml"
+    pieces = list(bodies.chunks(stored))
+    assert max(map(len, pieces)) <= bodies.CHUNK < sum(map(len, pieces)) == stored.size
+    assert b"".join(pieces).endswith(b"line\r\n" * 60_000)
+    assert next(bodies.chunks(enqueue(mail(), account=account))).startswith(b"From: ")
+
+
+def test_a_stream_closes_its_file_however_it_ends(account: Account, storage: Path) -> None:
+    queued = enqueue(mail(body="line\n" * 60_000), account=account)
+    stream = bodies.open_chunks(queued.stored_as)
+    next(stream)
+    stream.close()
+    assert list(stream) == []
+    bodies.open_chunks(queued.stored_as)  # dropped: warnings are errors here
+    (storage / queued.stored_as).write_bytes(b"cut")
+    with pytest.raises(OSError, match="3 bytes"):
+        bodies.chunks(queued)
+    bodies.delete(queued.stored_as)
+    with pytest.raises(FileNotFoundError):
+        bodies.chunks(queued)
+
+
+def test_nothing_stays_stored_that_was_not_queued(account: Account, storage: Path) -> None:
+    large = mail(body="line\n" * 1000)
+    first = enqueue(large, account=account, idempotency_key="k")
+    enqueue(large, account=account, idempotency_key="k")
+    Account.objects.update(deleted_at=timezone.now())
+    with pytest.raises(NoAccount):
+        enqueue(large, account=account)
+    with pytest.raises(NoAccount):
+        enqueue_many([large, large], account=account)
+    assert files() == [f"{first.uuid}.eml"]
+
+
+def test_erasing_waits_for_the_commit(account: Account, storage: Path) -> None:
+    queued = enqueue(mail(body="line\n" * 1000), account=account)
+    with transaction.atomic():
+        bodies.erase(queued)
+        assert files()
+    assert not files()
+    with pytest.raises(ValueError, match="gone"):
+        bodies.chunks(Message.objects.get())
+
+
+def test_orphans_are_removed_when_they_are_old(
+    account: Account, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = enqueue(mail(body="line\n" * 1000), account=account)
+    with rolled_back():
+        enqueue(mail(body="line\n" * 1000), account=account)
+    (storage / "mailconfig/somebody-elses.eml").write_bytes(b"x")
+    assert len(files()) == 3
+    assert bodies.remove_orphans() == 0
+    monkeypatch.setattr(bodies, "ORPHAN_AGE", timedelta(seconds=-1))
+    assert bodies.remove_orphans() == 1
+    assert sorted(files()) == sorted([f"{kept.uuid}.eml", "somebody-elses.eml"])
+
+
+def test_nothing_was_ever_stored_is_no_error(storage: Path) -> None:
+    assert bodies.remove_orphans() == 0
