@@ -1,11 +1,13 @@
 """Settings of the tests: the app with its relaxations for loopback servers, on the database TEST_DB names.
 
 ``TEST_DB``: ``sqlite`` (default) or ``postgres``. ``DATABASE_URL`` names a server of your own; without it
-PostgreSQL comes from a wheel. Child processes inherit the test database through ``DATABASE_URL``.
+PostgreSQL comes from a wheel. Child processes inherit the test database through ``DATABASE_URL``, and what else a
+test wants of them through ``TESTS_MAILCONFIG``.
 """
 
 import base64
 import hashlib
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -99,6 +101,8 @@ MAILCONFIG: dict[str, Any] = {
     "ALLOWED_NETWORKS": ["127.0.0.0/8", "::1/128"],
     "ALLOWED_PORTS": None,
     "ALLOW_PLAIN_LOGIN": True,
+    # What a test wants to be otherwise in the processes it starts, as JSON.
+    **json.loads(os.environ.get("TESTS_MAILCONFIG", "{}")),
 }
 
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL", "memory://")

@@ -2,7 +2,7 @@
 
 In a test: ``with ChaosServer(pipelining=True) as server: server.on("mail", Reply.of("421 4.3.2 bye"), at=2)``.
 As a process: ``python -m tests.servers.chaos --port 0 --record FILE`` prints its port and writes a line of JSON
-for each message.
+for each message, and for each session that ended.
 """
 
 from __future__ import annotations
@@ -235,6 +235,9 @@ class ChaosServer:
             with self._changed:
                 self.sessions_open -= 1
                 del self._clients[dialogue.number]
+                if self._record is not None:
+                    fields = {"ended": dialogue.number, "began": dialogue.began, "last": dialogue.last}
+                    self._record.write(json.dumps(fields) + "\n")
                 self._changed.notify_all()
 
 

@@ -31,6 +31,8 @@ class Dialogue:
         self.server = server
         self.sock = sock
         self.number = number
+        self.began = self.last = time.time()
+        """When the client came, and when it last said something."""
         self.buffer = bytearray()
         self.encrypted = False
         self.polite = False
@@ -72,6 +74,7 @@ class Dialogue:
         data = self.sock.recv(256 * 1024)
         if not data:
             raise GoneError
+        self.last = time.time()
         self.buffer += data
 
     def read_line(self) -> str:
