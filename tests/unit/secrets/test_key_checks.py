@@ -15,6 +15,9 @@ from mailconfig.checks.keys import MAKE_A_KEY
 
 from .keys import NEW, OLD, OTHER
 
+# Django 6.1 asks the database whether it knows JSON, even for a check of settings.
+pytestmark = pytest.mark.django_db
+
 SECRET_KEY = "not-a-real-secret-key-but-long-enough-to-be-one"
 
 
