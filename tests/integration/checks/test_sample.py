@@ -18,6 +18,7 @@ from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.limits import usage
 from mailconfig.exceptions import NoAccount, WrongInstallation
 from mailconfig.models import (
+    Account,
     Attempt,
     ConnectionCheck,
     Installation,
@@ -26,7 +27,8 @@ from mailconfig.models import (
     MessageState,
     WaitReason,
 )
-from tests.integration.checks.conftest import stored_account
+from mailconfig.values import Secret
+from tests.integration.checks.conftest import USERNAME, stored_account
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Hang, Reply, Reset
 
@@ -220,6 +222,22 @@ def test_an_account_without_an_address_says_so(plain: ChaosServer, staff: User, 
 
     assert (check.stage, check.code, check.guilty_field) == ("sender", "sender_refused", "from_email")
     assert plain.sessions == 0
+
+
+@pytest.mark.parametrize("verb", ["mail", "rcpt", "dot"])
+def test_the_secret_is_in_no_row_even_if_the_server_echoes_it(
+    starttls: ChaosServer, staff: User, verb: str
+) -> None:
+    canary = "canary-not-a-real-password"
+    starttls.credentials = {USERNAME: canary}
+    starttls.on(verb, Reply.of(f"550 5.7.1 your password is {canary}"))
+    account = stored_account(starttls, secret=Secret(canary))
+
+    check = send_test_mail(account_id=account.pk, recipient=TO, requested_by=staff)
+
+    assert "***" in check.server_text
+    for model in (Account, Attempt, ConnectionCheck, Lane, Message):
+        assert canary not in str(list(model.objects.values()))
 
 
 def test_a_deleted_account_is_not_there(plain: ChaosServer, staff: User) -> None:
