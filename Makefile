@@ -20,7 +20,7 @@ UNMARKED := not system and not browser
 DEBIAN_PACKAGES := postfix chromium chromium-driver fonts-noto-cjk redis-server faketime
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test test-system check lint format types imports migrations coverage wheel bench \
+.PHONY: help venv demo run test test-system soak check lint format types imports migrations coverage wheel bench \
 	system-packages constraints clean
 
 help: ## Print the targets
@@ -58,6 +58,9 @@ test-system: venv system-packages ## Run the tests that need Debian packages, in
 	@if [ -e $(VENV)/.system-packages-missing ]; then unset REQUIRE_SYSTEM; else export REQUIRE_SYSTEM=1; fi; \
 	DJANGO_ALLOW_ASYNC_UNSAFE=true $(BIN)/python -m pytest -q -m "system or browser" $(ARGS); \
 	status=$$?; [ $$status -eq 5 ] && echo "There are no such tests yet." && status=0; exit $$status
+
+soak: venv ## Kill workers by the hundred under load on PostgreSQL, and count what was lost or came twice (15 minutes)
+	@TEST_DB=postgres $(BIN)/python -m pytest -q -s -m soak $(ARGS)
 
 # Nothing that comes with a service is started: policy-rc.d refuses, and only programs are wanted.
 system-packages: venv

@@ -1,0 +1,101 @@
+"""What must hold whatever is killed: FAULTS' I1 (nothing lost), I2 (duplicates), I4 (states tell the truth)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mailconfig.models import Attempt, AttemptOutcome, Message, MessageState
+from tests.servers.sink import Sink
+
+MAY_BE_OUT = frozenset({MessageState.HANDING_OVER, MessageState.HELD})
+"""States that leave open whether the server has the message."""
+
+
+@dataclass
+class Kill:
+    """A worker that was killed, and what it had in hand: the only messages that may arrive twice."""
+
+    point: str
+    pid: int
+    in_hand: frozenset[str]
+    """Message-IDs journaled without an outcome when it died."""
+
+
+@dataclass
+class Tally:
+    """The figures of a run."""
+
+    messages: int = 0
+    kills: dict[str, int] = field(default_factory=dict)
+    duplicates: dict[str, int] = field(default_factory=dict)
+    lost: int = 0
+
+    def __str__(self) -> str:
+        kills = ", ".join(
+            f"{point} {count} (+{self.duplicates.get(point, 0)})" for point, count in self.kills.items()
+        )
+        doubles = sum(self.duplicates.values())
+        return f"{self.messages} mails, {sum(self.kills.values())} kills, {self.lost} lost, {doubles} twice: {kills}"
+
+
+def in_hand(pid: int) -> frozenset[str]:
+    """Message-IDs that a process has journaled and not settled."""
+    mine = Attempt.objects.filter(worker__endswith=f":{pid}", outcome=AttemptOutcome.OPEN)
+    return frozenset(mine.values_list("message__message_id", flat=True))
+
+
+def check_states(sink: Sink) -> None:
+    """I4: no state contradicts the sink, at a moment when no worker runs."""
+    received = set(sink.by_message_id())
+    states = dict(Message.objects.values_list("message_id", "state"))
+    unsure = set(
+        Attempt.objects.filter(outcome=AttemptOutcome.UNKNOWN).values_list("message__message_id", flat=True)
+    )
+    for message_id, state in states.items():
+        if state == MessageState.SENT:
+            assert message_id in received, f"{message_id} is called sent and is not at the sink"
+        elif message_id in received:
+            assert state in MAY_BE_OUT or message_id in unsure, f"{message_id} is {state} and at the sink"
+    strangers = received - states.keys()
+    assert not strangers, f"at the sink and in no row: {strangers}"
+
+
+def check_ledger(ledger: Path, sink: Sink) -> None:
+    """I1 for what a host was told is queued: it is in a row, and what arrived has the bytes it had then."""
+    rows = set(Message.objects.values_list("message_id", flat=True))
+    copies = sink.by_message_id()
+    for line in ledger.read_text(encoding="utf-8").splitlines():
+        accepted = json.loads(line)
+        message_id = accepted["message_id"]
+        assert message_id in rows, f"{message_id} was accepted and has no row"
+        digests = {hashlib.sha256(copy.data).hexdigest() for copy in copies.get(message_id, [])}
+        assert digests <= {accepted["sha256"]}, f"{message_id} changed on its way"
+
+
+def count_duplicates(sink: Sink, kills: list[Kill], *, window: int) -> dict[str, int]:
+    """I2: duplicates by crash point. Each was in a killed worker's hands, at most ``window`` a kill."""
+    copies = sink.by_message_id()
+    found: dict[str, int] = {}
+    explained: dict[str, int] = {}
+    for kill in kills:
+        doubles = [message_id for message_id in kill.in_hand if len(copies.get(message_id, [])) > 1]
+        assert len(doubles) <= window, f"{len(doubles)} duplicates of one kill at {kill.point}"
+        found[kill.point] = found.get(kill.point, 0) + len(doubles)
+        for message_id in doubles:
+            explained[message_id] = explained.get(message_id, 0) + 1
+    for message_id, received in copies.items():
+        extra = len(received) - 1
+        assert extra <= explained.get(message_id, 0), f"{message_id} came {extra + 1} times without a reason"
+        assert len({copy.data for copy in received}) == 1, f"copies of {message_id} differ"
+        assert len({copy.recipients for copy in received}) == 1, f"copies of {message_id} went elsewhere"
+    return {point: count for point, count in found.items() if count}
+
+
+def count_lost(sink: Sink) -> int:
+    """I1: rows that are neither at the sink nor visibly waiting, held or failed."""
+    received = set(sink.by_message_id())
+    settled = Message.objects.filter(state__in=[MessageState.SENT, MessageState.PARTIAL])
+    return sum(message_id not in received for message_id in settled.values_list("message_id", flat=True))
