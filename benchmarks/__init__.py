@@ -1,0 +1,1 @@
+"""Measures mailconfig beside django-post-office and smtplib: ``make bench``."""

@@ -1,0 +1,45 @@
+"""``python -m benchmarks [--quick]``: measure, and print the table."""
+
+from __future__ import annotations
+
+import argparse
+
+from .run import Scale, run
+
+QUICK = Scale(
+    rounds=3,
+    count=800,
+    one_by_one=300,
+    far_rounds=1,
+    far_count=50,
+    attachments=10,
+    history=50_000,
+    backlog=20_000,
+    races=((20, 2, 1, 9.0),),
+    beside=False,
+)
+FULL = Scale(
+    rounds=7,
+    count=5000,
+    one_by_one=1500,
+    far_rounds=3,
+    far_count=200,
+    attachments=50,
+    history=1_000_000,
+    backlog=300_000,
+    races=((5, 20, 1, 85.0), (5, 20, 5, 85.0), (20, 2, 1, 30.0), (20, 2, 5, 30.0)),
+    beside=True,
+)
+
+
+def main() -> None:
+    """Parse the arguments and run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="less of everything, in under two minutes")
+    parser.add_argument("--only", choices=("local", "far", "growth", "memory", "limits"), action="append")
+    arguments = parser.parse_args()
+    run(QUICK if arguments.quick else FULL, only=arguments.only or ())
+
+
+if __name__ == "__main__":
+    main()

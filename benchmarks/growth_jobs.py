@@ -1,0 +1,38 @@
+"""How long reading the next batch takes, in a process of its own."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from mailconfig.conf import get_settings
+from mailconfig.delivery import due
+from mailconfig.delivery.clock import database_now
+from mailconfig.models import Message, MessageState, Priority
+
+
+def read_batches(account: int, times: int) -> dict[str, Any]:
+    """Milliseconds to read the next batch (the median of ``times``), its size, and the plan of its query."""
+    limit = get_settings().batch_size
+    took: list[float] = []
+    size = 0
+    for _ in range(times):
+        now = database_now()
+        begun = time.perf_counter()
+        size = len(due.read(account_id=account, now=now, limit=limit))
+        took.append(time.perf_counter() - begun)
+    return {"ms": median(took) * 1000, "mails": size, "plan": _plan(account, limit)}
+
+
+def _plan(account: int, limit: int) -> str:
+    rows: QuerySet[Message] = Message.objects.filter(
+        account_id=account,
+        state=MessageState.QUEUED,
+        not_before__lte=database_now(),
+        priority=Priority.NORMAL,
+    ).order_by("not_before", "id")
+    return rows[:limit].explain(analyze=True, buffers=True) if connection.vendor == "postgresql" else ""

@@ -1,0 +1,72 @@
+"""Four workers race for limited accounts; the server's own clock says whether a window ever held more."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from . import database, servers
+from .processes import Place
+
+WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """What the server saw of one limit."""
+
+    limit: int
+    period: int
+    accounts: int
+    mails: int
+    violations: int
+    used: float
+    """The part of the permitted rate that the slowest account used."""
+
+
+def race(place: Place, *, limit: int, period: int, accounts: int, seconds: float) -> Race:
+    """Let the workers have more mail than they may send in ``seconds``."""
+    database.forget_mail(place.database_url)
+    with TemporaryDirectory() as folder:
+        record = Path(folder) / "seen"
+        with servers.own(record=record) as port:
+            mails_each = limit * (int(seconds / period) + 2)
+            limits = {"limit_count": limit, "limit_period": period}
+            place.run(
+                "mailconfig_jobs:fill_accounts", port=port, accounts=accounts, mails_each=mails_each, **limits
+            )
+            workers = [place.start("limit_jobs:work", seconds=seconds) for _ in range(WORKERS)]
+            for worker in workers:
+                worker.outcome()
+        seen: dict[str, list[float]] = defaultdict(list)
+        for line in record.read_text().splitlines():
+            at, sender, recipients = line.split()
+            seen[sender] += [float(at)] * int(recipients)
+    database.forget_mail(place.database_url)
+    times = [sorted(times) for times in seen.values()]
+    if len(times) != accounts:
+        raise RuntimeError(f"mail of {len(times)} accounts came, not of {accounts}")
+    return Race(
+        limit,
+        period,
+        accounts,
+        sum(map(len, times)),
+        sum(_violations(mine, limit, period) for mine in times),
+        min(_used(mine, limit, period) for mine in times),
+    )
+
+
+def _violations(times: list[float], limit: int, period: int) -> int:
+    """How many hand-overs came less than a period after the one ``limit`` places before them."""
+    return sum(later - earlier < period for earlier, later in zip(times, times[limit:], strict=False))
+
+
+def _used(times: list[float], limit: int, period: int) -> float:
+    """Ideally every period begins right after the one before: how long they took against how long they must."""
+    starts = times[::limit]
+    if len(starts) < 2:
+        raise RuntimeError("the limit let less than two windows pass")
+    return (len(starts) - 1) * period / sum(later - earlier for earlier, later in pairwise(starts))

@@ -1,0 +1,79 @@
+"""What mailconfig is asked to do, as its users do it; each function runs in a process of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from django.core.mail import EmailMessage
+from django.core.management import call_command
+
+from mailconfig.delivery import enqueue, enqueue_many
+from mailconfig.models import Account, AccountKind, Message, MessageState
+
+from . import mails
+
+
+def make_account(port: int, number: int = 0, **limits: int) -> int:
+    """An account for a server on loopback; its key."""
+    account = Account.objects.create(
+        kind=AccountKind.OUTBOUND_EMAIL,
+        name=f"Account {number}",
+        from_email=f"sender{number}@example.com",
+        host="127.0.0.1",
+        port=port,
+        security="none",
+        authentication="none",
+        **limits,
+    )
+    return account.pk
+
+
+def fill(port: int, one_by_one: int, at_once: int, **limits: int) -> dict[str, float]:
+    """Queue mails, some each in a call and commit of its own and the rest in one call: mails per second of both."""
+    account = Account.objects.get(pk=make_account(port, **limits))
+    enqueue(_mail(-1), account=account).delete()  # imports and first connections are nobody's mail
+    begun = time.perf_counter()
+    for number in range(one_by_one):
+        enqueue(_mail(number), account=account)
+    between = time.perf_counter()
+    if at_once:
+        enqueue_many((_mail(number) for number in range(one_by_one, one_by_one + at_once)), account=account)
+    ended = time.perf_counter()
+    return {"one": one_by_one / (between - begun), "many": at_once / (ended - between)}
+
+
+def fill_attachments(port: int, count: int) -> None:
+    """Queue mails with a large attachment."""
+    account = Account.objects.get(pk=make_account(port))
+    for number in range(count):
+        mail = _mail(number)
+        mail.attach("large.bin", mails.attachment(number), "application/octet-stream")
+        enqueue(mail, account=account)
+
+
+def fill_accounts(port: int, accounts: int, mails_each: int, **limits: int) -> None:
+    """Queue mails of several limited accounts."""
+    for number in range(accounts):
+        key = make_account(port, number, **limits)
+        enqueue_many(_mails(mails_each), account=key)
+
+
+def drain(count: int) -> float:
+    """Send everything, as a worker without Celery does: mails per second."""
+    Message.objects.count()  # the connection is open, as it is in a worker that waits
+    begun = time.perf_counter()
+    call_command("mailconfig_drain", once=True)
+    took = time.perf_counter() - begun
+    sent = Message.objects.filter(state=MessageState.SENT).count()
+    if sent != count:
+        raise RuntimeError(f"{sent} of {count} mails were sent")
+    return count / took
+
+
+def _mails(count: int) -> Iterator[EmailMessage]:
+    return (_mail(number) for number in range(count))
+
+
+def _mail(number: int) -> EmailMessage:
+    return EmailMessage(mails.subject(number), mails.TEXT, mails.SENDER, [mails.recipient(number)])

@@ -1,0 +1,134 @@
+"""Prints what was found, and how it compares with what must be reached."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+
+from . import database, servers
+from .growth import Reading
+from .limits import WORKERS, Race
+from .processes import Outcome
+from .throughput import Figures
+
+PACKAGES = ("Django", "psycopg", "django-post_office")
+RESIDENT_MB = 100
+
+
+def heading(url: str) -> None:
+    """The machine, the versions, the durability of commits and the load."""
+    print(f"# {platform.platform()}, {os.cpu_count()} cores ({_processor()}), load {_load()}")
+    print(
+        f"# Python {platform.python_version()}, {', '.join(f'{name} {_version(name)}' for name in PACKAGES)}"
+    )
+    print("# PostgreSQL " + ", ".join(f"{name} {value}" for name, value in database.durability(url).items()))
+    local = "Postfix's smtp-sink" if servers.smtp_sink() else "our own sink (smtp-sink is not installed)"
+    print(f"# local: {local} on loopback; far: our own sink, {servers.FAR_MS:.0f} ms away")
+    print("# name msgs_per_s enqueue_per_s peak_rss_mb", flush=True)
+
+
+def ending(seconds: float) -> None:
+    """How long it took, and the load by now."""
+    print(f"# {seconds:.0f} s, load {_load()}")
+
+
+def drains(server: str, figures: dict[str, Figures]) -> None:
+    """A line each drain case."""
+    for name, mine in figures.items():
+        print(mine.line(f"pg.{server}.{name}"), flush=True)
+
+
+def local_ratios(figures: dict[str, Figures]) -> None:
+    """mailconfig beside django-post-office; the lines of bulk enqueueing."""
+    for name, call in (("mailconfig-each", "enqueue_many"), ("post_office-default", "send_many")):
+        print(
+            f"pg.bulk.{name.split('-')[0]}.{call} {median(figures[name].many):.1f} mails a second in one call"
+        )
+    each, ten = figures["mailconfig-each"], figures["mailconfig-window10"]
+    default = figures["post_office-default"]
+    _ratio("drain, each committed / post_office", each.sent, default.sent, 1.2)
+    _ratio("drain, window of ten / post_office", ten.sent, default.sent, 3.0)
+    _ratio("enqueue one / post_office send", each.one + ten.one, default.one, 1.0)
+    _ratio("enqueue many / post_office send_many", each.many + ten.many, default.many, 1.0)
+    worst = max(each.rss + ten.rss)
+    _judged(f"peak of a worker: {worst:.0f} MB", worst < RESIDENT_MB, f"< {RESIDENT_MB} MB")
+
+
+def far_ratios(figures: dict[str, Figures], *, pipelining: bool) -> None:
+    """mailconfig beside the smtplib loop."""
+    each, loop = figures["mailconfig-each"], figures["smtplib"]
+    if pipelining:
+        _ratio("far, PIPELINING / smtplib", each.sent, loop.sent, 3.5)
+    else:
+        _ratio("far, lock-step / smtplib", each.sent, loop.sent, 0.9)
+
+
+def growth(readings: Sequence[Reading]) -> None:
+    """The time of a batch among more and more rows, and the plan among the most."""
+    first = readings[0]
+    for reading in readings:
+        print(
+            f"pg.next-batch.sent-{reading.sent}.backlog-{reading.backlog} {reading.milliseconds:.2f} ms"
+            f" for {reading.mails} mails"
+        )
+    for reading in readings[1:]:
+        ratio = reading.milliseconds / first.milliseconds
+        text = f"next batch, {reading.sent} sent, backlog {reading.backlog} / {first.sent}: {ratio:.2f}"
+        _judged(text, ratio <= 1.2, "<= 1.2")
+    for line in readings[-1].plan.splitlines():
+        print(f"#   {line}")
+
+
+def memory(outcomes: dict[str, Outcome], *, count: int) -> None:
+    """The peak of each subject with large attachments."""
+    for name, outcome in outcomes.items():
+        print(
+            f"pg.attachments-{count}x5MB.{name} {outcome.result:.1f} msgs_per_s {outcome.peak_rss_mb:.1f} MB"
+        )
+        if name.startswith("mailconfig"):
+            fits = outcome.peak_rss_mb < RESIDENT_MB
+            _judged(f"peak with attachments: {outcome.peak_rss_mb:.0f} MB", fits, f"< {RESIDENT_MB} MB")
+
+
+def race(found: Race) -> None:
+    """What the server saw of a limit."""
+    name = f"pg.limit-{found.limit}-per-{found.period}s.{found.accounts}-accounts.{WORKERS}-workers"
+    print(f"{name} {found.mails} mails, {found.violations} violations, {found.used:.1%} of the rate")
+    _judged(
+        f"violations of {found.limit} per {found.period} s: {found.violations}", not found.violations, "0"
+    )
+    _judged(f"rate used: {found.used:.1%}", found.used >= 0.9, ">= 90 %")
+
+
+def _ratio(what: str, ours: Sequence[float], theirs: Sequence[float], least: float) -> None:
+    ratio = median(ours) / median(theirs)
+    _judged(f"{what}: {ratio:.2f}", ratio >= least, f">= {least}")
+
+
+def _judged(text: str, reached: bool, target: str) -> None:
+    print(f"#   {'reached' if reached else 'MISSED '}  {text} (target {target})", flush=True)
+
+
+def _load() -> str:
+    return " ".join(f"{load:.2f}" for load in os.getloadavg())
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine()
+    )

@@ -1,0 +1,92 @@
+"""The order of the measurements."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from . import database, growth, limits, memory, report, servers, subjects, throughput
+from .processes import Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How much of everything."""
+
+    rounds: int
+    count: int
+    one_by_one: int
+    far_rounds: int
+    far_count: int
+    attachments: int
+    history: int
+    backlog: int
+    races: tuple[tuple[int, int, int, float], ...]
+    """Limit, period, accounts, seconds."""
+    beside: bool
+    """Whether django-post-office sends the attachments too."""
+
+
+def run(scale: Scale, *, only: Collection[str]) -> None:
+    """Measure everything (or what ``only`` names) and print it."""
+    begun = time.monotonic()
+    with database.database() as url, tempfile.TemporaryDirectory(prefix="mailconfig-benchmark-") as folder:
+        place = Place(url, folder)
+        place.run("setup_jobs:migrate")
+        report.heading(url)
+        for name, measure in (
+            ("local", _local),
+            ("far", _far),
+            ("growth", _growth),
+            ("memory", _memory),
+            ("limits", _limits),
+        ):
+            if not only or name in only:
+                measure(place, scale)
+    report.ending(time.monotonic() - begun)
+
+
+def _local(place: Place, scale: Scale) -> None:
+    figures = throughput.measure(
+        place,
+        servers.local(),
+        subjects.ALL,
+        rounds=scale.rounds,
+        count=scale.count,
+        one_by_one=scale.one_by_one,
+    )
+    report.drains("local", figures)
+    report.local_ratios(figures)
+
+
+def _far(place: Place, scale: Scale) -> None:
+    for name, pipelining, taking_part in (
+        ("far", True, (subjects.EACH, subjects.WINDOW, subjects.POST_OFFICE, subjects.SMTPLIB)),
+        ("far-lockstep", False, (subjects.EACH, subjects.SMTPLIB)),
+    ):
+        figures = throughput.measure(
+            place,
+            servers.own(delay_ms=servers.FAR_MS, pipelining=pipelining),
+            taking_part,
+            rounds=scale.far_rounds,
+            count=scale.far_count,
+            one_by_one=scale.far_count,
+        )
+        report.drains(name, figures)
+        report.far_ratios(figures, pipelining=pipelining)
+
+
+def _growth(place: Place, scale: Scale) -> None:
+    report.growth(growth.measure(place, sent=scale.history, backlog=scale.backlog))
+
+
+def _memory(place: Place, scale: Scale) -> None:
+    taking_part = (subjects.EACH, subjects.POST_OFFICE) if scale.beside else (subjects.EACH,)
+    report.memory(memory.measure(place, taking_part, count=scale.attachments), count=scale.attachments)
+
+
+def _limits(place: Place, scale: Scale) -> None:
+    for limit, period, accounts, seconds in scale.races:
+        report.race(limits.race(place, limit=limit, period=period, accounts=accounts, seconds=seconds))

@@ -1,0 +1,46 @@
+"""Django settings of every process that the benchmarks start; the environment says which database and server."""
+
+import base64
+import hashlib
+import os
+from typing import Any
+
+from tests import database_url
+
+DATABASES = {"default": database_url.parse(os.environ["BENCH_DATABASE_URL"])}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SECRET_KEY = "not-a-real-secret-key-only-for-benchmarks"
+FIELD_ENCRYPTION_KEY = base64.urlsafe_b64encode(hashlib.sha256(b"not a real key").digest()).decode()
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    # Each subject has only its own, so that nobody carries the other's memory.
+    *os.environ.get("BENCH_APPS", "mailconfig,post_office").split(","),
+]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": os.environ["BENCH_FOLDER"]},
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+MAILCONFIG: dict[str, Any] = {
+    "ALLOWED_NETWORKS": ["127.0.0.0/8"],
+    "ALLOWED_PORTS": None,
+    "WINDOW": int(os.environ.get("BENCH_WINDOW", "1")),
+}
+
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = "127.0.0.1"
+EMAIL_PORT = int(os.environ.get("BENCH_SMTP_PORT", "25"))
+# Empty is django-post-office as it comes.
+POST_OFFICE: dict[str, Any] = (
+    {"BATCH_SIZE": int(os.environ["BENCH_POST_OFFICE_BATCH"])}
+    if "BENCH_POST_OFFICE_BATCH" in os.environ
+    else {}
+)

@@ -1,0 +1,53 @@
+"""Who is measured: how each subject's queue is filled and drained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .processes import Outcome, Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One line of the table."""
+
+    name: str
+    jobs: str
+    """The module with its functions ``fill`` and ``drain``."""
+    environment: dict[str, str] = field(default_factory=dict)
+    has_queue: bool = True
+    drain: str = "drain"
+
+    def fill(self, place: Place, *, port: int, one_by_one: int, at_once: int) -> dict[str, float]:
+        """Queue mails; how many a second, ``one`` by one and ``many`` in a call."""
+        if not self.has_queue:
+            return {}
+        filled = place.run(
+            f"{self.jobs}:fill", env=self.environment, port=port, one_by_one=one_by_one, at_once=at_once
+        )
+        return dict(filled.result)
+
+    def send(self, place: Place, *, port: int, count: int) -> Outcome:
+        """Send all of them, in a process that does nothing else."""
+        environment = self.environment | {"BENCH_SMTP_PORT": str(port)}
+        arguments = {"count": count} if self.has_queue else {"count": count, "port": port}
+        return place.run(f"{self.jobs}:{self.drain}", env=environment, **arguments)
+
+
+_OURS = {"BENCH_APPS": "mailconfig"}
+_THEIRS = {"BENCH_APPS": "post_office"}
+
+EACH = Subject(name="mailconfig-each", jobs="mailconfig_jobs", environment=_OURS)
+WINDOW = Subject(
+    name="mailconfig-window10", jobs="mailconfig_jobs", environment=_OURS | {"BENCH_WINDOW": "10"}
+)
+POST_OFFICE = Subject(name="post_office-default", jobs="post_office_jobs", environment=_THEIRS)
+POST_OFFICE_BEST = Subject(
+    name="post_office-best",
+    jobs="post_office_jobs",
+    environment=_THEIRS | {"BENCH_POST_OFFICE_BATCH": "5000"},
+)
+SMTPLIB = Subject(name="smtplib", jobs="smtplib_jobs", has_queue=False)
+SMTPLIB_READY = Subject(name="smtplib-ready", jobs="smtplib_jobs", has_queue=False, drain="drain_ready")
+
+ALL = (EACH, WINDOW, POST_OFFICE, POST_OFFICE_BEST, SMTPLIB, SMTPLIB_READY)
