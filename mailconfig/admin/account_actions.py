@@ -169,5 +169,3 @@ def field_label(name: str) -> str:
     """The form's word for a field of the account; ``""`` for anything else."""
     labels = {field.name: str(getattr(field, "verbose_name", "")) for field in Account._meta.get_fields()}
     return labels.get(name, "")
-
-

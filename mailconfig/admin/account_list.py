@@ -122,9 +122,12 @@ class AccountColumns:
         admin_site: admin.AdminSite
 
     @admin.display(description=gettext_lazy("account"), ordering="name")
-    def label(self, account: Account) -> str:
-        """What it is called."""
-        return str(account)
+    def label(self, account: Account) -> SafeString | str:
+        """What it is called, and where its mail comes from."""
+        name = str(account)
+        if account.from_email in {"", name}:
+            return name
+        return format_html('{} <span class="mc-note">{}</span>', name, account.from_email)
 
     @admin.display(description=gettext_lazy("health"))
     def health(self, account: Account) -> SafeString:

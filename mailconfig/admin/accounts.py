@@ -25,20 +25,24 @@ from .durations import date_text
 from .forms import AccountForm, MailboxForm
 from .health import HealthFilter
 from .people import PeopleFields
-from .proof import prove, proof_of
+from .proof import proof_of, prove
 from .typed import user_of
 
 UNTESTED = "_save_untested"
 
-IDENTITY = ("name", "is_enabled", "is_default", "owner", "tenant")
-ADDRESSES = (
-    "from_email",
-    "from_name",
-    "reply_to_email",
-    "reply_to_name",
-    "envelope_from",
+IDENTITY = ("name", ("from_email", "from_name"), "is_enabled", "is_default", "owner", "tenant")
+ADDRESSES = (("reply_to_email", "reply_to_name"), "envelope_from")
+CONNECTION = (
+    "preset",
+    "host",
+    "port",
+    "security",
+    "authentication",
+    "username",
+    "secret",
+    "clear_secret",
+    "seen_revision",
 )
-CONNECTION = ("preset", "host", "port", "security", "authentication", "username", "secret", "clear_secret", "seen_revision")
 SEEN_CONNECTION = ("preset", "host", "port", "security", "authentication", "username", "password")
 LIMITS = (
     ("limit_count", "limit_period"),
@@ -53,7 +57,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
     """What all kinds share. Saving connects first; deleting leaves the row and wipes the secret."""
 
     form = AccountForm
-    list_display = ("label", "health", "quota", "queue", "from_email", "owner", "tenant", "is_enabled")
+    list_display = ("label", "health", "quota", "queue", "owner", "tenant", "is_enabled")
     list_filter: Any = (HealthFilter, "is_enabled", ("tenant", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("owner", "tenant")
     search_fields = ("name", "from_email", "username", "host")
@@ -88,15 +92,17 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
             connection_fields = tuple(name for name in connection_fields if name != "clear_secret")
         fieldsets: list[Any] = [
             (_("Identity"), {"fields": self.identity}),
-            (_("Addresses"), {"fields": ADDRESSES}),
             (_("Connection"), {"fields": connection_fields}),
             (
                 _("Limits"),
                 {
                     "fields": LIMITS,
-                    "description": _("Each recipient counts as one mail. Empty: no limit. 0: nothing is sent."),
+                    "description": _(
+                        "Each recipient counts as one mail. Empty: no limit. 0: nothing is sent."
+                    ),
                 },
             ),
+            (_("Replies and bounces"), {"fields": ADDRESSES, "classes": ("collapse",)}),
             *self.extra_fieldsets,
         ]
         if obj is not None:
@@ -144,12 +150,16 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
 
     # Saving
 
-    def get_form(self, request: HttpRequest, obj: Account | None = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: Account | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
         """A form that knows what came of trying its values."""
         form = super().get_form(request, obj, change=change, **kwargs)
         return type(form.__name__, (form,), {"proof": proof_of(request)})
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Account | None:
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Account | None:
         """The account; locked while a save of it is under way, so that of two at once one is stale."""
         if request.method == "POST" and connection.in_atomic_block and object_id.isdecimal():
             Account.objects.select_for_update().only("pk").filter(pk=object_id).first()
@@ -188,7 +198,9 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
 
     def _prove(self, request: HttpRequest, object_id: str | None) -> None:
         account = self.get_object(request, object_id) if object_id else None
-        allowed = self.has_change_permission(request, account) if object_id else self.has_add_permission(request)
+        allowed = (
+            self.has_change_permission(request, account) if object_id else self.has_add_permission(request)
+        )
         if not allowed or (object_id and account is None):
             return
         fields = admin.utils.flatten_fieldsets(self.get_fieldsets(request, account))
@@ -234,12 +246,18 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
         accounts = list(objs)
         waiting = unsent([account.pk for account in accounts])
         protected = [
-            _("%(account)s: %(count)s mails wait to be sent") % {"account": account, "count": waiting[account.pk]}
+            _("%(account)s: %(count)s mails wait to be sent")
+            % {"account": account, "count": waiting[account.pk]}
             for account in accounts
             if account.pk in waiting
         ]
         missing = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
-        return [str(account) for account in accounts], {self.opts.verbose_name_plural: len(accounts)}, missing, protected
+        return (
+            [str(account) for account in accounts],
+            {self.opts.verbose_name_plural: len(accounts)},
+            missing,
+            protected,
+        )
 
     def delete_model(self, request: HttpRequest, obj: Account) -> None:
         """Wipe the secret and put the account away."""
@@ -279,7 +297,10 @@ class MailboxAdmin(AccountAdmin):
 
     form = MailboxForm
     extra_fieldsets = (
-        (gettext_lazy("Sync"), {"fields": ("sync_interval", "sends_only_when_synced"), "classes": ("collapse",)}),
+        (
+            gettext_lazy("Sync"),
+            {"fields": ("sync_interval", "sends_only_when_synced"), "classes": ("collapse",)},
+        ),
     )
 
 
@@ -299,4 +320,4 @@ class SMTPProviderAdmin(AccountAdmin):
 class TenantMailConfigAdmin(AccountAdmin):
     """Each tenant's one connection."""
 
-    identity = ("tenant", "name", "is_enabled", "is_default")
+    identity = ("tenant", *(name for name in IDENTITY if name not in {"tenant", "owner"}))

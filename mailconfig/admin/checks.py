@@ -12,7 +12,7 @@ from mailconfig.delivery.check_view import shown
 from mailconfig.models import ConnectionCheck
 
 from .account_actions import as_shown, field_label, stage_name
-from .paging import CappedPaginator
+from .paging import CappedChangeList, CappedPaginator
 from .readonly import ReadOnlyAdmin
 from .typed import CheckModelAdmin
 
@@ -30,10 +30,24 @@ class ConnectionCheckAdmin(ReadOnlyAdmin, CheckModelAdmin):
     paginator = CappedPaginator
     show_full_result_count = False
     change_form_template = "admin/mailconfig/check_change_form.html"
-    fields = ("kind", "state", "account", "host", "port", "username", "recipient", "requested_by", "created_at")
+    fields = (
+        "kind",
+        "state",
+        "account",
+        "host",
+        "port",
+        "username",
+        "recipient",
+        "requested_by",
+        "created_at",
+    )
 
     class Media:
         css = {"all": ["mailconfig/admin.css"]}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CappedChangeList]:
+        """It may be long."""
+        return CappedChangeList
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Without the accounts' secrets."""
@@ -45,7 +59,9 @@ class ConnectionCheckAdmin(ReadOnlyAdmin, CheckModelAdmin):
         place = stage_name(check.stage) if check.stage else field_label(check.guilty_field)
         return ": ".join(part for part in (place, shown(check.message)) if part)
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
         """With the stages."""
         check: ConnectionCheck | None = context.get("original")
         if check is not None:

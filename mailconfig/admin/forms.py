@@ -22,7 +22,17 @@ else:
     AccountModelForm = forms.ModelForm
 
 CONNECTION_FIELDS = frozenset(
-    {"scope", "host", "port", "security", "authentication", "username", "secret", "from_email", "envelope_from"}
+    {
+        "scope",
+        "host",
+        "port",
+        "security",
+        "authentication",
+        "username",
+        "secret",
+        "from_email",
+        "envelope_from",
+    }
 )
 """A change of one of these is proved before it is saved."""
 
@@ -134,12 +144,18 @@ class AccountForm(AccountModelForm):
     def _update_errors(self, errors: ValidationError) -> None:
         """Each broken constraint in words of its own, at its field."""
         found: dict[str, list[ValidationError]] = {}
-        by_field = getattr(errors, "error_dict", {NON_FIELD_ERRORS: errors.error_list if hasattr(errors, "error_list") else []})
+        by_field = getattr(
+            errors,
+            "error_dict",
+            {NON_FIELD_ERRORS: errors.error_list if hasattr(errors, "error_list") else []},
+        )
         for field, problems in by_field.items():
             for problem in problems:
                 name, text = _constraint_text(problem) if field == NON_FIELD_ERRORS else (field, None)
                 place = name if name in self.fields else NON_FIELD_ERRORS
-                found.setdefault(place, []).append(ValidationError(text, code="constraint") if text else problem)
+                found.setdefault(place, []).append(
+                    ValidationError(text, code="constraint") if text else problem
+                )
         self.add_error(None, ValidationError(found))
 
     def _post_clean(self) -> None:

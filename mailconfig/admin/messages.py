@@ -1,1 +1,249 @@
-"""The queue."""
+"""The pages of the queue: what waits and why, what was sent, what was tried. Nothing is edited here."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from mailconfig.models import Attempt, Message, MessageState
+
+from .account_actions import stage_name
+from .account_links import account_link
+from .message_content import content_of
+from .message_filters import AccountFilter, ReasonFilter, StateFilter, search
+from .message_list import MessageChangeList, facts_of, recipients_html, waiting_html
+from .message_steering import STEERINGS, MessageSteering
+from .paging import CappedChangeList, CappedPaginator
+from .readonly import ReadOnlyAdmin
+from .typed import AttemptModelAdmin, user_of
+
+SHOWN_RECIPIENTS = 200
+SHOWN_ATTEMPTS = 100
+MARKS = {
+    MessageState.SENT: "ok",
+    MessageState.PARTIAL: "waits",
+    MessageState.FAILED: "paused",
+    MessageState.HELD: "paused",
+    MessageState.CANCELLED: "disabled",
+}
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin, MessageSteering):
+    """Mail, newest first."""
+
+    list_display = ("label", "to", "account_name", "state_mark", "why", "attempts", "created_at")
+    list_display_links = ("label",)
+    list_filter = (StateFilter, ReasonFilter, "priority", AccountFilter)
+    list_select_related = ("account",)
+    search_fields = ("subject",)
+    search_help_text = gettext_lazy(
+        "A whole address or Message-ID, or words of the subject or of a recipient"
+    )
+    ordering = ("-id",)
+    sortable_by = ()
+    paginator = CappedPaginator
+    show_full_result_count = False
+    change_form_template = "admin/mailconfig/message_change_form.html"
+    fieldsets: ClassVar[Any] = (
+        (None, {"fields": ("state_mark", "why", "account_name", "envelope_from", "attempts")}),
+        (gettext_lazy("Times"), {"fields": ("created_at", "not_before", "handed_over_at", "settled_at")}),
+        (
+            gettext_lazy("Details"),
+            {
+                "fields": (
+                    "message_id",
+                    "priority",
+                    "size",
+                    "is_test",
+                    "error_code",
+                    "error_text",
+                    "tenant",
+                    "uuid",
+                )
+            },
+        ),
+    )
+
+    class Media:
+        css: ClassVar = {"all": ["mailconfig/admin.css"]}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[MessageChangeList]:
+        """With recipients and reasons."""
+        return MessageChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        """Without bytes and secrets."""
+        rows: QuerySet[Message] = super().get_queryset(request)
+        return rows.select_related("account").defer("body", "account__secret")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
+    ) -> tuple[QuerySet[Message], bool]:
+        """See :func:`.message_filters.search`."""
+        return search(queryset, search_term), False
+
+    @admin.display(description=gettext_lazy("subject"))
+    def label(self, message: Message) -> str:
+        """The subject, or that there is none."""
+        subject = message.subject or _("(no subject)")
+        return f"{subject} ({_('test mail')})" if message.is_test else subject
+
+    @admin.display(description=gettext_lazy("recipients"))
+    def to(self, message: Message) -> SafeString:
+        """The first, and how many more."""
+        return recipients_html(facts_of(message))
+
+    @admin.display(description=gettext_lazy("account"))
+    def account_name(self, message: Message) -> SafeString | str:
+        """Whose mail it is."""
+        return account_link(message.account, self.admin_site)
+
+    @admin.display(description=gettext_lazy("state"))
+    def state_mark(self, message: Message) -> SafeString:
+        """The state, with a mark."""
+        mark = MARKS.get(MessageState(message.state), "unmarked")
+        return format_html('<span class="mc-health mc-{}">{}</span>', mark, message.get_state_display())
+
+    @admin.display(description=gettext_lazy("waits because"))
+    def why(self, message: Message) -> SafeString:
+        """The reason, and the next time."""
+        return waiting_html(facts_of(message))
+
+    def get_urls(self) -> list[URLPattern]:
+        """The admin's own, after ours."""
+        view = self.admin_site.admin_view
+        ours = [
+            path("<path:object_id>/content/", view(self.content_view), name="mailconfig_message_content"),
+            path(
+                "<path:object_id>/steer/<str:name>/", view(self.steer_view), name="mailconfig_message_steer"
+            ),
+        ]
+        return [*ours, *super().get_urls()]
+
+    @staticmethod
+    def _may_read(request: HttpRequest) -> bool:
+        return user_of(request).has_perm("mailconfig.view_content")
+
+    def content_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What the message says."""
+        message = self.get_object(request, unquote(object_id))
+        if not (self.has_view_permission(request, message) and self._may_read(request)):
+            raise PermissionDenied
+        if message is None:
+            raise Http404
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Content"),
+            "subtitle": str(message),
+            "opts": self.opts,
+            "original": message,
+            "content": content_of(message),
+            "media": self.media,
+        }
+        return TemplateResponse(request, "admin/mailconfig/message_content.html", context)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """With recipients, attempts and the buttons this person may press."""
+        message: Message | None = context.get("original")
+        if message is not None:
+            context |= _page_of(message)
+            context["may_read"] = self._may_read(request)
+            may_steer = self.has_steer_permission(request)
+            context["steerings"] = [
+                one for one in STEERINGS.values() if may_steer and one.applies_to(message)
+            ]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def _page_of(message: Message) -> dict[str, Any]:
+    """What a message's page shows beneath its own row."""
+    recipients = list(message.recipients.order_by("pk")[: SHOWN_RECIPIENTS + 1])
+    attempts = list(message.attempt_set.order_by("-pk")[:SHOWN_ATTEMPTS])
+    return {
+        "recipients": recipients[:SHOWN_RECIPIENTS],
+        "more_recipients": len(recipients) > SHOWN_RECIPIENTS,
+        "shown_recipients": SHOWN_RECIPIENTS,
+        "message_attempts": [(attempt, stage_name(attempt.stage)) for attempt in attempts],
+    }
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnlyAdmin, AttemptModelAdmin):
+    """Everything that was tried, newest first."""
+
+    list_display = (
+        "started_at",
+        "account_name",
+        "message_link",
+        "recipients",
+        "outcome_text",
+        "reply",
+        "worker",
+    )
+    list_display_links = ("started_at",)
+    list_filter = ("outcome", AccountFilter)
+    list_select_related = ("account", "message")
+    ordering = ("-id",)
+    sortable_by = ()
+    paginator = CappedPaginator
+    show_full_result_count = False
+    fields = (
+        "account_name", "message_link", "outcome_text", "stage_text", "reply", "recipients",
+        "started_at", "handed_over_at", "ended_at", "worker",
+    )  # fmt: skip
+
+    class Media:
+        css: ClassVar = {"all": ["mailconfig/admin.css"]}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CappedChangeList]:
+        """It may be long."""
+        return CappedChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        """Without bytes and secrets."""
+        rows: QuerySet[Attempt] = super().get_queryset(request)
+        return rows.select_related("account", "message").defer("message__body", "account__secret")
+
+    @admin.display(description=gettext_lazy("account"))
+    def account_name(self, attempt: Attempt) -> SafeString | str:
+        """Whose attempt it was."""
+        return account_link(attempt.account, self.admin_site)
+
+    @admin.display(description=gettext_lazy("message"))
+    def message_link(self, attempt: Attempt) -> SafeString | str:
+        """The mail, or that it is gone."""
+        if attempt.message is None:
+            return _("deleted since")
+        name = "admin:mailconfig_message_change"
+        url = reverse(name, args=[attempt.message.pk], current_app=self.admin_site.name)
+        return format_html('<a href="{}">{}</a>', url, attempt.message)
+
+    @admin.display(description=gettext_lazy("outcome"))
+    def outcome_text(self, attempt: Attempt) -> str:
+        """In words, also while it is under way."""
+        return str(attempt.get_outcome_display())
+
+    @admin.display(description=gettext_lazy("stage"))
+    def stage_text(self, attempt: Attempt) -> str:
+        """How far it came."""
+        return stage_name(attempt.stage)
+
+    @admin.display(description=gettext_lazy("reply"))
+    def reply(self, attempt: Attempt) -> str:
+        """What the server said."""
+        parts = (str(attempt.reply_code or ""), attempt.enhanced_code, attempt.reply_text)
+        return " ".join(part for part in parts if part) or "–"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 
@@ -21,3 +22,12 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         if isinstance(rows, QuerySet):
             return rows.order_by().values("pk")[:CAP].count()
         return min(CAP, len(rows))
+
+
+class CappedChangeList(ChangeList):
+    """A list that says when it was capped."""
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether there may be more rows than are counted."""
+        return self.result_count >= CAP

@@ -14,7 +14,9 @@ from mailconfig.models import Account, CheckState, ConnectionCheck
 from .typed import user_of
 
 _ATTRIBUTE = "_mailconfig_proof"
-FORM_FIELDS = frozenset({"host", "port", "security", "authentication", "username", "secret", "from_email", "envelope_from"})
+FORM_FIELDS = frozenset(
+    {"host", "port", "security", "authentication", "username", "secret", "from_email", "envelope_from"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,9 @@ class Proof:
 def prove(request: HttpRequest, account: Account) -> Proof:
     """Connect with the account's values as they are in the form, and remember what came of it."""
     try:
-        proof = Proof(check=probe_values(account=account, requested_by=user_of(request), tenant=account.tenant))
+        proof = Proof(
+            check=probe_values(account=account, requested_by=user_of(request), tenant=account.tenant)
+        )
     except Throttled as error:
         proof = Proof(error=str(error))
     except SecretUnreadable:

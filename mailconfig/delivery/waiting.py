@@ -49,9 +49,9 @@ def explain(messages: Iterable[Message]) -> dict[int, Waiting]:
     account_ids = {message.account_id for message in waiting}
     lanes = {
         lane.account_id: lane
-        for lane in Lane.objects.filter(account_id__in=account_ids, purpose=Purpose.SEND).select_related(
-            "account"
-        )
+        for lane in Lane.objects.filter(account_id__in=account_ids, purpose=Purpose.SEND)
+        .select_related("account")
+        .defer("account__secret")
     }
     now = database_now()
     if waiting and not _is_this_installation():

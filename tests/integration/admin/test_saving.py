@@ -15,7 +15,9 @@ from tests.servers.chaos import ChaosServer
 from .conftest import permitted
 from .pages import LOGIN, SECRET, admin_url, connection, entered
 
-ADD = {kind: ("mailconfig", kind) for kind in ("mailbox", "outboundemail", "smtpprovider", "tenantmailconfig")}
+ADD = {
+    kind: ("mailconfig", kind) for kind in ("mailbox", "outboundemail", "smtpprovider", "tenantmailconfig")
+}
 
 
 def opened(account: Account) -> str:
@@ -26,7 +28,9 @@ def opened(account: Account) -> str:
 
 
 @pytest.mark.parametrize("kind", sorted(ADD))
-def test_each_kind_is_added_once_its_connection_works(client: Client, server: ChaosServer, alice: User, kind: str) -> None:
+def test_each_kind_is_added_once_its_connection_works(
+    client: Client, server: ChaosServer, alice: User, kind: str
+) -> None:
     url = admin_url(kind, "add")
     tenant = make_tenant()
 
@@ -60,7 +64,9 @@ def test_a_wrong_password_names_the_login_and_keeps_the_form(client: Client, ser
 
 def test_a_mailbox_starts_with_limits(client: Client) -> None:
     form = client.get(admin_url("mailbox", "add")).context["adminform"].form
-    limits = [form[name].value() for name in ("limit_count", "limit_period", "limit_per_day", "limit_per_week")]
+    limits = [
+        form[name].value() for name in ("limit_count", "limit_period", "limit_per_day", "limit_per_week")
+    ]
     assert limits == [2, 60, 500, 5000]
 
 
@@ -98,7 +104,9 @@ def test_editing_the_name_connects_to_nothing(client: Client, server: ChaosServe
     assert server.sessions == 0
 
 
-def test_a_new_server_wants_the_password_again_and_is_not_connected(client: Client, server: ChaosServer) -> None:
+def test_a_new_server_wants_the_password_again_and_is_not_connected(
+    client: Client, server: ChaosServer
+) -> None:
     mailbox = make_mailbox(2525, username=LOGIN)
     url = admin_url("mailbox", "change", mailbox.pk)
 
@@ -199,9 +207,16 @@ def test_too_many_tries_are_told_when_to_go_on(client: Client, server: ChaosServ
     assert not Mailbox.objects.exists()
 
 
-def test_a_control_character_or_no_host_is_refused_before_connecting(client: Client, server: ChaosServer) -> None:
+def test_a_control_character_or_no_host_is_refused_before_connecting(
+    client: Client, server: ChaosServer
+) -> None:
     url = admin_url("mailbox", "add")
-    for changes in ({"from_name": "a\r\nBcc: x@y.z"}, {"host": "127.0.0.1:25"}, {"port": "0"}, {"port": "65536"}):
+    for changes in (
+        {"from_name": "a\r\nBcc: x@y.z"},
+        {"host": "127.0.0.1:25"},
+        {"port": "0"},
+        {"port": "65536"},
+    ):
         answer = client.post(url, entered(client, url, **connection(server.port) | changes))
         assert set(changes) <= set(answer.context["adminform"].form.errors)
     assert server.sessions == 0

@@ -1,0 +1,80 @@
+"""What a message says, as plain text for those who may know it. Nothing of it is ever drawn as HTML."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from dataclasses import dataclass
+from email.message import EmailMessage
+
+from mailconfig.delivery import bodies
+from mailconfig.models import Message
+
+MOST_TEXT = 64 * 1024
+MOST_BYTES = 30 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """What is attached, by name."""
+
+    name: str
+    content_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A message as a person reads it."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+    is_html: bool = False
+    """The text is the source of an HTML part: there was no plain one."""
+    is_cut: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    is_erased: bool = False
+    error: str = ""
+
+
+def content_of(message: Message) -> Content:
+    """What the stored bytes say."""
+    if message.body is None and not message.stored_as:
+        return Content(is_erased=True)
+    try:
+        data = b"".join(bodies.chunks(message))[:MOST_BYTES]
+    except OSError as error:
+        return Content(error=str(error))
+    parsed = email.message_from_bytes(data, policy=email.policy.default)
+    part = parsed.get_body(preferencelist=("plain", "html"))
+    text = _text(part) if isinstance(part, EmailMessage) else ""
+    return Content(
+        headers=tuple((name, _header(value)) for name, value in parsed.items()),
+        text=text[:MOST_TEXT],
+        is_html=isinstance(part, EmailMessage) and part.get_content_type() == "text/html",
+        is_cut=len(text) > MOST_TEXT,
+        attachments=tuple(_attachment(part) for part in parsed.iter_attachments()),
+    )
+
+
+def _header(value: object) -> str:
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def _text(part: EmailMessage) -> str:
+    """The part's text; an unknown or wrong charset costs characters, not the page."""
+    payload = part.get_payload(decode=True)
+    data = payload if isinstance(payload, bytes) else b""
+    charset = part.get_content_charset() or "utf-8"
+    try:
+        return data.decode(charset, "replace")
+    except LookupError:
+        return data.decode("utf-8", "replace")
+
+
+def _attachment(part: object) -> Attachment:
+    if not isinstance(part, EmailMessage):
+        return Attachment("", "", 0)
+    payload = part.get_payload(decode=True)
+    size = len(payload) if isinstance(payload, bytes) else 0
+    return Attachment(part.get_filename() or "", part.get_content_type(), size)

@@ -1,0 +1,106 @@
+"""What the queue can be narrowed down to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
+
+from mailconfig.models import (
+    WAITING_STATES,
+    Account,
+    Lane,
+    Message,
+    MessageState,
+    Purpose,
+    Recipient,
+    WaitReason,
+)
+
+if TYPE_CHECKING:
+    from .typed import MessageModelAdmin
+
+WAITING = "waiting"
+LISTED_ACCOUNTS = 50
+
+
+class StateFilter(admin.SimpleListFilter):
+    """All that waits, or one state."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: MessageModelAdmin) -> list[tuple[str, str]]:
+        """What waits first: that is what one comes for."""
+        return [
+            (WAITING, str(gettext_lazy("not sent yet"))),
+            *((str(v), str(t)) for v, t in MessageState.choices),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        """As chosen."""
+        value = self.value()
+        if value == WAITING:
+            return queryset.filter(state__in=sorted(WAITING_STATES))
+        return queryset.filter(state=value) if value in MessageState.values else queryset
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    """Why mail waits: its own reason, or what holds its whole account back."""
+
+    title = gettext_lazy("reason for waiting")
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: MessageModelAdmin) -> list[tuple[str, str]]:
+        """All reasons there are."""
+        return [(str(value), str(label)) for value, label in WaitReason.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        """As :func:`mailconfig.delivery.waiting.explain` finds it."""
+        value = self.value()
+        if value not in WaitReason.values:
+            return queryset
+        if value == WaitReason.DISABLED:
+            off = Account.objects.filter(is_enabled=False).values("pk")
+            return queryset.filter(state=MessageState.QUEUED, account_id__in=off)
+        held_back = Lane.objects.filter(purpose=Purpose.SEND, wait_reason=value).values("account_id")
+        by_lane = Q(state=MessageState.QUEUED, account_id__in=held_back)
+        return queryset.filter(by_lane | Q(state__in=sorted(WAITING_STATES), wait_reason=value))
+
+
+class AccountFilter(admin.SimpleListFilter):
+    """The accounts by name; beyond a number of them one starts from the account's own page."""
+
+    title = gettext_lazy("account")
+    parameter_name = "account__id__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: MessageModelAdmin) -> list[tuple[str, str]]:
+        """The first by name, and the chosen one."""
+        accounts = Account.objects.defer("secret").order_by("name", "pk")
+        rows = list(accounts.filter(deleted_at=None)[:LISTED_ACCOUNTS])
+        chosen = request.GET.get(self.parameter_name, "")
+        if chosen.isdecimal() and all(str(account.pk) != chosen for account in rows):
+            rows += accounts.filter(pk=chosen)
+        return [(str(account.pk), str(account)) for account in rows]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        """As chosen."""
+        value = self.value() or ""
+        return queryset.filter(account_id=int(value)) if value.isdecimal() and len(value) < 19 else queryset
+
+
+def search(queryset: QuerySet[Message], term: str) -> QuerySet[Message]:
+    """Mail by what somebody knows of it: an address or Message-ID whole, else words of subject or recipient."""
+    term = term.strip()
+    if "\x00" in term or not term:
+        return queryset.none() if term else queryset
+    recipients = Recipient.objects.values("message_id")
+    if "@" in term:
+        forms = {term, term.lower()}
+        mine = recipients.filter(address__in=forms)
+        ids = {term, f"<{term.strip('<>')}>"}
+        return queryset.filter(Q(pk__in=mine) | Q(message_id__in=ids))
+    return queryset.filter(Q(subject__icontains=term) | Q(pk__in=recipients.filter(address__icontains=term)))

@@ -1,0 +1,102 @@
+"""The list of mail: recipients and reasons of the page's rows, loaded for all of them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Min, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.waiting import Waiting, explain
+from mailconfig.models import Message, Recipient
+
+from .durations import moment_text
+from .paging import CappedChangeList
+
+_FACTS = "_mailconfig_facts"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about a message beside its own row."""
+
+    first_recipient: str
+    recipients: int
+    waiting: Waiting | None
+    now: datetime
+
+
+def facts(messages: list[Message]) -> dict[int, Facts]:
+    """For each message by primary key."""
+    counts = {
+        row["message_id"]: row
+        for row in Recipient.objects.filter(message_id__in=[message.pk for message in messages])
+        .values("message_id")
+        .annotate(count=Count("pk"), first=Min("pk"))
+    }
+    firsts = [row["first"] for row in counts.values()]
+    addresses = dict(Recipient.objects.filter(pk__in=firsts).values_list("message_id", "address"))
+    reasons = explain(messages)
+    now = database_now()
+    return {
+        message.pk: Facts(
+            addresses.get(message.pk, ""),
+            counts.get(message.pk, {}).get("count", 0),
+            reasons.get(message.pk),
+            now,
+        )
+        for message in messages
+    }
+
+
+class MessageChangeList(CappedChangeList):
+    """Loads the facts of the page's rows. Of a large table it counts the newest part only."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The rows of the page with their facts."""
+        super().get_results(request)
+        rows: list[Message] = list(self.result_list)
+        found = facts(rows)
+        for row in rows:
+            setattr(row, _FACTS, found[row.pk])
+        self.result_list = rows  # type: ignore[assignment]
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        """Without bytes and secrets."""
+        return super().get_queryset(request, exclude_parameters).defer("body", "account__secret")
+
+
+def facts_of(message: Message) -> Facts:
+    """The message's facts: the list's, else asked for this one."""
+    known: Facts | None = getattr(message, _FACTS, None)
+    return known or facts([message])[message.pk]
+
+
+def recipients_html(known: Facts) -> SafeString:
+    """The first, and how many more."""
+    more = known.recipients - 1
+    if more < 1:
+        return format_html("{}", known.first_recipient)
+    text = ngettext("and %(count)s more", "and %(count)s more", more) % {"count": more}
+    return format_html('{} <span class="mc-note">{}</span>', known.first_recipient, text)
+
+
+def waiting_html(known: Facts) -> SafeString:
+    """Why it waits, and when it may go."""
+    waiting = known.waiting
+    if waiting is None:
+        return format_html("{}", "–")
+    if waiting.next_at is None:
+        return format_html("{}", waiting.text)
+    if waiting.next_at <= known.now:
+        when = _("next: now")
+    else:
+        when = _("next: %(time)s") % {"time": moment_text(waiting.next_at, known.now)}
+    return format_html('{} <span class="mc-note">{}</span>', waiting.text, when)

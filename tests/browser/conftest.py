@@ -1,0 +1,68 @@
+"""A browser, a page that is logged in, and a mail server that knows one login."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from tests.factories import PASSWORD, make_user
+from tests.servers.chaos import ChaosServer
+
+CHROMIUM = "/usr/bin/chromium"
+LOGIN = "bob@example.com"
+SECRET = "not-a-real-password-of-bob"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium of the Debian package."""
+    # Playwright runs an event loop in this thread, and Django would refuse to query beside it.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def live_server(django_db_setup: None) -> Iterator[LiveServer]:
+    """As pytest-django's, but started when the test database is there.
+
+    Before that the name of the database is that of one in memory, whose connection all threads would share.
+    """
+    server = LiveServer("localhost")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
+    """A page of Alice, who may do everything, at the admin's start. Errors of scripts fail the test."""
+    make_user("alice", is_staff=True, is_superuser=True)
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto("/admin/")
+    page.fill("#id_username", "alice")
+    page.fill("#id_password", PASSWORD)
+    page.click("input[type=submit]")
+    page.wait_for_selector("#user-tools")
+    yield page
+    # What the server is still answering would meet a database that was taken away.
+    page.wait_for_load_state("networkidle")
+    context.close()
+    assert not errors
+
+
+@pytest.fixture
+def server() -> Iterator[ChaosServer]:
+    """A mail server that takes LOGIN with SECRET, without encryption."""
+    with ChaosServer(credentials={LOGIN: SECRET}, auth_in_clear=True) as server:
+        yield server

@@ -1,0 +1,87 @@
+"""An admin who is no mail expert adds a mailbox, is told what is wrong, and sees a test mail arrive."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from mailconfig.models import Mailbox
+from tests.servers.chaos import ChaosServer
+
+from .conftest import LOGIN, SECRET
+from .pictures import take
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+def fill_in(page: Page, server: ChaosServer, password: str) -> None:
+    """The form of a new mailbox."""
+    page.goto("/admin/mailconfig/mailbox/add/")
+    page.fill("#id_name", "Bob's mailbox")
+    page.fill("#id_from_email", LOGIN)
+    page.fill("#id_host", "127.0.0.1")
+    page.select_option("#id_security", "none")
+    page.fill("#id_port", str(server.port))
+    page.fill("#id_username", LOGIN)
+    page.fill("#id_secret", password)
+
+
+def test_a_wrong_password_is_named_and_the_right_one_is_saved(page: Page, server: ChaosServer) -> None:
+    fill_in(page, server, "not-the-password")
+    take(page, "mailbox-add")
+    page.click("input[name=_save]")
+
+    expect(page.locator(".mc-result h2")).to_contain_text("failed at: login")
+    expect(page.locator(".field-secret .errorlist")).to_contain_text("Check the user name and the password")
+    expect(page.locator("#id_name")).to_have_value("Bob's mailbox")
+    expect(page.locator("#id_port")).to_have_value(str(server.port))
+    expect(page.locator("#id_secret")).to_have_value("")
+    take(page, "mailbox-wrong-password")
+    assert not Mailbox.objects.exists()
+
+    page.fill("#id_secret", SECRET)
+    page.click("input[name=_save]")
+
+    expect(page.locator(".messagelist")).to_contain_text("it works")
+    take(page, "mailbox-list")
+    assert Mailbox.objects.get().name == "Bob's mailbox"
+
+
+def test_a_test_mail_arrives_and_its_stages_are_shown(page: Page, server: ChaosServer) -> None:
+    fill_in(page, server, SECRET)
+    page.click("input[name=_continue]")
+    expect(page.locator(".messagelist")).to_contain_text("it works")
+
+    page.click("text=Send test mail")
+    expect(page.locator("#id_recipient")).to_have_value("alice@example.com")
+    take(page, "test-mail")
+    page.click("input[type=submit]")
+
+    expect(page.locator(".messagelist")).to_contain_text("accepted by the mail server")
+    expect(page.locator(".mc-result.mc-good")).to_contain_text("hand the mail over")
+    take(page, "mailbox-after-test-mail")
+    assert [message.recipients for message in server.messages] == [("alice@example.com",)]
+
+    page.click("button:has-text('Test connection')")
+    expect(page.locator(".mc-result.mc-good")).to_contain_text("The connection works.")
+
+
+def test_a_mail_service_fills_in_server_port_and_encryption(page: Page) -> None:
+    page.goto("/admin/mailconfig/mailbox/add/")
+    for service, host, port, security in (
+        ("rackspace", "secure.emailsrvr.com", "465", "tls"),
+        ("gmail", "smtp.gmail.com", "587", "starttls"),
+        ("exchange_online", "smtp.office365.com", "587", "starttls"),
+    ):
+        page.select_option("#id_preset", service)
+        expect(page.locator("#id_host")).to_have_value(host)
+        expect(page.locator("#id_port")).to_have_value(port)
+        expect(page.locator("#id_security")).to_have_value(security)
+    expect(page.locator(".mc-preset-note")).to_contain_text("30 mails a minute")
+    take(page, "mailbox-preset")
+
+    page.select_option("#id_security", "tls")
+    expect(page.locator("#id_port")).to_have_value("465")
+    page.fill("#id_port", "2465")
+    page.select_option("#id_security", "starttls")
+    expect(page.locator("#id_port")).to_have_value("2465")

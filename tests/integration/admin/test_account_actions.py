@@ -1,0 +1,152 @@
+"""The buttons of an account's page, and deleting accounts."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.models import User
+from django.test import Client
+
+from mailconfig.delivery.accounts import delete_account
+from mailconfig.exceptions import AccountInUse, NoAccount
+from mailconfig.models import Account, ConnectionCheck, Mailbox
+from tests.factories import make_mailbox, make_message
+from tests.servers.chaos import ChaosServer
+from tests.servers.faults import Reply
+
+from .conftest import permitted
+from .pages import LOGIN, admin_url
+
+
+def test_the_connection_is_tested_and_its_stages_are_shown(client: Client, server: ChaosServer) -> None:
+    server.credentials = None
+    mailbox = make_mailbox(server.port)
+
+    answer = client.post(admin_url("mailbox", "test", mailbox.pk), follow=True)
+
+    page = answer.content.decode()
+    assert "The connection works." in page
+    assert [stage["outcome"] for stage in answer.context["fresh_check"]["stages"]].count("ok") >= 3
+    assert "Recent checks" in client.get(admin_url("mailbox", "change", mailbox.pk)).content.decode()
+    assert (
+        "connection test: passed" in client.get(admin_url("mailbox", "history", mailbox.pk)).content.decode()
+    )
+
+
+def test_a_refused_sender_is_named_with_the_servers_words(client: Client, server: ChaosServer) -> None:
+    server.credentials = None
+    server.on("mail", Reply.of("553 5.7.1 <b>not yours</b>"))
+    mailbox = make_mailbox(server.port)
+
+    page = client.post(admin_url("mailbox", "test", mailbox.pk), follow=True).content.decode()
+
+    assert "failed at: sender" in page
+    assert "&lt;b&gt;not yours&lt;/b&gt;" in page
+    assert "Look at: from address" in page
+
+
+def test_a_test_mail_goes_to_the_address_that_was_asked_for(
+    client: Client, server: ChaosServer, alice: User
+) -> None:
+    server.credentials = None
+    mailbox = make_mailbox(server.port)
+    url = admin_url("mailbox", "test_mail", mailbox.pk)
+    assert f'value="{alice.email}"' in client.get(url).content.decode()
+    assert "errorlist" in client.post(url, {"recipient": "nobody"}).content.decode()
+
+    answer = client.post(url, {"recipient": "carol@example.net"}, follow=True)
+
+    assert "accepted by the mail server" in answer.content.decode()
+    assert [message.recipients for message in server.messages] == [("carol@example.net",)]
+
+
+def test_who_may_only_look_tests_nothing(server: ChaosServer, db: None) -> None:
+    mailbox = make_mailbox(server.port, username=LOGIN)
+    for dave in (permitted("dave", "view_mailbox"), permitted("erin", "view_mailbox", "test_account")):
+        page = dave.get(admin_url("mailbox", "change", mailbox.pk)).content.decode()
+        assert "/test/" not in page
+        assert 'type="password"' not in page
+        assert dave.post(admin_url("mailbox", "test", mailbox.pk)).status_code == 403
+        assert (
+            dave.post(admin_url("mailbox", "test_mail", mailbox.pk), {"recipient": "a@b.cd"}).status_code
+            == 403
+        )
+        assert dave.post(admin_url("mailbox", "change", mailbox.pk), {"name": "x"}).status_code == 403
+    assert server.sessions == 0
+
+
+def test_a_test_is_asked_for_by_post_with_the_token_of_the_page(client: Client, server: ChaosServer) -> None:
+    mailbox = make_mailbox(server.port)
+    assert client.get(admin_url("mailbox", "test", mailbox.pk)).status_code == 405
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = client.cookies
+    for page in ("test", "test_mail"):
+        assert strict.post(admin_url("mailbox", page, mailbox.pk), {"recipient": "a@b.cd"}).status_code == 403
+    assert (
+        strict.post(admin_url("mailbox", "add"), {"host": "127.0.0.1", "port": server.port}).status_code
+        == 403
+    )
+    assert server.sessions == 0
+    assert not ConnectionCheck.objects.exists()
+
+
+def test_too_many_tests_are_refused_with_words(client: Client, server: ChaosServer) -> None:
+    server.credentials = None
+    mailbox = make_mailbox(server.port)
+    pages = [
+        client.post(admin_url("mailbox", "test", mailbox.pk), follow=True).content.decode() for _ in range(11)
+    ]
+    assert "Too many checks" in pages[-1]
+
+
+def test_an_account_with_mail_that_waits_is_not_deleted_and_says_how_many(client: Client) -> None:
+    mailbox = make_mailbox(name="Busy")
+    for _ in range(3):
+        make_message(mailbox)
+    url = admin_url("mailbox", "delete", mailbox.pk)
+
+    assert "Busy: 3 mails wait" in client.get(url).content.decode()
+    client.post(url, {"post": "yes"})
+
+    assert Mailbox.objects.get().deleted_at is None
+
+
+def test_deleting_wipes_the_secret_and_keeps_the_row(client: Client, alice: User) -> None:
+    mailbox = make_mailbox(username=LOGIN)
+    assert (
+        "stored password is wiped" in client.get(admin_url("mailbox", "delete", mailbox.pk)).content.decode()
+    )
+
+    client.post(admin_url("mailbox", "delete", mailbox.pk), {"post": "yes"})
+
+    account = Account.objects.get()
+    assert account.deleted_at is not None
+    assert account.secret is None
+    assert not account.is_enabled
+    assert account.updated_by == alice
+
+
+def test_many_are_deleted_together_or_not_at_all(client: Client) -> None:
+    idle, busy = make_mailbox(username=LOGIN), make_mailbox(name="Busy")
+    message = make_message(busy)
+    data = {"action": "delete_selected", ACTION_CHECKBOX_NAME: [idle.pk, busy.pk]}
+
+    assert "Busy: 1 mails wait" in client.post(admin_url("mailbox"), data).content.decode()
+    client.post(admin_url("mailbox"), data | {"post": "yes"})
+    assert not Account.objects.exclude(deleted_at=None).exists()
+
+    message.delete()
+    client.post(admin_url("mailbox"), data | {"post": "yes"})
+    assert Account.objects.exclude(deleted_at=None).filter(secret=None).count() == 2
+
+
+def test_the_operation_refuses_what_is_in_use_or_gone(alice: User) -> None:
+    mailbox = make_mailbox()
+    message = make_message(mailbox)
+    with pytest.raises(AccountInUse) as caught:
+        delete_account(account_id=mailbox.pk, by=alice)
+    assert caught.value.waiting == 1
+    message.delete()
+    delete_account(account_id=mailbox.pk, by=alice)
+    with pytest.raises(NoAccount):
+        delete_account(account_id=mailbox.pk, by=alice)
