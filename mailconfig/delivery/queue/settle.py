@@ -203,17 +203,22 @@ def _put_back(message_id: int | None, *, now: datetime, hold: bool, max_retries:
     if message_id is None:
         return
     message = Message.objects.filter(pk=message_id, state__in=sources("reap"))
-    attempts = message.values_list("attempts", flat=True).first()
-    if attempts is None:
+    found = message.values_list("attempts", "is_test").first()
+    if found is None:
         return
-    state = MessageState.HELD if hold or attempts + 1 > max_retries else MessageState.QUEUED
-    message.update(
-        state=state,
-        attempts=F("attempts") + 1,
-        handed_over_at=None,
-        not_before=now,
-        wait_reason=WaitReason.UNKNOWN_OUTCOME if state == MessageState.HELD else "",
-    )
+    attempts, is_test = found
+    values: dict[str, object] = {"attempts": F("attempts") + 1, "handed_over_at": None}
+    if is_test:
+        # Whoever asked for it has long gone; a test mail goes out at once or not at all.
+        state = MessageState.FAILED
+        values |= final_values(state, now) | {"error_code": WaitReason.UNKNOWN_OUTCOME}
+    elif hold or attempts + 1 > max_retries:
+        state = MessageState.HELD
+        values |= {"wait_reason": WaitReason.UNKNOWN_OUTCOME}
+    else:
+        state = MessageState.QUEUED
+        values |= {"wait_reason": "", "not_before": now}
+    message.update(state=state, **values)
     told(message_id, state)
 
 

@@ -82,6 +82,14 @@ def test_a_hand_over_whose_drain_is_gone_is_given_up(settings: Any, policy: str,
     assert (message.state, message.attempts, attempt.outcome) == (state, 1, "unknown")
 
 
+def test_a_test_mail_whose_end_nobody_knows_is_not_sent_again() -> None:
+    message = make_message(make_account(), is_test=True)
+    hand_over(message, seconds_ago=661)
+    assert delivery.sweep().reaped == 1
+    message.refresh_from_db()
+    assert (message.state, message.error_code) == ("failed", "unknown_outcome")
+
+
 def test_a_hand_over_is_not_given_up_before_a_reply_could_have_come() -> None:
     message = make_message(make_account())
     hand_over(message, seconds_ago=600)
