@@ -12,13 +12,13 @@ from django.db.models.functions import Now
 from mailconfig import crash, signals
 from mailconfig.models import Lane, Message, Purpose
 
-# What the ORM says below, which takes four times as long to say it; every mail comes by here.
-_WAKE = f"""
+WAKE = f"""
     UPDATE {Lane._meta.db_table} SET due_at = statement_timestamp(), rung_at = statement_timestamp()
     WHERE account_id = %s AND purpose = '{Purpose.SEND.value}'
         AND (due_at IS NULL OR due_at > statement_timestamp())
         AND (wait_reason = '' OR wait_until <= statement_timestamp())
 """  # noqa: S608 - names only
+"""What the ORM says below, but that takes four times as long to say it, and every mail comes by here."""
 
 
 def wake_lane(account_id: int, *, at: datetime | None = None) -> bool:
@@ -31,7 +31,7 @@ def wake_lane(account_id: int, *, at: datetime | None = None) -> bool:
     """
     if at is None and connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(_WAKE, [account_id])
+            cursor.execute(WAKE, [account_id])
             changed = cursor.rowcount
     else:
         lanes = Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND)
@@ -42,8 +42,13 @@ def wake_lane(account_id: int, *, at: datetime | None = None) -> bool:
         changed = lanes.filter(Q(due_at=None) | Q(due_at__gt=Now())).update(due_at=Now(), rung_at=Now())
     if not changed:
         return False
-    signals.message_queued.send_robust(sender=Message, account_id=account_id)
+    ring(account_id)
     return True
+
+
+def ring(account_id: int) -> None:
+    """Call a worker for a lane that became due."""
+    signals.message_queued.send_robust(sender=Message, account_id=account_id)
 
 
 def ring_on_commit(accounts: Iterable[tuple[int, datetime | None]]) -> None:

@@ -11,15 +11,16 @@ from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from mailconfig import crash
 from mailconfig.conf import get_settings
 from mailconfig.exceptions import InvalidMessage, NoAccount
 from mailconfig.models import Account, Message, Priority
 
 from . import bodies
 from .compose import Rendered, compose
-from .doorbell import ring_on_commit, wake_lane
+from .doorbell import WAKE, ring, ring_on_commit, wake_lane
 from .header_lines import CONTROLS
-from .insertion import insert_many, insert_one
+from .insertion import can_commit_at_once, insert_and_commit, insert_many, insert_one
 
 __all__ = ["enqueue", "enqueue_for", "enqueue_many", "find_account", "wake_lane"]
 
@@ -53,15 +54,19 @@ def enqueue(
     sender = find_account(account)
     key = _checked_key(idempotency_key)
     rendered = _composed(message, sender)
-    new = _new_message(rendered, sender, priority, _later(not_before), is_test=is_test)
+    later = _later(not_before)
+    new = _new_message(rendered, sender, priority, later, is_test=is_test)
     if key is not None:
         new.idempotency_key, new.content_digest = key, rendered.digest()
     with _stored_bytes([(new, rendered)]):
+        if key is None and later is None and can_commit_at_once():
+            _insert_and_wake(new, rendered.recipients)
+            return new
         written = _insert_one(new, rendered.recipients)
         if written is not new:
             bodies.delete(new.stored_as)
     if written is new:
-        ring_on_commit([(sender.pk, _later(not_before))])
+        ring_on_commit([(sender.pk, later)])
     return written
 
 
@@ -184,6 +189,21 @@ def _stored_bytes(rows: Sequence[tuple[Message, Rendered]]) -> Iterator[None]:
         for message, _rendered in rows:
             bodies.delete(message.stored_as)
         raise
+
+
+def _insert_and_wake(new: Message, recipients: tuple[str, ...]) -> None:
+    """What an enqueue outside any transaction does, in one trip: write, commit, make the lane due, and ring.
+
+    Raises:
+        NoAccount: the account was deleted.
+    """
+    written, changed = insert_and_commit(new, recipients, then=WAKE % new.account_id)
+    if not written:
+        msg = "the account was deleted"
+        raise NoAccount(msg)
+    crash.point("before_doorbell")
+    if changed:
+        ring(new.account_id)
 
 
 def _insert_one(new: Message, recipients: tuple[str, ...]) -> Message:

@@ -6,10 +6,10 @@ On PostgreSQL one mail is one data-modifying statement, and many are copied in; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Field, Model
 from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
@@ -55,6 +55,50 @@ def insert_one(message: Message, recipients: tuple[str, ...]) -> bool:
         return False
     _complete(message, *row)
     return True
+
+
+def can_commit_at_once() -> bool:
+    """Whether :func:`insert_and_commit` may be used: on PostgreSQL, and outside any transaction."""
+    return (
+        _has_statements()
+        and not connection.in_atomic_block
+        and connection.get_autocommit()
+        and not connection.settings_dict["OPTIONS"].get("server_side_binding")
+    )
+
+
+def insert_and_commit(message: Message, recipients: tuple[str, ...], *, then: str) -> tuple[bool, bool]:
+    """Write a message, commit, and run one statement more, in a single trip to the server.
+
+    Args:
+        then: an UPDATE in a transaction of its own; should it fail, the message is there all the same.
+
+    Returns:
+        Whether the message was written (as for :func:`insert_one`), and whether ``then`` changed a row.
+    """
+    values = [getattr(message, name) for name in _GIVEN]
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(
+                f"BEGIN; {_statement(len(recipients), has_key=False)}; COMMIT; {then}",
+                [*values, _time_or_none(message), message.account_id, *recipients],
+            )
+        except DatabaseError:
+            connection.connection.rollback()  # of what was begun above; nothing if that was committed
+            found = Message.objects.filter(uuid=message.uuid).values_list("pk", "not_before", "created_at")
+            row, changed = found.first(), False
+            if row is None:
+                raise
+        else:
+            cursor.nextset()
+            row = cursor.fetchone()
+            cursor.nextset()
+            cursor.nextset()
+            changed = cursor.rowcount > 0
+    if row is None:
+        return False, False
+    _complete(message, *row)
+    return True, changed
 
 
 def insert_many(batch: Sequence[NewMessage]) -> bool:
@@ -109,7 +153,7 @@ def _has_statements() -> bool:
     return bool(is_psycopg3)
 
 
-@cache
+@lru_cache(maxsize=32)
 def _statement(recipients: int, has_key: bool) -> str:
     """Message and recipients in one; the recipients' numbers are given after they were sorted by their place."""
     same, same_recipient = (
@@ -154,7 +198,7 @@ def _type(field: Field[Any, Any]) -> str:
 def _constants(model: type[Model], given: set[str]) -> dict[str, Any]:
     """Column and value of what a new row has by default, unless it is given or the database's to fill in."""
     return {
-        field.column: field.get_db_prep_save(field.get_default(), connection)
+        str(field.column): field.get_db_prep_save(field.get_default(), connection)
         for field in model._meta.concrete_fields
         if field.attname not in given and not field.primary_key
     }
