@@ -130,8 +130,8 @@ def find_account(account: Account | int | None = None) -> Account:
         NoAccount: there is none, or it was deleted.
     """
     if isinstance(account, Account):
-        if account.pk is None or account.deleted_at is not None:
-            msg = "the account is not stored" if account.pk is None else "the account was deleted"
+        if account._state.adding or account.deleted_at is not None:
+            msg = "the account is not stored" if account._state.adding else "the account was deleted"
             raise NoAccount(msg)
         return account
     accounts = Account.objects.kept().defer("secret")

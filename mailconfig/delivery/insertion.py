@@ -218,7 +218,8 @@ def _literal(value: Any) -> str:
 
 
 def _time_or_none(message: Message) -> Any:
-    return None if isinstance(message.not_before, DatabaseDefault) else message.not_before
+    value: Any = message.not_before
+    return None if isinstance(value, DatabaseDefault) else value
 
 
 def _complete(message: Message, pk: int, not_before: Any, created_at: Any) -> None:
@@ -249,6 +250,7 @@ def _insert_by_orm(batch: Sequence[NewMessage]) -> bool:
         )
     now = timezone.now()
     for message, _addresses in batch:
-        created_at = now if isinstance(message.created_at, DatabaseDefault) else message.created_at
+        created_at: Any = message.created_at
+        created_at = now if isinstance(created_at, DatabaseDefault) else created_at
         _complete(message, message.pk, _time_or_none(message) or created_at, created_at)
     return True

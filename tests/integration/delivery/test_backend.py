@@ -1,7 +1,6 @@
 """A host project sends as it always did, and its mail is queued."""
 
 import uuid
-from collections.abc import Iterator
 
 import django
 import pytest
@@ -30,10 +29,9 @@ def accounts() -> dict[str, Account]:
 
 
 @pytest.fixture(autouse=True)
-def ours(settings: object) -> Iterator[None]:
+def ours(settings: object) -> None:
     settings.EMAIL_BACKEND = "mailconfig.backend.EmailBackend"  # type: ignore[attr-defined]
     settings.ADMINS = ["boss@example.org"] if django.VERSION >= (6,) else [("Boss", "boss@example.org")]  # type: ignore[attr-defined]
-    return
 
 
 def test_whatever_django_sends_is_queued(accounts: dict[str, Account]) -> None:

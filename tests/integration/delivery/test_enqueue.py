@@ -287,7 +287,7 @@ def test_a_stream_closes_its_file_however_it_ends(account: Account, storage: Pat
     queued = enqueue(mail(body="line\n" * 60_000), account=account)
     stream = bodies.open_chunks(queued.stored_as)
     next(stream)
-    stream.close()
+    stream.close()  # type: ignore[attr-defined]
     assert list(stream) == []
     bodies.open_chunks(queued.stored_as)  # dropped: warnings are errors here
     (storage / queued.stored_as).write_bytes(b"cut")
