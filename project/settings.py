@@ -104,7 +104,9 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or os.environ.get("REDIS_URL") or "filesystem://"
+CELERY_BROKER_URL = (
+    os.environ.get("CELERY_BROKER_URL") or os.environ.get("REDIS_URL") or "filesystem://localhost"
+)
 if CELERY_BROKER_URL.startswith("filesystem:"):
     _tasks = str(make(RUN / "broker" / "tasks"))
     CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -135,5 +137,9 @@ LOGGING = {
     },
     "root": {"handlers": ["file", "console"], "level": "INFO"},
     # Django's own handlers would say everything twice, and mail the administrators.
-    "loggers": {"django": {"handlers": [], "level": "INFO", "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        # The demo's mail server tells every line of every session, and warns of logins without TLS.
+        "mail.log": {"level": "ERROR"},
+    },
 }

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib import messages
-from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.decorators import user_passes_test
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from mailconfig import delivery
 from mailconfig.delivery.limits import WindowUsage
+from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, Lane, Message, MessageState, Purpose
 
 from .demo.mails import write_mails
@@ -34,26 +37,36 @@ class Row:
     until: datetime | None
 
 
+def _may_see_all(user: AbstractBaseUser | AnonymousUser) -> bool:
+    return getattr(user, "is_superuser", False) and user.is_active
+
+
 @require_safe
 @never_cache
 def home(request: HttpRequest) -> HttpResponse:
     """Links for everybody; how the accounts stand for those who may see it."""
-    if not (request.user.is_active and request.user.is_staff):
+    if not _may_see_all(request.user):
         return render(request, "project/home.html")
     return render(request, "project/home.html", {"rows": _rows(), "form": QueueForm()})
 
 
-@require_POST
-@staff_member_required
+@user_passes_test(_may_see_all)
 def queue(request: HttpRequest) -> HttpResponse:
     """Queue some mails and go back."""
+    if request.method != "POST":
+        # Where a login in between leads to.
+        return redirect("home")
     form = QueueForm(request.POST)
     if not form.is_valid():
         return render(request, "project/home.html", {"rows": _rows(), "form": form}, status=422)
-    account = form.cleaned_data["account"]
-    written = delivery.enqueue_many(write_mails(account, form.cleaned_data["count"]), account=account)
-    messages.success(request, f"{len(written)} mails were queued for {account}.")
-    return HttpResponseRedirect("/")
+    account, count = form.cleaned_data["account"], form.cleaned_data["count"]
+    try:
+        delivery.enqueue_many(write_mails(account, count), account=account)
+    except DeliveryError as error:
+        messages.error(request, f"Nothing was queued: {error}.")
+    else:
+        messages.success(request, f"Queued for {account}: {count}.")
+    return redirect("home")
 
 
 def _rows() -> list[Row]:

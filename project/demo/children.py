@@ -142,7 +142,7 @@ class Children:
         self._say = say
         worker = ["worker", "--pool=threads", "--concurrency=4", "--loglevel=INFO"]
         worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        beat = ["beat", "--loglevel=INFO", f"--pidfile={RUN / 'beat.pid'}"]
+        beat = ["beat", "--loglevel=INFO", "--pidfile="]
         self.all = [
             Child("worker", worker, ready=" ready.", say=say),
             Child("beat", beat, ready="beat: Starting...", say=say),

@@ -13,7 +13,7 @@ from mailconfig import delivery
 from mailconfig.models import Mailbox, Message, Tenant
 from mailconfig.values import Authentication, Secret, Security
 
-from .mails import recipient, subject, text, write_mails
+from .mails import recipient, sender, subject, text, write_mails
 
 ADMIN = "admin"
 TENANT = "acme"
@@ -92,7 +92,7 @@ def queue_by_send_mail(mailbox: Mailbox, count: int) -> list[Message]:
     """Queue mail the way a project does that knows nothing of mailconfig: the From address finds the account."""
     newest = _newest_id(mailbox)
     for number in range(1, count + 1):
-        send_mail(subject(str(mailbox), number), text(number), mailbox.sender, [recipient(number)])
+        send_mail(subject(str(mailbox), number), text(number), sender(mailbox), [recipient(number)])
     return list(mailbox.messages.filter(pk__gt=newest).order_by("pk").defer("body"))
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from email.utils import formataddr
 
 from django.core.mail import EmailMessage
 
 from mailconfig.models import Account
 
 PEOPLE = ("anna", "bjoern", "chiara", "dmitri", "elif", "fatou", "goran", "hana")
+
+
+def sender(account: Account) -> str:
+    """Its name and address."""
+    return formataddr((account.from_name, account.sender))
 
 
 def subject(name: str, number: int) -> str:
@@ -33,5 +39,5 @@ def write_mails(account: Account, count: int) -> Iterator[EmailMessage]:
     """So many mails from an account's address, numbered from 1."""
     for number in range(1, count + 1):
         yield EmailMessage(
-            subject(str(account), number), text(number), from_email=account.sender, to=[recipient(number)]
+            subject(str(account), number), text(number), from_email=sender(account), to=[recipient(number)]
         )

@@ -41,6 +41,8 @@ from project.inbox.store import inbox
 WEB_PORT = 8000
 SMTP_PORT = 1025
 START_SECONDS = 60.0
+STARTED = "DEMO_STARTED_AS"
+"""Environment variable: the process that was begun again in a folder of its own. Its number stays over ``exec``."""
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -65,7 +67,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, json: bool, keep: bool, **options: Any) -> None:
         """Run until a person ends it, or with ``once`` until the job is done."""
-        if not os.environ.get("DEMO_RUN"):
+        if os.environ.get(STARTED) != str(os.getpid()):
             self._start_in_folder(keep=keep)
         self._json = json
         for number in ENDINGS:
@@ -91,7 +93,7 @@ class Command(BaseCommand):
             folder = open_run(keep=keep)
         except FolderInUse as error:
             raise CommandError(str(error)) from error
-        os.environ["DEMO_RUN"] = str(folder)
+        os.environ |= {"DEMO_RUN": str(folder), STARTED: str(os.getpid())}
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the command line as it was
 
@@ -163,6 +165,7 @@ class Command(BaseCommand):
   Mail server    {login.host}, port {login.port}, no encryption
                  user {login.username}, password {login.password}
   Logs and data  {RUN}
+                 DEMO_RUN={RUN} {sys.executable} manage.py mailconfig_status
 """
         )
 

@@ -1,0 +1,267 @@
+"""`manage.py demo`: what a person and a script are promised."""
+
+import http.client
+import json
+import os
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 120
+END_SECONDS = 30
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the web server said."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    def cookie(self, name: str) -> str:
+        """The value of a cookie that it set."""
+        jar = SimpleCookie("; ".join(self.headers.get_all("Set-Cookie") or []))
+        return jar[name].value
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo that is up."""
+
+    process: subprocess.Popen[str]
+    said: dict[str, Any]
+
+    def children(self) -> list[int]:
+        """The processes it started."""
+        pid = self.process.pid
+        found = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+        )
+        return [int(line) for line in found.stdout.split()]
+
+    def get(self, path: str, *, host: str = "", cookie: str = "") -> Answer:
+        """The answer to a GET."""
+        return self.request("GET", path, {"Host": host} if host else {}, cookie=cookie)
+
+    def request(
+        self, method: str, path: str, headers: dict[str, str], body: str = "", *, cookie: str = ""
+    ) -> Answer:
+        """The answer to any request, on a connection of its own."""
+        address = urlsplit(self.said["url"])
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+        try:
+            connection.request(method, path, body or None, headers | ({"Cookie": cookie} if cookie else {}))
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def inbox(self) -> list[dict[str, Any]]:
+        """What the mail server received."""
+        mails: list[dict[str, Any]] = json.loads(self.get(urlsplit(self.said["inbox"]).path).body)
+        return mails
+
+    def smtp(self) -> smtplib.SMTP:
+        """A session with its mail server."""
+        return smtplib.SMTP(self.said["smtp"]["host"], self.said["smtp"]["port"], timeout=30)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """That of somebody who just cloned the project."""
+    ours = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "DEMO_RUN"}
+    return {name: value for name, value in os.environ.items() if name not in ours} | {"DEMO_DIR": str(folder)}
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[Demo]:
+    """`demo --json` until it is up, and what it said."""
+    with (
+        (folder.parent / "errors").open("w+") as errors,
+        subprocess.Popen(
+            [sys.executable, "manage.py", "demo", "--json", *arguments],
+            cwd=ROOT,
+            env=environment(folder),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            errors.seek(0)
+            assert line, errors.read()
+            yield Demo(process, json.loads(line))
+        finally:
+            if process.poll() is None:
+                process.terminate()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with running(tmp_path_factory.mktemp("demo") / "var") as started:
+        yield started
+
+
+def wait_until(is_so: Callable[[], bool]) -> bool:
+    """Whether it comes true in time."""
+    until = time.monotonic() + END_SECONDS
+    while not is_so():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process that is no child of ours runs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def accepts(url: str) -> bool:
+    """Whether somebody listens there."""
+    address = urlsplit(url)
+    with socket.socket() as client:
+        return client.connect_ex((address.hostname, address.port)) == 0
+
+
+def test_the_line_for_scripts_holds_what_they_need(demo: Demo) -> None:
+    said = demo.said
+
+    assert set(said) == {"url", "admin", "token", "tenant", "email_service", "smtp", "inbox"}
+    assert set(said["admin"]) == {"username", "password"}
+    assert set(said["smtp"]) == {"host", "port", "username", "password"}
+    assert len(said["smtp"]["password"]) >= 16
+    assert not said["url"].endswith("/")
+    assert said["inbox"].startswith(f"{said['url']}/")
+    assert not said["inbox"].endswith("/")
+
+
+def test_it_answers_to_the_name_of_the_tenant_and_to_no_other(demo: Demo) -> None:
+    port = urlsplit(demo.said["url"]).port
+
+    assert demo.get("/", host=f"{demo.said['tenant']}.localhost:{port}").status == 200
+    assert demo.get("/", host=f"localhost:{port}").status == 200
+    assert demo.get("/", host="elsewhere.example").status == 400
+
+
+def test_the_printed_password_opens_the_admin(demo: Demo) -> None:
+    token = demo.get("/admin/login/").cookie("csrftoken")
+    login = demo.said["admin"] | {"csrfmiddlewaretoken": token, "next": "/admin/"}
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = demo.request("POST", "/admin/login/", headers, urlencode(login), cookie=f"csrftoken={token}")
+
+    assert (answer.status, answer.headers["Location"]) == (302, "/admin/")
+    page = demo.get("/", cookie=f"sessionid={answer.cookie('sessionid')}")
+    assert b"Acme support" in page.body
+
+
+def test_strangers_see_no_account(demo: Demo) -> None:
+    page = demo.get("/").body
+
+    assert b"Log in" in page
+    assert b"acme.example" not in page
+
+
+def test_a_mail_is_in_the_inbox_as_soon_as_it_is_accepted(demo: Demo) -> None:
+    with demo.smtp() as client:
+        client.login(demo.said["smtp"]["username"], demo.said["smtp"]["password"])
+        client.sendmail(
+            "me@example.com",
+            ["anna@example.net", "ben@example.net"],
+            "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nX-Number: 7\r\n\r\nHello\r\n",
+        )
+        (mail,) = (mail for mail in demo.inbox() if mail["mail_from"] == "me@example.com")
+
+    assert set(mail) == {"received_at", "mail_from", "recipients", "headers", "text"}
+    assert mail["recipients"] == ["anna@example.net", "ben@example.net"]
+    assert mail["headers"] == {"Subject": "Grüße", "X-Number": "7"}
+    assert mail["text"].strip() == "Hello"
+    assert "Grüße" in demo.get("/inbox").body.decode()
+
+
+def test_the_mail_server_takes_nothing_without_the_password(demo: Demo) -> None:
+    with demo.smtp() as client:
+        client.ehlo()
+        assert client.mail("me@example.com")[0] == 530
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            client.login(demo.said["smtp"]["username"], "not-the-password")
+        assert client.mail("me@example.com")[0] == 530
+
+
+def test_the_mail_in_the_queues_leaves(demo: Demo) -> None:
+    senders = {"support@acme.example", "news@acme.example"}
+
+    assert wait_until(lambda: senders <= {mail["mail_from"] for mail in demo.inbox()})
+
+
+def test_a_worker_that_is_killed_comes_back(demo: Demo) -> None:
+    before = demo.children()
+    assert len(before) == 2
+    os.kill(before[0], signal.SIGKILL)
+
+    assert wait_until(lambda: len(set(demo.children()) - set(before)) == 1)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_of_a_demo_beside_another_one(
+    ending: signal.Signals, demo: Demo, tmp_path: Path
+) -> None:
+    with running(tmp_path / "var") as other:
+        assert other.said["url"] != demo.said["url"]
+        assert other.said["smtp"]["password"] != demo.said["smtp"]["password"]
+        children = other.children()
+        assert len(children) == 2
+        other.process.send_signal(ending)
+        code = other.process.wait(END_SECONDS)
+
+    assert code == (-signal.SIGKILL if ending == signal.SIGKILL else 0)
+    assert wait_until(lambda: not any(is_alive(pid) for pid in children))
+    assert not accepts(other.said["url"])
+    assert list((tmp_path / "var").glob("run-*")) == [] or ending == signal.SIGKILL
+    assert accepts(demo.said["url"])
+
+
+def test_the_whole_job_is_done_without_a_person(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    abandoned = var / "run-abandoned"
+    abandoned.mkdir(parents=True)
+    (abandoned / "lock").touch()
+    done = subprocess.run(
+        [sys.executable, "manage.py", "demo", "--once"],
+        cwd=ROOT,
+        env=environment(var),
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split() for line in done.stdout.splitlines() if line.endswith(" ok")]
+    assert [(row[0], row[5], row[6]) for row in rows] == [
+        ("support@acme.example", "12", "12"),
+        ("news@acme.example", "8", "8"),
+    ]
+    assert "Traceback" not in done.stderr
+    assert list(var.glob("run-*")) == []
