@@ -133,7 +133,11 @@ class AccountActions(AccountModelAdmin):
 def as_shown(check: ConnectionCheck) -> dict[str, Any]:
     """A check for staff, with its stages in words."""
     view: dict[str, Any] = {**staff_view(check)}
-    view["stages"] = [{**stage, "name": stage_name(stage["stage"])} for stage in view["stages"]]
+    reached = [stage["outcome"] != "skipped" for stage in view["stages"]]
+    view["stages"] = [
+        {**stage, "name": stage_name(stage["stage"]), "is_passed_over": any(reached[place:])}
+        for place, stage in enumerate(view["stages"])
+    ]
     uuid: UUID = check.uuid
     return {
         **view,

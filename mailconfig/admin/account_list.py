@@ -64,7 +64,7 @@ class AccountChangeList(ChangeList):
         found = standings(rows, database_now())
         for row in rows:
             setattr(row, _STANDING, found[row.pk])
-        self.result_list = rows  # type: ignore[assignment]
+        self.result_list = rows
 
 
 def standing_of(account: Account) -> Standing:
@@ -128,6 +128,12 @@ class AccountColumns:
         if account.from_email in {"", name}:
             return name
         return format_html('{} <span class="mc-note">{}</span>', name, account.from_email)
+
+    @admin.display(description=gettext_lazy("owner, tenant"), ordering="owner")
+    def whose(self, account: Account) -> SafeString:
+        """Whom it belongs to."""
+        tenant = format_html('<span class="mc-note">{}</span>', account.tenant) if account.tenant else ""
+        return format_html("{}{}", account.owner or "–", tenant)
 
     @admin.display(description=gettext_lazy("health"))
     def health(self, account: Account) -> SafeString:

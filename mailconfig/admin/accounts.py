@@ -30,9 +30,9 @@ from .typed import user_of
 
 UNTESTED = "_save_untested"
 
-IDENTITY = ("name", ("from_email", "from_name"), "is_enabled", "is_default", "owner", "tenant")
+IDENTITY = ("name", "from_email", "from_name", "is_enabled", "is_default", "owner", "tenant")
 ADDRESSES = (("reply_to_email", "reply_to_name"), "envelope_from")
-CONNECTION = (
+CONNECTION: tuple[str, ...] = (
     "preset",
     "host",
     "port",
@@ -43,7 +43,15 @@ CONNECTION = (
     "clear_secret",
     "seen_revision",
 )
-SEEN_CONNECTION = ("preset", "host", "port", "security", "authentication", "username", "password")
+SEEN_CONNECTION: tuple[str, ...] = (
+    "preset",
+    "host",
+    "port",
+    "security",
+    "authentication",
+    "username",
+    "password",
+)
 LIMITS = (
     ("limit_count", "limit_period"),
     "limit_per_day",
@@ -57,8 +65,8 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
     """What all kinds share. Saving connects first; deleting leaves the row and wipes the secret."""
 
     form = AccountForm
-    list_display = ("label", "health", "quota", "queue", "owner", "tenant", "is_enabled")
-    list_filter: Any = (HealthFilter, "is_enabled", ("tenant", admin.RelatedOnlyFieldListFilter))
+    list_display = ("label", "health", "quota", "queue", "whose", "is_enabled")
+    list_filter: ClassVar[Any] = (HealthFilter, "is_enabled", ("tenant", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("owner", "tenant")
     search_fields = ("name", "from_email", "username", "host")
     search_help_text = gettext_lazy("Name, from address, user name or server")
@@ -133,15 +141,12 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
     def history(self, account: Account) -> str:
         """Who made it and who changed it last."""
         values = {
-            "created": account.created_at,
+            "created": date_text(account.created_at),
             "creator": account.created_by or _("somebody"),
-            "changed": account.updated_at,
+            "changed": date_text(account.updated_at),
             "changer": account.updated_by or _("somebody"),
         }
-        text = _("%(changed)s by %(changer)s; added %(created)s by %(creator)s")
-        for name in ("created", "changed"):
-            values[name] = date_text(values[name])
-        return text % values
+        return _("%(changed)s by %(changer)s; added %(created)s by %(creator)s") % values
 
     @admin.display(description=gettext_lazy("Password"))
     def password(self, account: Account) -> str:

@@ -7,22 +7,16 @@ from datetime import datetime
 from django.utils import formats, timezone
 from django.utils.translation import ngettext
 
-_STEPS = (
-    (86400, lambda n: ngettext("%(n)s day", "%(n)s days", n)),
-    (3600, lambda n: ngettext("%(n)s hour", "%(n)s hours", n)),
-    (60, lambda n: ngettext("%(n)s minute", "%(n)s minutes", n)),
-    (1, lambda n: ngettext("%(n)s second", "%(n)s seconds", n)),
-)
 
-
-def span_text(seconds: float) -> str:
-    """A span in its largest fitting unit, rounded up: "20 seconds", "3 minutes"."""
-    whole = max(1, round(seconds))
-    for size, words in _STEPS:
-        if whole >= size * 2 or size == 1 or whole == size:
-            count = -(-whole // size)
-            return words(count) % {"n": count}
-    return ""
+def span_text(seconds: int) -> str:
+    """A span in the largest unit that fits without a rest: "20 seconds", "90 seconds", "2 minutes"."""
+    if seconds % 86400 == 0:
+        return ngettext("%(n)s day", "%(n)s days", seconds // 86400) % {"n": seconds // 86400}
+    if seconds % 3600 == 0:
+        return ngettext("%(n)s hour", "%(n)s hours", seconds // 3600) % {"n": seconds // 3600}
+    if seconds % 60 == 0:
+        return ngettext("%(n)s minute", "%(n)s minutes", seconds // 60) % {"n": seconds // 60}
+    return ngettext("%(n)s second", "%(n)s seconds", seconds) % {"n": seconds}
 
 
 def moment_text(moment: datetime, now: datetime) -> str:

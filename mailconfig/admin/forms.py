@@ -138,7 +138,7 @@ class AccountForm(AccountModelForm):
 
     def _get_validation_exclusions(self) -> set[str]:
         """Constraints speak of columns that are in no form; they hold all the same."""
-        excluded: set[str] = super()._get_validation_exclusions()
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
         return excluded - {"kind", "scope", "deleted_at", "tenant", "owner", "is_default"}
 
     def _update_errors(self, errors: ValidationError) -> None:

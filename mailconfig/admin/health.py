@@ -69,11 +69,11 @@ class HealthFilter(admin.SimpleListFilter):
     title = gettext_lazy("health")
     parameter_name = "health"
 
-    def lookups(self, request: HttpRequest, model_admin: AccountModelAdmin) -> list[tuple[str, str]]:  # type: ignore[override]
+    def lookups(self, request: HttpRequest, model_admin: AccountModelAdmin) -> list[tuple[str, str]]:
         """All the words there are."""
         return [(state.value, str(state.label)) for state in HealthState]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:  # type: ignore[override]
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
         """Those that are as chosen; as :func:`health_of` judges."""
         value = self.value()
         if value not in HealthState.values:

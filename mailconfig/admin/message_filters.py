@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 WAITING = "waiting"
 LISTED_ACCOUNTS = 50
+OWN_REASONS = (
+    WaitReason.DISABLED,
+    WaitReason.SCHEDULED,
+    WaitReason.RETRY,
+    WaitReason.UNKNOWN_OUTCOME,
+    WaitReason.INTERNAL_ERROR,
+)
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -55,8 +62,10 @@ class ReasonFilter(admin.SimpleListFilter):
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: MessageModelAdmin) -> list[tuple[str, str]]:
-        """All reasons there are."""
-        return [(str(value), str(label)) for value, label in WaitReason.choices]
+        """What holds an account back now, what mail has as a reason of its own, and the chosen one."""
+        lanes = Lane.objects.filter(purpose=Purpose.SEND).exclude(wait_reason="").order_by()
+        there = {*OWN_REASONS, *lanes.values_list("wait_reason", flat=True).distinct(), self.value()}
+        return [(str(value), str(label)) for value, label in WaitReason.choices if value in there]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
         """As :func:`mailconfig.delivery.waiting.explain` finds it."""

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.waiting import Waiting, explain
-from mailconfig.models import Message, Recipient
+from mailconfig.models import Message, MessageState, Recipient, WaitReason
 
 from .durations import moment_text
 from .paging import CappedChangeList
@@ -30,26 +30,27 @@ class Facts:
     first_recipient: str
     recipients: int
     waiting: Waiting | None
+    is_held: bool
     now: datetime
 
 
 def facts(messages: list[Message]) -> dict[int, Facts]:
     """For each message by primary key."""
-    counts = {
-        row["message_id"]: row
-        for row in Recipient.objects.filter(message_id__in=[message.pk for message in messages])
-        .values("message_id")
-        .annotate(count=Count("pk"), first=Min("pk"))
-    }
-    firsts = [row["first"] for row in counts.values()]
+    grouped = Recipient.objects.filter(message_id__in=[message.pk for message in messages]).values_list(
+        "message_id"
+    )
+    rows = list(grouped.annotate(Count("pk"), Min("pk")))
+    counts = {message_id: count for message_id, count, _first in rows}
+    firsts = [first for _message_id, _count, first in rows]
     addresses = dict(Recipient.objects.filter(pk__in=firsts).values_list("message_id", "address"))
     reasons = explain(messages)
     now = database_now()
     return {
         message.pk: Facts(
             addresses.get(message.pk, ""),
-            counts.get(message.pk, {}).get("count", 0),
+            counts.get(message.pk, 0),
             reasons.get(message.pk),
+            message.state == MessageState.HELD,
             now,
         )
         for message in messages
@@ -66,7 +67,7 @@ class MessageChangeList(CappedChangeList):
         found = facts(rows)
         for row in rows:
             setattr(row, _FACTS, found[row.pk])
-        self.result_list = rows  # type: ignore[assignment]
+        self.result_list = rows
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """Without bytes and secrets."""
@@ -93,6 +94,8 @@ def waiting_html(known: Facts) -> SafeString:
     waiting = known.waiting
     if waiting is None:
         return format_html("{}", "–")
+    if known.is_held and waiting.reason == WaitReason.BUSY:
+        return format_html("{}", _("Held until somebody releases it."))
     if waiting.next_at is None:
         return format_html("{}", waiting.text)
     if waiting.next_at <= known.now:

@@ -9,6 +9,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -34,7 +35,7 @@ MARKS = {
     MessageState.SENT: "ok",
     MessageState.PARTIAL: "waits",
     MessageState.FAILED: "paused",
-    MessageState.HELD: "paused",
+    MessageState.HELD: "waits",
     MessageState.CANCELLED: "disabled",
 }
 
@@ -62,16 +63,8 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
         (
             gettext_lazy("Details"),
             {
-                "fields": (
-                    "message_id",
-                    "priority",
-                    "size",
-                    "is_test",
-                    "error_code",
-                    "error_text",
-                    "tenant",
-                    "uuid",
-                )
+                "fields": ("message_id", "priority", "size_text", "error", "tenant", "uuid"),
+                "classes": ("collapse",),
             },
         ),
     )
@@ -115,6 +108,16 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
         """The state, with a mark."""
         mark = MARKS.get(MessageState(message.state), "unmarked")
         return format_html('<span class="mc-health mc-{}">{}</span>', mark, message.get_state_display())
+
+    @admin.display(description=gettext_lazy("size"))
+    def size_text(self, message: Message) -> str:
+        """How large it is."""
+        return str(filesizeformat(message.size))
+
+    @admin.display(description=gettext_lazy("error"))
+    def error(self, message: Message) -> str:
+        """What went wrong last."""
+        return ": ".join(part for part in (message.error_code, message.error_text) if part) or "–"
 
     @admin.display(description=gettext_lazy("waits because"))
     def why(self, message: Message) -> SafeString:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.widgets import ForeignKeyRawIdWidget, ManyToManyRawIdWidget
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
@@ -35,8 +36,8 @@ class PeopleFields(admin.ModelAdmin):  # type: ignore[type-arg]
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """The same for many."""
         if db_field.name in self.person_fields and db_field.name not in self.get_autocomplete_fields(request):
-            kwargs["widget"] = admin.widgets.ManyToManyRawIdWidget(db_field.remote_field, self.admin_site)
+            kwargs["widget"] = ManyToManyRawIdWidget(db_field.remote_field, self.admin_site)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def _by_key(self, db_field: Any) -> Any:
-        return admin.widgets.ForeignKeyRawIdWidget(db_field.remote_field, self.admin_site)
+        return ForeignKeyRawIdWidget(db_field.remote_field, self.admin_site)

@@ -26,7 +26,8 @@ class TenantAdmin(PeopleFields, TenantModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         """With the number of members."""
-        return super().get_queryset(request).annotate(_members=Count("members"))
+        rows: QuerySet[Tenant] = super().get_queryset(request)
+        return rows.annotate(_members=Count("members"))
 
     @admin.display(description=gettext_lazy("members"), ordering="_members")
     def member_count(self, tenant: Tenant) -> int:

@@ -21,7 +21,9 @@ def mailboxes(transactional_db: None) -> tuple[Mailbox, Mailbox]:
     """One at its limit, one that paused after refused logins; mail waits in both."""
     now = timezone.now()
     tenant = make_tenant(name="Acme")
-    limited = make_mailbox(name="Newsletter", tenant=tenant, limit_count=5, limit_period=20, limit_per_day=500)
+    limited = make_mailbox(
+        name="Newsletter", tenant=tenant, limit_count=5, limit_period=20, limit_per_day=500
+    )
     paused = make_mailbox(name="Front desk", username="desk@example.com")
     for number in range(5):
         ended = now - timedelta(seconds=number)
@@ -32,17 +34,23 @@ def mailboxes(transactional_db: None) -> tuple[Mailbox, Mailbox]:
         )  # fmt: skip
     for number in range(5, 10):
         make_message(limited, subject=f"Issue {number}")
-    make_message(paused, subject="Your booking", to=["carol@example.net", "dave@example.net", "erin@example.net"])
+    make_message(
+        paused, subject="Your booking", to=["carol@example.net", "dave@example.net", "erin@example.net"]
+    )
     Message.objects.filter(pk=make_message(paused, subject="Wrong address").pk).update(
         state="failed", settled_at=now, error_code="recipient_refused", error_text="550 5.1.1 no such user"
     )
     lanes = Lane.objects.filter(account_id=limited.pk)
-    lanes.update(wait_reason=WaitReason.LIMIT, wait_since=now, wait_until=now + timedelta(seconds=20), validated_at=now)
+    lanes.update(
+        wait_reason=WaitReason.LIMIT, wait_since=now, wait_until=now + timedelta(seconds=20), validated_at=now
+    )
     Lane.objects.filter(account_id=paused.pk).update(wait_reason=WaitReason.PAUSED_LOGIN, wait_since=now)
     return limited, paused
 
 
-def test_the_queue_tells_why_mail_waits_and_until_when(page: Page, mailboxes: tuple[Mailbox, Mailbox]) -> None:
+def test_the_queue_tells_why_mail_waits_and_until_when(
+    page: Page, mailboxes: tuple[Mailbox, Mailbox]
+) -> None:
     page.goto("/admin/mailconfig/message/")
     rows = page.locator("#result_list tbody tr")
     expect(rows).to_have_count(12)
@@ -78,7 +86,9 @@ def test_mail_is_cancelled_after_a_question(page: Page, mailboxes: tuple[Mailbox
     assert not Message.objects.filter(state="queued").exists()
 
 
-def test_a_message_shows_its_recipients_attempts_and_content(page: Page, mailboxes: tuple[Mailbox, Mailbox]) -> None:
+def test_a_message_shows_its_recipients_attempts_and_content(
+    page: Page, mailboxes: tuple[Mailbox, Mailbox]
+) -> None:
     sent, waiting = Message.objects.get(subject="Issue 0"), Message.objects.get(subject="Your booking")
     page.goto(f"/admin/mailconfig/message/{sent.pk}/change/")
     expect(page.locator("#mc-attempts + table")).to_contain_text("250 2.0.0 queued")

@@ -60,6 +60,8 @@
     const security = field("security");
     if (preset && preset.dataset.presets) { connectPreset(preset); }
     if (security) { connectSecurity(security); }
+    const guilty = document.querySelector(".form-row.errors input, .form-row .errors input");
+    if (guilty) { guilty.focus({ preventScroll: true }); }
     document.querySelectorAll("#content-main form[method=post]").forEach(connectSubmit);
   });
   window.addEventListener("pageshow", () => {
