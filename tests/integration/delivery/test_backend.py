@@ -1,6 +1,7 @@
 """A host project sends as it always did, and its mail is queued."""
 
 import uuid
+from typing import Any
 
 import django
 import pytest
@@ -13,6 +14,8 @@ from mailconfig.models import Account, Message
 from mailconfig.testing import OutboxMail, clear_outbox, mails_to, outbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+PATH = "mailconfig.backend.EmailBackend"
 
 
 def new_account(from_email: str, **values: object) -> Account:
@@ -30,7 +33,10 @@ def accounts() -> dict[str, Account]:
 
 @pytest.fixture(autouse=True)
 def ours(settings: object) -> None:
-    settings.EMAIL_BACKEND = "mailconfig.backend.EmailBackend"  # type: ignore[attr-defined]
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {"default": {"BACKEND": PATH}}  # type: ignore[attr-defined]
+    else:
+        settings.EMAIL_BACKEND = PATH  # type: ignore[attr-defined]
     settings.ADMINS = ["boss@example.org"] if django.VERSION >= (6,) else [("Boss", "boss@example.org")]  # type: ignore[attr-defined]
 
 
@@ -92,6 +98,21 @@ def test_of_several_accounts_with_one_address_the_choice_is_always_the_same(
         "Shop@Example.com",
         "younger",
     ]
+
+
+@pytest.mark.skipif(django.VERSION < (6, 1), reason="MAILERS came with Django 6.1")
+def test_a_mailers_entry_names_its_account_and_no_unknown_option(
+    accounts: dict[str, Account], settings: Any
+) -> None:
+    settings.MAILERS = {
+        "default": {"BACKEND": PATH, "OPTIONS": {"account": "Shop@Example.com"}},
+        "wrong": {"BACKEND": PATH, "OPTIONS": {"acount": "Shop@Example.com"}},
+    }
+    message = EmailMessage("s", "b", None, ["a@example.org"])
+    assert message.send() == 1
+    assert Message.objects.get().account == accounts["shop"]
+    with pytest.raises(mail.InvalidMailer, match="acount"):
+        message.send(using="wrong")
 
 
 def test_a_bad_mail_stops_all_of_its_call_unless_silent(accounts: dict[str, Account]) -> None:
