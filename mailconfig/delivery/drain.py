@@ -116,7 +116,7 @@ class Drain:
         """Whether the whole account waits, so that due mail is no reason to come back."""
         self._should_stop = should_stop
         self._ends_at = time.monotonic() + slice_seconds
-        self._sessions = SessionKeeper(settings, on_wait=ownership.renew_if_due)
+        self._sessions = SessionKeeper(settings, on_wait=ownership.renew_while_waiting)
         self._commits = Committer(ownership)
         self._is_edited = True
         self._reopened_after = -1
@@ -238,6 +238,7 @@ class Drain:
             session.hand_over(chunks, following=following.envelope if following else None)
             if following:
                 following.proposed = session.proposed
+            self.ownership.awaits_reply = True
             reply = session.outcome()
             crash.point("after_reply")
             self._conclude(turn, reply, session)
@@ -245,6 +246,8 @@ class Drain:
             if following:
                 self.line.release(following)
             raise
+        finally:
+            self.ownership.awaits_reply = False
         if following and (self.is_held_back or session.closed):
             self._sessions.close()
             self.line.release(following)

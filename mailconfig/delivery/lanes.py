@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -40,6 +41,8 @@ class Ownership:
     """Seconds a lease lasts from each renewal."""
     clock: DatabaseClock
     renewed_at: float = field(default_factory=time.monotonic)
+    awaits_reply: bool = False
+    """A dot is out: its reply is worth more than the lease, and nothing may keep us from reading it."""
 
     def is_sure(self) -> bool:
         """Whether the lease cannot have run out: looked at right before a dot."""
@@ -53,6 +56,18 @@ class Ownership:
         """
         if time.monotonic() - self.renewed_at >= self.lease / 4:
             self.renew()
+
+    def renew_while_waiting(self) -> None:
+        """:meth:`renew_if_due` during a wait for the server. With a dot out a lost lease is told afterwards.
+
+        Raises:
+            LeaseLost, OperationalError, InterfaceError: only as long as no dot is out.
+        """
+        try:
+            self.renew_if_due()
+        except (LeaseLost, OperationalError, InterfaceError):
+            if not self.awaits_reply:
+                raise
 
     def renew(self) -> None:
         """Begin the lease anew.

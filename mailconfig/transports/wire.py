@@ -130,6 +130,7 @@ class Wire:
                 return code, lines
 
     def _fill(self, until: float) -> None:
+        self._waited(None)  # before, never after: what it raises must not lose a reply that has come
         while True:
             self._set_timeout(until)
             try:
@@ -140,7 +141,6 @@ class Wire:
             if not data:
                 raise ConnectionResetError("the server closed the connection")
             self._buffer += data
-            self._waited(None)
             return
 
     def _waited(self, until: float | None) -> None:
