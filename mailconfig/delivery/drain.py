@@ -138,6 +138,8 @@ class Drain:
                 self.line.drop_journaled(self._put_back)
         except BaseException:
             self._sessions.close()
+            if not self._is_edited:
+                self.line.drop_journaled(self._put_back)
             self._commits.flush()
             raise
         self._commits.flush()
@@ -230,6 +232,7 @@ class Drain:
     def _hand_over(self, turn: Turn, session: Session) -> Turn | None:
         chunks = turn.message.chunks()
         if not self.ownership.is_sure():
+            self._put_back(turn)
             msg = "the lease may have run out"
             raise LeaseLost(msg)
         crash.point("after_journal")
