@@ -1,27 +1,192 @@
-"""What the README says is so."""
+"""What the documents say is so: names, tables and links are compared with the code."""
 
+from __future__ import annotations
+
+import ast
 import re
 from dataclasses import fields
-from pathlib import Path
+from importlib import import_module
+from importlib.util import find_spec
 
+import pytest
+from django.apps import apps
+from django.core.management import get_commands
+from django.db.models import Model
+from django.dispatch import Signal
+
+from mailconfig import signals
 from mailconfig.conf import Settings
+from mailconfig.delivery.check_result import TEST_MAIL_STAGES
+from mailconfig.models import MessageState, WaitReason
+from mailconfig.presets import PRESETS
+from mailconfig.values import ErrorCode, Timeouts
+from tests.documents import ROOT, Document, code_words, document, documents, rows
 
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = document("README.md")
+SETTINGS = {item.name.upper() for item in fields(Settings)}
+OTHER_NAMES = {
+    # Settings of Django and Celery, and environment variables
+    "AUTH_USER_MODEL", "CELERY_TASK_ALWAYS_EAGER", "DATABASE_URL", "DEFAULT_FROM_EMAIL", "DISABLE_SERVER_SIDE_CURSORS",
+    "EMAIL_BACKEND", "EMAIL_HOST", "FIELD_ENCRYPTION_KEY", "MAILCONFIG", "MAILCONFIG_CRASH_AT", "MEDIA_ROOT", "REDIS_URL",
+    "SECRET_KEY", "STORAGES",
+    # Priorities
+    "HIGH", "NORMAL", "LOW",
+}  # fmt: skip
+NOT_INSTALLED = {"sentry_sdk"}
+"""What snippets import that our tests do without."""
+
+SNIPPETS = [
+    pytest.param(code, id=f"{text.name}-{number}")
+    for text in documents()
+    for number, code in enumerate(text.snippets("python"), start=1)
+]
+
+
+def first_words(text: str) -> list[str]:
+    """The first word in code of each row of the tables in a text."""
+    return [words[0] for cells in rows(text) if (words := code_words(cells[0]))]
 
 
 def test_the_readme_lists_exactly_the_settings_there_are() -> None:
-    table = README.partition("## Settings")[2].partition("\n## ")[0]
-    first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    listed = {name for cell in first_cells for name in re.findall(r"`([A-Z_]+)`", cell)}
+    cells = [cells[0] for cells in rows(README.section("Settings"))]
 
-    assert listed == {item.name.upper() for item in fields(Settings)}
+    assert sorted(word for cell in cells for word in code_words(cell)) == sorted(SETTINGS)
+
+
+def test_the_readme_lists_exactly_the_timeouts_a_deployment_sets() -> None:
+    row = next(cells for cells in rows(README.section("Settings")) if cells[0] == "`TIMEOUTS`")
+    listed = dict(re.findall(r"`(\w+)` (\d+)", row[2]))
+    defaults = Timeouts()
+
+    # Not "total": it is for connections made during a request, and PROBE_SECONDS says it.
+    names = [item.name for item in fields(Timeouts) if item.name != "total"]
+    assert listed == {name: f"{getattr(defaults, name):g}" for name in names}
 
 
 def test_the_targets_the_documents_name_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`make ([a-z-]+)|^    make ([a-z-]+)", README + contributing, re.MULTILINE))
+    text = "\n".join(each.text for each in documents())
+    named = set(re.findall(r"`make ([a-z-]+)|^    make ([a-z-]+)", text, re.MULTILINE))
 
     assert {one or other for one, other in named} <= targets
+
+
+@pytest.mark.parametrize("code", SNIPPETS)
+def test_a_snippet_compiles_and_what_it_imports_exists(code: str) -> None:
+    bound: dict[str, object] = {}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                assert find_spec(alias.name) or alias.name in NOT_INSTALLED, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module
+            if node.module.partition(".")[0] in NOT_INSTALLED:
+                continue
+            module = import_module(node.module)
+            for alias in node.names:
+                bound[alias.asname or alias.name] = getattr(module, alias.name)
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in bound:
+            assert hasattr(bound[node.value.id], node.attr), f"{node.value.id}.{node.attr}"
+
+
+@pytest.mark.parametrize("code", SNIPPETS)
+def test_a_snippet_sets_only_settings_there_are(code: str) -> None:
+    given: set[str] = set()
+    for node in ast.walk(ast.parse(code)):
+        is_assigned = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "MAILCONFIG"
+        is_passed = isinstance(node, ast.keyword) and node.arg == "MAILCONFIG"
+        value = (
+            node.value if isinstance(node, (ast.Assign, ast.keyword)) and (is_assigned or is_passed) else None
+        )
+        if isinstance(value, ast.Dict):
+            given |= {ast.literal_eval(key) for key in value.keys if key is not None}
+
+    assert given <= SETTINGS
+
+
+@pytest.mark.parametrize("text", documents(), ids=lambda text: text.name)
+def test_a_document_names_only_settings_there_are(text: Document) -> None:
+    words = {word.partition(":")[0] for word in code_words(text.prose)}
+    capitals = {word for word in words if re.fullmatch(r"[A-Z]+(_[A-Z]+)*", word) and len(word) > 2}
+
+    assert capitals <= SETTINGS | OTHER_NAMES
+
+
+def test_the_documents_name_the_commands_there_are_and_no_others() -> None:
+    ours = {name for name, app in get_commands().items() if app == "mailconfig"}
+    named = {name for text in documents() for name in re.findall(r"\bmailconfig_[a-z_]+", text.text)}
+
+    assert named == ours
+
+
+def test_the_documents_name_the_checks_there_are_and_no_others() -> None:
+    pattern = re.compile(r"\bmailconfig\.[EW]\d{3}\b")
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "mailconfig/checks").glob("*.py"))
+    named = {name for text in documents() for name in pattern.findall(text.text)}
+    listed = first_words(document("docs/installation.md").section("System checks"))
+
+    assert named == set(listed) == set(pattern.findall(sources))
+    assert len(listed) == len(set(listed))
+
+
+def test_every_signal_is_explained() -> None:
+    ours = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
+
+    assert set(first_words(document("docs/sending.md").section("Signals"))) == ours
+
+
+def test_every_state_is_explained() -> None:
+    assert first_words(document("docs/sending.md").section("States")) == MessageState.values
+
+
+def test_every_reason_for_waiting_is_explained_in_the_words_people_see() -> None:
+    table = rows(document("docs/operations.md").section("Why mail waits"))
+
+    assert [(code_words(cells[0])[0], cells[1]) for cells in table] == [
+        (reason.value, str(reason.label)) for reason in WaitReason
+    ]
+
+
+def test_every_stage_and_code_of_a_test_is_explained() -> None:
+    listed = first_words(document("docs/accounts.md").section("Testing a connection"))
+
+    assert listed == [*TEST_MAIL_STAGES, *ErrorCode]
+
+
+def test_every_mail_service_is_listed_with_what_it_takes() -> None:
+    table = {cells[0]: cells for cells in rows(document("docs/accounts.md").section("Mail services"))}
+
+    assert set(table) == {str(preset.label) for preset in PRESETS.values()}
+    for preset in PRESETS.values():
+        _label, server, takes = table[str(preset.label)]
+        if preset.host:
+            assert server == f"`{preset.host}`, {preset.port}"
+        for figure in filter(None, (preset.per_minute, preset.per_day)):
+            assert str(figure) in takes
+
+
+def test_every_permission_named_exists() -> None:
+    listed = first_words(document("docs/security.md").section("Who may see and do what"))
+    models: list[type[Model]] = list(apps.get_app_config("mailconfig").get_models())
+    own = {name for model in models for name, _words in model._meta.permissions}
+    usual = {
+        f"{verb}_{model._meta.model_name}" for model in models for verb in model._meta.default_permissions
+    }
+
+    assert listed
+    assert {name.removeprefix("mailconfig.") for name in listed} <= own | usual
+    assert own <= {name.removeprefix("mailconfig.") for name in listed}
+
+
+@pytest.mark.parametrize("text", documents(), ids=lambda text: text.name)
+def test_links_inside_the_repository_lead_somewhere(text: Document) -> None:
+    for target in text.links():
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        there = (text.path.parent / path).resolve() if path else text.path
+        assert there.exists(), target
+        assert there.is_relative_to(ROOT), target
+        assert not anchor or anchor in Document(there).anchors(), target

@@ -1,0 +1,82 @@
+"""The README's quick start, done as it stands there in a project of its own; and the test that the documents show."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from tests.documents import ROOT, document
+
+SETTINGS, ACCOUNT, SEND = document("README.md").snippets("python")
+(HOST_TEST,) = [code for code in document("docs/sending.md").snippets("python") if "TestCase" in code]
+
+pytestmark = pytest.mark.slow
+
+
+class Shop:
+    """A project as ``startproject`` makes it, with the README's settings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        unwanted = ("DATABASE_URL", "TEST_DB", "TESTS_FOLDER", "TESTS_MAILCONFIG")
+        self._env = {name: value for name, value in os.environ.items() if name not in unwanted} | {
+            "DJANGO_SETTINGS_MODULE": "shop.settings",
+            "FIELD_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+            "PYTHONPATH": str(ROOT),
+        }
+        self._run("-m", "django", "startproject", "shop", ".", settings=None)
+        with (folder / "shop/settings.py").open("a", encoding="utf-8") as file:
+            file.write(f"\n{SETTINGS}")
+
+    def manage(self, *arguments: str, typed: str = "") -> str:
+        """What a command printed, to both streams; it must end well."""
+        return self._run("manage.py", *arguments, typed=typed)
+
+    def _run(self, *arguments: str, typed: str = "", settings: str | None = "shop.settings") -> str:
+        env = self._env if settings else {k: v for k, v in self._env.items() if k != "DJANGO_SETTINGS_MODULE"}
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=env,
+            input=typed,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return Shop(tmp_path_factory.mktemp("shop"))
+
+
+def test_the_checks_find_nothing_of_ours_in_the_settings_of_the_quick_start(shop: Shop) -> None:
+    said = shop.manage("check", "--deploy")
+
+    assert "security.W" in said  # Django's own, of a new project: the checks for deployment ran
+    assert "mailconfig." not in said
+
+
+def test_the_quick_start_queues_a_mail(shop: Shop) -> None:
+    shop.manage("migrate", "--verbosity=0")
+
+    shop.manage("shell", "--command", f"{ACCOUNT}\n{SEND}")
+
+    assert "Shop: 1 queued" in shop.manage("mailconfig_status")
+
+
+def test_the_test_of_a_host_project_passes_as_it_stands_in_the_documents(shop: Shop) -> None:
+    (shop.folder / "shop/tests.py").write_text(HOST_TEST, encoding="utf-8")
+
+    said = shop.manage("test", "shop")
+
+    assert "Ran 1 test" in said
