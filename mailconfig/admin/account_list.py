@@ -98,13 +98,13 @@ def _window_html(window: WindowUsage) -> SafeString:
     if window.window.limit == 0:
         text = _("0: nothing is sent")
     return format_html(
-        '<div class="mc-window"><span class="mc-span">{}</span>'
-        '<progress max="{}" value="{}" class="{}">{}</progress><span class="mc-left">{}</span></div>',
+        '<div class="mc-window"><span class="mc-span">{}</span><span class="mc-left">{}</span>'
+        '<progress max="{}" value="{}" class="{}">{}</progress></div>',
         window_name(window),
+        text,
         max(1, window.window.limit),
         min(window.used, window.window.limit) if window.window.limit else 1,
         "" if window.left else "mc-full",
-        text,
         text,
     )
 

@@ -9,12 +9,13 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
 
 from mailconfig.delivery.accounts import delete_account, forget_proof, unsent
-from mailconfig.delivery.probe import adopt_check
 from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, Mailbox, OutboundEmail, SMTPProvider, TenantMailConfig
 
@@ -25,7 +26,7 @@ from .durations import date_text
 from .forms import AccountForm, MailboxForm
 from .health import HealthFilter
 from .people import PeopleFields
-from .proof import proof_of, prove
+from .proof import adopt_proof, note_saved, proof_of, prove
 from .typed import user_of
 
 UNTESTED = "_save_untested"
@@ -170,11 +171,13 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
             Account.objects.select_for_update().only("pk").filter(pk=object_id).first()
         return super().get_object(request, object_id, from_field)
 
+    @method_decorator(sensitive_post_parameters("secret"))
     @transaction.non_atomic_requests
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """As Django's, and outside a transaction of the request."""
         return super().add_view(request, form_url, extra_context)
 
+    @method_decorator(sensitive_post_parameters("secret"))
     @transaction.non_atomic_requests
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -192,7 +195,9 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
         """Try the values first, with no transaction open; then as Django does, with a form that knows."""
         if request.method == "POST" and not self._skips_proof(request):
             self._prove(request, object_id)
-        return super().changeform_view(request, object_id, form_url, extra_context)
+        response = super().changeform_view(request, object_id, form_url, extra_context)
+        adopt_proof(request)
+        return response
 
     @staticmethod
     def _may_skip_proof(request: HttpRequest) -> bool:
@@ -223,7 +228,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
         super().save_model(request, obj, form, change)
         proof = proof_of(request)
         if proof is not None and proof.check is not None:
-            adopt_check(check=proof.check, account=obj)
+            note_saved(request, obj)
             self.message_user(request, _("The connection was tried: it works."), messages.SUCCESS)
         elif isinstance(form, AccountForm) and form.connects_anew():
             forget_proof(account_id=obj.pk)

@@ -29,6 +29,7 @@ class ConnectionCheckAdmin(ReadOnlyAdmin, CheckModelAdmin):
     sortable_by = ()
     paginator = CappedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     change_form_template = "admin/mailconfig/check_change_form.html"
     fields = (
         "kind",

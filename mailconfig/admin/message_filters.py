@@ -34,6 +34,10 @@ OWN_REASONS = (
 )
 
 
+WAITS = Q(state=MessageState.QUEUED) | Q(state__in=sorted(WAITING_STATES - {MessageState.QUEUED}))
+"""As the two partial indexes have it."""
+
+
 class StateFilter(admin.SimpleListFilter):
     """All that waits, or one state."""
 
@@ -51,7 +55,7 @@ class StateFilter(admin.SimpleListFilter):
         """As chosen."""
         value = self.value()
         if value == WAITING:
-            return queryset.filter(state__in=sorted(WAITING_STATES))
+            return queryset.filter(WAITS)
         return queryset.filter(state=value) if value in MessageState.values else queryset
 
 

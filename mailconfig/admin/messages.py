@@ -56,6 +56,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
     sortable_by = ()
     paginator = CappedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     change_form_template = "admin/mailconfig/message_change_form.html"
     fieldsets: ClassVar[Any] = (
         (None, {"fields": ("state_mark", "why", "account_name", "envelope_from", "attempts")}),
@@ -204,6 +205,7 @@ class AttemptAdmin(ReadOnlyAdmin, AttemptModelAdmin):
     sortable_by = ()
     paginator = CappedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     fields = (
         "account_name", "message_link", "outcome_text", "stage_text", "reply", "recipients",
         "started_at", "handed_over_at", "ended_at", "worker",

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from mailconfig.delivery.probe import probe_values
+from mailconfig.delivery.probe import adopt_check, probe_values
 from mailconfig.exceptions import SecretUnreadable, Throttled
 from mailconfig.models import Account, CheckState, ConnectionCheck
 
 from .typed import user_of
 
 _ATTRIBUTE = "_mailconfig_proof"
+_SAVED = "_mailconfig_saved"
 FORM_FIELDS = frozenset(
     {"host", "port", "security", "authentication", "username", "secret", "from_email", "envelope_from"}
 )
@@ -63,3 +64,16 @@ def prove(request: HttpRequest, account: Account) -> Proof:
 def proof_of(request: HttpRequest) -> Proof | None:
     """What :func:`prove` found during this request."""
     return getattr(request, _ATTRIBUTE, None)
+
+
+def note_saved(request: HttpRequest, account: Account) -> None:
+    """The values that were tried are stored, as soon as the transaction commits."""
+    setattr(request, _SAVED, account)
+
+
+def adopt_proof(request: HttpRequest) -> None:
+    """After the commit: the check becomes the account's own, and what waited for it may go."""
+    proof = proof_of(request)
+    account: Account | None = getattr(request, _SAVED, None)
+    if proof is not None and proof.check is not None and account is not None:
+        adopt_check(check=proof.check, account=account)

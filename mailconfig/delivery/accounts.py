@@ -62,8 +62,8 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
 
 
 def forget_proof(*, account_id: int) -> None:
-    """The connection changed and nobody tried it: what was proved before says nothing any more."""
-    _sending_lane(account_id).update(validated_at=None)
+    """The connection changed and nobody tried it: what worked before says nothing any more."""
+    _sending_lane(account_id).update(validated_at=None, last_success_at=None)
 
 
 def _sending_lane(account_id: int) -> QuerySet[Lane]:

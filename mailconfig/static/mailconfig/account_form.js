@@ -48,8 +48,11 @@
 
   /* Saving connects first and may take some seconds: say so, and do not let it be sent twice. */
   const connectSubmit = (form) => {
-    form.addEventListener("submit", () => {
-      if (form.dataset.sent) { return; }
+    form.addEventListener("submit", (event) => {
+      if (form.dataset.sent) {
+        event.preventDefault();
+        return;
+      }
       form.dataset.sent = "yes";
       document.body.classList.add("mc-busy");
     });

@@ -19,13 +19,13 @@ def admin_url(model: str, page: str = "changelist", *args: Any) -> str:
 def entered(client: Client, url: str, **changes: Any) -> dict[str, Any]:
     """What a browser would send from the form at ``url``, with what a person changes in it."""
     form = client.get(url).context["adminform"].form
-    values = {name: form[name].value() for name in form.fields}
-    kept = {name: value for name, value in values.items() if value is not None and value is not False}
+    shown = {name: form[name].value() for name in form.fields}
+    kept = {name: value for name, value in shown.items() if value is not None and value is not False}
     data = kept | changes
     return {name: value for name, value in data.items() if value is not None}
 
 
-def connection(port: int, **changes: Any) -> dict[str, Any]:
+def values(port: int, **changes: Any) -> dict[str, Any]:
     """The fields that connect to a server on loopback."""
     return {
         "name": "Bob's mail",

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.core.signals import got_request_exception
+from django.db import connection
+from django.http import HttpRequest
 from django.test import Client
+from django.views.debug import ExceptionReporter
 
 from mailconfig.models import Account, ConnectionCheck, Mailbox, TenantMailConfig
 from mailconfig.secrets.fields import SealedSecret
-from tests.factories import make_mailbox, make_tenant
+from tests.factories import make_mailbox, make_tenant, make_user
 from tests.servers.chaos import ChaosServer
 
 from .conftest import permitted
-from .pages import LOGIN, SECRET, admin_url, connection, entered
+from .pages import LOGIN, SECRET, admin_url, entered, values
 
 ADD = {
     kind: ("mailconfig", kind) for kind in ("mailbox", "outboundemail", "smtpprovider", "tenantmailconfig")
@@ -34,7 +40,7 @@ def test_each_kind_is_added_once_its_connection_works(
     url = admin_url(kind, "add")
     tenant = make_tenant()
 
-    answer = client.post(url, entered(client, url, **connection(server.port, tenant=tenant.pk)), follow=True)
+    answer = client.post(url, entered(client, url, **values(server.port, tenant=tenant.pk)), follow=True)
 
     assert "it works" in answer.content.decode()
     account = Account.objects.get()
@@ -49,7 +55,7 @@ def test_a_wrong_password_names_the_login_and_keeps_the_form(client: Client, ser
     url = admin_url("mailbox", "add")
     wrong = "not-the-password-either"
 
-    answer = client.post(url, entered(client, url, **connection(server.port, secret=wrong, name="Office")))
+    answer = client.post(url, entered(client, url, **values(server.port, secret=wrong, name="Office")))
 
     page = answer.content.decode()
     assert answer.status_code == 200
@@ -72,7 +78,7 @@ def test_a_mailbox_starts_with_limits(client: Client) -> None:
 
 def test_a_server_that_is_away_is_saved_untested_by_those_who_may(client: Client) -> None:
     url = admin_url("smtpprovider", "add")
-    data = entered(client, url, **connection(9))
+    data = entered(client, url, **values(9))
     client.post(url, data)
     assert not Account.objects.exists()
 
@@ -87,7 +93,7 @@ def test_without_the_permission_nobody_saves_untested(server: ChaosServer, db: N
     dave = permitted("dave", "add_smtpprovider", "view_smtpprovider")
     url = admin_url("smtpprovider", "add")
     assert "_save_untested" not in dave.get(url).content.decode()
-    data = entered(dave, url, **connection(server.port, secret="not-right"))
+    data = entered(dave, url, **values(server.port, secret="not-right"))
 
     dave.post(url, data | {"_save_untested": "1"})
 
@@ -130,7 +136,7 @@ def test_a_changed_connection_is_proved_and_saved(client: Client, server: ChaosS
 
 def test_the_stored_secret_is_said_to_be_set_and_is_on_no_page(client: Client, server: ChaosServer) -> None:
     url = admin_url("mailbox", "add")
-    client.post(url, entered(client, url, **connection(server.port)))
+    client.post(url, entered(client, url, **values(server.port)))
     mailbox = Mailbox.objects.get()
     assert isinstance(mailbox.secret, SealedSecret)
 
@@ -181,7 +187,7 @@ def test_of_two_people_editing_the_second_is_told(client: Client, server: ChaosS
 def test_a_second_configuration_of_a_tenant_is_refused_in_words(client: Client, server: ChaosServer) -> None:
     tenant = make_tenant()
     url = admin_url("tenantmailconfig", "add")
-    data = entered(client, url, **connection(server.port, tenant=tenant.pk))
+    data = entered(client, url, **values(server.port, tenant=tenant.pk))
     client.post(url, data)
 
     answer = client.post(url, data)
@@ -194,14 +200,14 @@ def test_a_second_default_account_is_refused_in_words(client: Client, server: Ch
     make_mailbox(server.port, is_default=True)
     url = admin_url("smtpprovider", "add")
 
-    answer = client.post(url, entered(client, url, **connection(server.port, is_default="on")))
+    answer = client.post(url, entered(client, url, **values(server.port, is_default="on")))
 
     assert "default already" in str(answer.context["adminform"].form.errors["is_default"])
 
 
 def test_too_many_tries_are_told_when_to_go_on(client: Client, server: ChaosServer) -> None:
     url = admin_url("mailbox", "add")
-    data = entered(client, url, **connection(server.port, secret="not-right"))
+    data = entered(client, url, **values(server.port, secret="not-right"))
     pages = [client.post(url, data).content.decode() for _ in range(12)]
     assert "The next try is possible in 15 minutes." in pages[-1]
     assert not Mailbox.objects.exists()
@@ -217,6 +223,49 @@ def test_a_control_character_or_no_host_is_refused_before_connecting(
         {"port": "0"},
         {"port": "65536"},
     ):
-        answer = client.post(url, entered(client, url, **connection(server.port) | changes))
+        answer = client.post(url, entered(client, url, **values(server.port) | changes))
         assert set(changes) <= set(answer.context["adminform"].form.errors)
     assert server.sessions == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_transaction_is_open_while_connecting_even_if_requests_are_transactions(
+    server: ChaosServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    browser = Client()
+    browser.force_login(make_user("alice", is_staff=True, is_superuser=True))
+    url = admin_url("mailbox", "add")
+
+    browser.post(url, entered(browser, url, **values(server.port)))
+
+    mailbox = Mailbox.objects.get()
+    assert mailbox.checks.get().state == "passed"
+    assert browser.post(admin_url("mailbox", "test", mailbox.pk)).status_code == 302
+    assert mailbox.checks.count() == 2
+
+
+def test_the_report_of_a_page_that_broke_holds_no_password(
+    client: Client, server: ChaosServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports: list[str] = []
+
+    def broken(self: Mailbox, **kwargs: object) -> None:
+        raise ZeroDivisionError
+
+    def report(request: HttpRequest, **kwargs: object) -> None:
+        reporter = ExceptionReporter(request, *sys.exc_info())
+        reports.extend([reporter.get_traceback_html(), reporter.get_traceback_text()])
+
+    monkeypatch.setattr(Mailbox, "save", broken)
+    got_request_exception.connect(report)
+    client.raise_request_exception = False
+    url = admin_url("mailbox", "add")
+
+    answer = client.post(url, entered(client, url, **values(server.port)))
+
+    assert answer.status_code == 500
+    assert len(reports) == 2
+    for text in reports:
+        assert "ZeroDivisionError" in text
+        assert SECRET not in text
