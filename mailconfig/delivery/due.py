@@ -64,7 +64,7 @@ class DueMessage:
             ValueError: the bytes are gone.
         """
         if self.stored_as:
-            return bodies.open_chunks(self.stored_as)
+            return bodies.open_chunks(self.stored_as, size=self.size)
         if self.body is None:
             msg = "the message's bytes are gone"
             raise ValueError(msg)

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from mailconfig.secrets.fields import SealedSecret, SecretField
@@ -201,7 +201,7 @@ class Account(models.Model):
                 condition=~Q(kind=AccountKind.TENANT_CONFIG) | Q(tenant__isnull=False),
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["from_email"], name="mailconfig_account_from")]
+        indexes: ClassVar = [models.Index(Lower("from_email"), name="mailconfig_account_from")]
 
     def __str__(self) -> str:
         return self.name or self.from_email or self.username or f"{self.get_kind_display()} {self.pk}"

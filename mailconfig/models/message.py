@@ -98,7 +98,9 @@ class Message(models.Model):
                 name="mailconfig_message_state_known", condition=Q(state__in=MessageState.values)
             ),
             models.UniqueConstraint(
-                fields=["account", "idempotency_key"], name="mailconfig_message_idempotent"
+                fields=["account", "idempotency_key"],
+                name="mailconfig_message_idempotent",
+                condition=Q(idempotency_key__isnull=False),
             ),
             models.CheckConstraint(
                 name="mailconfig_message_settled_when_final",
