@@ -1,6 +1,7 @@
 """The pages of the demo project."""
 
 from django.contrib import admin
+from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, path
 
 from . import views
@@ -11,5 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("queue", views.queue, name="queue"),
     path("inbox", inbox.page, name="inbox"),
     path("inbox.json", inbox.listing, name="inbox-json"),
+    # The admin names no icon, and browsers ask for one all the same.
+    path("favicon.ico", lambda _request: HttpResponse(status=204)),
     path("admin/", admin.site.urls),
 ]

@@ -126,12 +126,13 @@ class Child:
                 log.write(line)
                 log.flush()
                 stripped = line.rstrip()
-                self._last.append(stripped)
+                if stripped:
+                    self._last.append(stripped)
                 if self._ready_word in line:
                     self._is_ready.set()
                 if NEW_LINE.match(line):
                     shown = bool(ERROR.match(line))
-                if shown:
+                if shown and stripped:
                     self._say(f"{self.name}: {stripped}")
 
 

@@ -12,6 +12,7 @@ from argparse import ArgumentParser
 from contextlib import ExitStack
 from dataclasses import asdict
 from secrets import token_urlsafe
+from shlex import quote
 from types import FrameType
 from typing import Any
 
@@ -165,7 +166,7 @@ class Command(BaseCommand):
   Mail server    {login.host}, port {login.port}, no encryption
                  user {login.username}, password {login.password}
   Logs and data  {RUN}
-                 DEMO_RUN={RUN} {sys.executable} manage.py mailconfig_status
+                 DEMO_RUN={quote(str(RUN))} {quote(sys.executable)} manage.py mailconfig_status
 """
         )
 
