@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -21,6 +22,7 @@ from mailconfig.models import Attempt, Message, MessageState
 
 from .account_actions import stage_name
 from .account_links import account_link
+from .durations import moment_text
 from .message_content import content_of
 from .message_filters import AccountFilter, ReasonFilter, StateFilter, search
 from .message_list import MessageChangeList, facts_of, recipients_html, waiting_html
@@ -44,7 +46,7 @@ MARKS = {
 class MessageAdmin(ReadOnlyAdmin, MessageSteering):
     """Mail, newest first."""
 
-    list_display = ("label", "to", "account_name", "state_mark", "why", "attempts", "created_at")
+    list_display = ("label", "to", "account_name", "state_mark", "why", "attempts", "queued_at")
     list_display_links = ("label",)
     list_filter = (StateFilter, ReasonFilter, "priority", AccountFilter)
     list_select_related = ("account",)
@@ -109,6 +111,11 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
         """The state, with a mark."""
         mark = MARKS.get(MessageState(message.state), "unmarked")
         return format_html('<span class="mc-health mc-{}">{}</span>', mark, message.get_state_display())
+
+    @admin.display(description=gettext_lazy("queued"))
+    def queued_at(self, message: Message) -> str:
+        """When, as short as it can be said."""
+        return moment_text(message.created_at, facts_of(message).now)
 
     @admin.display(description=gettext_lazy("size"))
     def size_text(self, message: Message) -> str:
@@ -189,16 +196,8 @@ def _page_of(message: Message) -> dict[str, Any]:
 class AttemptAdmin(ReadOnlyAdmin, AttemptModelAdmin):
     """Everything that was tried, newest first."""
 
-    list_display = (
-        "started_at",
-        "account_name",
-        "message_link",
-        "recipients",
-        "outcome_text",
-        "reply",
-        "worker",
-    )
-    list_display_links = ("started_at",)
+    list_display = ("started", "account_name", "message_link", "recipients", "outcome_text", "reply")
+    list_display_links = ("started",)
     list_filter = ("outcome", AccountFilter)
     list_select_related = ("account", "message")
     ordering = ("-id",)
@@ -222,6 +221,11 @@ class AttemptAdmin(ReadOnlyAdmin, AttemptModelAdmin):
         """Without bytes and secrets."""
         rows: QuerySet[Attempt] = super().get_queryset(request)
         return rows.select_related("account", "message").defer("message__body", "account__secret")
+
+    @admin.display(description=gettext_lazy("started"))
+    def started(self, attempt: Attempt) -> str:
+        """When, as short as it can be said."""
+        return moment_text(attempt.started_at, timezone.now())
 
     @admin.display(description=gettext_lazy("account"))
     def account_name(self, attempt: Attempt) -> SafeString | str:
