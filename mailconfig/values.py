@@ -210,6 +210,12 @@ class EnvelopeOutcome:
     def is_open(self) -> bool:
         return self.data is not None and self.data.code == 354
 
+    @property
+    def farewell(self) -> Reply:
+        """The 421 by which the server ended the session; the reply to MAIL if there was none."""
+        replies = (self.sender, *self.recipients, *([self.data] if self.data else []))
+        return next((reply for reply in replies if reply.code == 421), self.sender)
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:

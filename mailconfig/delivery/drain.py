@@ -23,7 +23,7 @@ from mailconfig.exceptions import (
 )
 from mailconfig.models import Account, Lane, WaitReason
 from mailconfig.transports.base import Session
-from mailconfig.values import Reply, Stage
+from mailconfig.values import EnvelopeOutcome, Reply, Stage
 
 from . import due, guards, lanes, retry
 from .installation import ensure_this_installation
@@ -215,7 +215,7 @@ class Drain:
             if turn.outcome.sender.is_success:
                 self._note_connected()
             if session.closed:
-                self._after_closing(turn, turn.outcome.sender)
+                self._after_closing(turn, turn.outcome)
             elif not turn.outcome.is_open:
                 self._conclude(turn, None, session)
             elif turn.attempt_id is not None or self._journal(turn):
@@ -302,7 +302,7 @@ class Drain:
             if not self.is_held_back:
                 self._rest(reply or settlement.reply)
         elif reply is None:
-            session.reset()
+            self._sessions.reset()
 
     def _settle(self, settlement: Settlement) -> None:
         self.settled += 1
@@ -337,12 +337,10 @@ class Drain:
         if self.lane.wait_reason or self.lane.failures:
             lanes.clear(self.lane, succeeded_at=self.clock.now(), strikes=self.lane.strikes)
 
-    def _after_closing(self, turn: Turn, reply: Reply) -> None:
+    def _after_closing(self, turn: Turn, outcome: EnvelopeOutcome) -> None:
         """A 421 before the dot: the server wants to be left alone, and no message is to blame."""
         self._give_back(turn)
-        outcome = turn.outcome
-        refusals = [answer for answer in outcome.recipients if answer.code == 421] if outcome else []
-        self._rest(refusals[0] if reply.is_success and refusals else reply)
+        self._rest(outcome.farewell)
 
     def _rest(self, reply: Reply | None) -> None:
         self._sessions.close()

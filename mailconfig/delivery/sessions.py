@@ -53,6 +53,14 @@ class SessionKeeper:
         self._used_at = time.monotonic()
         return session
 
+    def reset(self) -> None:
+        """Make the session good for the next message; one that is lost over it is simply gone."""
+        if self._session:
+            try:
+                self._session.reset()
+            except TransportError:
+                self._session.close()
+
     def is_worn(self) -> bool:
         """Whether the session has had its messages or its time."""
         session = self.current
