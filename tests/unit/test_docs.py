@@ -13,6 +13,7 @@ from django.apps import apps
 from django.core.management import get_commands
 from django.db.models import Model
 from django.dispatch import Signal
+from django.template import Context, Template
 
 from mailconfig import signals
 from mailconfig.conf import Settings
@@ -26,12 +27,13 @@ README = document("README.md")
 SETTINGS = {item.name.upper() for item in fields(Settings)}
 OTHER_NAMES = {
     # Settings of Django and Celery, and environment variables
-    "AUTH_USER_MODEL", "CELERY_TASK_ALWAYS_EAGER", "DATABASE_URL", "DEFAULT_FROM_EMAIL", "DISABLE_SERVER_SIDE_CURSORS",
-    "EMAIL_BACKEND", "EMAIL_HOST", "FIELD_ENCRYPTION_KEY", "MAILCONFIG", "MAILCONFIG_CRASH_AT", "MEDIA_ROOT", "REDIS_URL",
+    "AUTH_USER_MODEL", "CELERY_BROKER_URL", "CELERY_TASK_ALWAYS_EAGER", "DATABASE_URL", "DEFAULT_FROM_EMAIL",
+    "DEMO_DIR", "DISABLE_SERVER_SIDE_CURSORS", "EMAIL_BACKEND", "EMAIL_HOST", "FIELD_ENCRYPTION_KEY", "MAILCONFIG", "MAILCONFIG_CRASH_AT", "MEDIA_ROOT", "REDIS_URL",
     "SECRET_KEY", "STORAGES",
     # Priorities
     "HIGH", "NORMAL", "LOW",
 }  # fmt: skip
+UNITS = {None: 1, "days": 86400, "hours": 3600, "KiB": 1024, "MiB": 1024**2}
 NOT_INSTALLED = {"sentry_sdk"}
 """What snippets import that our tests do without."""
 
@@ -40,6 +42,13 @@ SNIPPETS = [
     for text in documents()
     for number, code in enumerate(text.snippets("python"), start=1)
 ]
+
+
+def default(text: str) -> object:
+    """A default as the README writes it: in code, or as a number with a unit."""
+    if found := re.fullmatch(r"(\d+)(?: (\w+))?", text):
+        return int(found[1]) * UNITS[found[2]]
+    return ast.literal_eval(text.strip("`"))
 
 
 def first_words(text: str) -> list[str]:
@@ -51,6 +60,14 @@ def test_the_readme_lists_exactly_the_settings_there_are() -> None:
     cells = [cells[0] for cells in rows(README.section("Settings"))]
 
     assert sorted(word for cell in cells for word in code_words(cell)) == sorted(SETTINGS)
+
+
+def test_the_readme_tells_the_defaults_there_are() -> None:
+    for cells in rows(README.section("Settings")):
+        names, told = code_words(cells[0]), [default(text) for text in cells[1].split(", ") if text]
+        actual = [getattr(Settings(), name.lower()) for name in names]
+
+        assert actual == ([tuple(told)] if len(told) > len(names) else told), cells[0]
 
 
 def test_the_readme_lists_exactly_the_timeouts_a_deployment_sets() -> None:
@@ -116,9 +133,18 @@ def test_a_document_names_only_settings_there_are(text: Document) -> None:
 
 def test_the_documents_name_the_commands_there_are_and_no_others() -> None:
     ours = {name for name, app in get_commands().items() if app == "mailconfig"}
-    named = {name for text in documents() for name in re.findall(r"\bmailconfig_[a-z_]+", text.text)}
+    texts = [re.sub(r"{%.*?%}", "", text.text) for text in documents()]
+    named = {name for text in texts for name in re.findall(r"\bmailconfig_[a-z_]+", text)}
 
     assert named == ours
+
+
+def test_the_template_tags_the_documents_show_work() -> None:
+    shown = [tag for text in documents() for tag in re.findall(r"`({% load .*?%})`", text.text)]
+
+    assert shown
+    for tag in shown:
+        Template(tag).render(Context())
 
 
 def test_the_documents_name_the_checks_there_are_and_no_others() -> None:
