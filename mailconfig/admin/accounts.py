@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
-from mailconfig.delivery.accounts import delete_account, forget_proof, unsent
+from mailconfig.delivery.accounts import delete_account, unsent
 from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, Mailbox, OutboundEmail, SMTPProvider, TenantMailConfig
 
@@ -231,7 +231,6 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
             note_saved(request, obj)
             self.message_user(request, _("The connection was tried: it works."), messages.SUCCESS)
         elif isinstance(form, AccountForm) and form.connects_anew():
-            forget_proof(account_id=obj.pk)
             self.message_user(request, _("Saved without trying the connection."), messages.WARNING)
         if warning := anchor_warning(obj):
             self.message_user(request, warning, messages.WARNING)

@@ -36,31 +36,13 @@ CONNECTION_FIELDS = frozenset(
 )
 """A change of one of these is proved before it is saved."""
 
-CONSTRAINT_TEXTS: dict[str, tuple[str, Any]] = {
-    "mailconfig_one_config_per_tenant": (
-        "tenant",
-        gettext_lazy("This tenant has a mail configuration already: change that one."),
-    ),
-    "mailconfig_one_default_account": (
-        "is_default",
-        gettext_lazy("Another account is the default already: take it from that one first."),
-    ),
-    "mailconfig_one_system_account": (
-        "scope",
-        gettext_lazy("There is a system account already: change that one."),
-    ),
-    "mailconfig_one_override_per_owner": (
-        "scope",
-        gettext_lazy("This owner has own credentials for the system account already."),
-    ),
+CONSTRAINT_FIELDS = {
+    "one_config_per_tenant": "tenant",
+    "one_default_account": "is_default",
+    "one_system_account": "scope",
+    "one_override_per_owner": "scope",
 }
-"""What people read when a constraint of the table is broken, and at which field."""
-
-
-def _constraint_text(problem: ValidationError) -> tuple[str, Any]:
-    """The field and the words for a broken constraint; for any other problem neither."""
-    text = str(problem.message)
-    return next((told for name, told in CONSTRAINT_TEXTS.items() if name in text), (NON_FIELD_ERRORS, None))
+"""At which field people read that a constraint of the table is broken, by the constraint's code."""
 
 
 class AccountForm(AccountModelForm):
@@ -151,11 +133,8 @@ class AccountForm(AccountModelForm):
         )
         for field, problems in by_field.items():
             for problem in problems:
-                name, text = _constraint_text(problem) if field == NON_FIELD_ERRORS else (field, None)
-                place = name if name in self.fields else NON_FIELD_ERRORS
-                found.setdefault(place, []).append(
-                    ValidationError(text, code="constraint") if text else problem
-                )
+                name = CONSTRAINT_FIELDS.get(problem.code or "", field)
+                found.setdefault(name if name in self.fields else NON_FIELD_ERRORS, []).append(problem)
         self.add_error(None, ValidationError(found))
 
     def _post_clean(self) -> None:

@@ -10,13 +10,12 @@ from django.db.models import Count, F
 from django.db.models.functions import Now
 
 from mailconfig.exceptions import AccountInUse, NoAccount
-from mailconfig.models import WAITING_STATES, Account, Lane, Message, MessageState, Purpose
+from mailconfig.models import WAITING_STATES, Account, Lane, Message, MessageState
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from django.contrib.auth.models import AbstractBaseUser
-    from django.db.models import QuerySet
 
 
 def unsent(account_ids: Collection[int]) -> dict[int, int]:
@@ -59,12 +58,3 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
             revision=F("revision") + 1,
         )
         Lane.objects.filter(account_id=account_id).update(due_at=None)
-
-
-def forget_proof(*, account_id: int) -> None:
-    """The connection changed and nobody tried it: what worked before says nothing any more."""
-    _sending_lane(account_id).update(validated_at=None, last_success_at=None)
-
-
-def _sending_lane(account_id: int) -> QuerySet[Lane]:
-    return Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND)

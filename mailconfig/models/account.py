@@ -180,21 +180,31 @@ class Account(models.Model):
                 name="mailconfig_one_system_account",
                 fields=["scope"],
                 condition=Q(scope=Scope.SYSTEM, deleted_at=None),
+                violation_error_code="one_system_account",
+                violation_error_message=_("There is a system account already: change that one."),
             ),
             models.UniqueConstraint(
                 name="mailconfig_one_override_per_owner",
                 fields=["owner"],
                 condition=Q(scope=Scope.SYSTEM_OVERRIDE, deleted_at=None),
+                violation_error_code="one_override_per_owner",
+                violation_error_message=_("This owner has own credentials for the system account already."),
             ),
             models.UniqueConstraint(
                 name="mailconfig_one_config_per_tenant",
                 fields=["tenant"],
                 condition=Q(kind=AccountKind.TENANT_CONFIG, deleted_at=None),
+                violation_error_code="one_config_per_tenant",
+                violation_error_message=_("This tenant has a mail configuration already: change that one."),
             ),
             models.UniqueConstraint(
                 name="mailconfig_one_default_account",
                 fields=["is_default"],
                 condition=Q(is_default=True, deleted_at=None),
+                violation_error_code="one_default_account",
+                violation_error_message=_(
+                    "Another account is the default already: take it from that one first."
+                ),
             ),
             models.CheckConstraint(
                 name="mailconfig_tenant_config_has_tenant",

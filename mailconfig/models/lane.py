@@ -114,6 +114,9 @@ def wake_lanes(account_id: int, *, reconnects: bool) -> None:
     """Let an edited account be looked at anew; what its connection was blamed for ends when that was edited."""
     lanes = Lane.objects.filter(account_id=account_id)
     lanes.update(due_at=Now(), rung_at=None)
+    if reconnects:
+        # What worked before says nothing of the new connection.
+        lanes.update(validated_at=None, last_success_at=None)
     blamed = Q(wait_reason__in=[*PAUSES, WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY])
     over = lanes.filter(blamed) if reconnects else lanes.none()
     for ended in (over, lanes.exclude(blamed)):
