@@ -108,7 +108,7 @@ class SecretField(EncryptedTextField):
 
     # To the database
 
-    def pre_save(self, model_instance: models.Model, add: bool) -> SealedSecret | None:  # noqa: ARG002 - Django's signature
+    def pre_save(self, model_instance: models.Model, add: bool) -> SealedSecret | None:
         value: Secret | None = getattr(model_instance, self.attname)
         if value is None or isinstance(value, SealedSecret):
             return value
@@ -135,7 +135,7 @@ class SecretField(EncryptedTextField):
             return value.token
         raise TypeError(_not_storable(self, value))
 
-    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:  # noqa: ARG002 - Django's signature
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
         if hasattr(value, "as_sql"):
             # An expression: the rows of bulk_update, or what would store another column's text as a token.
             if not _holds_only_secrets(value):
@@ -153,10 +153,10 @@ class SecretField(EncryptedTextField):
             return ExactNone
         raise FieldError(_not_searchable(self, lookup_name))
 
-    def get_transform(self, lookup_name: str) -> None:  # noqa: ARG002 - Django's signature
+    def get_transform(self, lookup_name: str) -> None:
         return None
 
-    def value_to_string(self, obj: models.Model) -> Any:  # noqa: ARG002 - Django's signature
+    def value_to_string(self, obj: models.Model) -> Any:
         """``None``, always: fixtures hold no secrets, not even as tokens."""
         return None
 

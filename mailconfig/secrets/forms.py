@@ -37,8 +37,8 @@ class SecretFormField(forms.Field):
             raise ValidationError(self.error_messages["invalid"], code="invalid")
         return secret_from_entry(value)
 
-    def prepare_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
+    def prepare_value(self, value: Any) -> None:
         return None
 
-    def has_changed(self, initial: Any, data: Any) -> bool:  # noqa: ARG002 - Django's signature
+    def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -27,7 +28,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[ChaosServer]:
 
 
 @pytest.fixture(params=[1, 10], ids=["each", "window10"])
-def window(request: pytest.FixtureRequest, settings: pytest.FixtureRequest) -> int:
+def window(request: pytest.FixtureRequest, settings: Any) -> int:
     """One mail in flight, and ten."""
     settings.MAILCONFIG = {**settings.MAILCONFIG, "WINDOW": request.param}
     return int(request.param)
@@ -204,9 +205,9 @@ def test_a_421_in_the_middle_gives_the_rest_back_and_rests(server: ChaosServer, 
 
 @pytest.mark.parametrize("policy", ["retry", "hold"])
 def test_what_may_have_been_accepted_is_never_sent_at_once(
-    server: ChaosServer, settings: object, policy: str
+    server: ChaosServer, settings: Any, policy: str
 ) -> None:
-    settings.MAILCONFIG = {**settings.MAILCONFIG, "AMBIGUITY": policy}  # type: ignore[attr-defined]
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "AMBIGUITY": policy}
     server.on("dot", Reset(), at=2, accept=True)
     account = make_account(server.port)
     messages = [make_message(account) for _ in range(4)]
