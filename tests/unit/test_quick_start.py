@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import django
 import pytest
 from cryptography.fernet import Fernet
 
 from tests.documents import ROOT, document
 
-SETTINGS, ACCOUNT, SEND = document("README.md").snippets("python")
+SETTINGS, MAILERS, BACKEND, ACCOUNT, SEND = document("README.md").snippets("python")
 (HOST_TEST,) = [code for code in document("docs/sending.md").snippets("python") if "TestCase" in code]
 
 pytestmark = pytest.mark.slow
@@ -31,7 +32,7 @@ class Shop:
         }
         self._run("-m", "django", "startproject", "shop", ".", settings=None)
         with (folder / "shop/settings.py").open("a", encoding="utf-8") as file:
-            file.write(f"\n{SETTINGS}")
+            file.write(f"\n{SETTINGS}\n{MAILERS if django.VERSION >= (6, 1) else BACKEND}")
 
     def manage(self, *arguments: str, typed: str = "") -> str:
         """What a command printed, to both streams; it must end well."""
