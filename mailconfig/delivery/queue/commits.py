@@ -63,7 +63,9 @@ class Committer:
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         pause = 0.1
         while True:
-            connection.close_if_unusable_or_obsolete()
+            # Only then: with the ordinary CONN_MAX_AGE=0 a sound connection would be made anew as well.
+            if connection.errors_occurred:
+                connection.close_if_unusable_or_obsolete()
             try:
                 return write()
             except (OperationalError, InterfaceError):

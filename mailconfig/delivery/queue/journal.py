@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -17,8 +17,10 @@ from mailconfig import signals
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.turn import Settlement, Turn
 from mailconfig.models import Account, Attempt, Lane, Message, MessageState
+from mailconfig.values import Reply
 
 from .settle import erases, settle_all
+from .statements import Statements, rows_of
 from .transitions import sources
 
 if TYPE_CHECKING:
@@ -79,21 +81,22 @@ class OrmJournal:
         turn.attempt_id, turn.handed_over_at = attempt.pk, now
 
 
+# A state is compared as an expression, so that rows are found by their key and never by a partial index on the
+# state: its few live entries look cheap, but lie among the dead ones of all that was sent since the last vacuum.
 _DONE = """
 done AS (
     UPDATE mailconfig_attempt AS attempt
        SET outcome = 'sent', stage = 'dot', ended_at = came.ended_at, recipients = came.handed_over,
            reply_code = came.code, enhanced_code = came.enhanced, reply_text = came.reply
-      FROM unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::int[], %s::text[], %s::text[])
-           AS came (attempt_id, ended_at, handed_over, code, enhanced, reply)
-     WHERE attempt.id = came.attempt_id AND attempt.outcome = ''
+      FROM {came} AS came (attempt_id, ended_at, handed_over, code, enhanced, reply)
+     WHERE attempt.id = came.attempt_id AND attempt.outcome || '' = ''
  RETURNING attempt.id, attempt.message_id, attempt.ended_at
 ), settled AS (
     UPDATE mailconfig_message AS message
        SET state = 'sent', settled_at = done.ended_at, attempts = message.attempts + 1, wait_reason = '',
            handed_over_at = NULL, error_code = '', error_text = ''{erase}
       FROM done
-     WHERE message.id = done.message_id AND message.state = 'handing_over'
+     WHERE message.id = done.message_id AND message.state || '' = 'handing_over'
 )
 """
 
@@ -101,8 +104,8 @@ _JOURNAL = """
 journal AS (
     UPDATE mailconfig_message AS message
        SET state = 'handing_over', handed_over_at = clock_timestamp()
-      FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS turn (message_id, slots, started_at)
-     WHERE message.id = turn.message_id AND message.state = 'queued'
+      FROM {turn} AS turn (message_id, slots, started_at)
+     WHERE message.id = turn.message_id AND message.state || '' = 'queued'
        AND EXISTS (SELECT 1 FROM mailconfig_lane AS lane
                     WHERE lane.id = %s AND lane.lease_token = %s AND lane.lease_until > clock_timestamp())
        AND EXISTS (SELECT 1 FROM mailconfig_account AS account
@@ -120,6 +123,10 @@ journal AS (
 
 class PostgresJournal(OrmJournal):
     """One statement for what nearly always happens; what is not plain goes the common way first."""
+
+    def __init__(self, ownership: Ownership) -> None:
+        super().__init__(ownership)
+        self._statements = Statements()
 
     def exchange(self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int) -> None:
         """See :class:`Journal`."""
@@ -154,41 +161,38 @@ class PostgresJournal(OrmJournal):
     ) -> list[tuple[str, int, int | None, datetime | None]]:
         parts: list[str] = []
         answers: list[str] = []
-        params: list[Any] = []
+        params: list[object] = []
         if plain:
-            parts.append(_DONE.replace("{erase}", ", body = NULL" if erases(MessageState.SENT) else ""))
+            came, columns = rows_of(_CAME, [_came(settlement) for settlement in plain])
+            erase = ", body = NULL" if erases(MessageState.SENT) else ""
+            parts.append(_DONE.format(came=came, erase=erase))
             answers.append("SELECT 'done', id, NULL::bigint, NULL::timestamptz FROM done")
-            params += _columns_of(plain)
+            params += columns
         if group:
-            parts.append(_JOURNAL)
+            turns = [(turn.message.pk, turn.accepted() or turn.slots, turn.started_at) for turn in group]
+            turn, columns = rows_of(_TURN, turns)
+            parts.append(_JOURNAL.format(turn=turn))
             answers.append("SELECT 'opened', message_id, id, handed_over_at FROM opened")
             owner = self.ownership
-            params += [
-                [turn.message.pk for turn in group],
-                [turn.accepted() or turn.slots for turn in group],
-                [turn.started_at for turn in group],
-                owner.lane_id,
-                owner.token,
-                revision,
-                owner.token,
-                owner.worker,
-            ]
+            params += [*columns, owner.lane_id, owner.token, revision, owner.token, owner.worker]
         sql = "WITH" + ",".join(parts) + " UNION ALL ".join(answers)
-        with connection.cursor() as cursor:
-            cursor.execute(sql, params)
-            return cast("list[tuple[str, int, int | None, datetime | None]]", cursor.fetchall())
+        return cast("list[tuple[str, int, int | None, datetime | None]]", self._statements.run(sql, params))
 
 
-def _columns_of(plain: Sequence[Settlement]) -> list[object]:
-    replies = [settlement.reply for settlement in plain]
-    return [
-        [settlement.turn.attempt_id for settlement in plain],
-        [settlement.ended_at for settlement in plain],
-        [settlement.handed_over for settlement in plain],
-        [reply.code if reply else None for reply in replies],
-        [reply.enhanced if reply else "" for reply in replies],
-        [reply.text if reply else "" for reply in replies],
-    ]
+_CAME = ("bigint", "timestamptz", "int", "int", "text", "text")
+_TURN = ("bigint", "int", "timestamptz")
+
+
+def _came(settlement: Settlement) -> tuple[object, ...]:
+    reply = settlement.reply or Reply(0)
+    return (
+        settlement.turn.attempt_id,
+        settlement.ended_at,
+        settlement.handed_over,
+        reply.code or None,
+        reply.enhanced,
+        reply.text,
+    )
 
 
 def open_journal(ownership: Ownership) -> Journal:
