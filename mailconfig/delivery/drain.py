@@ -120,6 +120,7 @@ class Drain:
         self._commits = Committer(ownership)
         self._is_edited = True
         self._reopened_after = -1
+        self._dot_may_be_out = False
 
     def run(self) -> datetime | None:
         """Drain until nothing is due, the account waits, or the slice is over.
@@ -204,8 +205,9 @@ class Drain:
         Returns:
             The turn whose proposal rode with its dot, which must come next.
         """
-        self.ownership.renew_if_due()
+        self._dot_may_be_out = False
         try:
+            self.ownership.renew_if_due()
             session = self._sessions.get(self.account)
             if not turn.proposed:
                 if self._is_unfit(turn, session):
@@ -227,6 +229,10 @@ class Drain:
             self._after_loss(turn, error)
         except POISON as error:
             self._after_poison(turn, error)
+        except BaseException:
+            if not self._dot_may_be_out:
+                self._give_back(turn)
+            raise
         return None
 
     def _hand_over(self, turn: Turn, session: Session) -> Turn | None:
@@ -237,6 +243,7 @@ class Drain:
             raise LeaseLost(msg)
         crash.point("after_journal")
         following = self._following(session)
+        self._dot_may_be_out = True
         try:
             session.hand_over(chunks, following=following.envelope if following else None)
             if following:
@@ -378,16 +385,10 @@ class Drain:
 
     def _is_unfit(self, turn: Turn, session: Session) -> bool:
         """A message that this server cannot take, as its greeting said: it fails without being offered."""
-        limit = session.capabilities.size_limit
-        if limit and turn.message.size > limit:
-            words = f"The message has {turn.message.size} octets, the server takes {limit}."
-            reply, code = Reply(552, words, "5.3.4"), "too_large"
-        elif turn.message.eight_bit and not session.capabilities.eight_bit_mime:
-            reply, code = Reply(554, "The server does not take 8-bit text (8BITMIME).", "5.6.3"), "eight_bit"
-        elif not turn.recipients:
-            reply, code = Reply(554, "The message has no recipient left.", "5.1.3"), "no_recipients"
-        else:
+        misfit = turn.misfit(session.capabilities)
+        if misfit is None:
             return False
+        reply, code = misfit
         at = self.clock.at_latest()
         self._settle(self.judge.refuse(turn, reply=reply, stage=Stage.SENDER, error_code=code, ended_at=at))
         return True

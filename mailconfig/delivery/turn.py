@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from mailconfig.conf import HOLD, Settings
 from mailconfig.exceptions import TransportError
 from mailconfig.models import AttemptOutcome, MessageState, WaitReason
-from mailconfig.values import Envelope, EnvelopeOutcome, Reply, Stage
+from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, Reply, Stage
 
 from . import retry
 from .due import DueMessage, DueRecipient
@@ -37,6 +37,18 @@ class Turn:
         if self.outcome is None or not self.outcome.is_open:
             return 0
         return sum(reply.is_success for reply in self.outcome.recipients)
+
+    def misfit(self, capabilities: Capabilities) -> tuple[Reply, str] | None:
+        """Why a server that greeted us like this cannot take it, and our code for that; ``None``: it can."""
+        limit, message = capabilities.size_limit, self.message
+        if limit and message.size > limit:
+            words = f"The message has {message.size} octets, the server takes {limit}."
+            return Reply(552, words, "5.3.4"), "too_large"
+        if message.eight_bit and not capabilities.eight_bit_mime:
+            return Reply(554, "The server does not take 8-bit text (8BITMIME).", "5.6.3"), "eight_bit"
+        if not self.recipients:
+            return Reply(554, "The message has no recipient left.", "5.1.3"), "no_recipients"
+        return None
 
 
 @dataclass(slots=True, kw_only=True)
