@@ -19,7 +19,8 @@ class Kill:
     """A worker that was killed, and what it had in hand: the only messages that may arrive twice."""
 
     point: str
-    pid: int
+    began: float
+    """``time.time()`` before it started; it was dead before the next one did."""
     in_hand: frozenset[str]
     """Message-IDs journaled without an outcome when it died."""
 
@@ -76,12 +77,14 @@ def check_ledger(ledger: Path, sink: Sink) -> None:
 
 
 def count_duplicates(sink: Sink, kills: list[Kill], *, window: int) -> dict[str, int]:
-    """I2: duplicates by crash point. Each was in a killed worker's hands, at most ``window`` a kill."""
+    """I2: duplicates by crash point. Each was out and in a killed worker's hands, at most ``window`` a kill."""
     copies = sink.by_message_id()
     found: dict[str, int] = {}
     explained: dict[str, int] = {}
-    for kill in kills:
-        doubles = [message_id for message_id in kill.in_hand if len(copies.get(message_id, [])) > 1]
+    ends = [*(kill.began for kill in kills[1:]), float("inf")]
+    for kill, end in zip(kills, ends, strict=True):
+        arrived = {message.message_id for message in sink.messages if kill.began <= message.at < end}
+        doubles = [message_id for message_id in kill.in_hand & arrived if len(copies[message_id]) > 1]
         assert len(doubles) <= window, f"{len(doubles)} duplicates of one kill at {kill.point}"
         found[kill.point] = found.get(kill.point, 0) + len(doubles)
         for message_id in doubles:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,7 @@ class Run:
 
     def _shoot(self, point: str) -> None:
         crash_at = f"{point}:{random.choice((1, 0.3, 0.1))}"  # noqa: S311 - dice
+        began = time.time()
         if point == "before_doorbell":
             victim = self._feeder("--every", "0.01", crash_at=crash_at)
         else:
@@ -106,9 +108,10 @@ class Run:
         with victim:
             code = victim.wait(seconds=60)
             assert code == -signal.SIGKILL, f"it ended otherwise than by {point}:\n{victim.said()}"
-        self.kills.append(Kill(point, victim.pid, messages_in_hand(victim.pid)))
+        self.kills.append(Kill(point, began, messages_in_hand(victim.pid)))
 
     def _finish(self, sink: Sink) -> None:
+        self.kills.append(Kill("in peace", time.time(), frozenset()))
         self._drain_in_peace()
         if self.fire.policy != "hold":
             return
