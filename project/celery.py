@@ -7,6 +7,8 @@ from typing import Any
 
 from celery import Celery
 
+from project import broker  # noqa: F401 - makes folder:// known
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 app = Celery("project")

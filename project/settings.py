@@ -105,9 +105,9 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 CELERY_BROKER_URL = (
-    os.environ.get("CELERY_BROKER_URL") or os.environ.get("REDIS_URL") or "filesystem://localhost"
+    os.environ.get("CELERY_BROKER_URL") or os.environ.get("REDIS_URL") or "folder://localhost"
 )
-if CELERY_BROKER_URL.startswith("filesystem:"):
+if CELERY_BROKER_URL.startswith("folder:"):
     _tasks = str(make(RUN / "broker" / "tasks"))
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": _tasks,

@@ -15,13 +15,11 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from mailconfig import signals
+from mailconfig.conf import get_settings
 from mailconfig.exceptions import LeaseLost
 from mailconfig.models import PAUSES, Account, Lane, Purpose, WaitReason
 
 from .clock import DatabaseClock
-
-RING_AGAIN = timedelta(seconds=30)
-"""A lane that was rung and not taken is rung again after so long."""
 
 
 def worker_name() -> str:
@@ -199,12 +197,13 @@ def make_due(account_ids: Iterable[int]) -> None:
 
 
 def ring_due() -> int:
-    """Call a worker for each lane that is due, free, and was not rung lately.
+    """Call a worker for each lane that is due, free, and was not rung since the time between two sweeps.
 
     Returns:
         How many were rung.
     """
-    silent = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN)
+    patience = timedelta(seconds=get_settings().sweep_seconds)
+    silent = Q(rung_at=None) | Q(rung_at__lt=Now() - patience)
     unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
     due = Lane.objects.filter(silent, unowned, purpose=Purpose.SEND, due_at__lte=Now())
     rung = 0

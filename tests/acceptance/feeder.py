@@ -1,6 +1,7 @@
-"""A host project's process that queues mail until SIGTERM, and writes down what was accepted.
+"""A host project's process that queues mail until SIGTERM, and writes down what was accepted, and how fast.
 
-``python -m tests.acceptance.feeder LEDGER ACCOUNT...``: a line of JSON for each mail, after its commit.
+``python -m tests.acceptance.feeder LEDGER ACCOUNT...``: a line of JSON for each mail, after its commit. With
+CELERY_BROKER_URL in the environment it rings by Celery.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import django
@@ -24,6 +27,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=0, help="0: until SIGTERM")
     options = parser.parse_args()
     django.setup()
+    if "CELERY_BROKER_URL" in os.environ:
+        from tests.acceptance import celery_app  # noqa: F401 - the app that rings
     from mailconfig import delivery
     from tests.factories import make_email
 
@@ -34,10 +39,12 @@ def main() -> None:
         while not stop.is_set() and not 0 < options.rounds <= number:
             number += 1
             for account in options.accounts:
+                began = time.monotonic()
                 message = delivery.enqueue(make_email(number), account=account)
+                seconds = time.monotonic() - began
                 digest = hashlib.sha256(bytes(message.body or b"")).hexdigest()
                 fields = {"message_id": message.message_id, "sha256": digest, "account": account}
-                ledger.write(json.dumps(fields) + "\n")
+                ledger.write(json.dumps({**fields, "seconds": seconds}) + "\n")
             stop.wait(options.every)
 
 
