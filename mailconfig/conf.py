@@ -65,6 +65,8 @@ class Settings:
     """How long an account rests after each failed connection in a row."""
     login_retry_seconds: float = 60.0
     """When a refused login is tried once more, before the account pauses."""
+    use_celery: bool = True
+    """Ring Celery's workers, if Celery is installed. ``False``: only ``mailconfig_drain`` sends."""
     sweep_seconds: float = 10.0
     ring_seconds: float = 1.0
 
@@ -127,6 +129,9 @@ def get_settings() -> Settings:
         raise ImproperlyConfigured(msg) from error
     if settings.ambiguity not in {RETRY, HOLD}:
         msg = f"MAILCONFIG['AMBIGUITY'] is {RETRY!r} or {HOLD!r}, not {settings.ambiguity!r}"
+        raise ImproperlyConfigured(msg)
+    if "total" in settings.timeouts:
+        msg = "MAILCONFIG['TIMEOUTS'] has no 'total': PROBE_SECONDS bounds what somebody waits for"
         raise ImproperlyConfigured(msg)
     if settings.window < 1:
         msg = "MAILCONFIG['WINDOW'] is at least 1"

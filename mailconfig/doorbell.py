@@ -1,6 +1,6 @@
 """Rings workers from a thread of its own, so that a broker that hangs or fails never touches a request.
 
-A ring that is lost costs a second at most: the beat rings what is due, the sweep finds it from the rows.
+A ring that is lost costs the time between two sweeps at most: then whoever is due is rung again.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class Doorbell:
         self.dropped += 1
         if time.monotonic() - self._complained_at > COMPLAIN_EVERY:
             self._complained_at = time.monotonic()
-            logger.warning("the broker could not be reached (%s); the sweep sends the mail", why)
+            logger.warning(
+                "the broker could not be reached (%s); mail waits for the beat, or for mailconfig_drain", why
+            )
 
     def _say_goodbye(self) -> None:
         give_up_at = time.monotonic() + GOODBYE_SECONDS

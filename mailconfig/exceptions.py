@@ -8,6 +8,7 @@ Exception
    ├─ TransportError             the far side or the way to it; says at which stage and what became of it
    │  ├─ HostNotAllowed          no host name, or one that policy forbids: nothing was connected
    │  ├─ ConnectionFailed        no session (DNS, refused, timeout, banner): the message is untouched
+   │  │  └─ AddressBlocked       … because policy forbids the name's address; looks like any other
    │  ├─ TLSFailed               no verified TLS: the login was never shown
    │  ├─ LoginRefused            the server refused the credentials
    │  ├─ ProtocolError           the server broke the protocol or a cap
@@ -86,6 +87,10 @@ class HostNotAllowed(TransportError):
 
 class ConnectionFailed(TransportError):
     """No session came about: name, connect, banner or EHLO."""
+
+
+class AddressBlocked(ConnectionFailed):
+    """The name has an address that policy forbids. To whoever is not staff it looks like its base."""
 
 
 class TLSFailed(TransportError):

@@ -87,11 +87,13 @@ def _publish_check(check_id: int) -> None:
 
 
 def _ring_drain(account_id: int) -> None:
-    doorbell.ring(_publish_drain, account_id)
+    if get_settings().use_celery:
+        doorbell.ring(_publish_drain, account_id)
 
 
 def _ring_check(check_id: int) -> None:
-    doorbell.ring(_publish_check, check_id)
+    if get_settings().use_celery:
+        doorbell.ring(_publish_check, check_id)
 
 
 @receiver(signals.message_queued, dispatch_uid="mailconfig-doorbell")

@@ -21,7 +21,8 @@ _numbers = itertools.count(1)
 def make_user(name: str = "", **values: Any) -> User:
     """A user with an address."""
     name = name or f"user{next(_numbers)}"
-    return get_user_model().objects.create_user(name, f"{name}@example.com", PASSWORD, **values)
+    email = values.pop("email", f"{name}@example.com")
+    return get_user_model().objects.create_user(name, email, PASSWORD, **values)
 
 
 def make_tenant(**values: Any) -> Tenant:

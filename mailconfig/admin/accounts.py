@@ -77,7 +77,6 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
     delete_confirmation_template = "admin/mailconfig/account_delete_confirmation.html"
     delete_selected_confirmation_template = "admin/mailconfig/account_delete_selected_confirmation.html"
     identity: ClassVar[tuple[Any, ...]] = IDENTITY
-    extra_fieldsets: ClassVar[tuple[Any, ...]] = ()
 
     class Media:
         css: ClassVar = {"all": ["mailconfig/admin.css"]}
@@ -112,7 +111,6 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
                 },
             ),
             (_("Replies and bounces"), {"fields": ADDRESSES, "classes": ("collapse",)}),
-            *self.extra_fieldsets,
         ]
         if obj is not None:
             now = ("standing", "usage", "history")
@@ -302,15 +300,9 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
 
 @admin.register(Mailbox)
 class MailboxAdmin(AccountAdmin):
-    """Mailboxes: they send and sync."""
+    """Mailboxes. What their sync needs is not asked for before something syncs."""
 
     form = MailboxForm
-    extra_fieldsets = (
-        (
-            gettext_lazy("Sync"),
-            {"fields": ("sync_interval", "sends_only_when_synced"), "classes": ("collapse",)},
-        ),
-    )
 
 
 @admin.register(OutboundEmail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -65,8 +65,10 @@ class AccountForm(AccountModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         adding = self.instance._state.adding
-        if adding and self.instance.kind_of_class is not None:
-            self.instance.kind = self.instance.kind_of_class
+        if self.instance.authentication != AuthenticationChoice.OAUTH2 and "authentication" in self.fields:
+            # A token that nobody renews works for an hour: not what an admin is after.
+            choices = [choice for choice in AuthenticationChoice.choices if choice[0] != "oauth2"]
+            cast("forms.ChoiceField", self.fields["authentication"]).choices = choices
         if "preset" in self.fields:
             self.fields["preset"].choices = preset_choices(self.instance.preset)  # type: ignore[attr-defined]
         if "seen_revision" in self.fields and not adding:

@@ -29,6 +29,8 @@ OWN_REASONS = (
     WaitReason.DISABLED,
     WaitReason.SCHEDULED,
     WaitReason.RETRY,
+    WaitReason.HELD,
+    WaitReason.MAYBE_SENT,
     WaitReason.UNKNOWN_OUTCOME,
     WaitReason.INTERNAL_ERROR,
 )

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.waiting import Waiting, explain
-from mailconfig.models import Message, MessageState, Recipient, WaitReason
+from mailconfig.models import Message, Recipient
 
 from .durations import moment_text
 from .paging import CappedChangeList
@@ -30,7 +30,6 @@ class Facts:
     first_recipient: str
     recipients: int
     waiting: Waiting | None
-    is_held: bool
     now: datetime
 
 
@@ -50,7 +49,6 @@ def facts(messages: list[Message]) -> dict[int, Facts]:
             addresses.get(message.pk, ""),
             counts.get(message.pk, 0),
             reasons.get(message.pk),
-            message.state == MessageState.HELD,
             now,
         )
         for message in messages
@@ -94,8 +92,6 @@ def waiting_html(known: Facts) -> SafeString:
     waiting = known.waiting
     if waiting is None:
         return format_html("{}", "–")
-    if known.is_held and waiting.reason == WaitReason.BUSY:
-        return format_html("{}", _("Held until somebody releases it."))
     if waiting.next_at is None:
         return format_html("{}", waiting.text)
     if waiting.next_at <= known.now:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import AdminSite
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
@@ -107,8 +108,7 @@ def _is_standing_still() -> bool:
     now = database_now()
     if Installation.objects.filter(swept_at__gt=now - SILENCE).exists():
         return False
-    lanes = Lane.objects.filter(
-        wait_reason="", lease_until=None, account__is_enabled=True, due_at__lt=now - SILENCE
-    )
+    unowned = Q(lease_until=None) | Q(lease_until__lt=now)
+    lanes = Lane.objects.filter(unowned, wait_reason="", account__is_enabled=True, due_at__lt=now - SILENCE)
     waiting = Message.objects.filter(state=MessageState.QUEUED, not_before__lt=now - SILENCE)
     return waiting.filter(account_id__in=lanes.values("account_id")).exists()

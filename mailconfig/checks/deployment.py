@@ -6,10 +6,11 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core import checks
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 
 from mailconfig import crash
 from mailconfig.conf import get_settings
+from mailconfig.models.validators import validate_address
 
 
 @checks.register("mailconfig")
@@ -28,6 +29,13 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
                 id="mailconfig.E011",
             )
         )
+    if settings.redirect_all_to:
+        try:
+            validate_address(settings.redirect_all_to)
+        except ValidationError:
+            messages.append(
+                checks.Error("MAILCONFIG['REDIRECT_ALL_TO'] is no address.", id="mailconfig.E012")
+            )
     if crash.is_armed():
         messages.append(
             checks.Warning("MAILCONFIG_CRASH_AT is set: this process will kill itself.", id="mailconfig.W010")

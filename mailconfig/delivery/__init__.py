@@ -5,7 +5,7 @@
     enqueue ──▶ preparing ──▶ queued
     queued ──hand_over──▶ handing_over
     queued, handing_over ──settle──▶ sent, partial, failed, queued, held
-    queued, held ──settle_late──▶ sent, partial
+    queued, held ──settle_late──▶ sent
     handing_over ──reap──▶ queued, held, failed
     queued ──hold──▶ held
     held ──release──▶ queued

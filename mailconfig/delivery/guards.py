@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 
 from mailconfig.conf import Settings
 from mailconfig.exceptions import (
+    AddressBlocked,
     HostNotAllowed,
     LoginRefused,
     MailconfigError,
@@ -22,7 +23,8 @@ from mailconfig.models import Account, AccountKind, Lane, Purpose, WaitReason
 from . import retry
 
 CONFIG_RETRY = timedelta(hours=1)
-UNREADABLE_RETRY = timedelta(minutes=1)
+LOOK_AGAIN = timedelta(minutes=1)
+"""What nobody tells us of when it is mended, and costs nothing to look at."""
 LOGIN_BACKOFF = timedelta(minutes=10)
 STRIKES = 5
 SENDER_STRIKES = 3
@@ -94,7 +96,7 @@ def _lacks_server(account: Account, lane: Lane, now: datetime) -> Wait | None:
 
 
 def _lacks_sender(account: Account, lane: Lane, now: datetime) -> Wait | None:
-    return None if account.sender else Wait(WaitReason.NO_SENDER)
+    return None if account.sender else Wait(WaitReason.NO_SENDER, now + LOOK_AGAIN)
 
 
 def _lacks_secret(account: Account, lane: Lane, now: datetime) -> Wait | None:
@@ -104,7 +106,7 @@ def _lacks_secret(account: Account, lane: Lane, now: datetime) -> Wait | None:
         if secret is not None:
             secret.reveal()
     except SecretUnreadable as error:
-        return Wait(WaitReason.SECRET_UNREADABLE, now + UNREADABLE_RETRY, str(error), "secret_unreadable")
+        return Wait(WaitReason.SECRET_UNREADABLE, now + LOOK_AGAIN, str(error), "secret_unreadable")
     return None
 
 
@@ -128,12 +130,12 @@ def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings
     text = _words(error)
     failures = lane.failures + 1
     if isinstance(error, SecretUnreadable):
-        return Wait(WaitReason.SECRET_UNREADABLE, now + UNREADABLE_RETRY, text, "secret_unreadable")
+        return Wait(WaitReason.SECRET_UNREADABLE, now + LOOK_AGAIN, text, "secret_unreadable")
     if not isinstance(error, TransportError):
         raise error
     code = str(error.code)
     backoff = timedelta(seconds=retry.backoff_seconds(failures, settings))
-    if isinstance(error, HostNotAllowed):
+    if isinstance(error, (HostNotAllowed, AddressBlocked)):
         return Wait(WaitReason.PAUSED_CONFIG, None, text, code)
     if isinstance(error, LoginRefused):
         if error.temporary:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.core.exceptions import ImproperlyConfigured
+
 from mailconfig.conf import get_settings
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import Installation
@@ -13,20 +15,23 @@ def ensure_this_installation() -> None:
     """Let pass if this database is ours; the first caller makes it ours.
 
     Raises:
-        WrongInstallation: it was adopted under another id.
+        WrongInstallation: it was adopted under another id, or under one while we have none.
     """
     name = get_settings().installation_id
-    if not name:
+    stored = Installation.objects.filter(id=1).first()
+    if stored is None and name:
+        stored, _created = Installation.objects.get_or_create(id=1, defaults={"name": name})
+    if stored is None or stored.name == name:
         return
-    stored, _created = Installation.objects.get_or_create(id=1, defaults={"name": name})
     if not stored.name:
         Installation.objects.filter(id=1, name="").update(name=name)
-    elif stored.name != name:
-        msg = (
-            f"This database belongs to the installation {stored.name!r}, and this is {name!r}: nothing is sent. "
-            "If the database moved here for good, run: manage.py mailconfig_adopt"
-        )
-        raise WrongInstallation(msg)
+        return
+    ours = f"this is {name!r}" if name else "this one has no INSTALLATION_ID"
+    msg = (
+        f"This database belongs to the installation {stored.name!r}, and {ours}: nothing is sent. "
+        "If the database moved here for good, run: manage.py mailconfig_adopt"
+    )
+    raise WrongInstallation(msg)
 
 
 def adopt() -> str:
@@ -34,8 +39,14 @@ def adopt() -> str:
 
     Returns:
         The id it belongs to.
+
+    Raises:
+        ImproperlyConfigured: this installation has no id; nothing was changed.
     """
     name = get_settings().installation_id
+    if not name:
+        msg = "MAILCONFIG['INSTALLATION_ID'] is empty: give this installation an id first."
+        raise ImproperlyConfigured(msg)
     Installation.objects.update_or_create(id=1, defaults={"name": name})
     return name
 

@@ -31,9 +31,7 @@ def drain_all(*, should_stop: Callable[[], bool]) -> int:
     Raises:
         WrongInstallation: this database belongs to another installation; nothing was sent.
     """
-    sweep()
-    for check_id in due_checks():
-        run_check(check_id=check_id)
+    _tend()
     settled = 0
     while not should_stop():
         reports = [
@@ -57,24 +55,43 @@ def run(*, should_stop: Callable[[], bool], wait: Callable[[float], object] = ti
         WrongInstallation: this database belongs to another installation; nothing was sent.
     """
     settings = get_settings()
-    swept_at = purged_at = float("-inf")
+    tend = _Every(settings.sweep_seconds, _tend)
+    clean = _Every(PURGE_SECONDS, purge)
     while not should_stop():
         try:
             connection.close_if_unusable_or_obsolete()
-            if time.monotonic() - swept_at >= settings.sweep_seconds:
-                drain_all(should_stop=should_stop)
-                swept_at = time.monotonic()
+            tend()
+            clean()
             for account_id in lanes.due_account_ids():
-                if not should_stop():
-                    drain_account(account_id=account_id, should_stop=should_stop)
-            if time.monotonic() - purged_at >= PURGE_SECONDS:
-                purge()
-                purged_at = time.monotonic()
+                if should_stop():
+                    return
+                drain_account(account_id=account_id, should_stop=should_stop)
+                tend()
             wait(_seconds_to_wait(settings.ring_seconds))
         except (OperationalError, InterfaceError) as error:
             logger.warning("the database did not answer: %s", error)
             connection.close()
             wait(settings.ring_seconds)
+
+
+class _Every:
+    """Calls something if the last call was at least so many seconds ago."""
+
+    def __init__(self, seconds: float, call: Callable[[], object]) -> None:
+        self._seconds, self._call = seconds, call
+        self._called_at = float("-inf")
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._called_at >= self._seconds:
+            self._call()
+            self._called_at = time.monotonic()
+
+
+def _tend() -> None:
+    """What the beat does under Celery: sweep, and run the checks that somebody asked for."""
+    sweep()
+    for check_id in due_checks():
+        run_check(check_id=check_id)
 
 
 def _seconds_to_wait(most: float) -> float:

@@ -112,6 +112,6 @@ def _account(account: Account, lane: Lane, counts: Mapping[str, Any], now: datet
         reason=str(reason),
         since=lane.wait_since,
         until=lane.wait_until,
-        is_paused=lane.is_paused,
+        is_paused=lane.is_paused and account.is_enabled,
         is_stuck=is_stuck,
     )

@@ -235,6 +235,8 @@ class Judge:
         settlement.wait_reason = WaitReason.UNKNOWN_OUTCOME
         settlement.error_code = str(error.code) if error else ""
         settlement.holds = self.settings.ambiguity == HOLD or self._is_spent(settlement)
+        if settlement.holds:
+            settlement.wait_reason = WaitReason.MAYBE_SENT
         since = turn.handed_over_at or ended_at
         certain_at = since + timedelta(seconds=self.settings.ambiguous_after_seconds)
         settlement.retry_at = max(certain_at, ended_at)

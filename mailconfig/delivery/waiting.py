@@ -82,14 +82,14 @@ def _explain(message: Message, lane: Lane | None, now: datetime, limiters: dict[
     if lane.wait_reason == WaitReason.LIMIT:
         return _explain_limit(message, lane.account, now, limiters)
     if lane.wait_reason:
-        return Waiting(WaitReason(lane.wait_reason), None if lane.is_paused else lane.wait_until)
+        return Waiting(WaitReason(lane.wait_reason), lane.wait_until)
     return Waiting(WaitReason.BUSY)
 
 
 def _explain_state(message: Message) -> Waiting:
     if message.state == MessageState.HANDING_OVER and message.handed_over_at:
         certain = timedelta(seconds=get_settings().ambiguous_after_seconds)
-        return Waiting(WaitReason.BUSY, message.handed_over_at + certain)
+        return Waiting(WaitReason.HANDING_OVER, message.handed_over_at + certain)
     return Waiting(WaitReason(message.wait_reason or WaitReason.BUSY))
 
 

@@ -143,6 +143,7 @@ class Account(models.Model):
 
     kind_of_class: ClassVar[AccountKind | None] = None
     _stored_destination: tuple[object, ...] | None = None
+    _stored_senders: tuple[str, str] | None = None
 
     class Meta:
         verbose_name = _("account")
@@ -227,8 +228,11 @@ class Account(models.Model):
     ) -> Self:
         """Remember the destination the stored secret was entered for."""
         account = super().from_db(db, field_names, values, **kwargs)
-        if not set(DESTINATION_FIELDS) & account.get_deferred_fields():
+        deferred = account.get_deferred_fields()
+        if not deferred.intersection(DESTINATION_FIELDS):
             account._stored_destination = account._own_destination()
+        if not deferred.intersection(("from_email", "envelope_from")):
+            account._stored_senders = account._senders()
         return account
 
     def _enters_secret(self) -> bool:
@@ -236,7 +240,13 @@ class Account(models.Model):
         return entered is not None and not isinstance(entered, SealedSecret)
 
     def _connection_edited(self) -> bool:
-        return self._enters_secret() or self._stored_destination != self._own_destination()
+        edited = (
+            self._stored_destination != self._own_destination() or self._stored_senders != self._senders()
+        )
+        return edited or self._enters_secret()
+
+    def _senders(self) -> tuple[str, str]:
+        return (self.from_email, self.envelope_from)
 
     def _own_destination(self) -> tuple[object, ...]:
         if self.scope == Scope.SYSTEM_OVERRIDE:
@@ -343,7 +353,7 @@ class Account(models.Model):
             if entered is not None:
                 self.secret = entered
             raise
-        self._stored_destination = self._own_destination()
+        self._stored_destination, self._stored_senders = self._own_destination(), self._senders()
         if not adding:
             self.refresh_from_db(fields=["revision"])
 

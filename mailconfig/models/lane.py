@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+from mailconfig import signals
 
 
 class Purpose(models.TextChoices):
@@ -24,7 +26,7 @@ class WaitReason(models.TextChoices):
     SERVER_LIMIT = "server_limit", _("The mail server says its limit is reached.")
     SERVER_AWAY = "server_away", _("The mail server cannot be reached; we try again.")
     LOGIN_RETRY = "login_retry", _("The mail server refused the login; one more try is made.")
-    PAUSED_LOGIN = "paused_login", _("The mail server refuses the login. Check user name and password.")
+    PAUSED_LOGIN = "paused_login", _("The login does not work. Check user name, password and encryption.")
     PAUSED_CONFIG = "paused_config", _("The connection's settings do not work. Check them.")
     PAUSED_SENDER = "paused_sender", _("The mail server refuses the sender's address.")
     PAUSED_PROTOCOL = "paused_protocol", _("The mail server does not speak SMTP properly.")
@@ -36,6 +38,9 @@ class WaitReason(models.TextChoices):
     SCHEDULED = "scheduled", _("It is not due yet.")
     RETRY = "retry", _("The mail server asked to try again later.")
     BUSY = "busy", _("Its turn has not come yet.")
+    HANDING_OVER = "handing_over", _("It is being handed over.")
+    HELD = "held", _("Somebody holds it back.")
+    MAYBE_SENT = "maybe_sent", _("It may have arrived already: release it to send it again, or cancel it.")
     UNKNOWN_OUTCOME = "unknown_outcome", _("It may or may not have been accepted; we wait for certainty.")
     INTERNAL_ERROR = "internal_error", _("An error of our own; we try again.")
 
@@ -118,8 +123,14 @@ def wake_lanes(account_id: int, *, reconnects: bool) -> None:
         # What worked before says nothing of the new connection.
         lanes.update(validated_at=None, last_success_at=None)
     blamed = Q(wait_reason__in=[*PAUSES, WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY])
+    if reconnects and lanes.filter(purpose=Purpose.SEND, wait_reason__in=PAUSES).exists():
+        transaction.on_commit(lambda: _tell_resumed(account_id), robust=True)
     over = lanes.filter(blamed) if reconnects else lanes.none()
     for ended in (over, lanes.exclude(blamed)):
         ended.exclude(wait_reason="").update(
             wait_reason="", wait_since=None, wait_until=None, wait_text="", failures=0, strikes=0
         )
+
+
+def _tell_resumed(account_id: int) -> None:
+    signals.account_resumed.send_robust(sender=Lane, account_id=account_id)

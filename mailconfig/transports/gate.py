@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import chain, zip_longest
 
-from mailconfig.exceptions import ConnectionFailed, HostNotAllowed
+from mailconfig.exceptions import AddressBlocked, ConnectionFailed, HostNotAllowed
 from mailconfig.hostnames import check_host
 from mailconfig.values import ErrorCode, NetworkPolicy, Stage
 
@@ -140,7 +140,7 @@ def resolve(
         for address in found:
             if not is_allowed(address, policy.allowed_networks):
                 detail = f"the name has an address that is not allowed: {address}"
-                raise unreachable(Stage.RESOLVE, detail, temporary=False)
+                raise unreachable(Stage.RESOLVE, detail, temporary=False, error=AddressBlocked)
     return _alternate(found)[: policy.max_addresses]
 
 
@@ -165,7 +165,8 @@ def connect(
     detail = "no time was left"
     for index, address in enumerate(addresses):
         if _is_own(address) and not _is_listed(address, host, policy):
-            raise unreachable(Stage.CONNECT, f"{address} is this machine itself", temporary=False)
+            detail = f"{address} is this machine itself"
+            raise unreachable(Stage.CONNECT, detail, temporary=False, error=AddressBlocked)
         share = deadline.left() / (len(addresses) - index)
         if share <= 0:
             break
@@ -193,9 +194,11 @@ def connect(
     raise unreachable(Stage.CONNECT, detail)
 
 
-def unreachable(stage: Stage, detail: str, *, temporary: bool = True) -> ConnectionFailed:
+def unreachable(
+    stage: Stage, detail: str, *, temporary: bool = True, error: type[ConnectionFailed] = ConnectionFailed
+) -> ConnectionFailed:
     """The one error for a name that is unknown, an address that is blocked, a connection that is refused."""
-    return ConnectionFailed(
+    return error(
         UNREACHABLE,
         stage=stage,
         code=ErrorCode.CONNECT_FAILED,

@@ -180,7 +180,7 @@ def reap(*, before: datetime, now: datetime, hold: bool, max_retries: int) -> in
         before: only those handed over before this, by when any reply would have come.
         now: the database's time.
         hold: the policy for what may or may not have been accepted.
-        max_retries: after so many counted attempts it is held in any case.
+        max_retries: after so many counted attempts it is held in any case, if its account says nothing else.
 
     Returns:
         How many were given up.
@@ -203,18 +203,18 @@ def _put_back(message_id: int | None, *, now: datetime, hold: bool, max_retries:
     if message_id is None:
         return
     message = Message.objects.filter(pk=message_id, state__in=sources("reap"))
-    found = message.values_list("attempts", "is_test").first()
+    found = message.values_list("attempts", "is_test", "account__max_retries").first()
     if found is None:
         return
-    attempts, is_test = found
+    attempts, is_test, retries = found
     values: dict[str, object] = {"attempts": F("attempts") + 1, "handed_over_at": None}
     if is_test:
         # Whoever asked for it has long gone; a test mail goes out at once or not at all.
         state = MessageState.FAILED
         values |= final_values(state, now) | {"error_code": WaitReason.UNKNOWN_OUTCOME}
-    elif hold or attempts + 1 > max_retries:
+    elif hold or attempts + 1 > (max_retries if retries is None else retries):
         state = MessageState.HELD
-        values |= {"wait_reason": WaitReason.UNKNOWN_OUTCOME}
+        values |= {"wait_reason": WaitReason.MAYBE_SENT}
     else:
         state = MessageState.QUEUED
         values |= {"wait_reason": "", "not_before": now}

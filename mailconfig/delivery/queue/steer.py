@@ -7,7 +7,7 @@ from django.db import transaction
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.enqueue import wake_lane
 from mailconfig.exceptions import InvalidTransition
-from mailconfig.models import Message, MessageState, Recipient, RecipientState
+from mailconfig.models import Message, MessageState, Recipient, RecipientState, WaitReason
 
 from .settle import final_values, told
 from .transitions import sources
@@ -19,7 +19,9 @@ def hold(*, message_id: int) -> None:
     Raises:
         InvalidTransition: it is not queued (any more).
     """
-    _move("hold", message_id, MessageState.HELD, wait_reason="")
+    with transaction.atomic():
+        _move("hold", message_id, MessageState.HELD, wait_reason=WaitReason.HELD)
+        told(message_id, MessageState.HELD)
 
 
 def release(*, message_id: int) -> None:

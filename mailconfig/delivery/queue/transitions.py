@@ -25,7 +25,7 @@ TRANSITIONS = {
     "enqueue": _transition(set(), {S.QUEUED, S.PREPARING}),
     "hand_over": _transition({S.QUEUED}, {S.HANDING_OVER}),
     "settle": _transition({S.HANDING_OVER, S.QUEUED}, _OUTCOMES),
-    "settle_late": _transition({S.QUEUED, S.HELD}, {S.SENT, S.PARTIAL}),
+    "settle_late": _transition({S.QUEUED, S.HELD}, {S.SENT}),
     "reap": _transition({S.HANDING_OVER}, {S.QUEUED, S.HELD, S.FAILED}),
     "hold": _transition({S.QUEUED}, {S.HELD}),
     "release": _transition({S.HELD}, {S.QUEUED}),

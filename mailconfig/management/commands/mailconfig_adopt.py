@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from mailconfig import delivery
@@ -16,7 +17,8 @@ class Command(BaseCommand):
 
     def handle(self, **options: object) -> None:
         """Adopt."""
-        name = delivery.adopt()
-        if not name:
-            raise CommandError("MAILCONFIG['INSTALLATION_ID'] is empty: give this installation an id first.")
+        try:
+            name = delivery.adopt()
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(f"This database now belongs to the installation {name!r}.")

@@ -178,3 +178,41 @@ def test_status_tells_what_waits_and_whether_anything_moves() -> None:
     Message.objects.update(state="cancelled", settled_at=timezone.now())
     Lane.objects.update(wait_reason="")
     assert delivery.status().exit_code == 0
+
+
+def test_the_end_of_a_pause_by_new_credentials_is_told() -> None:
+    told: list[int] = []
+
+    def listener(*, account_id: int, **kwargs: object) -> None:
+        told.append(account_id)
+
+    signals.account_resumed.connect(listener)
+    try:
+        account = make_account(username="me")
+        Lane.objects.update(wait_reason="paused_sender")
+        account = Account.objects.get(pk=account.pk)
+        account.name = "Renamed"
+        account.save()
+        assert (told, Lane.objects.get().wait_reason) == ([], "paused_sender")
+        account.from_email = "owned@example.com"
+        account.save()
+        assert (told, Lane.objects.get().wait_reason) == ([account.pk], "")
+    finally:
+        signals.account_resumed.disconnect(listener)
+
+
+def test_a_worker_without_celery_sweeps_while_a_backlog_is_due(settings: Any) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "SWEEP_SECONDS": 0.2, "SLICE_SECONDS": 0.1}
+    with ChaosServer(latency=0.02) as server:
+        account = make_account(server.port)
+        for _ in range(100):
+            make_message(account)
+        sweeps: set[object] = set()
+
+        def should_stop() -> bool:
+            sweeps.add(delivery.status().swept_at)
+            return len(sweeps) >= 4 or len(server.messages) == 100
+
+        delivery.run(should_stop=should_stop)
+        assert len(sweeps) >= 4
+        assert len(server.messages) < 100

@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from mailconfig import delivery
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import Installation, Lane, Message, WaitReason
-from tests.factories import make_account, make_mailbox, make_message
+from tests.factories import make_account, make_mailbox, make_message, make_user
 from tests.servers.chaos import ChaosServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,10 +91,18 @@ def test_mail_for_later_is_scheduled() -> None:
 
 
 def test_an_account_without_an_address_says_so() -> None:
-    account = make_account(from_email="")
-    message = make_message(account)
-    delivery.drain_account(account_id=account.pk)
-    assert reason_of(message)[0] == "no_sender"
+    owner = make_user(email="")
+    with ChaosServer() as server:
+        account = make_account(server.port, from_email="", owner=owner)
+        message = make_message(account)
+        delivery.drain_account(account_id=account.pk)
+        assert reason_of(message)[0] == "no_sender"
+        owner.email = "owner@example.com"
+        owner.save()
+        Lane.objects.update(wait_until=timezone.now())
+        delivery.sweep()
+        delivery.drain_account(account_id=account.pk)
+        assert len(server.messages) == 1
 
 
 def test_a_mailbox_that_must_be_synced_first_says_so() -> None:
@@ -126,6 +135,24 @@ def test_a_copied_database_sends_nothing_and_says_why(settings: Any) -> None:
         delivery.drain_account(account_id=account.pk)
         assert len(server.messages) == 1
     assert Installation.objects.get().name == "a copy"
+
+
+def test_a_copy_without_an_id_of_its_own_sends_nothing_either(settings: Any) -> None:
+    account = make_account()
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "INSTALLATION_ID": "production"}
+    delivery.sweep()
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "INSTALLATION_ID": ""}
+    with pytest.raises(WrongInstallation, match="no INSTALLATION_ID"):
+        delivery.drain_account(account_id=account.pk)
+    with pytest.raises(ImproperlyConfigured):
+        delivery.adopt()
+    assert Installation.objects.get().name == "production"
+
+
+def test_mail_held_by_hand_says_that_somebody_holds_it() -> None:
+    message = make_message(make_account())
+    delivery.hold(message_id=message.pk)
+    assert reason_of(message) == ("held", None)
 
 
 def test_everything_can_be_redirected_to_one_address(settings: Any) -> None:

@@ -34,6 +34,7 @@ def test_an_unknown_key_is_named(settings: Any) -> None:
         {"TIMEOUTS": {"dots": 1}},
         {"AMBIGUITY": "maybe"},
         {"WINDOW": 0},
+        {"TIMEOUTS": {"total": 5}},
         {"lower_case": 1},
     ],
 )
@@ -46,6 +47,11 @@ def test_what_cannot_be_used_is_an_error_and_no_traceback(settings: Any, wrong: 
 def test_a_storage_that_is_not_there_is_an_error(settings: Any) -> None:
     settings.MAILCONFIG = {"STORAGE": "nowhere"}
     assert ids(check_settings()) == {"mailconfig.E011"}
+
+
+def test_an_address_for_all_mail_must_be_one(settings: Any) -> None:
+    settings.MAILCONFIG = {"REDIRECT_ALL_TO": "tester"}
+    assert ids(check_settings()) == {"mailconfig.E012"}
 
 
 def test_a_deployment_is_asked_for_its_id_and_warned_of_relaxations(settings: Any) -> None:
