@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 
+from django.db import connection
 from django.db.models import Q
 
 from mailconfig.models import Message, MessageState, Priority, Recipient, RecipientState
 
-from . import bodies
+from . import bodies, statements
 
 READ_AHEAD_BYTES = 1024 * 1024
 """Bodies are read for so many octets at a time, so that a batch of large rows stays small in memory."""
@@ -87,21 +89,56 @@ def read(*, account_id: int, now: datetime, limit: int, without: Collection[int]
     found: list[DueMessage] = []
     octets = 0
     for priority in Priority.values:
-        rows = Message.objects.filter(_due(account_id, now), priority=priority).order_by("not_before", "id")
-        wanted = limit - len(found) + len(without)
-        for row in rows.values_list(*_COLUMNS)[:wanted]:
-            message = DueMessage(*row)
-            if message.pk in without:
-                continue
+        for message in _read_priority(account_id, now, priority, limit - len(found), without):
             octets += 0 if message.stored_as else message.size
-            if found and (len(found) >= limit or octets > READ_AHEAD_BYTES):
+            if found and octets > READ_AHEAD_BYTES:
                 break
             found.append(message)
         if len(found) >= limit or octets > READ_AHEAD_BYTES:
             break
-    _add_bodies(found)
+    if connection.vendor != "postgresql":
+        _add_bodies(found)
     _add_recipients(found, now)
     return found
+
+
+def _read_priority(
+    account_id: int, now: datetime, priority: int, limit: int, without: Collection[int]
+) -> Iterator[DueMessage]:
+    """Due messages of one priority in their order; on PostgreSQL with their bytes."""
+    if connection.vendor == "postgresql":
+        sql = _READ.format(limit=limit)
+        values = [account_id, priority, now, statements.array(without), READ_AHEAD_BYTES]
+        for row in statements.run(sql, values):
+            message = DueMessage(*row[:-1])
+            message.body = None if row[-1] is None else bytes(row[-1])
+            yield message
+        return
+    rows = Message.objects.filter(_due(account_id, now), priority=priority).order_by("not_before", "id")
+    for row in rows.values_list(*_COLUMNS)[: limit + len(without)]:
+        message = DueMessage(*row)
+        if message.pk not in without:
+            limit -= 1
+            yield message
+        if limit == 0:
+            return
+
+
+_READ = """
+    SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, body
+      FROM (SELECT *, row_number() OVER line AS place,
+                   sum(CASE WHEN stored_as = '' THEN size ELSE 0 END) OVER line AS octets
+              FROM (SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, body
+                      FROM mailconfig_message
+                     WHERE account_id = %s::bigint AND state = 'queued' AND priority = %s::smallint
+                       AND not_before <= %s::timestamptz AND id <> ALL (%s::bigint[])
+                     ORDER BY not_before, id
+                     LIMIT {limit}) AS due
+            WINDOW line AS (ORDER BY not_before, id)) AS measured
+     WHERE place = 1 OR octets <= %s::bigint
+     ORDER BY not_before, id
+"""
+"""Bytes beyond the read-ahead are not even taken out of the table."""
 
 
 def _add_bodies(messages: list[DueMessage]) -> None:
@@ -113,9 +150,7 @@ def _add_bodies(messages: list[DueMessage]) -> None:
 def _add_recipients(messages: list[DueMessage], now: datetime) -> None:
     by_pk = {message.pk: message for message in messages}
     later: dict[int, list[DueRecipient]] = {}
-    rows = Recipient.objects.filter(message_id__in=by_pk).order_by("pk")
-    columns = ("message_id", "pk", "address", "state", "not_before")
-    for message_id, pk, address, state, not_before in rows.values_list(*columns):
+    for message_id, pk, address, state, not_before in _recipients(by_pk):
         if state != RecipientState.AS_MESSAGE:
             by_pk[message_id].others = True
         elif not_before is not None and not_before > now:
@@ -129,6 +164,20 @@ def _add_recipients(messages: list[DueMessage], now: datetime) -> None:
         else:
             # The message itself is due, whoever made it so: then are they.
             message.recipients = recipients
+
+
+def _recipients(message_ids: Collection[int]) -> Iterable[tuple[int, int, str, str, datetime | None]]:
+    columns = ("message_id", "pk", "address", "state", "not_before")
+    if connection.vendor == "postgresql" and message_ids:
+        rows = statements.run(_RECIPIENTS, [statements.array(message_ids)])
+        return cast("list[tuple[int, int, str, str, datetime | None]]", rows)
+    return Recipient.objects.filter(message_id__in=message_ids).order_by("pk").values_list(*columns)
+
+
+_RECIPIENTS = """
+    SELECT message_id, id, address, state, not_before FROM mailconfig_recipient
+     WHERE message_id = ANY (%s::bigint[]) ORDER BY id
+"""
 
 
 def exists(*, account_id: int, now: datetime) -> bool:

@@ -14,13 +14,14 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from mailconfig import signals
+from mailconfig.delivery import statements
 from mailconfig.delivery.lanes import Ownership
+from mailconfig.delivery.statements import rows_of
 from mailconfig.delivery.turn import Settlement, Turn
 from mailconfig.models import Account, Attempt, Lane, Message, MessageState
 from mailconfig.values import Reply
 
 from .settle import erases, settle_all
-from .statements import Statements, rows_of
 from .transitions import sources
 
 if TYPE_CHECKING:
@@ -124,10 +125,6 @@ journal AS (
 class PostgresJournal(OrmJournal):
     """One statement for what nearly always happens; what is not plain goes the common way first."""
 
-    def __init__(self, ownership: Ownership) -> None:
-        super().__init__(ownership)
-        self._statements = Statements()
-
     def exchange(self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int) -> None:
         """See :class:`Journal`."""
         owner = self.ownership
@@ -176,7 +173,7 @@ class PostgresJournal(OrmJournal):
             owner = self.ownership
             params += [*columns, owner.lane_id, owner.token, revision, owner.token, owner.worker]
         sql = "WITH" + ",".join(parts) + " UNION ALL ".join(answers)
-        return cast("list[tuple[str, int, int | None, datetime | None]]", self._statements.run(sql, params))
+        return cast("list[tuple[str, int, int | None, datetime | None]]", statements.run(sql, params))
 
 
 _CAME = ("bigint", "timestamptz", "int", "int", "text", "text")
