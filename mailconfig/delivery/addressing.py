@@ -15,6 +15,9 @@ from .header_lines import CONTROLS, encoded_words
 LONG_NAME = 60
 """A display name beyond this is written as encoded words, since only those can be folded anywhere."""
 
+LONGEST = 2000
+"""Characters of a mailbox with its name; the patterns below take time that grows with their square."""
+
 _PLAIN = re.compile(
     r"[A-Za-z0-9_]+(?:[.+-][A-Za-z0-9_]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 )
@@ -58,6 +61,9 @@ def parse_address(text: object, *, what: str = "address") -> Address:
     text = str(text)
     if len(text) <= 254 and _PLAIN.fullmatch(text) and text.index("@") <= 64:
         return Address("", text)
+    if len(text) > LONGEST:
+        msg = f"{what}: {_short(text)} is too long for one e-mail address"
+        raise InvalidMessage(msg)
     refuse_controls(text, what)
     text = text.strip()
     name, spec = "", text
@@ -79,10 +85,16 @@ def parse_addresses(text: object, *, what: str) -> list[Address]:
     """
     text = str(text)
     refuse_controls(text, what)
-    items = _LIST_ITEM.findall(text)
-    if ",".join(items) != text:
-        msg = f"{what}: {_short(text)} is not a list of e-mail addresses"
-        raise InvalidMessage(msg)
+    items: list[str] = []
+    at = 0
+    while at <= len(text):
+        # One after another and not by findall, which would look on behind a quote that is never closed, and on.
+        found = _LIST_ITEM.match(text, at)
+        if found is None or text[found.end() : found.end() + 1] not in {"", ","}:
+            msg = f"{what}: {_short(text)} is not a list of e-mail addresses"
+            raise InvalidMessage(msg)
+        items.append(found[0])
+        at = found.end() + 1
     return [parse_address(item, what=what) for item in items]
 
 

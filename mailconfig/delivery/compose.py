@@ -21,7 +21,8 @@ from .fields import Identity, extra_headers, header_fields
 from .header_lines import checked_value
 from .overrides import is_overridden, own_rendering
 
-_BOUNDARY = re.compile(rb'boundary="([^"\r\n]+)"')
+_BOUNDARY = re.compile(rb"=_[0-9a-f]{32}|={15}[0-9]{19}==")
+"""Those made anew at each rendering: ours and the standard library's. A text may hold such words as well."""
 _CHANGING = re.compile(rb"^(?:Date|Message-ID):[^\n]*\n(?:[ \t][^\n]*\n)*", re.IGNORECASE | re.MULTILINE)
 
 
@@ -50,8 +51,8 @@ class Rendered:
         """SHA-256 of what is said to whom, in hex: the same when the same mail is rendered again."""
         head, _end, _content = self.body.partition(b"\r\n\r\n")
         said = _CHANGING.sub(b"", head + b"\r\n", count=2) + self.body[len(head) :]
-        for number, boundary in enumerate(dict.fromkeys(_BOUNDARY.findall(said))):
-            said = said.replace(boundary, b"%d" % number)
+        numbers: dict[bytes, int] = {}
+        said = _BOUNDARY.sub(lambda found: b"%d" % numbers.setdefault(found[0], len(numbers)), said)
         envelope = "\n".join([self.sender, *self.recipients, ""]).encode()
         return hashlib.sha256(envelope + said).hexdigest()
 
@@ -85,11 +86,15 @@ def compose(
     )
     limit = get_settings().max_message_bytes
     _refuse_huge(message, limit)
-    if is_overridden(message):
-        fields, body = own_rendering(message, identity)
-    else:
-        fields = header_fields(message, identity)
-        body = written(fields, content_part(message))
+    try:
+        if is_overridden(message):
+            fields, body = own_rendering(message, identity)
+        else:
+            fields = header_fields(message, identity)
+            body = written(fields, content_part(message))
+    except RecursionError:
+        msg = "the parts of the message are nested too deeply"
+        raise InvalidMessage(msg) from None
     if not body.endswith(b"\r\n"):
         body += b"\r\n"
     if len(body) > limit:

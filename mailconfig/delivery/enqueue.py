@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
@@ -258,8 +258,13 @@ def _later(not_before: datetime | None) -> datetime | None:
     """``not_before`` if it is still to come: a time that has passed gives no better place in the queue."""
     if not_before is None:
         return None
-    if timezone.is_naive(not_before):
-        not_before = timezone.make_aware(not_before)
+    try:
+        if timezone.is_naive(not_before):
+            not_before = timezone.make_aware(not_before)
+        not_before = not_before.astimezone(UTC)
+    except OverflowError:
+        msg = "the time when the mail may go is beyond what a calendar holds"
+        raise InvalidMessage(msg) from None
     return not_before if not_before > timezone.now() else None
 
 

@@ -19,6 +19,8 @@ from .header_lines import checked_name, checked_value, list_line, text_line
 PLACEHOLDERS = frozenset({"", "webmaster@localhost", "root@localhost"})
 """From addresses that nobody chose: Django's own defaults."""
 
+LONGEST_ID_DOMAIN = 220
+
 _WRITTEN = frozenset({"from", "to", "cc", "reply-to", "subject", "date", "message-id", "mime-version"})
 _OTHER_ADDRESSES = frozenset({"sender", "resent-from", "resent-sender", "resent-to", "resent-cc"})
 _FORBIDDEN = frozenset({"bcc", "resent-bcc", "content-type", "content-transfer-encoding"})
@@ -113,7 +115,12 @@ def choose_sender(given: object, identity: Identity) -> Address:
 
 
 def new_message_id(domain: str) -> str:
-    """A Message-ID under the sender's domain: the machine's name is nobody's business."""
+    """A Message-ID under the sender's domain: the machine's name is nobody's business.
+
+    Of a very long domain the end alone, or it would have more than 255 characters.
+    """
+    if len(domain) > LONGEST_ID_DOMAIN:
+        domain = domain[-LONGEST_ID_DOMAIN:].partition(".")[2]
     return f"<{os.urandom(16).hex()}@{domain}>"
 
 

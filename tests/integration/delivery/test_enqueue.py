@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from datetime import timezone as fixed_zone
 from pathlib import Path
 
 import pytest
@@ -336,3 +337,19 @@ def test_orphans_are_removed_when_they_are_old(
 
 def test_nothing_was_ever_stored_is_no_error(storage: Path) -> None:
     assert bodies.remove_orphans() == 0
+
+
+def test_a_time_beyond_the_calendar_is_refused_and_a_far_one_taken(account: Account) -> None:
+    west = fixed_zone(timedelta(hours=-5))
+    with pytest.raises(InvalidMessage, match="calendar"):
+        enqueue(mail(), account=account, not_before=datetime.max.replace(tzinfo=west))
+    far = enqueue(mail(), account=account, not_before=datetime.max.replace(tzinfo=UTC))
+    assert far.not_before.year == 9999
+    assert Message.objects.count() == 1
+
+
+def test_a_sender_with_the_longest_of_domains_is_queued(account: Account) -> None:
+    domain = ".".join(["a" * 59] * 4) + ".com"
+    sender = EmailMessage("s", "b", f"a@{domain}", ["b@example.org"])
+    queued = enqueue(sender, account=account)
+    assert len(Message.objects.get().message_id) == len(queued.message_id) <= 255
