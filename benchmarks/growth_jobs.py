@@ -10,8 +10,8 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from mailconfig.conf import get_settings
-from mailconfig.delivery import due
 from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.queue import due
 from mailconfig.models import Message, MessageState, Priority
 
 

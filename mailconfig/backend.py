@@ -12,8 +12,8 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from mailconfig.delivery.compose import from_address
-from mailconfig.delivery.enqueue import enqueue_for, find_account
+from mailconfig.delivery.queue.enqueue import enqueue_for, find_account
+from mailconfig.delivery.rendering.compose import from_address
 from mailconfig.exceptions import NoAccount
 from mailconfig.models import Account
 

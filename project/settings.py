@@ -104,9 +104,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-CELERY_BROKER_URL = (
-    os.environ.get("CELERY_BROKER_URL") or os.environ.get("REDIS_URL") or "folder://localhost"
-)
+CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or os.environ.get("REDIS_URL") or "folder://localhost"
 if CELERY_BROKER_URL.startswith("folder:"):
     _tasks = str(make(RUN / "broker" / "tasks"))
     CELERY_BROKER_TRANSPORT_OPTIONS = {

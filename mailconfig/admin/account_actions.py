@@ -16,9 +16,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailconfig.delivery.check_view import shown, staff_view
-from mailconfig.delivery.probe import probe_account
-from mailconfig.delivery.sample import send_test_mail
+from mailconfig.delivery.probing.check_view import shown, staff_view
+from mailconfig.delivery.probing.probe import probe_account
+from mailconfig.delivery.probing.sample import send_test_mail
 from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, CheckState, ConnectionCheck
 from mailconfig.models.validators import validate_address

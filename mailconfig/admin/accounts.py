@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
-from mailconfig.delivery.accounts import delete_account, unsent
+from mailconfig.delivery.upkeep.accounts import delete_account, unsent
 from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, Mailbox, OutboundEmail, SMTPProvider, TenantMailConfig
 

@@ -7,7 +7,7 @@ import email.policy
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-from mailconfig.delivery import bodies
+from mailconfig.delivery.queue import bodies
 from mailconfig.models import Message
 
 MOST_TEXT = 64 * 1024

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from mailconfig.delivery.probe import adopt_check, probe_values
+from mailconfig.delivery.probing.probe import adopt_check, probe_values
 from mailconfig.exceptions import SecretUnreadable, Throttled
 from mailconfig.models import Account, CheckState, ConnectionCheck
 

@@ -13,21 +13,21 @@
     preparing, queued, held ──cancel──▶ cancelled
 """
 
-from .accounts import delete_account
-from .check_requests import due_checks, request_check, run_check
-from .drain import DrainReport, drain_account
-from .enqueue import enqueue, enqueue_many, wake_lane
-from .installation import adopt
-from .lanes import ring_due
-from .limits import usage
-from .loop import drain_all, run
-from .probe import probe_account, probe_values
-from .purge import purge
-from .queue.steer import cancel, hold, release, requeue
-from .sample import send_test_mail
-from .status import status
-from .sweep import sweep
-from .waiting import explain
+from mailconfig.delivery.draining.drain import DrainReport, drain_account
+from mailconfig.delivery.installation import adopt
+from mailconfig.delivery.lanes import ring_due
+from mailconfig.delivery.limits import usage
+from mailconfig.delivery.probing.check_requests import due_checks, request_check, run_check
+from mailconfig.delivery.probing.probe import probe_account, probe_values
+from mailconfig.delivery.probing.sample import send_test_mail
+from mailconfig.delivery.queue.enqueue import enqueue, enqueue_many, wake_lane
+from mailconfig.delivery.queue.steer import cancel, hold, release, requeue
+from mailconfig.delivery.upkeep.accounts import delete_account
+from mailconfig.delivery.upkeep.loop import drain_all, run
+from mailconfig.delivery.upkeep.purge import purge
+from mailconfig.delivery.upkeep.status import status
+from mailconfig.delivery.upkeep.sweep import sweep
+from mailconfig.delivery.upkeep.waiting import explain
 
 __all__ = [
     "DrainReport",

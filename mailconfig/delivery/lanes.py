@@ -16,10 +16,9 @@ from django.db.models.functions import Now
 
 from mailconfig import signals
 from mailconfig.conf import get_settings
+from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.exceptions import LeaseLost
 from mailconfig.models import PAUSES, Account, Lane, Purpose, WaitReason
-
-from .clock import DatabaseClock
 
 
 def worker_name() -> str:

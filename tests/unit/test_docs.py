@@ -17,7 +17,7 @@ from django.template import Context, Template
 
 from mailconfig import signals
 from mailconfig.conf import Settings
-from mailconfig.delivery.check_result import TEST_MAIL_STAGES
+from mailconfig.delivery.probing.check_result import TEST_MAIL_STAGES
 from mailconfig.models import MessageState, WaitReason
 from mailconfig.presets import PRESETS
 from mailconfig.values import ErrorCode, Timeouts

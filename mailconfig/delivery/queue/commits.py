@@ -10,9 +10,8 @@ from django.db import InterfaceError, OperationalError, connection
 
 from mailconfig import crash
 from mailconfig.delivery.lanes import Ownership
-from mailconfig.delivery.turn import Settlement, Turn
-
-from .journal import adopt_lost_commit, open_journal
+from mailconfig.delivery.queue.journal import adopt_lost_commit, open_journal
+from mailconfig.delivery.queue.turn import Settlement, Turn
 
 logger = logging.getLogger("mailconfig.drain")
 

@@ -14,15 +14,14 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from mailconfig import signals
-from mailconfig.delivery import statements
 from mailconfig.delivery.lanes import Ownership
-from mailconfig.delivery.statements import rows_of
-from mailconfig.delivery.turn import Settlement, Turn
+from mailconfig.delivery.queue import statements
+from mailconfig.delivery.queue.settle import erases, settle_all
+from mailconfig.delivery.queue.statements import rows_of
+from mailconfig.delivery.queue.transitions import sources
+from mailconfig.delivery.queue.turn import Settlement, Turn
 from mailconfig.models import Account, Attempt, Lane, Message, MessageState
 from mailconfig.values import Reply
-
-from .settle import erases, settle_all
-from .transitions import sources
 
 if TYPE_CHECKING:
     from mailconfig.models.account import AccountQuerySet

@@ -10,8 +10,9 @@ from django.db.models import F
 
 from mailconfig import signals
 from mailconfig.conf import get_settings
-from mailconfig.delivery import bodies
-from mailconfig.delivery.turn import Settlement, state_after
+from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.queue.transitions import sources
+from mailconfig.delivery.queue.turn import Settlement, state_after
 from mailconfig.models import (
     FINAL_STATES,
     Attempt,
@@ -22,8 +23,6 @@ from mailconfig.models import (
     RecipientState,
     WaitReason,
 )
-
-from .transitions import sources
 
 INTERNAL_ERRORS = 3
 """A message we ourselves stumble over so often has failed."""

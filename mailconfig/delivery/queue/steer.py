@@ -5,12 +5,11 @@ from __future__ import annotations
 from django.db import transaction
 
 from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.enqueue import wake_lane
+from mailconfig.delivery.queue.enqueue import wake_lane
+from mailconfig.delivery.queue.settle import final_values, told
+from mailconfig.delivery.queue.transitions import sources
 from mailconfig.exceptions import InvalidTransition
 from mailconfig.models import Message, MessageState, Recipient, RecipientState, WaitReason
-
-from .settle import final_values, told
-from .transitions import sources
 
 
 def hold(*, message_id: int) -> None:

@@ -7,7 +7,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
 from django.test import Client
 
-from mailconfig.delivery.accounts import delete_account
+from mailconfig.delivery.upkeep.accounts import delete_account
 from mailconfig.exceptions import AccountInUse, NoAccount
 from mailconfig.models import Account, ConnectionCheck, Mailbox
 from tests.factories import make_mailbox, make_message

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from mailconfig.delivery import probe_values
-from mailconfig.delivery.check_view import public_view, staff_view
+from mailconfig.delivery.probing.check_view import public_view, staff_view
 from mailconfig.models import ConnectionCheck
 from tests.integration.checks.conftest import new_account
 from tests.servers.chaos import ChaosServer

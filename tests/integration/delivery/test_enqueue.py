@@ -15,8 +15,8 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from mailconfig import signals
-from mailconfig.delivery import bodies
-from mailconfig.delivery.enqueue import enqueue, enqueue_many, wake_lane
+from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.queue.enqueue import enqueue, enqueue_many, wake_lane
 from mailconfig.exceptions import InvalidMessage, NoAccount
 from mailconfig.models import Account, Lane, Message, MessageState, Priority, Recipient, WaitReason
 

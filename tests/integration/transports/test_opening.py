@@ -1,12 +1,16 @@
 """Opening a session: what each answer of a server means, and that nobody can keep us."""
 
+import socket
+import struct
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mailconfig.exceptions import ConnectionFailed, ProtocolError, TransportError
-from mailconfig.transports import open_transport
+from mailconfig.transports import open_transport, opening
+from mailconfig.transports.deadline import Deadline
+from mailconfig.transports.wire import Wire
 from mailconfig.values import ErrorCode, NetworkPolicy, Security, Stage, Timeouts
 from tests.integration.transports.sessions import PASSWORD, USER, send, settings_for
 from tests.servers.certificates import Certificates
@@ -164,3 +168,18 @@ def test_the_greeting_is_a_name_or_an_address(policy: NetworkPolicy) -> None:
     assert first == "EHLO mta.example.com"
     assert all(line.removeprefix("EHLO ").strip("[]") and " " not in line[5:] for line in others)
     assert server.verbs() == ["EHLO", "QUIT"] * 3
+
+
+def test_a_connection_that_was_reset_before_the_handshake_is_a_failure_of_the_server() -> None:
+    """Not an error of ours: the system no longer knows whom such a socket was connected to."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        with client:
+            accepted, _address = listener.accept()
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+            with pytest.raises(OSError, match="not connected"):
+                client.getpeername()
+            assert opening.peer(Wire(client, deadline=Deadline(), max_reply_bytes=1)) == ""

@@ -17,7 +17,7 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailconfig.delivery.compose import Rendered, compose
+from mailconfig.delivery.rendering.compose import Rendered, compose
 from mailconfig.exceptions import InvalidMessage
 
 ME = "shop@example.com"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.core.mail import EmailMessage
 
-from mailconfig.delivery.compose import compose
-from mailconfig.delivery.fields import new_message_id
+from mailconfig.delivery.rendering.compose import compose
+from mailconfig.delivery.rendering.fields import new_message_id
 from mailconfig.exceptions import InvalidMessage
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mailconfig.conf import Settings
-from mailconfig.delivery import retry
-from mailconfig.delivery.retry import Verdict
+from mailconfig.delivery.queue import retry
+from mailconfig.delivery.queue.retry import Verdict
 from mailconfig.values import Reply
 
 

@@ -1,0 +1,92 @@
+"""The line of an account's due messages: whose turn is next, with slots of the limits held for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+from mailconfig.conf import Settings
+from mailconfig.delivery.clock import DatabaseClock
+from mailconfig.delivery.limits import Limiter
+from mailconfig.delivery.queue import due
+from mailconfig.delivery.queue.due import DueMessage
+from mailconfig.delivery.queue.turn import Settlement, Turn
+from mailconfig.models import Account
+from mailconfig.values import Envelope
+
+MAX_RECIPIENTS = 100
+"""Recipients of one transaction; every server takes so many (RFC 5321 §4.5.3.1.8)."""
+
+
+class Line:
+    """Reads ahead in batches. A turn stays in hand until it is settled or released."""
+
+    def __init__(self, account: Account, settings: Settings, clock: DatabaseClock) -> None:
+        self._account = account
+        self._settings = settings
+        self._clock = clock
+        self._candidates: deque[DueMessage] = deque()
+        self._journaled: deque[Turn] = deque()
+        self._in_hand: set[int] = set()
+        open_for = timedelta(seconds=settings.ambiguous_after_seconds)
+        self.limiter = Limiter.load(account, now=clock.now(), open_for=open_for)
+
+    def next(self) -> Turn | None:
+        """The next turn; ``None``: nothing is due, or the limit is reached."""
+        return self._journaled.popleft() if self._journaled else self.next_unjournaled()
+
+    def next_unjournaled(self) -> Turn | None:
+        """The next turn of a message the journal has not taken yet."""
+        free = self.limiter.free(self._clock.now())
+        message = None if free == 0 else self._next_candidate()
+        if message is None:
+            return None
+        most = MAX_RECIPIENTS if free is None else min(free, MAX_RECIPIENTS)
+        recipients = message.recipients[:most]
+        redirect = self._settings.redirect_all_to
+        addresses = (redirect,) if redirect else tuple(recipient.address for recipient in recipients)
+        envelope = Envelope(message.envelope_from, addresses, message.size, message.eight_bit)
+        self.limiter.take(len(recipients))
+        self._in_hand.add(message.pk)
+        return Turn(message, recipients, envelope, len(recipients), self._clock.now())
+
+    def _next_candidate(self) -> DueMessage | None:
+        if not self._candidates:
+            batch = due.read(
+                account_id=self._account.pk,
+                now=self._clock.now(),
+                limit=self._settings.batch_size,
+                without=self._in_hand,
+            )
+            self._candidates.extend(batch)
+        return self._candidates.popleft() if self._candidates else None
+
+    def keep_journaled(self, turn: Turn) -> None:
+        """A turn that the journal took and that comes soon."""
+        self._journaled.append(turn)
+
+    def drop_journaled(self, settle: Callable[[Turn], None]) -> None:
+        """Settle the turns that were journaled and do not come."""
+        while self._journaled:
+            settle(self._journaled.popleft())
+
+    def release(self, turn: Turn) -> None:
+        """The turn does not come now: it stays where it was."""
+        turn.proposed, turn.outcome = False, None
+        if turn.attempt_id is not None:
+            self._journaled.appendleft(turn)
+            return
+        self.limiter.settle(turn.slots, handed_over=0, ended_at=self._clock.now())
+        self._in_hand.discard(turn.message.pk)
+        self._candidates.clear()
+
+    def settle(self, settlement: Settlement) -> None:
+        """Note what a turn used of the limits. Until :meth:`committed` its message is not read again."""
+        self.limiter.settle(
+            settlement.turn.slots, handed_over=settlement.handed_over, ended_at=settlement.ended_at
+        )
+
+    def committed(self, group: Iterable[Turn] = ()) -> None:
+        """All outcomes are in the database, whose word counts again but for the ``group`` now in hand."""
+        self._in_hand = {turn.message.pk for turn in (*self._journaled, *group)}

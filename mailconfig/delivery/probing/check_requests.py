@@ -1,0 +1,92 @@
+"""Checks that a worker runs: asked for with a row, told by a signal, found by the sweep if nobody heard it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from mailconfig import signals
+from mailconfig.delivery.probing import check_record, sentences
+from mailconfig.delivery.probing.check_run import kept_account, probe_stored
+from mailconfig.delivery.probing.sample import send_stored
+from mailconfig.exceptions import NoAccount, WrongInstallation
+from mailconfig.models import CheckKind, CheckState, ConnectionCheck
+from mailconfig.models.validators import validate_address
+from mailconfig.values import CheckResult
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+DOORBELL_SECONDS = 5.0
+"""A check that waits for longer was not heard, and the sweep runs it."""
+
+
+def request_check(
+    *,
+    account_id: int,
+    kind: CheckKind,
+    requested_by: AbstractBaseUser | None,
+    recipient: str = "",
+) -> ConnectionCheck:
+    """Ask for a check of a stored account by a worker. The row is waiting; a worker is called on commit.
+
+    Args:
+        recipient: of a test mail.
+
+    Raises:
+        NoAccount: there is none, or it was deleted.
+        ValidationError: a test mail needs a recipient with an address.
+        Throttled: nothing is waiting.
+    """
+    if kind == CheckKind.TEST_MAIL:
+        _require_address(recipient)
+    with transaction.atomic():
+        check = check_record.begin(
+            kind=kind,
+            account=kept_account(account_id),
+            requested_by=requested_by,
+            recipient=recipient if kind == CheckKind.TEST_MAIL else "",
+            state=CheckState.PENDING,
+        )
+        transaction.on_commit(partial(_ring, check.pk), robust=True)
+    return check
+
+
+def _ring(check_id: int) -> None:
+    signals.check_requested.send_robust(sender=ConnectionCheck, check_id=check_id)
+
+
+def _require_address(recipient: str) -> None:
+    try:
+        validate_address(recipient)
+    except ValidationError as error:
+        raise ValidationError({"recipient": error}) from error
+
+
+def run_check(*, check_id: int) -> ConnectionCheck | None:
+    """Run a waiting check. Called twice, or late, it does nothing. Not to be called inside a transaction.
+
+    Returns:
+        The finished check; ``None`` if it was not waiting.
+    """
+    check = check_record.claim(check_id)
+    if check is None:
+        return None
+    try:
+        account = kept_account(check.account_id or 0)
+        if check.kind == CheckKind.TEST_MAIL:
+            return send_stored(check, account, requested_by=check.requested_by)
+        return probe_stored(check, account, requested_by=check.requested_by)
+    except NoAccount:
+        return check_record.finish(check, CheckResult(ok=False, message=sentences.ACCOUNT_GONE))
+    except WrongInstallation:
+        return check_record.finish(check, CheckResult(ok=False, message=sentences.WRONG_INSTALLATION))
+
+
+def due_checks(*, limit: int = 100) -> list[int]:
+    """The checks that wait and that no doorbell reached; those whose worker is gone are failed on the way."""
+    check_record.give_up()
+    return check_record.waiting_ids(older_than=DOORBELL_SECONDS, limit=limit)

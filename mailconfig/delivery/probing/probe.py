@@ -1,0 +1,79 @@
+"""Probing a connection stage by stage: name, connect, TLS, EHLO, login, sender. No mail is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from mailconfig.delivery.probing import check_record
+from mailconfig.delivery.probing.check_run import kept_account, note_on_lane, probe_stored, run_probe
+from mailconfig.models import Account, CheckKind, ConnectionCheck, Tenant
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+
+def probe_account(
+    *, account_id: int, requested_by: AbstractBaseUser | None, judge_sender: bool = True
+) -> ConnectionCheck:
+    """Check the connection with the stored values. Not to be called inside a transaction: it takes its time.
+
+    If it passes, a pause of the account ends and its mail moves on; if not, the error is noted on the lane, and
+    nothing else changes.
+
+    Args:
+        judge_sender: if false, a refused sender is reported among the stages, and the check passes.
+
+    Raises:
+        NoAccount: there is none, or it was deleted.
+        Throttled: nothing was connected.
+        RuntimeError: a transaction is open.
+    """
+    account = kept_account(account_id)
+    check = check_record.begin(kind=CheckKind.CONNECTION, account=account, requested_by=requested_by)
+    return probe_stored(check, account, requested_by=requested_by, judge_sender=judge_sender)
+
+
+def probe_values(
+    *,
+    account: Account,
+    requested_by: AbstractBaseUser | None,
+    tenant: Tenant | None = None,
+    judge_sender: bool = True,
+) -> ConnectionCheck:
+    """Check the connection with the values of ``account``, which need not be those stored, or stored at all.
+
+    Its secret is one that was just entered, or the stored one if it goes where it always went. The row has no
+    account: after the values were saved, :func:`adopt_check` gives it one.
+
+    Args:
+        tenant: whose hourly number of checks this is one of; else the account's.
+        judge_sender: if false, a refused sender is reported among the stages, and the check passes.
+
+    Raises:
+        ValidationError: the stored secret would reach another destination: enter the password again.
+        Throttled: nothing was connected.
+        RuntimeError: a transaction is open.
+    """
+    if account.destination_changed():
+        raise ValidationError(
+            {
+                "secret": ValidationError(
+                    _("The server, encryption, login or user name changed: enter the password again."),
+                    code="destination_changed",
+                )
+            }
+        )
+    check = check_record.begin(
+        kind=CheckKind.CONNECTION, account=account, requested_by=requested_by, tenant=tenant, stored=False
+    )
+    return run_probe(check, account, requested_by=requested_by, judge_sender=judge_sender)
+
+
+def adopt_check(*, check: ConnectionCheck, account: Account) -> None:
+    """Say that the values which ``check`` checked are now those stored in ``account``."""
+    ConnectionCheck.objects.filter(pk=check.pk, account=None).update(account_id=account.pk)
+    check.account = account
+    note_on_lane(check, account)

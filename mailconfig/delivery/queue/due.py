@@ -1,0 +1,196 @@
+"""Reading what is due: a range of the partial index per priority, whatever was sent and whatever waits."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from django.db import connection
+from django.db.models import Q
+
+from mailconfig.delivery.queue import bodies, statements
+from mailconfig.models import Message, MessageState, Priority, Recipient, RecipientState
+
+READ_AHEAD_BYTES = 1024 * 1024
+"""Bodies are read for so many octets at a time, so that a batch of large rows stays small in memory."""
+
+_COLUMNS = (
+    "pk",
+    "uuid",
+    "envelope_from",
+    "size",
+    "eight_bit",
+    "stored_as",
+    "attempts",
+    "created_at",
+    "not_before",
+)
+
+
+@dataclass(slots=True)
+class DueRecipient:
+    """A recipient who still waits."""
+
+    pk: int
+    address: str
+
+
+@dataclass(slots=True)
+class DueMessage:
+    """A message whose turn has come."""
+
+    pk: int
+    uuid: uuid.UUID
+    envelope_from: str
+    size: int
+    eight_bit: bool
+    stored_as: str
+    attempts: int
+    created_at: datetime
+    not_before: datetime
+    recipients: list[DueRecipient] = field(default_factory=list)
+    """Those due now."""
+    others: bool = False
+    """Whether it has recipients that are settled already, or that wait for a later time."""
+    body: bytes | None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        """The RFC 5322 bytes, in pieces when they are in storage.
+
+        Raises:
+            OSError: the stored file cannot be read.
+            ValueError: the bytes are gone.
+        """
+        if self.stored_as:
+            return bodies.open_chunks(self.stored_as, size=self.size)
+        if self.body is None:
+            msg = "the message's bytes are gone"
+            raise ValueError(msg)
+        return iter((self.body,))
+
+
+def _due(account_id: int, now: datetime) -> Q:
+    return Q(account_id=account_id, state=MessageState.QUEUED, not_before__lte=now)
+
+
+def read(*, account_id: int, now: datetime, limit: int, without: Collection[int] = ()) -> list[DueMessage]:
+    """The next due messages of an account in their order: priority, then time due, then id.
+
+    Args:
+        account_id: whose.
+        now: the database's time.
+        limit: at most so many.
+        without: ids that are in hand already.
+    """
+    found: list[DueMessage] = []
+    octets = 0
+    for priority in Priority.values:
+        for message in _read_priority(account_id, now, priority, limit - len(found), without):
+            octets += 0 if message.stored_as else message.size
+            if found and octets > READ_AHEAD_BYTES:
+                break
+            found.append(message)
+        if len(found) >= limit or octets > READ_AHEAD_BYTES:
+            break
+    if connection.vendor != "postgresql":
+        _add_bodies(found)
+    _add_recipients(found, now)
+    return found
+
+
+def _read_priority(
+    account_id: int, now: datetime, priority: int, limit: int, without: Collection[int]
+) -> Iterator[DueMessage]:
+    """Due messages of one priority in their order; on PostgreSQL with their bytes."""
+    if connection.vendor == "postgresql":
+        sql = _READ.format(limit=limit)
+        values = [account_id, priority, now, statements.array(without), READ_AHEAD_BYTES]
+        for row in statements.run(sql, values):
+            message = DueMessage(*row[:-1])
+            message.body = None if row[-1] is None else bytes(row[-1])
+            yield message
+        return
+    rows = Message.objects.filter(_due(account_id, now), priority=priority).order_by("not_before", "id")
+    for row in rows.values_list(*_COLUMNS)[: limit + len(without)]:
+        message = DueMessage(*row)
+        if message.pk not in without:
+            limit -= 1
+            yield message
+        if limit == 0:
+            return
+
+
+_READ = """
+    SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, body
+      FROM (SELECT *, row_number() OVER line AS place,
+                   sum(CASE WHEN stored_as = '' THEN size ELSE 0 END) OVER line AS octets
+              FROM (SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, body
+                      FROM mailconfig_message
+                     WHERE account_id = %s::bigint AND state = 'queued' AND priority = %s::smallint
+                       AND not_before <= %s::timestamptz AND id <> ALL (%s::bigint[])
+                     ORDER BY not_before, id
+                     LIMIT {limit}) AS due
+            WINDOW line AS (ORDER BY not_before, id)) AS measured
+     WHERE place = 1 OR octets <= %s::bigint
+     ORDER BY not_before, id
+"""
+"""Bytes beyond the read-ahead are not even taken out of the table."""
+
+
+def _add_bodies(messages: list[DueMessage]) -> None:
+    inline = {message.pk: message for message in messages if not message.stored_as}
+    for pk, body in Message.objects.filter(pk__in=inline).values_list("pk", "body"):
+        inline[pk].body = None if body is None else bytes(body)
+
+
+def _add_recipients(messages: list[DueMessage], now: datetime) -> None:
+    by_pk = {message.pk: message for message in messages}
+    later: dict[int, list[DueRecipient]] = {}
+    for message_id, pk, address, state, not_before in _recipients(by_pk):
+        if state != RecipientState.AS_MESSAGE:
+            by_pk[message_id].others = True
+        elif not_before is not None and not_before > now:
+            later.setdefault(message_id, []).append(DueRecipient(pk, address))
+        else:
+            by_pk[message_id].recipients.append(DueRecipient(pk, address))
+    for message_id, recipients in later.items():
+        message = by_pk[message_id]
+        if message.recipients:
+            message.others = True
+        else:
+            # The message itself is due, whoever made it so: then are they.
+            message.recipients = recipients
+
+
+def _recipients(message_ids: Collection[int]) -> Iterable[tuple[int, int, str, str, datetime | None]]:
+    columns = ("message_id", "pk", "address", "state", "not_before")
+    if connection.vendor == "postgresql" and message_ids:
+        rows = statements.run(_RECIPIENTS, [statements.array(message_ids)])
+        return cast("list[tuple[int, int, str, str, datetime | None]]", rows)
+    return Recipient.objects.filter(message_id__in=message_ids).order_by("pk").values_list(*columns)
+
+
+_RECIPIENTS = """
+    SELECT message_id, id, address, state, not_before FROM mailconfig_recipient
+     WHERE message_id = ANY (%s::bigint[]) ORDER BY id
+"""
+
+
+def exists(*, account_id: int, now: datetime) -> bool:
+    """Whether anything is due."""
+    return any(
+        Message.objects.filter(_due(account_id, now), priority=priority).exists()
+        for priority in Priority.values
+    )
+
+
+def next_at(*, account_id: int) -> datetime | None:
+    """When the next queued message is due (it may be past); ``None``: nothing is queued."""
+    times = []
+    for priority in Priority.values:
+        rows = Message.objects.filter(account_id=account_id, state=MessageState.QUEUED, priority=priority)
+        times.append(rows.order_by("not_before", "id").values_list("not_before", flat=True).first())
+    return min((at for at in times if at is not None), default=None)

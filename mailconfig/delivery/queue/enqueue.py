@@ -1,0 +1,276 @@
+"""Enqueue: mail is rendered and becomes rows of the caller's transaction; its commit rings the doorbell."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from django.core.mail import EmailMessage
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from mailconfig import crash
+from mailconfig.conf import get_settings
+from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.queue.insertion import can_commit_at_once, insert_and_commit, insert_many, insert_one
+from mailconfig.delivery.rendering.compose import Rendered, compose
+from mailconfig.delivery.rendering.header_lines import CONTROLS
+from mailconfig.delivery.wake import WAKE, ring, ring_on_commit, wake_lane
+from mailconfig.exceptions import InvalidMessage, NoAccount
+from mailconfig.models import Account, Message, Priority
+
+__all__ = ["enqueue", "enqueue_for", "enqueue_many", "find_account", "wake_lane"]
+
+BATCH_MESSAGES = 500
+BATCH_BYTES = 4 * 1024 * 1024
+
+
+def enqueue(
+    message: EmailMessage,
+    *,
+    account: Account | int | None = None,
+    priority: Priority = Priority.NORMAL,
+    not_before: datetime | None = None,
+    idempotency_key: str | None = None,
+    is_test: bool = False,
+) -> Message:
+    """Put a mail into the queue of ``account`` (its row or key; ``None``: the default account).
+
+    Everything is part of the caller's transaction: if it rolls back, nothing is left and nothing rings. An
+    account that is disabled or paused takes mail all the same; it waits.
+
+    Args:
+        not_before: when it may go at the earliest.
+        idempotency_key: with a key the account has seen, nothing is queued and the earlier message returned.
+
+    Raises:
+        InvalidMessage: the mail cannot be queued as it is, or the key came before with another mail.
+        NoAccount: there is no such account, it was deleted, or there is no default account.
+        OSError: the storage of large messages cannot be written.
+    """
+    sender = find_account(account)
+    key = _checked_key(idempotency_key)
+    rendered = _composed(message, sender)
+    later = _later(not_before)
+    new = _new_message(rendered, sender, priority, later, is_test=is_test)
+    if key is not None:
+        new.idempotency_key, new.content_digest = key, rendered.digest()
+    with _stored_bytes([(new, rendered)]):
+        if key is None and later is None and can_commit_at_once():
+            _insert_and_wake(new, rendered.recipients)
+            return new
+        written = _insert_one(new, rendered.recipients)
+        if written is not new:
+            bodies.delete(new.stored_as)
+    if written is new:
+        ring_on_commit([(sender.pk, later)])
+    return written
+
+
+def enqueue_many(
+    messages: Iterable[EmailMessage],
+    *,
+    account: Account | int | None = None,
+    priority: Priority = Priority.NORMAL,
+    not_before: datetime | None = None,
+    is_test: bool = False,
+) -> list[Message]:
+    """Put many mails into the queue of one account, all of them or none, in few statements.
+
+    ``messages`` may be a generator: no more than a batch of them is in memory.
+
+    Raises:
+        InvalidMessage: one of them cannot be queued as it is.
+        NoAccount: as for :func:`enqueue`.
+        OSError: the storage of large messages cannot be written.
+    """
+    sender = find_account(account)
+    return enqueue_for(
+        ((message, sender) for message in messages), priority=priority, not_before=not_before, is_test=is_test
+    )
+
+
+def enqueue_for(
+    pairs: Iterable[tuple[EmailMessage, Account]],
+    *,
+    priority: Priority = Priority.NORMAL,
+    not_before: datetime | None = None,
+    is_test: bool = False,
+    skip_invalid: bool = False,
+) -> list[Message]:
+    """As :func:`enqueue_many`, each mail with an account of its own.
+
+    Args:
+        skip_invalid: leave out, and do not raise, what cannot be queued as it is.
+    """
+    later = _later(not_before)
+    written: list[Message] = []
+    with transaction.atomic(savepoint=False):
+        for batch in _batches(pairs, skip_invalid=skip_invalid):
+            rows = [
+                (_new_message(rendered, sender, priority, later, is_test=is_test), rendered)
+                for rendered, sender in batch
+            ]
+            with _stored_bytes(rows):
+                if not insert_many([(row, rendered.recipients) for row, rendered in rows]):
+                    msg = "the account was deleted"
+                    raise NoAccount(msg)
+            written += [row for row, _rendered in rows]
+        ring_on_commit({(message.account_id, later) for message in written})
+    return written
+
+
+def find_account(account: Account | int | None = None) -> Account:
+    """The account of this key, or the default one.
+
+    Raises:
+        NoAccount: there is none, or it was deleted.
+    """
+    if isinstance(account, Account):
+        if account._state.adding or account.deleted_at is not None:
+            msg = "the account is not stored" if account._state.adding else "the account was deleted"
+            raise NoAccount(msg)
+        return account
+    accounts = Account.objects.kept().defer("secret")
+    if account is None:
+        found = accounts.filter(is_default=True).first()
+        msg = "there is no default account"
+    else:
+        found = accounts.filter(pk=account).first()
+        msg = f"there is no account {account}"
+    if found is None:
+        raise NoAccount(msg)
+    return found
+
+
+def _composed(message: EmailMessage, account: Account) -> Rendered:
+    return compose(
+        message,
+        from_email=account.sender,
+        from_name=account.from_name,
+        reply_to_email=account.reply_to_email,
+        reply_to_name=account.reply_to_name,
+        envelope_from=account.envelope_from,
+    )
+
+
+def _new_message(
+    rendered: Rendered, account: Account, priority: Priority, not_before: datetime | None, *, is_test: bool
+) -> Message:
+    message = Message(
+        uuid=uuid.uuid4(),
+        account_id=account.pk,
+        tenant_id=account.tenant_id,
+        priority=Priority(priority),
+        envelope_from=rendered.sender,
+        subject=rendered.subject[:998],
+        message_id=rendered.message_id,
+        size=rendered.size,
+        eight_bit=rendered.eight_bit,
+        is_test=is_test,
+    )
+    if not_before is not None:
+        message.not_before = not_before
+    return message
+
+
+@contextmanager
+def _stored_bytes(rows: Sequence[tuple[Message, Rendered]]) -> Iterator[None]:
+    """Put the bytes where they belong, and take stored ones away again if the rows cannot be written."""
+    settings = get_settings()
+    try:
+        for message, rendered in rows:
+            message.body, message.stored_as = bodies.keep(message.uuid, rendered.body, settings)
+        yield
+    except BaseException:
+        for message, _rendered in rows:
+            bodies.delete(message.stored_as)
+        raise
+
+
+def _insert_and_wake(new: Message, recipients: tuple[str, ...]) -> None:
+    """What an enqueue outside any transaction does, in one trip: write, commit, make the lane due, and ring.
+
+    Raises:
+        NoAccount: the account was deleted.
+    """
+    written, changed = insert_and_commit(new, recipients, then=WAKE % new.account_id)
+    if not written:
+        msg = "the account was deleted"
+        raise NoAccount(msg)
+    crash.point("before_doorbell")
+    if changed:
+        ring(new.account_id)
+
+
+def _insert_one(new: Message, recipients: tuple[str, ...]) -> Message:
+    """The row of ``new``, or the one that has its key.
+
+    Raises:
+        InvalidMessage: the key came before with another mail.
+        NoAccount: the account was deleted.
+    """
+    try:
+        if insert_one(new, recipients):
+            return new
+    except IntegrityError:
+        # Somebody else committed this key (where the database cannot say ON CONFLICT).
+        if new.idempotency_key is None:
+            raise
+    earlier = None
+    if new.idempotency_key is not None:
+        same_key = Message.objects.filter(account_id=new.account_id, idempotency_key=new.idempotency_key)
+        earlier = same_key.defer("body").first()
+    if earlier is None:
+        msg = "the account was deleted"
+        raise NoAccount(msg)
+    if earlier.content_digest != new.content_digest:
+        msg = "another mail was queued under this idempotency key"
+        raise InvalidMessage(msg)
+    return earlier
+
+
+def _batches(
+    pairs: Iterable[tuple[EmailMessage, Account]], *, skip_invalid: bool
+) -> Iterator[list[tuple[Rendered, Account]]]:
+    batch: list[tuple[Rendered, Account]] = []
+    octets = 0
+    for message, account in pairs:
+        try:
+            rendered = _composed(message, account)
+        except InvalidMessage:
+            if not skip_invalid:
+                raise
+            continue
+        batch.append((rendered, account))
+        octets += rendered.size
+        if len(batch) >= BATCH_MESSAGES or octets >= BATCH_BYTES:
+            yield batch
+            batch, octets = [], 0
+    if batch:
+        yield batch
+
+
+def _later(not_before: datetime | None) -> datetime | None:
+    """``not_before`` if it is still to come: a time that has passed gives no better place in the queue."""
+    if not_before is None:
+        return None
+    try:
+        if timezone.is_naive(not_before):
+            not_before = timezone.make_aware(not_before)
+        not_before = not_before.astimezone(UTC)
+    except OverflowError:
+        msg = "the time when the mail may go is beyond what a calendar holds"
+        raise InvalidMessage(msg) from None
+    return not_before if not_before > timezone.now() else None
+
+
+def _checked_key(key: str | None) -> str | None:
+    if not key:
+        return None
+    if len(key) > 255 or CONTROLS.search(key):
+        msg = "an idempotency key has at most 255 characters, none of them a control character"
+        raise InvalidMessage(msg)
+    return key

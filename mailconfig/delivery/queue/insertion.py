@@ -1,0 +1,273 @@
+"""New messages and their recipients are written.
+
+On PostgreSQL one mail is one data-modifying statement, and many are copied in; elsewhere the ORM does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Field, Model
+from django.db.models.expressions import DatabaseDefault
+from django.utils import timezone
+
+from mailconfig.delivery.queue import statements
+from mailconfig.models import Account, Message, Recipient
+
+NewMessage = tuple[Message, tuple[str, ...]]
+"""An unsaved message and the addresses of its recipients, in their order."""
+
+_GIVEN = (
+    "uuid",
+    "account_id",
+    "tenant_id",
+    "priority",
+    "envelope_from",
+    "subject",
+    "message_id",
+    "size",
+    "body",
+    "stored_as",
+    "eight_bit",
+    "idempotency_key",
+    "content_digest",
+    "is_test",
+)
+_DEFAULT = {"not_before", "created_at"}
+
+
+def insert_one(message: Message, recipients: tuple[str, ...]) -> bool:
+    """Write a message, within the caller's transaction or one of its own.
+
+    Returns:
+        Whether it was written: not if its account is deleted, or has used its idempotency key already.
+    """
+    if not _has_statements():
+        return _insert_by_orm([(message, recipients)])
+    sql = _statement(len(recipients), message.idempotency_key is not None)
+    values = [getattr(message, name) for name in _GIVEN]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*values, _time_or_none(message), message.account_id, *recipients])
+        row = cursor.fetchone()
+    if row is None:
+        return False
+    _complete(message, *row)
+    return True
+
+
+def can_commit_at_once() -> bool:
+    """Whether :func:`insert_and_commit` may be used: on PostgreSQL, and outside any transaction."""
+    return (
+        _has_statements()
+        and not connection.in_atomic_block
+        and connection.get_autocommit()
+        and not connection.settings_dict["OPTIONS"].get("server_side_binding")
+    )
+
+
+def insert_and_commit(message: Message, recipients: tuple[str, ...], *, then: str) -> tuple[bool, bool]:
+    """Write a message, commit, and run one statement more, in a single trip to the server.
+
+    Args:
+        then: an UPDATE in a transaction of its own; should it fail, the message is there all the same.
+
+    Returns:
+        Whether the message was written (as for :func:`insert_one`), and whether ``then`` changed a row.
+    """
+    sql = _statement(len(recipients), has_key=False)
+    values = [getattr(message, name) for name in _GIVEN]
+    params = [*values, _time_or_none(message), message.account_id, *recipients]
+    rows = statements.run_prepared(sql, params)
+    if rows is None:
+        row, changed = _insert_commit_and(message, sql, params, then)
+    else:
+        row = rows[0] if rows else None
+        changed = row is not None and _does(then)
+    if row is None:
+        return False, False
+    _complete(message, *row)
+    return True, changed
+
+
+def _does(sql: str) -> bool:
+    try:
+        return bool(statements.run(f"{sql} RETURNING 1", ()))
+    except DatabaseError:
+        return False
+
+
+def _insert_commit_and(message: Message, sql: str, params: list[Any], then: str) -> tuple[Any, bool]:
+    """Both in a single trip, as long as the statement is not prepared: its row if any, and whether ``then`` did."""
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(f"BEGIN; {sql}; COMMIT; {then}", params)
+        except DatabaseError:
+            connection.connection.rollback()  # of what was begun above; nothing if that was committed
+            found = Message.objects.filter(uuid=message.uuid).values_list("pk", "not_before", "created_at")
+            row = found.first()
+            if row is None:
+                raise
+            return row, False
+        cursor.nextset()
+        row = cursor.fetchone()
+        cursor.nextset()
+        cursor.nextset()
+        return row, cursor.rowcount > 0
+
+
+def insert_many(batch: Sequence[NewMessage]) -> bool:
+    """Write messages without idempotency keys, in their order, within the caller's transaction.
+
+    Returns:
+        Whether they were written: all, or none if the account of one is deleted.
+    """
+    if not _has_statements():
+        return _insert_by_orm(batch)
+    accounts = list({message.account_id for message, _addresses in batch})
+    messages, recipients = quoted(Message), quoted(Recipient)
+    with connection.cursor() as cursor:
+        cursor.execute(_NUMBERS, [Message._meta.db_table, len(batch), accounts])
+        numbers, now, kept = cursor.fetchone()
+        if kept < len(accounts):
+            return False
+        same, same_recipient = (
+            _constants(Message, {*_GIVEN, *_DEFAULT}),
+            _constants(Recipient, {"message_id", "address"}),
+        )
+        columns = ", ".join((*_GIVEN, "not_before", "created_at", "id", *same))
+        # Text format: psycopg sends each value as PostgreSQL reads it, whatever the column's exact type.
+        with cursor.copy(f"COPY {messages} ({columns}) FROM STDIN") as copy:
+            for (message, _addresses), pk in zip(batch, numbers, strict=True):
+                given = [getattr(message, name) for name in _GIVEN]
+                copy.write_row([*given, _time_or_none(message) or now, now, pk, *same.values()])
+        columns = ", ".join(("message_id", "address", *same_recipient))
+        with cursor.copy(f"COPY {recipients} ({columns}) FROM STDIN") as copy:
+            for (_message, addresses), pk in zip(batch, numbers, strict=True):
+                for address in addresses:
+                    copy.write_row([pk, address, *same_recipient.values()])
+    for (message, _addresses), pk in zip(batch, numbers, strict=True):
+        _complete(message, pk, _time_or_none(message) or now, now)
+    return True
+
+
+_NUMBERS = f"""
+    SELECT array(SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)),
+        statement_timestamp(),
+        (SELECT count(*) FROM {Account._meta.db_table} WHERE id = ANY(%s) AND deleted_at IS NULL)
+"""  # noqa: S608 - the name of a table
+
+
+@cache
+def _has_statements() -> bool:
+    """Whether this is PostgreSQL through psycopg 3, whose COPY takes rows."""
+    if connection.vendor != "postgresql":
+        return False
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    return bool(is_psycopg3)
+
+
+@lru_cache(maxsize=32)
+def _statement(recipients: int, has_key: bool) -> str:
+    """Message and recipients in one; the recipients' numbers are given after they were sorted by their place."""
+    same, same_recipient = (
+        _constants(Message, {*_GIVEN, *_DEFAULT}),
+        _constants(Recipient, {"message_id", "address"}),
+    )
+    types = {field.attname: _type(field) for field in Message._meta.concrete_fields}
+    conflict = (
+        "ON CONFLICT (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING"
+        if has_key
+        else ""
+    )
+    listed = ", ".join(f"({place}, %s)" for place in range(recipients))
+    return f"""
+        WITH new_message AS (
+            INSERT INTO {quoted(Message)} ({", ".join((*_GIVEN, "not_before", *same))})
+            SELECT {", ".join(f"%s::{types[name]}" for name in _GIVEN)},
+                COALESCE(%s::timestamptz, statement_timestamp()){_literals(same)}
+            WHERE EXISTS (SELECT FROM {quoted(Account)} WHERE id = %s AND deleted_at IS NULL)
+            {conflict}
+            RETURNING id, not_before, created_at
+        ), new_recipient AS (
+            INSERT INTO {quoted(Recipient)} ({", ".join(("message_id", "address", *same_recipient))})
+            SELECT id, address{_literals(same_recipient)}
+            FROM new_message, (VALUES {listed}) AS listed (place, address)
+            ORDER BY place
+        )
+        SELECT id, not_before, created_at FROM new_message
+    """  # noqa: S608 - names of tables and columns, and our own defaults
+
+
+def quoted(model: type[Model]) -> str:
+    """The model's table, as SQL names it."""
+    return connection.ops.quote_name(model._meta.db_table)
+
+
+def _type(field: Field[Any, Any]) -> str:
+    kind = field.db_type(connection) or "text"
+    return "text" if kind.startswith("varchar") else kind  # a cast to varchar(n) would cut silently
+
+
+def _constants(model: type[Model], given: set[str]) -> dict[str, Any]:
+    """Column and value of what a new row has by default, unless it is given or the database's to fill in."""
+    return {
+        str(field.column): field.get_db_prep_save(field.get_default(), connection)
+        for field in model._meta.concrete_fields
+        if field.attname not in given and not field.primary_key
+    }
+
+
+def _literals(values: dict[str, Any]) -> str:
+    """Defaults as SQL: they are NULL, numbers, truth values and plain words."""
+    return "".join(f", {_literal(value)}" for value in values.values())
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return "'{}'".format(str(value).replace("'", "''").replace("%", "%%"))
+    return str(value)  # numbers, and True and False as PostgreSQL reads them too
+
+
+def _time_or_none(message: Message) -> Any:
+    value: Any = message.not_before
+    return None if isinstance(value, DatabaseDefault) else value
+
+
+def _complete(message: Message, pk: int, not_before: Any, created_at: Any) -> None:
+    """What a saved row knows; its bytes are not kept in memory."""
+    message.pk, message.not_before, message.created_at = pk, not_before, created_at
+    message._state.adding, message._state.db = False, connection.alias
+    message.__dict__.pop("body", None)
+
+
+def _insert_by_orm(batch: Sequence[NewMessage]) -> bool:
+    accounts = {message.account_id for message, _addresses in batch}
+    if Account.objects.kept().filter(pk__in=accounts).count() < len(accounts):
+        return False
+    has_key = any(message.idempotency_key is not None for message, _addresses in batch)
+    # Without a key nothing is expected to fail, so a savepoint would only cost.
+    with transaction.atomic(savepoint=has_key):
+        if connection.features.can_return_rows_from_bulk_insert:
+            Message.objects.bulk_create([message for message, _addresses in batch])
+        else:
+            for message, _addresses in batch:
+                message.save(force_insert=True)
+        Recipient.objects.bulk_create(
+            [
+                Recipient(message_id=message.pk, address=address)
+                for message, addresses in batch
+                for address in addresses
+            ]
+        )
+    now = timezone.now()
+    for message, _addresses in batch:
+        created_at: Any = message.created_at
+        created_at = now if isinstance(created_at, DatabaseDefault) else created_at
+        _complete(message, message.pk, _time_or_none(message) or created_at, created_at)
+    return True

@@ -1,0 +1,1 @@
+"""What runs beside the drains: sweep, purge, status, reasons for waiting, the loop without Celery."""

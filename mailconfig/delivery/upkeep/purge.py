@@ -1,0 +1,84 @@
+"""Retention: what is settled long ago goes, in small steps, and never what a limit still counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailconfig.conf import get_settings
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.limits import WEEK
+from mailconfig.delivery.queue import bodies
+from mailconfig.models import Account, Attempt, AttemptOutcome, ConnectionCheck, Message
+
+STEP = 1000
+LONGEST_WINDOW = timedelta(seconds=366 * 86400)
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeReport:
+    """How many rows and files went."""
+
+    messages: int
+    attempts: int
+    checks: int
+    files: int
+
+
+def purge(*, most: int = 100_000) -> PurgeReport:
+    """Delete settled messages, their attempts once no window counts them, old checks and orphaned files.
+
+    Args:
+        most: messages (and as many attempts) deleted at most in this call.
+    """
+    settings = get_settings()
+    now = database_now()
+    messages = attempts = 0
+    if settings.retention_days:
+        before = now - timedelta(days=settings.retention_days)
+        messages = _delete_messages(before, most)
+        kept_for = max(timedelta(days=settings.retention_days), longest_window())
+        attempts = _delete_attempts(now - kept_for, most)
+    checks = 0
+    if settings.check_retention_days:
+        old = ConnectionCheck.objects.filter(
+            created_at__lt=now - timedelta(days=settings.check_retention_days)
+        )
+        checks, _by_model = old.delete()
+    return PurgeReport(messages, attempts, checks, bodies.remove_orphans())
+
+
+def longest_window() -> timedelta:
+    """The longest window any account has, and at least a week: a limit may be set at any time."""
+    longest = Account.objects.exclude(limit_period=None).order_by("-limit_period")
+    seconds = longest.values_list("limit_period", flat=True).first() or 0
+    return min(timedelta(seconds=max(seconds, WEEK)), LONGEST_WINDOW) + timedelta(days=1)
+
+
+def _delete_messages(before: datetime, most: int) -> int:
+    deleted = 0
+    while deleted < most:
+        rows = list(
+            Message.objects.filter(settled_at__lt=before)
+            .order_by("settled_at")
+            .values_list("pk", "stored_as")[:STEP]
+        )
+        if not rows:
+            break
+        Message.objects.filter(pk__in=[pk for pk, _name in rows]).delete()
+        for _pk, name in rows:
+            if name:
+                bodies.delete(name)
+        deleted += len(rows)
+    return deleted
+
+
+def _delete_attempts(before: datetime, most: int) -> int:
+    deleted = 0
+    orphans = Attempt.objects.filter(ended_at__lt=before, message=None).exclude(outcome=AttemptOutcome.OPEN)
+    while deleted < most:
+        ids = list(orphans.order_by("ended_at").values_list("pk", flat=True)[:STEP])
+        if not ids:
+            break
+        deleted += Attempt.objects.filter(pk__in=ids).delete()[0]
+    return deleted

@@ -1,0 +1,116 @@
+"""What waits where, why and since when, for a person or for monitoring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Min, Q
+
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.installation import ensure_this_installation
+from mailconfig.exceptions import WrongInstallation
+from mailconfig.models import PAUSES, Account, Installation, Lane, Message, MessageState, Purpose, WaitReason
+
+STALE = timedelta(seconds=60)
+"""Due mail nobody takes, or a sweep nobody runs, for so long means that the machinery stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """An account with mail that waits, or that is paused."""
+
+    account_id: int
+    name: str
+    queued: int
+    held: int
+    handing_over: int
+    oldest_due_at: datetime | None
+    reason: str
+    since: datetime | None
+    until: datetime | None
+    is_paused: bool
+    is_stuck: bool
+    """Its mail is due for a minute, nothing holds it back, and nobody takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole installation."""
+
+    accounts: tuple[AccountStatus, ...]
+    swept_at: datetime | None
+    is_stale: bool
+    """Whether the machinery stands: no sweep for a minute while mail waits, or a lane that is stuck."""
+    wrong_installation: str
+    failed_today: int
+
+    @property
+    def exit_code(self) -> int:
+        """0: all is well; 1: somebody has to act on an account; 2: nothing moves."""
+        if self.is_stale or self.wrong_installation:
+            return 2
+        return int(any(account.is_paused or account.held for account in self.accounts))
+
+
+def status() -> Status:
+    """How things stand, in a handful of queries."""
+    now = database_now()
+    try:
+        ensure_this_installation()
+        wrong = ""
+    except WrongInstallation as error:
+        wrong = str(error)
+    accounts = tuple(_accounts(now))
+    swept_at = Installation.objects.filter(id=1).values_list("swept_at", flat=True).first()
+    unswept = swept_at is None or swept_at < now - STALE
+    waits = any(account.oldest_due_at and account.oldest_due_at < now - STALE for account in accounts)
+    stuck = any(account.is_stuck for account in accounts)
+    day = now - timedelta(days=1)
+    failed = Message.objects.filter(settled_at__gt=day, state=MessageState.FAILED).count()
+    return Status(accounts, swept_at, (unswept and waits) or stuck, wrong, failed)
+
+
+def _accounts(now: datetime) -> list[AccountStatus]:
+    counts: dict[int, Mapping[str, Any]] = {
+        row["account_id"]: row
+        for row in Message.objects.filter(
+            state__in=[MessageState.QUEUED, MessageState.HELD, MessageState.HANDING_OVER]
+        )
+        .order_by()
+        .values("account_id")
+        .annotate(
+            queued=Count("pk", filter=Q(state=MessageState.QUEUED)),
+            held=Count("pk", filter=Q(state=MessageState.HELD)),
+            handing_over=Count("pk", filter=Q(state=MessageState.HANDING_OVER)),
+            oldest=Min("not_before", filter=Q(state=MessageState.QUEUED)),
+        )
+    }
+    lanes = Lane.objects.filter(Q(account_id__in=counts) | Q(wait_reason__in=PAUSES), purpose=Purpose.SEND)
+    lanes = lanes.filter(account__deleted_at=None).select_related("account").defer("account__secret")
+    return [_account(lane.account, lane, counts.get(lane.account_id, {}), now) for lane in lanes]
+
+
+def _account(account: Account, lane: Lane, counts: Mapping[str, Any], now: datetime) -> AccountStatus:
+    oldest: datetime | None = counts.get("oldest")
+    oldest_due_at = oldest if oldest and oldest <= now else None
+    reason = WaitReason.DISABLED if not account.is_enabled else lane.wait_reason
+    owned = lane.lease_until is not None and lane.lease_until > now
+    is_stuck = bool(oldest_due_at and oldest_due_at < now - STALE and not reason and not owned)
+    if is_stuck and lane.last_success_at and lane.last_success_at > now - STALE:
+        is_stuck = False
+    return AccountStatus(
+        account_id=account.pk,
+        name=str(account),
+        queued=counts.get("queued", 0),
+        held=counts.get("held", 0),
+        handing_over=counts.get("handing_over", 0),
+        oldest_due_at=oldest_due_at,
+        reason=str(reason),
+        since=lane.wait_since,
+        until=lane.wait_until,
+        is_paused=lane.is_paused and account.is_enabled,
+        is_stuck=is_stuck,
+    )

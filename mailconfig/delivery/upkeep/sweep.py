@@ -1,0 +1,78 @@
+"""The sweep: finds from the messages themselves what is due, and mends what a killed process left behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q
+
+from mailconfig.conf import HOLD, get_settings
+from mailconfig.delivery import lanes
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.installation import ensure_this_installation, note_sweep
+from mailconfig.delivery.queue.settle import reap
+from mailconfig.models import Account, Lane, Message, MessageState, Priority, Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """What a sweep found to do.
+
+    Attributes:
+        reaped: hand-overs given up because their drain is gone.
+        mended: lanes made due for mail they did not know of.
+        rung: lanes a worker was called for.
+    """
+
+    reaped: int
+    mended: int
+    rung: int
+
+
+def sweep() -> SweepReport:
+    """Give up lost hand-overs, make lanes due whose mail is due, and ring what is due.
+
+    Raises:
+        WrongInstallation: this database belongs to another installation.
+    """
+    ensure_this_installation()
+    settings = get_settings()
+    now = database_now()
+    reaped = reap(
+        before=now - timedelta(seconds=settings.ambiguous_after_seconds),
+        now=now,
+        hold=settings.ambiguity == HOLD,
+        max_retries=settings.max_retries,
+    )
+    _make_missing_lanes()
+    note_sweep(now)
+    return SweepReport(reaped, _mend(now), lanes.ring_due())
+
+
+def _make_missing_lanes() -> None:
+    """Bulk inserts of accounts leave out their lanes."""
+    laneless = Account.objects.kept().exclude(lanes__purpose=Purpose.SEND)
+    missing = [Lane(account_id=pk, purpose=Purpose.SEND) for pk in laneless.values_list("pk", flat=True)]
+    if missing:
+        Lane.objects.bulk_create(missing, ignore_conflicts=True)
+
+
+def _mend(now: datetime) -> int:
+    """Make lanes due that have due mail, are not owned, are not due themselves and are held back by nothing.
+
+    A process killed between the commit of a message and its doorbell leaves such a lane. The question is asked
+    of the lanes, a probe of the queue's index each, so a backlog costs nothing.
+    """
+    queued = Message.objects.filter(
+        account_id=OuterRef("account_id"), state=MessageState.QUEUED, not_before__lte=now
+    )
+    due = Q()
+    for priority in Priority.values:
+        due |= Q(Exists(queued.filter(priority=priority)))
+    unaware = Q(due_at=None) | Q(due_at__gt=now)
+    free = Q(lease_until=None) | Q(lease_until__lt=now)
+    unheld = Q(wait_reason="") | Q(wait_until__lte=now)
+    found = Lane.objects.filter(unaware, free, unheld, due, purpose=Purpose.SEND)
+    ids = list(found.values_list("pk", flat=True)[:1000])
+    return Lane.objects.filter(unaware, pk__in=ids).update(due_at=now, rung_at=None)

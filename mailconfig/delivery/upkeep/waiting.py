@@ -1,0 +1,114 @@
+"""Why a message waits, and until when: its own reason, or what holds its whole account back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from mailconfig.conf import get_settings
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.installation import ensure_this_installation
+from mailconfig.delivery.limits import Limiter
+from mailconfig.exceptions import WrongInstallation
+from mailconfig.models import Account, Lane, Message, MessageState, Purpose, WaitReason
+
+COUNTED_POSITIONS = 1000
+"""Positions in the queue behind this one are not counted: no time is foretold for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a message waits.
+
+    Attributes:
+        reason: a stable word.
+        text: the reason in words.
+        next_at: when it may go, as things are; ``None``: nobody knows, or somebody has to act.
+    """
+
+    reason: WaitReason
+    next_at: datetime | None = None
+
+    @property
+    def text(self) -> str:
+        """The reason in words."""
+        return str(self.reason.label)
+
+
+def explain(messages: Iterable[Message]) -> dict[int, Waiting]:
+    """For each message that waits, by primary key, why. Settled ones are left out.
+
+    The number of queries grows with the accounts on the page and with the messages held by a limit, not with
+    the backlog.
+    """
+    waiting = [message for message in messages if not message.is_final]
+    account_ids = {message.account_id for message in waiting}
+    lanes = {
+        lane.account_id: lane
+        for lane in Lane.objects.filter(account_id__in=account_ids, purpose=Purpose.SEND)
+        .select_related("account")
+        .defer("account__secret")
+    }
+    now = database_now()
+    if waiting and not _is_this_installation():
+        return {message.pk: Waiting(WaitReason.WRONG_INSTALLATION) for message in waiting}
+    limiters: dict[int, Limiter] = {}
+    return {
+        message.pk: _explain(message, lanes.get(message.account_id), now, limiters) for message in waiting
+    }
+
+
+def _is_this_installation() -> bool:
+    try:
+        ensure_this_installation()
+    except WrongInstallation:
+        return False
+    return True
+
+
+def _explain(message: Message, lane: Lane | None, now: datetime, limiters: dict[int, Limiter]) -> Waiting:
+    if message.state in {MessageState.HANDING_OVER, MessageState.HELD, MessageState.PREPARING}:
+        return _explain_state(message)
+    if message.not_before > now:
+        return Waiting(WaitReason(message.wait_reason or WaitReason.SCHEDULED), message.not_before)
+    if lane is None:
+        return Waiting(WaitReason.BUSY)
+    if not lane.account.is_enabled:
+        return Waiting(WaitReason.DISABLED)
+    if lane.wait_reason == WaitReason.LIMIT:
+        return _explain_limit(message, lane.account, now, limiters)
+    if lane.wait_reason:
+        return Waiting(WaitReason(lane.wait_reason), lane.wait_until)
+    return Waiting(WaitReason.BUSY)
+
+
+def _explain_state(message: Message) -> Waiting:
+    if message.state == MessageState.HANDING_OVER and message.handed_over_at:
+        certain = timedelta(seconds=get_settings().ambiguous_after_seconds)
+        return Waiting(WaitReason.HANDING_OVER, message.handed_over_at + certain)
+    return Waiting(WaitReason(message.wait_reason or WaitReason.BUSY))
+
+
+def _explain_limit(
+    message: Message, account: Account, now: datetime, limiters: dict[int, Limiter]
+) -> Waiting:
+    ahead = _count_ahead(message)
+    if ahead is None:
+        return Waiting(WaitReason.LIMIT)
+    if account.pk not in limiters:
+        open_for = timedelta(seconds=get_settings().ambiguous_after_seconds)
+        limiters[account.pk] = Limiter.load(account, now=now, open_for=open_for)
+    return Waiting(WaitReason.LIMIT, limiters[account.pk].next_free_at(now, behind=ahead))
+
+
+def _count_ahead(message: Message) -> int | None:
+    """How many go before it; ``None``: too many to count for a page."""
+    before = Q(priority__lt=message.priority) | Q(priority=message.priority) & (
+        Q(not_before__lt=message.not_before) | Q(not_before=message.not_before, pk__lt=message.pk)
+    )
+    queued = Message.objects.filter(before, account_id=message.account_id, state=MessageState.QUEUED)
+    ahead = queued.order_by().values("pk")[: COUNTED_POSITIONS + 1].count()
+    return ahead if ahead <= COUNTED_POSITIONS else None
