@@ -20,7 +20,7 @@ from mailconfig.delivery.limits import usage
 from mailconfig.delivery.probing.check_requests import due_checks, request_check, run_check
 from mailconfig.delivery.probing.probe import probe_account, probe_values
 from mailconfig.delivery.probing.sample import send_test_mail
-from mailconfig.delivery.queue.enqueue import enqueue, enqueue_many, wake_lane
+from mailconfig.delivery.queue.enqueue import enqueue, enqueue_many
 from mailconfig.delivery.queue.steer import cancel, hold, release, requeue
 from mailconfig.delivery.upkeep.accounts import delete_account
 from mailconfig.delivery.upkeep.loop import drain_all, run
@@ -28,6 +28,7 @@ from mailconfig.delivery.upkeep.purge import purge
 from mailconfig.delivery.upkeep.status import status
 from mailconfig.delivery.upkeep.sweep import sweep
 from mailconfig.delivery.upkeep.waiting import explain
+from mailconfig.delivery.wake import wake_lane
 
 __all__ = [
     "DrainReport",

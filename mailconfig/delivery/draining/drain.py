@@ -136,12 +136,10 @@ class Drain:
                     break
                 while turn is not None:
                     turn = self._take(turn)
-            if not self._is_edited:
-                self.line.drop_journaled(self._put_back)
+            self._drop_journaled()
         except BaseException:
             self._sessions.close()
-            if not self._is_edited:
-                self.line.drop_journaled(self._put_back)
+            self._drop_journaled()
             self._commits.flush()
             raise
         self._commits.flush()
@@ -155,6 +153,7 @@ class Drain:
         """Whether the account, as it is now, may send."""
         if not self._is_edited:
             return True
+        self._drop_journaled()
         self._commits.flush()
         self.account = Account.objects.select_related("owner").get(pk=self.ownership.account_id)
         self.lane = lanes.lane_of(self.account)
@@ -173,8 +172,10 @@ class Drain:
         return True
 
     def _hold_back(self, wait: guards.Wait) -> None:
-        self.is_held_back = True
-        lanes.wait(self.lane, **wait.as_values(), now=self.clock.now(), revision=self.account.revision)
+        """Let the account wait; if it was edited since the cause was met, look at it anew instead."""
+        now, revision = self.clock.now(), self.account.revision
+        self.is_held_back = lanes.wait(self.lane, **wait.as_values(), now=now, revision=revision)
+        self._is_edited = not self.is_held_back
 
     def _wait_for_slot(self) -> bool:
         """Whether to go on: mail came back in line, or only the limit keeps us and a slot opens soon.
@@ -192,7 +193,7 @@ class Drain:
             time.sleep(max(0.0, seconds))
             return True
         self._hold_back(guards.Wait(WaitReason.LIMIT, free_at))
-        return False
+        return not self.is_held_back
 
     def _flush(self) -> None:
         self._commits.flush()
@@ -259,7 +260,7 @@ class Drain:
             raise
         finally:
             self.ownership.awaits_reply = False
-        if following and (self.is_held_back or session.closed):
+        if following and (self.is_held_back or self._is_edited or session.closed):
             self._sessions.close()
             self.line.release(following)
             return None
@@ -297,9 +298,13 @@ class Drain:
         """The journal refused: is the lane lost, was the account edited, or is it just this message?"""
         self.ownership.renew()
         revisions = Account.objects.filter(pk=self.account.pk).values_list("revision", flat=True)
-        if revisions.first() != self.account.revision:
-            self.line.drop_journaled(self._put_back)
-            self._is_edited = True
+        self._is_edited = revisions.first() != self.account.revision
+
+    def _drop_journaled(self) -> None:
+        """Give back what the journal took and what is not handed over."""
+        line = getattr(self, "line", None)
+        if line:
+            line.drop_journaled(self._put_back)
 
     # What came of it.
 

@@ -17,11 +17,11 @@ from mailconfig.delivery.queue import bodies
 from mailconfig.delivery.queue.insertion import can_commit_at_once, insert_and_commit, insert_many, insert_one
 from mailconfig.delivery.rendering.compose import Rendered, compose
 from mailconfig.delivery.rendering.header_lines import CONTROLS
-from mailconfig.delivery.wake import WAKE, ring, ring_on_commit, wake_lane
+from mailconfig.delivery.wake import WAKE, ring, ring_on_commit
 from mailconfig.exceptions import InvalidMessage, NoAccount
 from mailconfig.models import Account, Message, Priority
 
-__all__ = ["enqueue", "enqueue_for", "enqueue_many", "find_account", "wake_lane"]
+__all__ = ["enqueue", "enqueue_for", "enqueue_many", "find_account"]
 
 BATCH_MESSAGES = 500
 BATCH_BYTES = 4 * 1024 * 1024

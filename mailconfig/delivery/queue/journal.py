@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Protocol, cast
 
 from django.db import connection, transaction
@@ -127,7 +128,8 @@ class PostgresJournal(OrmJournal):
     def exchange(self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int) -> None:
         """See :class:`Journal`."""
         owner = self.ownership
-        plain = [settlement for settlement in finished if self._is_plain(settlement)]
+        listened_to = signals.message_settled.has_listeners(Message)
+        plain = [] if listened_to else [settlement for settlement in finished if self._is_plain(settlement)]
         if len(plain) < len(finished):
             special = [settlement for settlement in finished if settlement not in plain]
             settle_all(special, account_id=owner.account_id, worker=owner.worker)
@@ -144,35 +146,40 @@ class PostgresJournal(OrmJournal):
 
     @staticmethod
     def _is_plain(settlement: Settlement) -> bool:
-        listened_to = signals.message_settled.has_listeners(Message)
         return (
             settlement.is_plain
             and settlement.turn.attempt_id is not None
             and not settlement.turn.message.stored_as
-            and not listened_to
         )
 
     def _run(
         self, plain: Sequence[Settlement], group: Sequence[Turn], revision: int
     ) -> list[tuple[str, int, int | None, datetime | None]]:
-        parts: list[str] = []
-        answers: list[str] = []
         params: list[object] = []
         if plain:
-            came, columns = rows_of(_CAME, [_came(settlement) for settlement in plain])
-            erase = ", body = NULL" if erases(MessageState.SENT) else ""
-            parts.append(_DONE.format(came=came, erase=erase))
-            answers.append("SELECT 'done', id, NULL::bigint, NULL::timestamptz FROM done")
-            params += columns
+            params += columns_of([_came(settlement) for settlement in plain])
         if group:
-            turns = [(turn.message.pk, turn.accepted() or turn.slots, turn.started_at) for turn in group]
-            turn, columns = rows_of(_TURN, turns)
-            parts.append(_JOURNAL.format(turn=turn))
-            answers.append("SELECT 'opened', message_id, id, handed_over_at FROM opened")
             owner = self.ownership
-            params += [*columns, owner.lane_id, owner.token, revision, owner.token, owner.worker]
-        sql = "WITH" + ",".join(parts) + " UNION ALL ".join(answers)
+            turns = [(turn.message.pk, turn.accepted() or turn.slots, turn.started_at) for turn in group]
+            params += columns_of(turns)
+            params += [owner.lane_id, owner.token, revision, owner.token, owner.worker]
+        sql = _statement(min(len(plain), 2), min(len(group), 2), erase=erases(MessageState.SENT))
         return cast("list[tuple[str, int, int | None, datetime | None]]", statements.run(sql, params))
+
+
+@cache
+def _statement(plain: int, group: int, *, erase: bool) -> str:
+    """For so many rows of each, where two stand for any number above one."""
+    parts: list[str] = []
+    answers: list[str] = []
+    if plain:
+        came = rows_sql(_CAME, plain)
+        parts.append(_DONE.format(came=came, erase=", body = NULL" if erase else ""))
+        answers.append("SELECT 'done', id, NULL::bigint, NULL::timestamptz FROM done")
+    if group:
+        parts.append(_JOURNAL.format(turn=rows_sql(_TURN, group)))
+        answers.append("SELECT 'opened', message_id, id, handed_over_at FROM opened")
+    return "WITH" + ",".join(parts) + " UNION ALL ".join(answers)
 
 
 _CAME = ("bigint", "timestamptz", "int", "int", "text", "text")

@@ -33,7 +33,7 @@ class AccountStatus:
     until: datetime | None
     is_paused: bool
     is_stuck: bool
-    """Its mail is due for a minute, nothing holds it back, and nobody takes it."""
+    """Its mail is due for a minute, nothing holds it back (any more), and nobody takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,8 @@ def _account(account: Account, lane: Lane, counts: Mapping[str, Any], now: datet
     oldest_due_at = oldest if oldest and oldest <= now else None
     reason = WaitReason.DISABLED if not account.is_enabled else lane.wait_reason
     owned = lane.lease_until is not None and lane.lease_until > now
-    is_stuck = bool(oldest_due_at and oldest_due_at < now - STALE and not reason and not owned)
+    waits = bool(reason) and (lane.wait_until is None or lane.wait_until > now - STALE)
+    is_stuck = bool(oldest_due_at and oldest_due_at < now - STALE and not waits and not owned)
     if is_stuck and lane.last_success_at and lane.last_success_at > now - STALE:
         is_stuck = False
     return AccountStatus(
