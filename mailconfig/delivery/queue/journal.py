@@ -18,7 +18,7 @@ from mailconfig import signals
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import statements
 from mailconfig.delivery.queue.settle import erases, settle_all
-from mailconfig.delivery.queue.statements import rows_of
+from mailconfig.delivery.queue.statements import columns_of, rows_sql
 from mailconfig.delivery.queue.transitions import sources
 from mailconfig.delivery.queue.turn import Settlement, Turn
 from mailconfig.models import Account, Attempt, Lane, Message, MessageState

@@ -117,20 +117,24 @@ def _is_unknown(error: DatabaseError) -> bool:
     return isinstance(error.__cause__, unknown)
 
 
-def rows_of(types: Sequence[str], rows: Sequence[tuple[object, ...]]) -> tuple[str, list[object]]:
-    """``rows`` as SQL to select from, with its parameters.
+def rows_sql(types: Sequence[str], count: int) -> str:
+    """SQL to select from, for the rows of :func:`columns_of`.
 
     A single row is written out: PostgreSQL then knows that it is one, and has no reason to plan anew. More become
     an array a column, so that the text of the statement does not depend on their number.
 
     Args:
         types: PostgreSQL's names of the columns' types.
-        rows: at least one, of numbers, times and text.
+        count: of rows; all above one are alike.
     """
-    if len(rows) == 1:
-        return f"(VALUES ({', '.join(f'%s::{kind}' for kind in types)}))", list(rows[0])
-    sql = f"unnest({', '.join(f'%s::{kind}[]' for kind in types)})"
-    return sql, [array(column) for column in zip(*rows, strict=True)]
+    if count == 1:
+        return f"(VALUES ({', '.join(f'%s::{kind}' for kind in types)}))"
+    return f"unnest({', '.join(f'%s::{kind}[]' for kind in types)})"
+
+
+def columns_of(rows: Sequence[tuple[object, ...]]) -> list[object]:
+    """The parameters of :func:`rows_sql`: at least one row of numbers, times and text."""
+    return list(rows[0]) if len(rows) == 1 else [array(column) for column in zip(*rows, strict=True)]
 
 
 def array(values: Iterable[object]) -> str:
