@@ -11,7 +11,7 @@ QUICK = Scale(
     count=800,
     one_by_one=300,
     far_rounds=1,
-    far_count=50,
+    far_count=80,
     attachments=10,
     history=50_000,
     backlog=20_000,
@@ -19,15 +19,15 @@ QUICK = Scale(
     beside=False,
 )
 FULL = Scale(
-    rounds=7,
+    rounds=5,
     count=5000,
-    one_by_one=1500,
+    one_by_one=1000,
     far_rounds=3,
-    far_count=200,
+    far_count=120,
     attachments=50,
     history=1_000_000,
     backlog=300_000,
-    races=((5, 20, 1, 85.0), (5, 20, 5, 85.0), (20, 2, 1, 30.0), (20, 2, 5, 30.0)),
+    races=((5, 20, 1, 70.0), (5, 20, 5, 70.0), (20, 2, 1, 20.0), (20, 2, 5, 20.0)),
     beside=True,
 )
 
