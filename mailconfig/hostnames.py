@@ -8,6 +8,8 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 MAX_NAME = 253
 MAX_LABEL = 63
+LONGEST_TEXT = 4 * MAX_NAME
+"""Before decomposed letters are put together. Encoding takes time that grows with the square of the length."""
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -26,6 +28,8 @@ def check_host(text: str) -> str:
     """
     if not text:
         raise ValueError("a host name is needed")
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"a host name has at most {MAX_NAME} characters")
     if ":" in text:
         return _ipv6(text)
     labels = [_to_a_label(label) for label in text.split(".")]

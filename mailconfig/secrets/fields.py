@@ -117,11 +117,11 @@ class SecretField(EncryptedTextField):
         return sealed
 
     def _seal(self, secret: Secret, instance: models.Model) -> SealedSecret | None:
-        text = secret.reveal()
-        if not text:
+        # The text is in no variable: error reporters show those of every frame.
+        if not secret.reveal():
             return None
         binding: str = cast("Any", instance).secret_binding()
-        return SealedSecret(keyring.seal(text, binding=binding))
+        return SealedSecret(keyring.seal(secret.reveal(), binding=binding))
 
     def get_prep_value(self, value: Any) -> str | None:
         """The token.

@@ -48,7 +48,10 @@ class KeyRing:
         Raises:
             ValueError: `text` or `binding` is not encodable (lone surrogates).
         """
-        return self._first.encrypt(_header(binding) + _encoded(text)).decode("ascii")
+        try:
+            return self._first.encrypt(_header(binding) + _encoded(text)).decode("ascii")
+        finally:
+            del text  # should it fail: error reporters show the variables of every frame
 
     def open(self, token: str, *, binding: str) -> str:
         """The text in `token`.
@@ -58,10 +61,11 @@ class KeyRing:
             SecretUnreadable: no key opens it, it is damaged, or it is not one of ours.
         """
         payload = self._payload(token)
-        if payload[:_HEADER_LENGTH] != _header(binding):
-            msg = "the secret was entered for another server or login; enter it again"
-            raise DestinationChanged(msg)
-        return payload[_HEADER_LENGTH:].decode("utf-8")
+        if payload[:_HEADER_LENGTH] == _header(binding):
+            return payload[_HEADER_LENGTH:].decode("utf-8")
+        del payload  # error reporters show the variables of every frame
+        msg = "the secret was entered for another server or login; enter it again"
+        raise DestinationChanged(msg)
 
     def reseal(self, token: str) -> str:
         """`token` under the first key, bound to the same destination as before.
@@ -84,9 +88,10 @@ class KeyRing:
             payload = self._all.decrypt(token.encode())
         except (InvalidToken, UnicodeEncodeError):
             raise SecretUnreadable(_NO_KEY_FITS) from None
-        if not payload.startswith(_MARKER):
-            raise SecretUnreadable(_NOT_OURS)
-        return payload
+        if payload.startswith(_MARKER):
+            return payload
+        del payload  # it may be somebody's secret all the same
+        raise SecretUnreadable(_NOT_OURS)
 
 
 _NO_KEY_FITS = f"no key in {SETTING} opens the stored token"
@@ -107,7 +112,10 @@ def seal(text: str, *, binding: str) -> str:
     Raises:
         ImproperlyConfigured: the keys are missing or malformed.
     """
-    return _current_ring().seal(text, binding=binding)
+    try:
+        return _current_ring().seal(text, binding=binding)
+    finally:
+        del text  # see KeyRing.seal
 
 
 def open(token: str, *, binding: str) -> str:  # noqa: A001 - the counterpart of seal
@@ -169,5 +177,6 @@ def _encoded(text: str) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError:
         pass  # raised anew below: a UnicodeEncodeError carries the whole text
+    del text
     msg = "the text holds characters that cannot be encoded"
     raise ValueError(msg)

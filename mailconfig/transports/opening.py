@@ -115,7 +115,7 @@ class Opening:
         security = self.settings.security
         started = self._connect_started
         if security is Security.TLS:
-            started = self._done(Stage.CONNECT, started, _peer(wire))
+            started = self._done(Stage.CONNECT, started, peer(wire))
             self._secure(wire)
             started = self._done(Stage.TLS, started, _protection(wire))
             self._banner(wire)
@@ -276,8 +276,12 @@ class Opening:
         )
 
 
-def _peer(wire: Wire) -> str:
-    return str(wire.sock.getpeername()[0])
+def peer(wire: Wire) -> str:
+    """The address of the other side; empty if it has gone already: what is done next will say so."""
+    try:
+        return str(wire.sock.getpeername()[0])
+    except OSError:
+        return ""
 
 
 def _protection(wire: Wire) -> str:

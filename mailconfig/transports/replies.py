@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from mailconfig.values import Capabilities, Reply
 
 MAX_TEXT = 500
+_MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")
+"""A SASL mechanism's name (RFC 4422 §3.1)."""
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]+|$)")
 
 
@@ -101,7 +103,7 @@ def parse_capabilities(lines: Sequence[bytes]) -> Capabilities:
         elif keyword == "STARTTLS":
             starttls = True
         elif keyword == "AUTH":
-            auth.update(arguments)
+            auth.update(name for name in arguments if _MECHANISM.fullmatch(name))
         elif keyword == "SIZE" and arguments and re.fullmatch(r"[0-9]{1,20}", arguments[0]):
             size_limit = int(arguments[0]) or None  # RFC 1870 §4: 0 means no fixed limit
     return Capabilities(

@@ -9,6 +9,7 @@ from mailconfig.exceptions import LoginRefused, ProtocolError
 from mailconfig.values import Authentication, Capabilities, ErrorCode, Reply, Secret, SMTPSettings, Stage
 
 from . import hints
+from .replies import MAX_TEXT
 
 Exchange = Callable[[Callable[[], bytes]], Reply]
 """Writes the line that its argument makes and returns the reply to it.
@@ -104,7 +105,7 @@ def _judge(reply: Reply, *, with_token: bool) -> Reply:
 
 def _not_offered(capabilities: Capabilities, *, with_token: bool) -> LoginRefused:
     wanted = "OAuth 2.0" if with_token else "a password"
-    offered = ", ".join(sorted(capabilities.auth))
+    offered = ", ".join(sorted(capabilities.auth))[:MAX_TEXT]
     hint = "Choose another way to log in." if offered else "The server offers no login on this port."
     return LoginRefused(
         f"The server offers no login with {wanted}.",

@@ -5,12 +5,13 @@ import pickle
 from typing import Any
 
 import pytest
-from django.core.exceptions import FieldError
+from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.db import IntegrityError, connection, models, transaction
 from django.db.migrations.writer import MigrationWriter
 from django.db.models import F, Value
 from django.db.models.functions import Concat, Upper
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from mailconfig.exceptions import DestinationChanged, SecretUnreadable
 from mailconfig.secrets.fields import SecretField
@@ -18,6 +19,7 @@ from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Secret
 from tests.secretapp.models import Box
 
+from .frames import variables_of
 from .keys import NEW, OLD, PASSWORD, raw_token, write_raw
 
 pytestmark = pytest.mark.django_db
@@ -351,3 +353,10 @@ def test_rotated_keys_still_open_what_the_old_one_sealed(settings: Any) -> None:
     assert loaded.password() == PASSWORD
     loaded.save()
     assert raw_token(box) == before
+
+
+def test_a_save_that_cannot_seal_leaves_the_text_in_no_frame(settings: Settings) -> None:
+    settings.FIELD_ENCRYPTION_KEY = "malformed"
+    with pytest.raises(ImproperlyConfigured) as caught, transaction.atomic():
+        Box.objects.create(host="mail.example.com", secret=Secret(PASSWORD))
+    assert PASSWORD not in variables_of(caught.value)

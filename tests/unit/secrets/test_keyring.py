@@ -4,16 +4,19 @@ import os
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable
 
 import pytest
 from cryptography.fernet import Fernet, MultiFernet
 from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from mailconfig.exceptions import DestinationChanged, SecretUnreadable
 from mailconfig.secrets import keyring
 
+from .frames import variables_of
 from .keys import NEW, OLD, OTHER, PASSWORD
 
 encodable = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
@@ -149,3 +152,28 @@ def test_the_app_loads_without_a_key_and_the_checks_speak(keys: str) -> None:
     assert "SystemCheckError" in done.stderr
     assert "mailconfig.E00" in done.stderr
     assert done.returncode != 0
+
+
+def test_no_frame_of_an_error_holds_the_text() -> None:
+    """Error reporters show the variables of every frame."""
+    ring = keyring.KeyRing([OLD])
+    token = ring.seal(PASSWORD, binding="a")
+    foreign = Fernet(OLD).encrypt(PASSWORD.encode()).decode()
+    failing: list[Callable[[], str]] = [
+        lambda: ring.open(token, binding="b"),
+        lambda: ring.open(foreign, binding="a"),
+        lambda: ring.reseal(foreign),
+        lambda: keyring.seal(PASSWORD + "\ud800", binding="a"),
+        lambda: ring.seal(PASSWORD, binding="\ud800"),
+    ]
+    for fail in failing:
+        with pytest.raises((SecretUnreadable, ValueError)) as caught:
+            fail()
+        assert PASSWORD not in variables_of(caught.value)
+
+
+def test_a_missing_key_leaves_the_text_in_no_frame(settings: Settings) -> None:
+    settings.FIELD_ENCRYPTION_KEY = "malformed"
+    with pytest.raises(ImproperlyConfigured) as caught:
+        keyring.seal(PASSWORD, binding="a")
+    assert PASSWORD not in variables_of(caught.value)

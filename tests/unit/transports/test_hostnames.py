@@ -1,5 +1,7 @@
 """What is a host name, before any look-up."""
 
+import time
+
 import pytest
 
 from mailconfig.hostnames import check_host
@@ -33,3 +35,10 @@ def test_what_is_no_host_name_is_refused(host: str) -> None:
 )
 def test_a_host_name_gets_the_one_form_that_is_looked_up(host: str, normal: str) -> None:
     assert check_host(host) == normal
+
+
+def test_a_long_text_is_refused_at_once() -> None:
+    since = time.monotonic()
+    with pytest.raises(ValueError, match="253"):
+        check_host("".join(chr(0x4E00 + number) for number in range(20_000)))
+    assert time.monotonic() - since < 5

@@ -107,3 +107,11 @@ def test_a_sender_that_is_not_owned_has_a_hint() -> None:
         Reply(553, "Sender address rejected: not owned by user", "5.7.1")
     )
     assert hints.for_sender(Reply(451, "later")) == ""
+
+
+def test_a_login_mechanism_has_a_name_or_is_none() -> None:
+    """RFC 4422 §3.1. What else stands there would go into databases and pages."""
+    offered = parse_capabilities(
+        [b"mail.test", b"AUTH PLAIN A\x00B \x1b[31m X" + b"Y" * 5000 + b" SCRAM-SHA-256"]
+    )
+    assert offered.auth == {"PLAIN", "SCRAM-SHA-256"}
