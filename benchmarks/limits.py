@@ -34,9 +34,13 @@ def race(place: Place, *, limit: int, period: int, accounts: int, seconds: float
         record = Path(folder) / "seen"
         with servers.own(record=record) as port:
             mails_each = limit * (int(seconds / period) + 2)
-            limits = {"limit_count": limit, "limit_period": period}
             place.run(
-                "mailconfig_jobs:fill_accounts", port=port, accounts=accounts, mails_each=mails_each, **limits
+                "mailconfig_jobs:fill_accounts",
+                port=port,
+                accounts=accounts,
+                mails_each=mails_each,
+                limit_count=limit,
+                limit_period=period,
             )
             workers = [place.start("limit_jobs:work", seconds=seconds) for _ in range(WORKERS)]
             for worker in workers:

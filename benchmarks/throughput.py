@@ -42,7 +42,7 @@ def measure(
     with server as port:
         for number in range(rounds):
             # Nobody always comes first, or always behind the same one.
-            turns = subjects[number % len(subjects) :] + subjects[: number % len(subjects)]
+            turns = [*subjects[number % len(subjects) :], *subjects[: number % len(subjects)]]
             for subject in turns:
                 mine = figures[subject.name]
                 if subject.has_queue:
