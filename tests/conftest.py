@@ -7,11 +7,16 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from django.db import connection
 
 from tests import database_url, settings
 from tests.servers import redis
+
+# How long an example takes is the machine's affair: a slow one is no failure.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 CHROMIUM = "/usr/bin/chromium"
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"

@@ -330,17 +330,16 @@ class Drain:
 
     def _note_verdict(self, settlement: Settlement) -> None:
         reply, now = settlement.reply or Reply(0), self.clock.now()
-        words = _words(reply)
         if settlement.verdict is Verdict.SERVER_LIMIT:
             until = now + timedelta(seconds=retry.server_limit_seconds(reply))
-            self._hold_back(guards.Wait(WaitReason.SERVER_LIMIT, until, words, "server_limit"))
+            self._hold_back(guards.Wait(WaitReason.SERVER_LIMIT, until, reply.words, "server_limit"))
         elif settlement.verdict is Verdict.PROTOCOL:
-            self._hold_back(guards.after_strike(self.lane, now=now, settings=self.settings, text=words))
+            self._hold_back(guards.after_strike(self.lane, now=now, settings=self.settings, text=reply.words))
         elif settlement.verdict is Verdict.SENDER_REFUSED:
             strikes = self.lane.strikes + 1
             if strikes >= guards.SENDER_STRIKES:
                 self._hold_back(
-                    guards.Wait(WaitReason.PAUSED_SENDER, None, words, "sender_refused", strikes=0)
+                    guards.Wait(WaitReason.PAUSED_SENDER, None, reply.words, "sender_refused", strikes=0)
                 )
             else:
                 lanes.note_strikes(self.lane, strikes)
@@ -359,7 +358,7 @@ class Drain:
         self._sessions.close()
         failures = self.lane.failures + 1
         until = self.clock.now() + timedelta(seconds=retry.backoff_seconds(failures, self.settings))
-        words = _words(reply) if reply else ""
+        words = reply.words if reply else ""
         self._hold_back(guards.Wait(WaitReason.SERVER_AWAY, until, words, "connect_failed", failures))
 
     def _after_loss(self, turn: Turn, error: TransportError | SecretUnreadable) -> None:
@@ -398,7 +397,3 @@ class Drain:
         at = self.clock.at_latest()
         self._settle(self.judge.refuse(turn, reply=reply, stage=Stage.SENDER, error_code=code, ended_at=at))
         return True
-
-
-def _words(reply: Reply) -> str:
-    return " ".join(part for part in (str(reply.code), reply.enhanced, reply.text) if part)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.db import transaction
 
 from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.wake import wake_lane
 from mailconfig.delivery.queue.settle import final_values, told
 from mailconfig.delivery.queue.transitions import sources
+from mailconfig.delivery.wake import wake_lane
 from mailconfig.exceptions import InvalidTransition
 from mailconfig.models import Message, MessageState, Recipient, RecipientState, WaitReason
 

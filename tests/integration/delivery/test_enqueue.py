@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from mailconfig import signals
 from mailconfig.delivery.queue import bodies
-from mailconfig.delivery.queue.enqueue import enqueue, enqueue_many, wake_lane
+from mailconfig.delivery.queue.enqueue import enqueue, enqueue_many
+from mailconfig.delivery.wake import wake_lane
 from mailconfig.exceptions import InvalidMessage, NoAccount
 from mailconfig.models import Account, Lane, Message, MessageState, Priority, Recipient, WaitReason
 
