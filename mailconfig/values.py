@@ -183,6 +183,11 @@ class Reply:
     def is_permanent(self) -> bool:
         return 500 <= self.code < 600
 
+    @property
+    def words(self) -> str:
+        """All of it, for a person."""
+        return " ".join(part for part in (str(self.code), self.enhanced, self.text) if part)
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from django.conf import settings
-
 from tests.servers.sidecar import ROOT
 
 _numbers = itertools.count(1)
@@ -33,7 +31,7 @@ def environment(mailconfig: Mapping[str, Any] | None = None, *, crash_at: str = 
     """For a child: the test database, these settings over those of the tests, a crash point."""
     merged = {**json.loads(os.environ.get("TESTS_MAILCONFIG", "{}")), **(mailconfig or {})}
     own = {
-        "DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE,
+        "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "tests.settings"),
         "TESTS_MAILCONFIG": json.dumps(merged),
         "MAILCONFIG_CRASH_AT": crash_at,
         "PYTHONUNBUFFERED": "1",
