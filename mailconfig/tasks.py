@@ -1,6 +1,6 @@
 """Celery tasks: ids in, nothing out. Losing any of them loses nothing, for the sweep is the truth.
 
-Early acknowledgement, no ETA, no retry, no result: FAULTS, rule 2.
+Early acknowledgement, no ETA, no retry, no result: a task that is lost, late or doubled changes nothing.
 """
 
 from __future__ import annotations

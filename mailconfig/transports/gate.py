@@ -246,7 +246,7 @@ def _not_allowed(message: str) -> HostNotAllowed:
 
 
 def _port_not_allowed(message: str) -> HostNotAllowed:
-    """``host_not_allowed`` is kept for hosts (CONTRACTS: every surface), so a port has the neighbouring code."""
+    """``host_not_allowed`` is kept for hosts, so a port has the neighbouring code."""
     return HostNotAllowed(
         message, stage=Stage.CONNECT, code=ErrorCode.CONNECT_FAILED, field="port", temporary=False
     )

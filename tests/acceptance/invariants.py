@@ -1,4 +1,4 @@
-"""What must hold whatever is killed: FAULTS' I1 (nothing lost), I2 (duplicates), I4 (states tell the truth)."""
+"""What must hold whatever is killed: nothing is lost, duplicates are bounded, states tell the truth."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ class Judge:
     def lose(self, turn: Turn, *, error: TransportError | None, ended_at: datetime) -> Settlement:
         """What comes of a turn whose session ended: untouched before the dot, ambiguous after it began.
 
-        FAULTS' phases: only writing the final dot may make the server accept the message.
+        Only writing the final dot may make the server accept the message (RFC 5321 §4.1.1.4).
         """
         ambiguous = error is not None and error.ambiguous and turn.attempt_id is not None
         settlement = Settlement(
