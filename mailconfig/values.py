@@ -47,7 +47,7 @@ class Stage(enum.StrEnum):
 
 
 class ErrorCode(enum.StrEnum):
-    """The small stable vocabulary that every surface shows (CONTRACTS: every surface)."""
+    """The small stable vocabulary that every surface shows."""
 
     HOST_NOT_ALLOWED = "host_not_allowed"
     CONNECT_FAILED = "connect_failed"

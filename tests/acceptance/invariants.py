@@ -49,7 +49,7 @@ def in_hand(pid: int) -> frozenset[str]:
 
 
 def check_states(sink: Sink) -> None:
-    """I4: no state contradicts the sink, at a moment when no worker runs."""
+    """no state contradicts the sink, at a moment when no worker runs."""
     received = set(sink.by_message_id())
     states = dict(Message.objects.values_list("message_id", "state"))
     unsure = set(
@@ -65,7 +65,7 @@ def check_states(sink: Sink) -> None:
 
 
 def check_ledger(ledger: Path, sink: Sink) -> None:
-    """I1 for what a host was told is queued: it is in a row, and what arrived has the bytes it had then."""
+    """For what a host was told is queued: it is in a row, and what arrived has the bytes it had then."""
     rows = set(Message.objects.values_list("message_id", flat=True))
     copies = sink.by_message_id()
     for line in ledger.read_text(encoding="utf-8").splitlines():
@@ -77,7 +77,7 @@ def check_ledger(ledger: Path, sink: Sink) -> None:
 
 
 def count_duplicates(sink: Sink, kills: list[Kill], *, window: int) -> dict[str, int]:
-    """I2: duplicates by crash point. Each was out and in a killed worker's hands, at most ``window`` a kill."""
+    """Duplicates by crash point. Each was out and in a killed worker's hands, at most ``window`` a kill."""
     copies = sink.by_message_id()
     found: dict[str, int] = {}
     explained: dict[str, int] = {}
@@ -98,7 +98,7 @@ def count_duplicates(sink: Sink, kills: list[Kill], *, window: int) -> dict[str,
 
 
 def count_lost(sink: Sink) -> int:
-    """I1: rows that are neither at the sink nor visibly waiting, held or failed."""
+    """Rows that are neither at the sink nor visibly waiting, held or failed."""
     received = set(sink.by_message_id())
     settled = Message.objects.filter(state__in=[MessageState.SENT, MessageState.PARTIAL])
     return sum(message_id not in received for message_id in settled.values_list("message_id", flat=True))
