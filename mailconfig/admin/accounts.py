@@ -30,6 +30,8 @@ from .proof import adopt_proof, note_saved, proof_of, prove
 from .typed import user_of
 
 UNTESTED = "_save_untested"
+LONGEST_KEY = 18
+"""Digits of a primary key: a longer number is none, and more than the databases compare."""
 
 IDENTITY = ("name", "from_email", "from_name", "is_enabled", "is_default", "owner", "tenant")
 ADDRESSES = (("reply_to_email", "reply_to_name"), "envelope_from")
@@ -165,6 +167,8 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Account | None:
         """The account; locked while a save of it is under way, so that of two at once one is stale."""
+        if len(object_id) > LONGEST_KEY:
+            return None
         if request.method == "POST" and connection.in_atomic_block and object_id.isdecimal():
             Account.objects.select_for_update().only("pk").filter(pk=object_id).first()
         return super().get_object(request, object_id, from_field)

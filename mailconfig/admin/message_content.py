@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.message import EmailMessage
 
 from mailconfig.delivery.queue import bodies
@@ -12,6 +13,8 @@ from mailconfig.models import Message
 
 MOST_TEXT = 64 * 1024
 MOST_BYTES = 30 * 1024 * 1024
+BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError, MessageError)
+"""What the standard library raises about headers and parts that somebody made up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,19 @@ def content_of(message: Message) -> Content:
     if message.body is None and not message.stored_as:
         return Content(is_erased=True)
     try:
-        data = b"".join(bodies.chunks(message))[:MOST_BYTES]
+        return _read(b"".join(bodies.chunks(message))[:MOST_BYTES])
     except OSError as error:
         return Content(error=str(error))
+    except BROKEN as error:
+        return Content(error=type(error).__name__)
+
+
+def _read(data: bytes) -> Content:
     parsed = email.message_from_bytes(data, policy=email.policy.default)
     part = parsed.get_body(preferencelist=("plain", "html"))
     text = _text(part) if isinstance(part, EmailMessage) else ""
     return Content(
-        headers=tuple((name, _header(value)) for name, value in parsed.items()),
+        headers=tuple((name, _header(parsed, name, raw)) for name, raw in parsed.raw_items()),
         text=text[:MOST_TEXT],
         is_html=isinstance(part, EmailMessage) and part.get_content_type() == "text/html",
         is_cut=len(text) > MOST_TEXT,
@@ -57,8 +65,12 @@ def content_of(message: Message) -> Content:
     )
 
 
-def _header(value: object) -> str:
-    return str(value).encode("utf-8", "replace").decode()
+def _header(parsed: EmailMessage, name: str, raw: str) -> str:
+    try:
+        value = str(parsed.policy.header_fetch_parse(name, raw))
+    except BROKEN:
+        value = str(raw)
+    return value.encode("utf-8", "replace").decode()
 
 
 def _text(part: EmailMessage) -> str:
@@ -68,7 +80,7 @@ def _text(part: EmailMessage) -> str:
     charset = part.get_content_charset() or "utf-8"
     try:
         return data.decode(charset, "replace")
-    except LookupError:
+    except (LookupError, ValueError):
         return data.decode("utf-8", "replace")
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
 from django.contrib.admin.widgets import ForeignKeyRawIdWidget, ManyToManyRawIdWidget
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
 from mailconfig.models import Tenant
 
+from .lookups import OfferedLookups
 
-class PeopleFields(admin.ModelAdmin):  # type: ignore[type-arg]
+
+class PeopleFields(OfferedLookups):
     """Works with any user model, registered in the admin or not, and for those who may not see users."""
 
     person_fields: ClassVar[tuple[str, ...]] = ()
