@@ -125,19 +125,17 @@ def _read_priority(
 
 _READ = """
     SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, body
-      FROM (SELECT *, row_number() OVER line AS place,
-                   sum(CASE WHEN stored_as = '' THEN size ELSE 0 END) OVER line AS octets
-              FROM (SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, body
+      FROM (SELECT *, sum(inline) OVER (ORDER BY not_before, id) - inline AS octets_before
+              FROM (SELECT *, CASE WHEN stored_as = '' THEN size ELSE 0 END AS inline
                       FROM mailconfig_message
                      WHERE account_id = %s::bigint AND state = 'queued' AND priority = %s::smallint
                        AND not_before <= %s::timestamptz AND id <> ALL (%s::bigint[])
                      ORDER BY not_before, id
-                     LIMIT {limit}) AS due
-            WINDOW line AS (ORDER BY not_before, id)) AS measured
-     WHERE place = 1 OR octets <= %s::bigint
+                     LIMIT {limit}) AS due) AS measured
+     WHERE octets_before <= %s::bigint
      ORDER BY not_before, id
 """
-"""Bytes beyond the read-ahead are not even taken out of the table."""
+"""Bytes beyond the read-ahead are not even taken out of the table, but for those of the first mail beyond it."""
 
 
 def _add_bodies(messages: list[DueMessage]) -> None:
