@@ -7,12 +7,11 @@ from statistics import median
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.queue import due
-from mailconfig.models import Message, MessageState, Priority
+from mailconfig.models import Priority
 
 
 def read_batches(account: int, times: int) -> dict[str, Any]:
@@ -29,10 +28,9 @@ def read_batches(account: int, times: int) -> dict[str, Any]:
 
 
 def _plan(account: int, limit: int) -> str:
-    rows: QuerySet[Message] = Message.objects.filter(
-        account_id=account,
-        state=MessageState.QUEUED,
-        not_before__lte=database_now(),
-        priority=Priority.NORMAL,
-    ).order_by("not_before", "id")
-    return rows[:limit].explain(analyze=True, buffers=True) if connection.vendor == "postgresql" else ""
+    if connection.vendor != "postgresql":
+        return ""
+    sql = "EXPLAIN (ANALYZE, BUFFERS) " + due._READ.format(limit=limit)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [account, Priority.NORMAL.value, database_now(), "{}", due.READ_AHEAD_BYTES])
+        return "\n".join(line for (line,) in cursor.fetchall())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mailconfig.delivery.clock import database_now
@@ -23,7 +25,7 @@ def read(
     return due.read(account_id=account.pk, now=database_now(), limit=limit, without=without)
 
 
-def queue(account: Account, count: int, **values: object) -> list[Message]:
+def queue(account: Account, count: int, **values: Any) -> list[Message]:
     return [make_message(account, **values) for _ in range(count)]
 
 

@@ -61,11 +61,11 @@ def test_nothing_is_prepared_within_a_transaction() -> None:
 @pytest.mark.parametrize("count", [1, 3])
 def test_rows_arrive_as_they_were_given(count: int) -> None:
     at = datetime(2026, 2, 28, 23, 59, 59, 999_999, tzinfo=UTC)
-    rows: list[tuple[object, ...]] = [
+    rows: list[tuple[Any, ...]] = [
         (5, 'a "quoted" \\ {brace}, comma', at),
         (-7, "", None),
         (2**40, "NULL", at),
     ][:count]
     source = statements.rows_sql(("bigint", "text", "timestamptz"), count)
     sql = f"SELECT * FROM {source} AS given (number, words, at)"  # noqa: S608 - made of types
-    assert [statements.run(sql, statements.columns_of(rows)) for _ in range(OFTEN)] == [rows] * OFTEN
+    assert [statements.run(sql, statements.columns_of([*rows])) for _ in range(OFTEN)] == [rows] * OFTEN
