@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.kills import Fire, Run
+from mailconfig.models import Lane, Message
+from tests.acceptance.kills import FAST, Fire, Run
+from tests.factories import make_account
+from tests.servers.children import Child, drain_worker, environment, until
+from tests.servers.sink import Sink
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,6 +40,21 @@ def test_workers_killed_at_every_point_lose_nothing(fire: Fire, tmp_path: Path) 
     tally = Run(fire, tmp_path).run()
     assert tally.lost == 0
     assert set(tally.kills.values()) == {fire.kills}
+
+
+def test_a_host_killed_between_commit_and_doorbell_loses_nothing(tmp_path: Path) -> None:
+    """The lane knows of no mail then: only the sweep can find it."""
+    with Sink(tmp_path) as sink:
+        account = make_account(sink.port)
+        arguments = ["-m", "tests.acceptance.feeder", str(tmp_path / "ledger"), str(account.pk)]
+        env = environment(FAST, crash_at="before_doorbell:1")
+        with Child(*arguments, folder=tmp_path, env=env) as host:
+            assert host.wait() == -signal.SIGKILL
+        assert Lane.objects.get().due_at is None
+        with drain_worker(tmp_path, FAST) as worker:
+            sink.await_messages(1)
+            until(lambda: Message.objects.get().state == "sent", why="its outcome was not committed")
+            assert worker.terminate() == 0
 
 
 @pytest.mark.soak
