@@ -39,6 +39,8 @@ class Committer:
         try:
             self._journal.exchange(self._finished, group, revision=revision)
         except (OperationalError, InterfaceError) as error:
+            if connection.in_atomic_block:
+                raise
             logger.warning("the database did not answer: %s", error)
             self.flush()
             self._insist(lambda: self._journal_again(group, revision))
@@ -68,7 +70,8 @@ class Committer:
             try:
                 return write()
             except (OperationalError, InterfaceError):
-                if time.monotonic() >= give_up_at:
+                # In a transaction of the caller's, a test's say, there is nothing to try again.
+                if connection.in_atomic_block or time.monotonic() >= give_up_at:
                     raise
                 connection.close()
                 time.sleep(pause)
