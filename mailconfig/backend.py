@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import django
+from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import Q
@@ -100,7 +101,8 @@ def _accounts_by_sender(senders: Iterable[str]) -> dict[str, Account]:
     """Which account sends for which address, in lower case.
 
     Of several with the same address an enabled one goes before a disabled one, then the default one, then one that
-    belongs to no tenant, then the one that is there longest.
+    belongs to no tenant, then the one that is there longest. A user's own account never sends for the addresses of
+    the project itself: who may add one could name such an address, and read every mail that resets a password.
     """
     wanted = {sender.lower() for sender in senders}
     if not wanted:
@@ -109,7 +111,18 @@ def _accounts_by_sender(senders: Iterable[str]) -> dict[str, Account]:
     by_address = Q(own__in=wanted) | Q(from_email="", login__in=wanted)
     accounts = list(lower.filter(by_address).defer("secret"))
     accounts.sort(key=_rank, reverse=True)
-    return {account.sender.lower(): account for account in accounts}
+    ours = _own_addresses()
+    return {
+        account.sender.lower(): account
+        for account in accounts
+        if account.owner_id is None or account.is_default or account.sender.lower() not in ours
+    }
+
+
+def _own_addresses() -> set[str]:
+    """The addresses that the project's own mail comes from, in lower case."""
+    given = (EmailMessage(from_email=address) for address in (None, settings.SERVER_EMAIL))
+    return {from_address(message).lower() for message in given}
 
 
 def _rank(account: Account) -> tuple[bool, bool, bool, int]:

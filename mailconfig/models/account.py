@@ -228,12 +228,21 @@ class Account(models.Model):
     ) -> Self:
         """Remember the destination the stored secret was entered for."""
         account = super().from_db(db, field_names, values, **kwargs)
-        deferred = account.get_deferred_fields()
-        if not deferred.intersection(DESTINATION_FIELDS):
-            account._stored_destination = account._own_destination()
-        if not deferred.intersection(("from_email", "envelope_from")):
-            account._stored_senders = account._senders()
+        account._remember_stored()
         return account
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        """As Django's. What is reloaded as a whole is what is stored, so that nothing of it counts as edited."""
+        super().refresh_from_db(*args, **kwargs)
+        if len(args) < 2 and kwargs.get("fields") is None:
+            self._remember_stored()
+
+    def _remember_stored(self) -> None:
+        deferred = self.get_deferred_fields()
+        if not deferred.intersection(DESTINATION_FIELDS):
+            self._stored_destination = self._own_destination()
+        if not deferred.intersection(("from_email", "envelope_from")):
+            self._stored_senders = self._senders()
 
     def _enters_secret(self) -> bool:
         entered = self.__dict__.get("secret")

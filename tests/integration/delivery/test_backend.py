@@ -12,6 +12,7 @@ from mailconfig.backend import EmailBackend
 from mailconfig.exceptions import InvalidMessage, NoAccount
 from mailconfig.models import Account, Message
 from mailconfig.testing import OutboxMail, clear_outbox, mails_to, outbox
+from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -133,3 +134,25 @@ def test_the_outbox_of_a_host_project_finds_its_mail() -> None:
     assert mails_to("b@example.org") == []
     clear_outbox()
     assert outbox == []
+
+
+@pytest.mark.parametrize("setting", ["DEFAULT_FROM_EMAIL", "SERVER_EMAIL"])
+def test_a_users_own_account_gets_none_of_the_projects_mail(
+    accounts: dict[str, Account], settings: object, setting: str
+) -> None:
+    setattr(settings, setting, "Project <noreply@example.com>")
+    mallory = make_user("mallory")
+    new_account("", username="NoReply@example.com", owner=mallory)
+    own = new_account("mallory@example.com", owner=mallory)
+
+    mail.send_mail("reset", "b", "noreply@example.com", ["a@example.org"])
+    mail.send_mail("admins", "b", getattr(settings, setting), ["a@example.org"])
+    mail.send_mail("own", "b", "mallory@example.com", ["a@example.org"])
+
+    found = dict(Message.objects.values_list("subject", "account"))
+    default = accounts["default"].pk
+    assert found == {"reset": default, "admins": default, "own": own.pk}
+
+    projects = new_account("noreply@example.com")
+    mail.send_mail("again", "b", "noreply@example.com", ["a@example.org"])
+    assert Message.objects.get(subject="again").account_id == projects.pk
