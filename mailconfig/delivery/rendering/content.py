@@ -55,7 +55,7 @@ def _text(content: object, encoding: str | Charset) -> str:
     if isinstance(content, (bytes, bytearray)):
         try:
             return content.decode(str(encoding))
-        except (UnicodeError, LookupError) as error:
+        except (ValueError, LookupError) as error:
             msg = f"the text is not in {ascii(str(encoding))[:40]}"
             raise InvalidMessage(msg) from error
     return str(content)

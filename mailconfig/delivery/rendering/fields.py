@@ -67,7 +67,8 @@ def header_fields(message: EmailMessage, identity: Identity) -> Fields:
         if addresses:
             lines.append(list_line(name, addresses))
     lines += [text_line("Subject", subject), f"Date: {_date(extra.get('date'))}", f"Message-ID: {message_id}"]
-    for name, value in message.extra_headers.items():
+    for given_name, value in message.extra_headers.items():
+        name = str(given_name)
         if name.lower() in _OTHER_ADDRESSES:
             lines.append(list_line(name, parse_addresses(value, what=name)))
         elif name.lower() not in _WRITTEN:

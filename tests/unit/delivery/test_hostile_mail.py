@@ -84,3 +84,14 @@ def test_a_list_of_addresses_with_a_hole_in_it_is_refused(value: str) -> None:
 def test_a_list_of_addresses_may_have_commas_in_names() -> None:
     body = compose(mail(headers={"Cc": '"Doe, Carol" <carol@example.net>, dave@example.net'})).body
     assert b'Cc: "Doe, Carol" <carol@example.net>, dave@example.net\r\n' in body
+
+
+def test_a_name_that_is_no_text_is_written_as_text() -> None:
+    assert b"\r\n7: seven\r\n" in compose(mail(headers={7: "seven"})).body
+
+
+def test_bytes_in_a_charset_that_is_none_are_refused() -> None:
+    message = mail(body=b"\xff")  # type: ignore[arg-type]
+    message.encoding = "\x00"
+    with pytest.raises(InvalidMessage):
+        compose(message)
