@@ -9,13 +9,14 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from mailconfig.secrets.fields import SealedSecret, SecretField
 from mailconfig.values import Authentication, Secret, Security, SMTPSettings
 
+from .account_constraints import ACCOUNT_CONSTRAINTS
 from .choices import AccountKind, AuthenticationChoice, Scope, SecurityChoice, SendMethod
 from .lane import Lane, Purpose, wake_lanes
 from .validators import validate_address, validate_host, validate_line
@@ -152,66 +153,7 @@ class Account(models.Model):
         permissions: ClassVar = [
             ("test_account", "Can test an account's connection and send a test mail"),
         ]
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                name="mailconfig_account_kind_known", condition=Q(kind__in=AccountKind.values)
-            ),
-            models.CheckConstraint(
-                name="mailconfig_account_security_known", condition=Q(security__in=Security)
-            ),
-            models.CheckConstraint(
-                name="mailconfig_account_authentication_known", condition=Q(authentication__in=Authentication)
-            ),
-            models.CheckConstraint(
-                name="mailconfig_account_port_valid", condition=Q(port__gte=1, port__lte=65535)
-            ),
-            models.CheckConstraint(
-                name="mailconfig_account_limit_has_period",
-                condition=Q(limit_count=None) | Q(limit_period__gte=1),
-            ),
-            models.CheckConstraint(
-                name="mailconfig_account_deleted_has_no_secret",
-                condition=Q(deleted_at=None) | Q(secret=None),
-            ),
-            models.CheckConstraint(
-                name="mailconfig_account_scope_of_kind",
-                condition=Q(scope=Scope.USER) | Q(kind=AccountKind.OUTBOUND_EMAIL),
-            ),
-            models.UniqueConstraint(
-                name="mailconfig_one_system_account",
-                fields=["scope"],
-                condition=Q(scope=Scope.SYSTEM, deleted_at=None),
-                violation_error_code="one_system_account",
-                violation_error_message=_("There is a system account already: change that one."),
-            ),
-            models.UniqueConstraint(
-                name="mailconfig_one_override_per_owner",
-                fields=["owner"],
-                condition=Q(scope=Scope.SYSTEM_OVERRIDE, deleted_at=None),
-                violation_error_code="one_override_per_owner",
-                violation_error_message=_("This owner has own credentials for the system account already."),
-            ),
-            models.UniqueConstraint(
-                name="mailconfig_one_config_per_tenant",
-                fields=["tenant"],
-                condition=Q(kind=AccountKind.TENANT_CONFIG, deleted_at=None),
-                violation_error_code="one_config_per_tenant",
-                violation_error_message=_("This tenant has a mail configuration already: change that one."),
-            ),
-            models.UniqueConstraint(
-                name="mailconfig_one_default_account",
-                fields=["is_default"],
-                condition=Q(is_default=True, deleted_at=None),
-                violation_error_code="one_default_account",
-                violation_error_message=_(
-                    "Another account is the default already: take it from that one first."
-                ),
-            ),
-            models.CheckConstraint(
-                name="mailconfig_tenant_config_has_tenant",
-                condition=~Q(kind=AccountKind.TENANT_CONFIG) | Q(tenant__isnull=False),
-            ),
-        ]
+        constraints: ClassVar = ACCOUNT_CONSTRAINTS
         indexes: ClassVar = [models.Index(Lower("from_email"), name="mailconfig_account_from")]
 
     def __str__(self) -> str:
