@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailconfig.models import Lane, Message
+from mailconfig.models import Message
 from tests.acceptance.kills import FAST, Fire, Run
 from tests.factories import make_account
 from tests.servers.children import Child, drain_worker, environment, until
@@ -43,14 +43,14 @@ def test_workers_killed_at_every_point_lose_nothing(fire: Fire, tmp_path: Path) 
 
 
 def test_a_host_killed_between_commit_and_doorbell_loses_nothing(tmp_path: Path) -> None:
-    """The lane knows of no mail then: only the sweep can find it."""
+    """Nobody was called then: only the sweep can find it."""
     with Sink(tmp_path) as sink:
         account = make_account(sink.port)
         arguments = ["-m", "tests.acceptance.feeder", str(tmp_path / "ledger"), str(account.pk)]
         env = environment(FAST, crash_at="before_doorbell:1")
         with Child(*arguments, folder=tmp_path, env=env) as host:
             assert host.wait() == -signal.SIGKILL
-        assert Lane.objects.get().due_at is None
+        assert Message.objects.get().state == "queued"
         with drain_worker(tmp_path, FAST) as worker:
             sink.await_messages(1)
             until(lambda: Message.objects.get().state == "sent", why="its outcome was not committed")
