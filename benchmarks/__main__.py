@@ -15,6 +15,7 @@ QUICK = Scale(
     attachments=10,
     history=50_000,
     backlog=20_000,
+    growth_rounds=3,
     races=((20, 2, 1, 9.0),),
     beside=False,
 )
@@ -27,6 +28,7 @@ FULL = Scale(
     attachments=50,
     history=1_000_000,
     backlog=300_000,
+    growth_rounds=7,
     races=((5, 20, 1, 70.0), (5, 20, 5, 70.0), (20, 2, 1, 20.0), (20, 2, 5, 20.0)),
     beside=True,
 )

@@ -77,6 +77,22 @@ def _debian_server() -> Iterator[str]:
             subprocess.run([*control, "-m", "fast", "stop"], check=True, stdout=subprocess.DEVNULL)
 
 
+@contextmanager
+def copy(url: str, name: str) -> Iterator[str]:
+    """The URL of a copy of the database, which is dropped at the end. Nobody may be connected to the original."""
+    original = database_url.parse(url)
+    server = database_url.build(original | {"NAME": "postgres"})
+    copied, source = sql.Identifier(f"{NAME}_{name}"), sql.Identifier(original["NAME"])
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(copied))
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(copied, source))
+    try:
+        yield database_url.build(original | {"NAME": f"{NAME}_{name}"})
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(copied))
+
+
 def connect(url: str) -> psycopg.Connection[tuple[Any, ...]]:
     """A connection of our own, in autocommit."""
     return psycopg.connect(url, autocommit=True)

@@ -23,6 +23,7 @@ class Scale:
     attachments: int
     history: int
     backlog: int
+    growth_rounds: int
     races: tuple[tuple[int, int, int, float], ...]
     """Limit, period, accounts, seconds."""
     beside: bool
@@ -79,7 +80,9 @@ def _far(place: Place, scale: Scale) -> None:
 
 
 def _growth(place: Place, scale: Scale) -> None:
-    report.growth(growth.measure(place, sent=scale.history, backlog=scale.backlog))
+    report.growth(
+        growth.measure(place, sent=scale.history, backlog=scale.backlog, rounds=scale.growth_rounds)
+    )
 
 
 def _memory(place: Place, scale: Scale) -> None:
