@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import psycopg
 from django.db import connection
 
+from tests.servers.children import until
+
 _OTHERS = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
 
 
@@ -53,16 +55,26 @@ def cut_connections() -> int:
 
 
 def crash() -> bool:
-    """``kill -9`` a backend: the server ends all of them at once and recovers from its log.
+    """``kill -9`` a backend: the server ends all of them, which is waited for, and recovers from its log.
 
     Returns:
         Whether there was a backend to kill.
     """
     with contextlib.suppress(psycopg.OperationalError), _from_outside() as outside:
         pids = outside.execute(_OTHERS, [_name()]).fetchall()
-        if pids:
-            os.kill(pids[0][0], signal.SIGKILL)
-            return True
+        if not pids:
+            return False
+        os.kill(pids[0][0], signal.SIGKILL)
+        until(lambda: _is_gone(outside), why="the server did not notice")
+        return True
+    return False
+
+
+def _is_gone(outside: psycopg.Connection) -> bool:
+    try:
+        outside.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return True
     return False
 
 
