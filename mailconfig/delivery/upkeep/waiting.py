@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, Subquery
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
@@ -106,8 +106,10 @@ def _explain_limit(
 
 def _count_ahead(message: Message) -> int | None:
     """How many go before it; ``None``: too many to count for a page."""
+    # Compared within the database: SQLite keeps a time of its own as text that is no text of ours.
+    due = Subquery(Message.objects.filter(pk=message.pk).values("not_before"))
     before = Q(priority__lt=message.priority) | Q(priority=message.priority) & (
-        Q(not_before__lt=message.not_before) | Q(not_before=message.not_before, pk__lt=message.pk)
+        Q(not_before__lt=due) | Q(not_before=due, pk__lt=message.pk)
     )
     queued = Message.objects.filter(before, account_id=message.account_id, state=MessageState.QUEUED)
     ahead = queued.order_by().values("pk")[: COUNTED_POSITIONS + 1].count()

@@ -12,7 +12,7 @@ from django.utils import timezone
 from mailconfig import delivery
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import Installation, Lane, Message, WaitReason
-from tests.factories import make_account, make_mailbox, make_message, make_user
+from tests.factories import make_account, make_email, make_mailbox, make_message, make_user
 from tests.servers.chaos import ChaosServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,6 +42,18 @@ def test_mail_over_the_limit_waits_without_an_attempt_and_knows_its_time() -> No
     for (_reason, at), seconds in zip(times, [600, 600, 1200, 1200], strict=True):
         assert abs((at - first).total_seconds() - seconds) < 5
     assert set(Message.objects.filter(state="queued").values_list("attempts", flat=True)) == {0}
+
+
+def test_mails_queued_in_one_go_each_know_their_place() -> None:
+    with ChaosServer() as server:
+        account = make_account(server.port, limit_count=2, limit_period=600)
+        messages = delivery.enqueue_many([make_email(number) for number in range(6)], account=account)
+        delivery.drain_account(account_id=account.pk)
+    first = Message.objects.get(pk=messages[0].pk).settled_at
+    assert first is not None
+    times = [reason_of(message)[1] for message in messages[2:]]
+    for at, seconds in zip(times, [600, 600, 1200, 1200], strict=True):
+        assert abs((at - first).total_seconds() - seconds) < 5
 
 
 def test_a_lowered_limit_counts_what_went_out_before() -> None:
