@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 
 from .run import Scale, run
 
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="less of everything, in under two minutes")
     parser.add_argument("--only", choices=("local", "far", "growth", "memory", "limits"), action="append")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))  # so that the servers are ended too
     run(QUICK if arguments.quick else FULL, only=arguments.only or ())
 
 
