@@ -56,7 +56,7 @@ test: venv ## Run the tests on SQLite and PostgreSQL (DB=sqlite or DB=postgres: 
 
 test-system: venv system-packages ## Run the tests that need Debian packages, installing those as root
 	@if [ -e $(VENV)/.system-packages-missing ]; then unset REQUIRE_SYSTEM; else export REQUIRE_SYSTEM=1; fi; \
-	DJANGO_ALLOW_ASYNC_UNSAFE=true $(BIN)/python -m pytest -q -m "system or browser" $(ARGS); \
+	TEST_DB=$(if $(filter both,$(DB)),postgres,$(DB)) DJANGO_ALLOW_ASYNC_UNSAFE=true $(BIN)/python -m pytest -q -m "system or browser" $(ARGS); \
 	status=$$?; [ $$status -eq 5 ] && echo "There are no such tests yet." && status=0; exit $$status
 
 soak: venv ## Kill workers by the hundred under load on PostgreSQL, and count what was lost or came twice (15 minutes)

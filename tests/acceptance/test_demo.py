@@ -19,12 +19,18 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 END_SECONDS = 30
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        connection.vendor != "sqlite", reason="the demo brings its own SQLite database: once is enough"
+    ),
+]
 
 
 @dataclass(frozen=True)
