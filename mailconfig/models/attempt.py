@@ -54,11 +54,12 @@ class Attempt(models.Model):
         verbose_name_plural = _("attempts")
         constraints: ClassVar = [
             models.CheckConstraint(
-                name="mailconfig_attempt_outcome_known", condition=Q(outcome__in=AttemptOutcome.values)
-            ),
-            models.CheckConstraint(
                 name="mailconfig_attempt_ended_with_outcome",
-                condition=Q(outcome="", ended_at=None) | (~Q(outcome="") & Q(ended_at__isnull=False)),
+                condition=Q(outcome="", ended_at=None)
+                | Q(
+                    outcome__in=[outcome for outcome in AttemptOutcome.values if outcome],
+                    ended_at__isnull=False,
+                ),
             ),
         ]
         indexes: ClassVar = [
