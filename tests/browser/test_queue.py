@@ -57,7 +57,7 @@ def test_the_queue_tells_why_mail_waits_and_until_when(
     expect(rows.filter(has_text="Issue 9")).to_contain_text("limit is reached")
     expect(rows.filter(has_text="Issue 9")).to_contain_text("next:")
     expect(rows.filter(has_text="Your booking")).to_contain_text("and 2 more")
-    expect(rows.filter(has_text="Your booking")).to_contain_text("refuses the login")
+    expect(rows.filter(has_text="Your booking")).to_contain_text("The login does not work")
     expect(page.locator(".mc-banner")).to_contain_text("Front desk")
     take(page, "queue")
 
