@@ -240,7 +240,6 @@ class Drain:
     def _hand_over(self, turn: Turn, session: Session) -> Turn | None:
         chunks = turn.message.chunks()
         if not self.ownership.is_sure():
-            self._put_back(turn)
             msg = "the lease may have run out"
             raise LeaseLost(msg)
         crash.point("after_journal")
