@@ -66,6 +66,12 @@ INSTALLED_APPS = [
     "mailconfig",
     "tests.secretapp",
 ]
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tests.bearer.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+}
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
