@@ -1,0 +1,128 @@
+"""A client made from our OpenAPI document by a program that knows nothing else of us."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django.live_server_helper import LiveServer
+
+from mailconfig.models import Account
+from tests.bearer import PREFIX
+from tests.factories import make_user
+from tests.servers.chaos import ChaosServer
+
+LOGIN = "me@example.com"
+PASSWORD = "not-a-real-password"
+PACKAGE = "generated_mailconfig_client"
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """The generated package; the generator has nothing to complain of."""
+    folder = tmp_path_factory.mktemp("client")
+    (folder / "openapi.json").write_bytes(Client().get("/mailconfig/openapi.json").content)
+    programs = Path(sys.executable).parent
+    generate = [str(programs / "openapi-python-client"), "generate", "--path", "openapi.json"]
+    made = subprocess.run(
+        [*generate, "--output-path", PACKAGE, "--meta", "none", "--fail-on-warning"],
+        cwd=folder,
+        env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    sys.path.insert(0, str(folder))
+    yield importlib.import_module(PACKAGE)
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture
+def server() -> Iterator[ChaosServer]:
+    """A mail server that takes LOGIN with PASSWORD."""
+    with ChaosServer(credentials={LOGIN: PASSWORD}, auth_in_clear=True) as server:
+        yield server
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """May do everything."""
+    return make_user("alice", is_staff=True, is_superuser=True)
+
+
+class Calls:
+    """The generated functions by operation id, as the client of one user."""
+
+    def __init__(self, package: ModuleType, url: str, user: User) -> None:
+        self._package = package
+        token = f"{PREFIX}{user.get_username()}"
+        self._client = package.AuthenticatedClient(base_url=url, token=token, raise_on_unexpected_status=True)
+
+    def close(self) -> None:
+        """End its connections."""
+        self._client.get_httpx_client().close()
+
+    def __call__(self, surface: str, operation: str, *keys: Any, body: Any = None, **query: Any) -> Any:
+        """The response of an operation: ``status_code`` and ``parsed``."""
+        module = importlib.import_module(f"{PACKAGE}.api.{surface}.{operation}")
+        arguments: dict[str, Any] = {"client": self._client, **query}
+        if body is not None:
+            arguments["body"] = body
+        return module.sync_detailed(*keys, **arguments)
+
+    def model(self, name: str, **values: Any) -> Any:
+        """A body of a generated class."""
+        return getattr(importlib.import_module(f"{PACKAGE}.models"), name).from_dict(values)
+
+
+@pytest.fixture
+def call(package: ModuleType, live_server: LiveServer, alice: User) -> Iterator[Calls]:
+    """Alice's client."""
+    calls = Calls(package, live_server.url, alice)
+    yield calls
+    calls.close()
+
+
+def test_a_generated_client_keeps_providers(call: Calls, server: ChaosServer) -> None:
+    values = {
+        "driver": "smtp",
+        "host": "127.0.0.1",
+        "port": server.port,
+        "username": LOGIN,
+        "password": PASSWORD,
+        "sendFrom": LOGIN,
+        "sendFromName": "Shop",
+        "encryption": "tls",
+        "isEnabled": True,
+        "caption": "Ours",
+    }
+    made = call("providers", "create_provider", body=call.model("ProviderRequest", **values))
+    assert made.status_code == 201
+    key = str(made.parsed.id)
+    assert [one.id for one in call("providers", "list_providers", limit=5).parsed] == [made.parsed.id]
+
+    # The server offers no STARTTLS, which "tls" asks for; an administrator may allow what no client can ask for.
+    refused = call("providers", "check_provider", key)
+    assert (refused.status_code, refused.parsed.code) == (422, "tls_failed")
+    assert refused.parsed.errors["encryption"]
+
+    changed = call(
+        "providers", "update_provider", key, body=call.model("PatchedProviderRequest", caption="Yours")
+    )
+    assert (changed.status_code, changed.parsed.caption) == (200, "Yours")
+    assert call("providers", "get_provider", key).parsed.caption == "Yours"
+    assert call("providers", "delete_provider", key).status_code == 204
+    assert call("providers", "get_provider", key).status_code == 404
+    assert not Account.objects.kept().exists()
