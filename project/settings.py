@@ -11,6 +11,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
+from .certificate import certificate_file
 from .databases import from_url, sqlite
 from .folders import ROOT, RUN, kept, make
 
@@ -22,6 +23,8 @@ MAILCONFIG: dict[str, Any] = {
     "INSTALLATION_ID": kept("installation-id", lambda: f"demo-{token_hex(6)}"),
     "STORAGE": "mails",
     "EHLO_NAME": "localhost",
+    # The demo's own mail server offers TLS as well, with a certificate that nobody else trusts.
+    "CA_FILE": certificate_file(),
     # Relaxations for a mail server on this machine without TLS. Never copy them: they let anybody who may edit an
     # account reach whatever listens here, and send passwords in the clear.
     "ALLOWED_NETWORKS": ["127.0.0.0/8", "::1/128"],

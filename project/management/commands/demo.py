@@ -23,6 +23,7 @@ from django.urls import reverse
 
 from mailconfig import delivery
 from mailconfig.models import Mailbox
+from project.certificate import server_context
 from project.demo.children import ChildFailed, Children
 from project.demo.content import (
     People,
@@ -111,7 +112,9 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         people = make_people()
         mailboxes = make_mailboxes(people, login)
-        server = MailServer(inbox, smtp_sockets, username=login.username, password=login.password)
+        server = MailServer(
+            inbox, smtp_sockets, username=login.username, password=login.password, tls=server_context()
+        )
         server.start()
         stack.callback(server.stop)
         children = Children(say=self._complain)
@@ -163,7 +166,7 @@ class Command(BaseCommand):
   Admin          {url}{reverse("admin:index")}
                  user {people.admin.get_username()}, password {people.password}
   Mail received  {url}{reverse("inbox")}   (for scripts: {inbox_url})
-  Mail server    {login.host}, port {login.port}, no encryption
+  Mail server    {login.host}, port {login.port}, with TLS, STARTTLS or without, as you like
                  user {login.username}, password {login.password}
   Logs and data  {RUN}
                  DEMO_RUN={quote(str(RUN))} {quote(sys.executable)} manage.py mailconfig_status
