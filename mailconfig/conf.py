@@ -70,6 +70,13 @@ class Settings:
     sweep_seconds: float = 10.0
     ring_seconds: float = 1.0
 
+    surfaces: tuple[str, ...] = ("outbound_email", "providers", "tenant_config")
+    """The REST surfaces that are switched on; any other answers 404 wherever it is mounted."""
+    api_authentication: tuple[str, ...] = ()
+    """Dotted paths of DRF authentication classes for the REST surfaces; empty: the host's own default."""
+    require_https: bool = True
+    """Whether the tenants' surface refuses plain http, as its clients expect."""
+
     inline_bytes: int = 256 * 1024
     """Messages up to this size stay in the row; larger ones go to ``storage``."""
     storage: str = "default"

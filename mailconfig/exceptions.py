@@ -17,6 +17,8 @@ Exception
       ├─ InvalidMessage          cannot be queued as it is
       ├─ NoAccount               no account for this mail
       ├─ AccountInUse            cannot be deleted: mail of it is not sent yet; ``waiting`` says how many
+      ├─ AccountChanged          somebody else changed it meanwhile: nothing was stored
+      ├─ NotProved               the connection did not work, so nothing was stored; ``check`` says why
       ├─ InvalidTransition       the message is not in a state that allows it
       ├─ LeaseLost               another worker owns the lane
       ├─ WrongInstallation       this database belongs to another installation
@@ -25,7 +27,7 @@ Exception
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .values import ErrorCode, Reply, Stage
@@ -131,6 +133,22 @@ class AccountInUse(DeliveryError):
     def __init__(self, message: str, *, waiting: int) -> None:
         super().__init__(message)
         self.waiting = waiting
+
+
+class AccountChanged(DeliveryError):
+    """Somebody else changed the account since it was read; nothing was stored."""
+
+
+class NotProved(DeliveryError):
+    """The connection did not work, so nothing was stored.
+
+    Attributes:
+        check: the :class:`mailconfig.models.ConnectionCheck` that says what is wrong.
+    """
+
+    def __init__(self, message: str, *, check: Any) -> None:
+        super().__init__(message)
+        self.check = check
 
 
 class InvalidTransition(DeliveryError):

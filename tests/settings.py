@@ -67,6 +67,12 @@ INSTALLED_APPS = [
     "mailconfig",
     "tests.secretapp",
 ]
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tests.bearer.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+}
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

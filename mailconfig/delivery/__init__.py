@@ -18,11 +18,11 @@ from mailconfig.delivery.installation import adopt
 from mailconfig.delivery.lanes import ring_due
 from mailconfig.delivery.limits import usage
 from mailconfig.delivery.probing.check_requests import due_checks, request_check, run_check
-from mailconfig.delivery.probing.probe import probe_account, probe_values
+from mailconfig.delivery.probing.probe import probe_account, probe_values, recent_check
 from mailconfig.delivery.probing.sample import send_test_mail
 from mailconfig.delivery.queue.enqueue import enqueue, enqueue_many
 from mailconfig.delivery.queue.steer import cancel, hold, release, requeue
-from mailconfig.delivery.upkeep.accounts import delete_account
+from mailconfig.delivery.upkeep.accounts import delete_account, save_account
 from mailconfig.delivery.upkeep.loop import drain_all, run
 from mailconfig.delivery.upkeep.purge import purge
 from mailconfig.delivery.upkeep.status import status
@@ -45,12 +45,14 @@ __all__ = [
     "probe_account",
     "probe_values",
     "purge",
+    "recent_check",
     "release",
     "request_check",
     "requeue",
     "ring_due",
     "run",
     "run_check",
+    "save_account",
     "send_test_mail",
     "status",
     "sweep",

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from mailconfig.secrets.fields import SealedSecret, SecretField
 from mailconfig.values import Authentication, Secret, Security, SMTPSettings
 
+from .access import Action, allowed
 from .account_constraints import ACCOUNT_CONSTRAINTS
 from .choices import AccountKind, AuthenticationChoice, Scope, SecurityChoice, SendMethod
 from .lane import Lane, Purpose, wake_lanes
@@ -23,6 +24,9 @@ from .validators import validate_address, validate_host, validate_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
 
 BIGGEST_PERIOD = 366 * 86400
 DESTINATION_FIELDS = ("send_method", "host", "port", "security", "authentication", "username")
@@ -38,6 +42,10 @@ class AccountQuerySet(models.QuerySet["Account"]):
     def usable(self) -> Self:
         """Those that may send: kept and enabled."""
         return self.kept().filter(is_enabled=True)
+
+    def for_principal(self, user: AbstractBaseUser | AnonymousUser, action: Action = "view") -> Self:
+        """Those kept that ``user`` may view, change or delete; see :func:`mailconfig.models.access.allowed`."""
+        return self.kept().filter(allowed(user, action))
 
 
 class Account(models.Model):

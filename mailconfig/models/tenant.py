@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
+
+class TenantQuerySet(models.QuerySet["Tenant"]):
+    """Tenants, and those somebody belongs to."""
+
+    def for_principal(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """The active tenants that ``user`` belongs to; a superuser belongs to all."""
+        active = self.filter(is_active=True)
+        if user.pk is None or not user.is_active:
+            return active.none()
+        if getattr(user, "is_superuser", False):
+            return active
+        return active.filter(members=user.pk)
 
 
 class Tenant(models.Model):
@@ -32,6 +49,8 @@ class Tenant(models.Model):
     )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    objects = TenantQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("tenant")

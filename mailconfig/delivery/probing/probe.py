@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from mailconfig.delivery.probing import check_record
 from mailconfig.delivery.probing.check_run import kept_account, note_on_lane, probe_stored, run_probe
-from mailconfig.models import Account, CheckKind, ConnectionCheck, Tenant
+from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Tenant
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -34,6 +36,18 @@ def probe_account(
     account = kept_account(account_id)
     check = check_record.begin(kind=CheckKind.CONNECTION, account=account, requested_by=requested_by)
     return probe_stored(check, account, requested_by=requested_by, judge_sender=judge_sender)
+
+
+def recent_check(*, account: Account, seconds: float) -> ConnectionCheck | None:
+    """The newest finished check of the connection as it is stored, if it is not older than ``seconds``."""
+    rows = ConnectionCheck.objects.filter(
+        account_id=account.pk,
+        kind=CheckKind.CONNECTION,
+        state__in=[CheckState.PASSED, CheckState.FAILED],
+        created_at__gt=account.updated_at,
+        finished_at__gt=Now() - timedelta(seconds=seconds),
+    )
+    return rows.order_by("-created_at").first()
 
 
 def probe_values(

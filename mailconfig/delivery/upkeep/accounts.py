@@ -1,21 +1,84 @@
-"""What becomes of accounts as a whole: deleting them, and that a changed connection is proved no longer."""
+"""What becomes of accounts as a whole: storing what a person entered, and deleting them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count, F
 from django.db.models.functions import Now
 
-from mailconfig.exceptions import AccountInUse, NoAccount
-from mailconfig.models import WAITING_STATES, Account, Lane, Message, MessageState
+from mailconfig.delivery.probing.probe import adopt_check, probe_values
+from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotProved
+from mailconfig.models import (
+    WAITING_STATES,
+    Account,
+    CheckState,
+    ConnectionCheck,
+    Lane,
+    Message,
+    MessageState,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from django.contrib.auth.models import AbstractBaseUser
+
+
+def save_account(
+    *, account: Account, by: AbstractBaseUser | None, prove: bool = False, judge_sender: bool = True
+) -> ConnectionCheck | None:
+    """Store a new account, or what was changed of one that was read before.
+
+    Args:
+        account: with the values as they were entered; one that is stored must have been loaded whole.
+        by: who entered them.
+        prove: connect first, and store nothing if that fails. Then not to be called inside a transaction.
+        judge_sender: if false, a refused sender is reported in the check and stored all the same.
+
+    Returns:
+        The check, if the connection was proved.
+
+    Raises:
+        ValidationError: by field; nothing was connected or stored.
+        NotProved: the connection does not work.
+        AccountChanged: somebody else stored something meanwhile, or deleted it.
+        Throttled, RuntimeError: see :func:`mailconfig.delivery.probe_values`.
+    """
+    adding = account._state.adding
+    account.updated_by_id = by.pk if by else None
+    if adding:
+        account.created_by_id = account.updated_by_id
+    account.full_clean()
+    check = None
+    if prove:
+        check = probe_values(
+            account=account, requested_by=by, tenant=account.tenant, judge_sender=judge_sender
+        )
+        if check.state != CheckState.PASSED:
+            msg = "the connection does not work"
+            raise NotProved(msg, check=check)
+    try:
+        with transaction.atomic():
+            if not adding:
+                _require_unchanged(account)
+            account.save()
+    except IntegrityError as error:
+        msg = "another account of this kind was stored at the same moment"
+        raise AccountChanged(msg) from error
+    if check is not None:
+        adopt_check(check=check, account=account)
+    return check
+
+
+def _require_unchanged(account: Account) -> None:
+    """Lock the row, so that nobody comes in between."""
+    rows = Account.objects.select_for_update().kept().filter(pk=account.pk, revision=account.revision)
+    if not rows.values_list("pk").first():
+        msg = "the account was changed since it was read"
+        raise AccountChanged(msg)
 
 
 def unsent(account_ids: Collection[int]) -> dict[int, int]:

@@ -1,0 +1,87 @@
+"""Checks that a worker runs (RFC 7240 ``respond-async``): asked for here, read here by who asked."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from mailconfig.delivery.probing.check_view import is_staff, public_view, staff_view
+from mailconfig.models import ConnectionCheck
+
+from .views import SurfaceView
+
+
+class StageSerializer(serializers.Serializer[Any]):
+    """A stage of a check and how it went."""
+
+    stage = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=["ok", "failed", "skipped"])
+    milliseconds = serializers.IntegerField(required=False, help_text="Staff only.")
+    detail = serializers.CharField(required=False, help_text="The server's own words; staff only.")
+
+
+class CheckSerializer(serializers.Serializer[Any]):
+    """A check of a connection, or a test mail."""
+
+    id = serializers.UUIDField()
+    state = serializers.ChoiceField(choices=["pending", "running", "passed", "failed"])
+    ok = serializers.BooleanField()
+    code = serializers.CharField(help_text="What went wrong, in a word; empty if nothing did.")
+    stage = serializers.CharField(help_text="Where it went wrong.")
+    field = serializers.CharField(help_text="The value that is probably guilty.")
+    message = serializers.CharField()
+    hint = serializers.CharField()
+    server_text = serializers.CharField(required=False, help_text="The server's own words; staff only.")
+    stages = StageSerializer(many=True)
+
+
+def wants_async(request: Request) -> bool:
+    """Whether the client prefers not to wait (RFC 7240 §4.1)."""
+    preferences = request.headers.get("Prefer", "").split(",")
+    return any(one.partition(";")[0].strip().lower() == "respond-async" for one in preferences)
+
+
+def accepted(request: Request, check: ConnectionCheck, *, route: str, **kwargs: Any) -> Response:
+    """202, and where the check can be read.
+
+    Args:
+        route: name of the surface's route to a :class:`CheckView`.
+        kwargs: of that route, besides ``check_id``.
+    """
+    match = request.resolver_match
+    name = ":".join([*(match.namespaces if match else []), route])
+    location = reverse(name, kwargs={**kwargs, "check_id": str(check.uuid)}, request=request)
+    headers = {"Location": location, "Preference-Applied": "respond-async"}
+    return Response(shown(check, request), status=202, headers=headers)
+
+
+def shown(check: ConnectionCheck, request: Request) -> dict[str, Any]:
+    """The check as this client may see it."""
+    view = staff_view(check) if is_staff(request.user) else public_view(check)
+    return {"id": str(check.uuid), **view}
+
+
+class CheckView(SurfaceView):
+    """A check, for who asked for it. A surface mixes in its own base."""
+
+    @extend_schema(summary="Read a check that was asked for", responses={200: CheckSerializer})
+    def get(self, request: Request, check_id: str, **kwargs: Any) -> Response:
+        """The state of the check; 404 for everybody else's."""
+        try:
+            key = uuid.UUID(check_id)
+        except ValueError:
+            raise NotFound from None
+        mine = ConnectionCheck.objects.filter(uuid=key, requested_by=request.user.pk)
+        check = mine.first()
+        if check is None:
+            raise NotFound
+        answer = shown(check, request)
+        answer["field"] = self.wire_names.get(answer["field"], answer["field"])
+        return Response(answer)

@@ -1,0 +1,102 @@
+"""Reading a query string: what is not known is refused, since a filter that is ignored shows too much."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.utils.urls import remove_query_param, replace_query_param
+
+_DIGITS = re.compile(r"[0-9]{1,9}")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+BIGGEST = 10**9 - 1
+"""The largest offset: what any database takes."""
+
+
+def read(request: Request, *, known: Collection[str]) -> dict[str, str]:
+    """The parameters by name.
+
+    Raises:
+        ValidationError: one is unknown, comes twice, or holds what cannot be stored.
+    """
+    errors: dict[str, list[str]] = {}
+    for name, values in request.query_params.lists():
+        if name not in known:
+            errors[name[:100]] = [_("There is no such parameter.")]
+        elif len(values) > 1:
+            errors[name] = [_("This parameter stands there twice.")]
+        elif _UNSTORABLE.search(values[0]):
+            errors[name] = [_("This value cannot be used.")]
+    if errors:
+        raise ValidationError(errors)
+    return {name: request.query_params[name] for name in request.query_params}
+
+
+def number(parameters: dict[str, str], name: str, *, default: int, least: int = 0, most: int) -> int:
+    """A parameter that is a whole number from ``least`` to ``most``.
+
+    Raises:
+        ValidationError: it is none.
+    """
+    text = parameters.get(name)
+    if text is None:
+        return default
+    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
+        message = _("Must be a whole number from %(least)d to %(most)d.") % {"least": least, "most": most}
+        raise ValidationError({name: [message]})
+    return int(text)
+
+
+def flag(parameters: Mapping[str, str], name: str, words: Mapping[str, bool]) -> bool:
+    """A parameter that is yes or no.
+
+    Raises:
+        ValidationError: it is neither.
+    """
+    if parameters[name] not in words:
+        raise ValidationError({name: [_("Must be one of %(words)s.") % {"words": ", ".join(words)}]})
+    return words[parameters[name]]
+
+
+def ordering(parameters: Mapping[str, str], sortable: Mapping[str, str], *, name: str = "sort") -> list[str]:
+    """Columns to order by, the key always last so that pages do not overlap.
+
+    Args:
+        sortable: columns by the names on the wire.
+
+    Raises:
+        ValidationError: an unknown name.
+    """
+    columns = []
+    for word in filter(None, parameters.get(name, "").split(",")):
+        column = sortable.get(word.removeprefix("-"))
+        if column is None:
+            raise ValidationError({name: [_("Must be one of %(words)s.") % {"words": ", ".join(sortable)}]})
+        columns.append(f"-{column}" if word.startswith("-") else column)
+    return [*columns, "pk"]
+
+
+def links(request: Request, *, limit: int, offset: int, total: int) -> str:
+    """The value of a Link header (RFC 8288) with ``first``, ``prev``, ``next`` and ``last``; ``""`` for one page."""
+    if total <= limit and not offset:
+        return ""
+    last = max(0, (total - 1) // limit * limit)
+    places = {"first": 0, "last": last}
+    if offset > 0:
+        places["prev"] = max(0, offset - limit)
+    if offset + limit < total:
+        places["next"] = offset + limit
+    here = replace_query_param(request.build_absolute_uri(), "limit", limit)
+    return ", ".join(
+        f'<{replace_query_param(here, "offset", at) if at else remove_query_param(here, "offset")}>; rel="{rel}"'
+        for rel, at in places.items()
+    )
+
+
+def documented(*parameters: tuple[str, type, str]) -> list[OpenApiParameter]:
+    """Name, type and meaning of each, for the OpenAPI document."""
+    return [OpenApiParameter(name, kind, description=text) for name, kind, text in parameters]

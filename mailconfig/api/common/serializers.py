@@ -1,0 +1,32 @@
+"""Accounts under the names of a surface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from mailconfig.models import Account
+
+
+class AccountSerializer(serializers.Serializer[Account]):
+    """A field's ``source`` names the account's column; storing is not its affair.
+
+    A subclass declares the fields. ``validated_data`` is put onto an account by :meth:`apply`, and stored by
+    :func:`mailconfig.delivery.save_account`. Unknown fields are ignored.
+    """
+
+    @classmethod
+    def wire_names(cls) -> dict[str, str]:
+        """What the wire calls each column, for errors that speak of columns."""
+        declared = cls._declared_fields.items()
+        return {
+            field.source or name: name for name, field in declared if not field.read_only or not field.source
+        }
+
+    def apply(self, account: Account) -> Account:
+        """Put what was sent onto ``account``, which is not stored by that."""
+        values: dict[str, Any] = self.validated_data
+        for name, value in values.items():
+            setattr(account, name, value)
+        return account

@@ -1,0 +1,132 @@
+"""The base of every surface's views: one way in, one way out, whatever the host's DRF settings are."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, ClassVar, cast
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, NotFound, UnsupportedMediaType
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from mailconfig.conf import get_settings
+
+from . import request_ids
+from .authentication import authenticators, challenge
+from .errors import Problem, problem_of
+from .negotiation import HeaderNegotiation, PlainJSONRenderer, language_of
+from .parsers import StrictJSONParser
+from .schema import SurfaceSchema
+
+logger = logging.getLogger("mailconfig.api")
+
+
+class SurfaceView(APIView):
+    """A view of a surface. A surface's own base says how a problem is drawn; views call ``delivery``.
+
+    No view opens a transaction around itself, for a probe takes its time. Nothing of an answer may be cached.
+    """
+
+    surface: ClassVar[str]
+    """Its name in ``MAILCONFIG["SURFACES"]``."""
+    problem_serializer: ClassVar[BaseSerializer[Any]]
+    """The shape of :meth:`draw`, for the OpenAPI document."""
+    wire_names: ClassVar[dict[str, str]] = {}
+    """What the wire calls a column of the account."""
+    takes_cookies: ClassVar[bool] = True
+    """Whether a session login suffices; not for a GET that connects."""
+
+    renderer_classes = (PlainJSONRenderer,)
+    parser_classes = (StrictJSONParser,)
+    content_negotiation_class = HeaderNegotiation
+    permission_classes = (IsAuthenticated,)
+    throttle_classes = ()
+    metadata_class = None
+    versioning_class = None
+    schema = SurfaceSchema()
+
+    def draw(self, problem: Problem) -> tuple[int, object]:
+        """The status and body that tell of ``problem`` in this surface's envelope."""
+        raise TypeError(f"{type(self).__name__} has to say how a problem is drawn")
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """As DRF's; never within a transaction of ``ATOMIC_REQUESTS``."""
+        return transaction.non_atomic_requests(super().as_view(**initkwargs))
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return authenticators(cookies=self.takes_cookies)
+
+    def get_authenticate_header(self, request: Request) -> str:
+        return challenge(self.get_authenticators(), request)
+
+    def perform_authentication(self, request: Request) -> None:
+        """As DRF's; a header that is no text is a bad credential, not a fault of ours."""
+        try:
+            super().perform_authentication(request)
+        except UnicodeError as error:
+            raise AuthenticationFailed from error
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse what need not be looked at any further."""
+        if self.surface not in get_settings().surfaces:
+            raise NotFound
+        super().initial(request, *args, **kwargs)
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaType(
+                request.content_type[:100], detail=translation.gettext("No compressed bodies.")
+            )
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer in the client's language, under the request's id, and note it in the log."""
+        begun = time.monotonic()
+        language = language_of(request.headers.get("Accept-Language", ""))
+        with translation.override(language), request_ids.named(request) as request_id:
+            response = super().dispatch(request, *args, **kwargs)
+            if isinstance(response, Response):
+                response.render()  # while the language is the client's
+            response["X-Request-ID"] = request_id
+            response["Content-Language"] = language
+            response["Cache-Control"] = "no-store"
+            patch_vary_headers(response, ["Accept-Language", "Authorization"])
+            logger.info(
+                "%s %s %s in %d ms, request %s",
+                request.method,
+                request.resolver_match.route if request.resolver_match else "",
+                response.status_code,
+                (time.monotonic() - begun) * 1000,
+                request_id,
+            )
+        return response
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """The problem in this surface's envelope; a fault of ours goes on to Django."""
+        user = getattr(self.request, "_user", None)  # asking anew could fail anew
+        problem = problem_of(exc, user=user)
+        if problem is None:
+            raise exc
+        status, body = self.draw(problem.named(self.wire_names))
+        response = Response(body, status=status, headers=dict(problem.headers))
+        if status == 401:
+            response["WWW-Authenticate"] = self.get_authenticate_header(self.request)
+        response.exception = True
+        return response
+
+    @property
+    def principal(self) -> AbstractBaseUser:
+        """Who asks; permissions have seen to it that it is somebody."""
+        return cast("AbstractBaseUser", self.request.user)
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        """Which methods there are, and nothing else."""
+        return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})

@@ -1,0 +1,62 @@
+"""An SMTP provider under the names of the back office."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers
+
+from mailconfig.api.common.fields import (
+    AddressField,
+    HostField,
+    LineField,
+    PortField,
+    SecretEntryField,
+    StrictBooleanField,
+    WordField,
+)
+from mailconfig.api.common.serializers import AccountSerializer
+from mailconfig.models import Account
+from mailconfig.models.choices import SendMethod
+from mailconfig.values import Authentication, Security
+
+ENCRYPTIONS = {Security.TLS: "ssl", Security.STARTTLS: "tls"}
+
+
+class ProviderSerializer(AccountSerializer):
+    """Reads and writes a provider; all of the seed's fields but ``caption`` are needed to make one."""
+
+    id = serializers.IntegerField(source="pk", read_only=True)
+    caption = LineField(source="name", max_length=255, allow_blank=True, required=False, default="")
+    driver = WordField(source="send_method", words={SendMethod.SMTP: "smtp"})
+    host = HostField()
+    port = PortField()
+    username = LineField(max_length=255)
+    password = SecretEntryField(source="secret", required=True)
+    sendFrom = AddressField(source="from_email")
+    sendFromName = LineField(source="from_name", max_length=255)
+    encryption = WordField(source="security", words=ENCRYPTIONS)
+    isEnabled = StrictBooleanField(source="is_enabled", also=((1, True), (0, False)))
+    hasPassword = serializers.BooleanField(source="has_secret", read_only=True)
+    createTime = serializers.DateTimeField(source="created_at", read_only=True, default_timezone=UTC)
+    updateTime = serializers.DateTimeField(source="updated_at", read_only=True, default_timezone=UTC)
+
+    def apply(self, account: Account) -> Account:
+        """As the base does. A provider always logs in."""
+        account.authentication = Authentication.PASSWORD
+        return super().apply(account)
+
+
+ProviderProblem = inline_serializer(
+    "ProviderProblem",
+    {
+        "message": serializers.CharField(),
+        "errors": serializers.DictField(
+            child=serializers.ListField(child=serializers.CharField()), required=False
+        ),
+        "code": serializers.CharField(required=False, help_text="Of a failed check."),
+        "stage": serializers.CharField(required=False, help_text="Of a failed check."),
+    },
+)
+"""What is wrong, in the caller's language."""

@@ -1,0 +1,196 @@
+"""The calls of the providers' surface."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from mailconfig import delivery
+from mailconfig.api.common import queries
+from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, wants_async
+from mailconfig.api.common.errors import Problem, ProblemCode, of_check
+from mailconfig.api.common.views import SurfaceView
+from mailconfig.models import Account, AccountKind, CheckKind, SMTPProvider
+from mailconfig.models.access import Action, has_permission
+from mailconfig.models.account import AccountQuerySet
+
+from .serializers import ProviderProblem, ProviderSerializer
+
+LIMIT = 20
+MOST = 100
+STATUS_SECONDS = 30.0
+"""So long the outcome of a check of unchanged values is told again without connecting."""
+SORTABLE = {
+    "id": "pk",
+    "caption": "name",
+    "host": "host",
+    "sendFrom": "from_email",
+    "isEnabled": "is_enabled",
+    "createTime": "created_at",
+    "updateTime": "updated_at",
+}
+FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+
+class ProvidersView(SurfaceView):
+    """The base: needs the model permission of :class:`SMTPProvider`, whoever's the row is."""
+
+    surface = "providers"
+    problem_serializer = ProviderProblem
+    wire_names = ProviderSerializer.wire_names()
+
+    def draw(self, problem: Problem) -> tuple[int, object]:
+        """``{"message", "errors": {field: […]}}``; of a failed check also its code and stage."""
+        general = [one.message for one in problem.fields.get("", [])]
+        body: dict[str, Any] = {"message": " ".join(general) or problem.message}
+        errors = {name: [one.message for one in several] for name, several in problem.fields.items() if name}
+        if errors:
+            body["errors"] = errors
+        if problem.code is ProblemCode.CHECK_FAILED:
+            body |= {"code": problem.check["code"], "stage": problem.check["stage"]}
+        return problem.status, body
+
+    def permitted(self, action: Action) -> AccountQuerySet:
+        """The providers with which the caller may do this.
+
+        Raises:
+            PermissionDenied: the model permission is missing.
+        """
+        if not has_permission(self.principal, AccountKind.SMTP_PROVIDER, action):
+            raise PermissionDenied
+        return cast("AccountQuerySet", SMTPProvider.objects.all()).for_principal(self.principal, action)
+
+    def provider(self, provider_id: str, action: Action) -> Account:
+        """One of them.
+
+        Raises:
+            NotFound: there is none of that number.
+        """
+        rows = self.permitted(action)
+        found = rows.filter(pk=int(provider_id)).first() if _is_key(provider_id) else None
+        if found is None:
+            raise NotFound
+        return found
+
+
+class ProviderList(ProvidersView):
+    """All providers, and a new one."""
+
+    @extend_schema(
+        operation_id="listProviders",
+        summary="List the providers",
+        parameters=queries.documented(
+            ("limit", int, f"How many, at most {MOST}; {LIMIT} if nothing is said."),
+            ("offset", int, "How many are skipped."),
+            ("caption", str, "Only those with this caption."),
+            ("isEnabled", bool, "Only those that are enabled, or are not."),
+            ("sort", str, "Names of fields, separated by commas, each with a - for descending order."),
+        ),
+        responses={200: ProviderSerializer(many=True)},
+    )
+    def get(self, request: Request) -> Response:
+        """An array; how many there are in all stands in X-Total-Count, the other pages in Link (RFC 8288)."""
+        parameters = queries.read(request, known={"limit", "offset", "caption", "isEnabled", "sort"})
+        limit = queries.number(parameters, "limit", default=LIMIT, least=1, most=MOST)
+        offset = queries.number(parameters, "offset", default=0, most=queries.BIGGEST)
+        rows = self.permitted("view").order_by(*queries.ordering(parameters, SORTABLE))
+        if "caption" in parameters:
+            rows = rows.filter(name=parameters["caption"])
+        if "isEnabled" in parameters:
+            rows = rows.filter(is_enabled=queries.flag(parameters, "isEnabled", FLAGS))
+        total = rows.count()
+        body = [ProviderSerializer(provider).data for provider in rows[offset : offset + limit]]
+        response = Response(body, headers={"X-Total-Count": str(total)})
+        if links := queries.links(request, limit=limit, offset=offset, total=total):
+            response["Link"] = links
+        return response
+
+    @extend_schema(
+        operation_id="createProvider",
+        summary="Configure a new provider",
+        request=ProviderSerializer,
+        responses={201: ProviderSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Store a provider. Nothing is connected: ask for its status."""
+        self.permitted("add")
+        serializer = ProviderSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        provider = serializer.apply(SMTPProvider())
+        delivery.save_account(account=provider, by=self.principal)
+        provider.refresh_from_db()
+        return Response(ProviderSerializer(provider).data, status=201)
+
+
+class ProviderDetail(ProvidersView):
+    """One provider."""
+
+    @extend_schema(operation_id="getProvider", summary="Read a provider", responses={200: ProviderSerializer})
+    def get(self, request: Request, provider_id: str) -> Response:
+        """The provider, without its password."""
+        return Response(ProviderSerializer(self.provider(provider_id, "view")).data)
+
+    @extend_schema(
+        operation_id="updateProvider",
+        summary="Change a provider",
+        request=ProviderSerializer(partial=True),
+        responses={200: ProviderSerializer},
+    )
+    def patch(self, request: Request, provider_id: str) -> Response:
+        """Change what is sent. Where host, port, user name or encryption change, the password has to come along."""
+        provider = self.provider(provider_id, "change")
+        serializer = ProviderSerializer(provider, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        if serializer.validated_data:
+            delivery.save_account(account=serializer.apply(provider), by=self.principal)
+        return Response(ProviderSerializer(provider).data)
+
+    @extend_schema(operation_id="deleteProvider", summary="Delete a provider", responses={204: None})
+    def delete(self, request: Request, provider_id: str) -> Response:
+        """Delete the provider and wipe its password; refused while mail of it waits."""
+        provider = self.provider(provider_id, "delete")
+        delivery.delete_account(account_id=provider.pk, by=self.principal)
+        return Response(status=204)
+
+
+class ProviderStatus(ProvidersView):
+    """Whether a provider's connection works."""
+
+    takes_cookies = False
+
+    @extend_schema(
+        operation_id="checkProvider",
+        summary="Validate a provider's connection",
+        responses={
+            204: OpenApiResponse(description="The connection works."),
+            202: CheckSerializer,
+            422: ProviderProblem,
+        },
+    )
+    def get(self, request: Request, provider_id: str) -> Response:
+        """Connect with what is stored: name, connection, encryption, login, sender. No mail is sent."""
+        provider = self.provider(provider_id, "view")
+        if wants_async(request):
+            check = delivery.request_check(
+                account_id=provider.pk, kind=CheckKind.CONNECTION, requested_by=self.principal
+            )
+            return accepted(request, check, route="mailconfig-provider-check")
+        recent = delivery.recent_check(account=provider, seconds=STATUS_SECONDS)
+        check = recent or delivery.probe_account(account_id=provider.pk, requested_by=self.principal)
+        if check.ok:
+            return Response(status=204)
+        problem = of_check(check, user=self.principal)
+        status, body = self.draw(problem.named(self.wire_names))
+        return Response(body, status=status)
+
+
+class ProviderCheck(ProvidersView, CheckView):
+    """A check of a provider that a worker runs."""
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19

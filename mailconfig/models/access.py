@@ -1,0 +1,50 @@
+"""Who may do what with which accounts: one rule a kind, for every surface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from django.db.models import Q
+
+from .choices import AccountKind
+from .tenant import Tenant
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
+Action = Literal["view", "add", "change", "delete"]
+
+MODEL_NAMES = {
+    AccountKind.OUTBOUND_EMAIL: "outboundemail",
+    AccountKind.SMTP_PROVIDER: "smtpprovider",
+    AccountKind.TENANT_CONFIG: "tenantmailconfig",
+    AccountKind.MAILBOX: "mailbox",
+}
+OWNED = frozenset({AccountKind.OUTBOUND_EMAIL, AccountKind.MAILBOX})
+NOBODY = Q(pk__in=[])
+
+
+def has_permission(user: AbstractBaseUser | AnonymousUser, kind: AccountKind, action: Action) -> bool:
+    """Whether ``user`` has the model permission of that kind."""
+    return bool(user.has_perm(f"mailconfig.{action}_{MODEL_NAMES[kind]}"))  # type: ignore[union-attr]
+
+
+def allowed(user: AbstractBaseUser | AnonymousUser, action: Action) -> Q:
+    """Which accounts ``user`` may view, change or delete.
+
+    A superuser: all. Outbound e-mails and mailboxes: one's own, and with the model permission those of one's
+    tenants. SMTP providers: with the model permission. Tenant configurations: with the model permission those of
+    one's tenants.
+    """
+    if user.pk is None or not user.is_active:
+        return NOBODY
+    if getattr(user, "is_superuser", False):
+        return Q()
+    in_tenant = Q(tenant__in=Tenant.objects.for_principal(user))
+    rule = Q(owner=user.pk, kind__in=OWNED)
+    for kind in AccountKind:
+        if has_permission(user, kind, action):
+            mine = Q(kind=kind)
+            rule |= mine if kind == AccountKind.SMTP_PROVIDER else mine & in_tenant
+    return rule
