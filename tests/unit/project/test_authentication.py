@@ -39,8 +39,10 @@ class WhoAmI(APIView):
 
 def ask(header: str | None) -> Response:
     """The answer to a request with this header, as WSGI hands it on: each byte a character."""
-    given = {} if header is None else {"HTTP_AUTHORIZATION": header}
-    answer = WhoAmI.as_view()(APIRequestFactory().get("/", **given))
+    request = APIRequestFactory().get("/")
+    if header is not None:
+        request.META["HTTP_AUTHORIZATION"] = header
+    answer = WhoAmI.as_view()(request)
     assert isinstance(answer, Response)
     return answer
 
