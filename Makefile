@@ -20,7 +20,7 @@ UNMARKED := not system and not browser
 DEBIAN_PACKAGES := postfix chromium chromium-driver fonts-noto-cjk redis-server faketime
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test test-system soak check lint format types imports migrations coverage wheel bench \
+.PHONY: help venv demo run test test-system soak check lint format types imports migrations coverage openapi wheel bench \
 	system-packages constraints clean
 
 help: ## Print the targets
@@ -100,6 +100,9 @@ coverage: venv ## The tests on both databases, and how much of the code they rea
 		TEST_DB=$$database $(BIN)/coverage run -m pytest -q -m "$(UNMARKED)" $(ARGS); \
 	done
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+
+openapi: venv ## Write the snapshots of the OpenAPI documents anew
+	@TEST_DB=sqlite UPDATE_OPENAPI=1 $(BIN)/python -m pytest -q tests/contract/test_documents.py
 
 wheel: venv ## Build the wheel into dist/ (the tests open it and look)
 	@$(BIN)/python -m hatchling build -t wheel

@@ -5,6 +5,15 @@ A surface alone, or elsewhere: include its own ``urls``. What ``MAILCONFIG["SURF
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from mailconfig.api.common.documents import DocumentView
+
+DOCUMENT = "mailconfig/openapi.json"
+
 urlpatterns: list[URLPattern | URLResolver] = [
+    path(
+        DOCUMENT,
+        DocumentView.as_view(urlconf=__name__, title="mailconfig", below=DOCUMENT),
+        name="mailconfig-openapi",
+    ),
     path("api/v2/mail/", include("mailconfig.api.providers.urls")),
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -15,6 +14,7 @@ from rest_framework.reverse import reverse
 from mailconfig.delivery.probing.check_view import is_staff, public_view, staff_view
 from mailconfig.models import ConnectionCheck
 
+from .schema import describe
 from .views import SurfaceView
 
 
@@ -71,7 +71,7 @@ def shown(check: ConnectionCheck, request: Request) -> dict[str, Any]:
 class CheckView(SurfaceView):
     """A check, for who asked for it. A surface mixes in its own base."""
 
-    @extend_schema(summary="Read a check that was asked for", responses={200: CheckSerializer})
+    @describe(summary="Read a check that was asked for", responses={200: CheckSerializer})
     def get(self, request: Request, check_id: str, **kwargs: Any) -> Response:
         """The state of the check; 404 for everybody else's."""
         try:

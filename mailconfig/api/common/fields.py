@@ -103,7 +103,7 @@ class WordField(serializers.Field[Any, Any, Any, Any]):
     Args:
         words: what the wire says, by what the model holds.
         also: further spellings that are taken and never answered, compared with their type.
-        fallback: what is answered for a value that has no word.
+        fallback: what is answered for a value that has no word; else the first word.
     """
 
     default_error_messages = {"invalid_choice": _("Must be one of %(words)s.")}
@@ -113,13 +113,13 @@ class WordField(serializers.Field[Any, Any, Any, Any]):
         *,
         words: Mapping[Any, str],
         also: tuple[tuple[object, str], ...] = (),
-        fallback: str = "",
+        fallback: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.words = words
         self._also = also
-        self._fallback = fallback
+        self.fallback = fallback if fallback is not None else next(iter(words.values()))
 
     def to_internal_value(self, data: Any) -> Any:
         for spelling, word in self._also:
@@ -134,7 +134,7 @@ class WordField(serializers.Field[Any, Any, Any, Any]):
         raise serializers.ValidationError(message, code="invalid_choice")
 
     def to_representation(self, value: Any) -> str:
-        return self.words.get(value, self._fallback)
+        return self.words.get(value, self.fallback)
 
 
 @extend_schema_field({"type": "string", "format": "password", "nullable": True})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
@@ -97,6 +98,17 @@ def links(request: Request, *, limit: int, offset: int, total: int) -> str:
     )
 
 
-def documented(*parameters: tuple[str, type, str]) -> list[OpenApiParameter]:
-    """Name, type and meaning of each, for the OpenAPI document."""
+def documented(*parameters: tuple[str, dict[str, Any], str]) -> list[OpenApiParameter]:
+    """Name, JSON schema and meaning of each, for the OpenAPI document."""
     return [OpenApiParameter(name, kind, description=text) for name, kind, text in parameters]
+
+
+def number_schema(*, least: int = 0, most: int) -> dict[str, Any]:
+    """The JSON schema of what :func:`number` reads."""
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+def ordering_schema(sortable: Iterable[str]) -> dict[str, Any]:
+    """The JSON schema of what :func:`ordering` reads."""
+    word = f"-?({'|'.join(sortable)})"
+    return {"type": "string", "pattern": f"^{word}(,{word})*$"}

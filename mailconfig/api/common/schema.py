@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import extend_schema
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 BEARER = "bearerAuth"
 PROBLEMS = (400, 401, 403, 404, 405, 406, 429, 503)
@@ -25,6 +30,10 @@ class SurfaceSchema(AutoSchema):
         """A Bearer token, whatever the host calls the class that reads it."""
         return [{BEARER: []}]
 
+    def get_operation_id(self) -> str:
+        """Method and view, unless the view says otherwise: the same wherever the surface is mounted."""
+        return f"{self.method.lower()}{type(self.view).__name__}"
+
     def get_tags(self) -> list[str]:
         """One tag a surface."""
         return [self._surface.surface]
@@ -36,3 +45,29 @@ class SurfaceSchema(AutoSchema):
             if status not in bodies:
                 bodies[status] = self._get_response_for_code(self._surface.problem_serializer, status)  # type: ignore[no-untyped-call]
         return dict(sorted(bodies.items()))
+
+
+def describe(**options: Any) -> Callable[[Method], Method]:
+    """As drf-spectacular's ``extend_schema``, for a method of a surface's view.
+
+    That one starts from the schema class of the host's DRF settings, which may be any.
+    """
+
+    def decorate(method: Method) -> Method:
+        cast("Any", method).kwargs = {"schema": SurfaceSchema}
+        return extend_schema(**options)(method)
+
+    return decorate
+
+
+class WordFieldExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """The words of a :class:`mailconfig.api.common.fields.WordField`, and the other one it may answer."""
+
+    target_class = "mailconfig.api.common.fields.WordField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        """An enumeration."""
+        words = list(dict.fromkeys(self.target.words.values()))
+        if direction == "response" and self.target.fallback not in words:
+            words.append(self.target.fallback)
+        return {"type": "string", "enum": words}

@@ -36,7 +36,7 @@ class ProviderSerializer(AccountSerializer):
     password = SecretEntryField(source="secret", required=True)
     sendFrom = AddressField(source="from_email")
     sendFromName = LineField(source="from_name", max_length=255)
-    encryption = WordField(source="security", words=ENCRYPTIONS)
+    encryption = WordField(source="security", words=ENCRYPTIONS, fallback="")
     isEnabled = StrictBooleanField(source="is_enabled", also=((1, True), (0, False)))
     hasPassword = serializers.BooleanField(source="has_secret", read_only=True)
     createTime = serializers.DateTimeField(source="created_at", read_only=True, default_timezone=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +13,7 @@ from mailconfig import delivery
 from mailconfig.api.common import queries
 from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, wants_async
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
+from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
 from mailconfig.models import Account, AccountKind, CheckKind, SMTPProvider
 from mailconfig.models.access import Action, has_permission
@@ -80,15 +81,19 @@ class ProvidersView(SurfaceView):
 class ProviderList(ProvidersView):
     """All providers, and a new one."""
 
-    @extend_schema(
+    @describe(
         operation_id="listProviders",
         summary="List the providers",
         parameters=queries.documented(
-            ("limit", int, f"How many, at most {MOST}; {LIMIT} if nothing is said."),
-            ("offset", int, "How many are skipped."),
-            ("caption", str, "Only those with this caption."),
-            ("isEnabled", bool, "Only those that are enabled, or are not."),
-            ("sort", str, "Names of fields, separated by commas, each with a - for descending order."),
+            ("limit", queries.number_schema(least=1, most=MOST), f"How many; {LIMIT} if nothing is said."),
+            ("offset", queries.number_schema(most=queries.BIGGEST), "How many are skipped."),
+            ("caption", {"type": "string"}, "Only those with this caption."),
+            ("isEnabled", {"type": "boolean"}, "Only those that are enabled, or are not."),
+            (
+                "sort",
+                queries.ordering_schema(SORTABLE),
+                "Fields to sort by, - before one for descending order.",
+            ),
         ),
         responses={200: ProviderSerializer(many=True)},
     )
@@ -109,7 +114,7 @@ class ProviderList(ProvidersView):
             response["Link"] = links
         return response
 
-    @extend_schema(
+    @describe(
         operation_id="createProvider",
         summary="Configure a new provider",
         request=ProviderSerializer,
@@ -129,12 +134,12 @@ class ProviderList(ProvidersView):
 class ProviderDetail(ProvidersView):
     """One provider."""
 
-    @extend_schema(operation_id="getProvider", summary="Read a provider", responses={200: ProviderSerializer})
+    @describe(operation_id="getProvider", summary="Read a provider", responses={200: ProviderSerializer})
     def get(self, request: Request, provider_id: str) -> Response:
         """The provider, without its password."""
         return Response(ProviderSerializer(self.provider(provider_id, "view")).data)
 
-    @extend_schema(
+    @describe(
         operation_id="updateProvider",
         summary="Change a provider",
         request=ProviderSerializer(partial=True),
@@ -149,7 +154,7 @@ class ProviderDetail(ProvidersView):
             delivery.save_account(account=serializer.apply(provider), by=self.principal)
         return Response(ProviderSerializer(provider).data)
 
-    @extend_schema(operation_id="deleteProvider", summary="Delete a provider", responses={204: None})
+    @describe(operation_id="deleteProvider", summary="Delete a provider", responses={204: None})
     def delete(self, request: Request, provider_id: str) -> Response:
         """Delete the provider and wipe its password; refused while mail of it waits."""
         provider = self.provider(provider_id, "delete")
@@ -162,7 +167,7 @@ class ProviderStatus(ProvidersView):
 
     takes_cookies = False
 
-    @extend_schema(
+    @describe(
         operation_id="checkProvider",
         summary="Validate a provider's connection",
         responses={

@@ -1,0 +1,104 @@
+"""The OpenAPI documents: true to the last snapshot, without warnings, whatever the host's own settings are."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from django.test import Client, override_settings
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.settings import spectacular_settings
+
+from mailconfig.api.common import documents
+
+SNAPSHOTS = Path(__file__).parent / "openapi"
+DOCUMENTS = {
+    "mailconfig": "/mailconfig/openapi.json",
+    "providers": "/api/v2/mail/providers/openapi.json",
+}
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """Each test makes its documents itself."""
+    documents._document.cache_clear()
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_is_as_it_was_when_it_was_last_looked_at(name: str, client: Client) -> None:
+    """``make openapi`` writes the snapshots anew: look at the difference before you commit it."""
+    served = client.get(DOCUMENTS[name]).json()
+    snapshot = SNAPSHOTS / f"{name}.json"
+    if os.environ.get("UPDATE_OPENAPI"):
+        snapshot.write_text(json.dumps(served, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert served == json.loads(snapshot.read_text(encoding="utf-8")), (
+        "run `make openapi` and look at the diff"
+    )
+
+
+@pytest.mark.parametrize("url", DOCUMENTS.values())
+def test_a_document_is_made_without_warnings(url: str, client: Client) -> None:
+    assert client.get(url).status_code == 200
+    assert not GENERATOR_STATS._warn_cache
+    assert not GENERATOR_STATS._error_cache
+
+
+@pytest.mark.parametrize("url", DOCUMENTS.values())
+def test_every_operation_has_a_name_of_its_own_and_says_how_it_fails(url: str, client: Client) -> None:
+    operations = list(_operations(client.get(url).json()))
+    assert operations
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    for operation in operations:
+        assert {"400", "401", "403", "404"} <= set(operation["responses"]), operation["operationId"]
+        assert operation["security"] == [{"bearerAuth": []}]
+        assert operation["summary"]
+
+
+def test_documents_of_surfaces_together_are_the_document_of_all(client: Client) -> None:
+    all_names = {one["operationId"] for one in _operations(client.get(DOCUMENTS["mailconfig"]).json())}
+    by_surface = {
+        one["operationId"]
+        for name, url in DOCUMENTS.items()
+        if name != "mailconfig"
+        for one in _operations(client.get(url).json())
+    }
+    assert by_surface == all_names
+
+
+def test_a_surface_that_is_switched_off_stands_in_no_document(client: Client, settings: Any) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "SURFACES": ["outbound_email", "tenant_config"]}
+    assert not [path for path in client.get(DOCUMENTS["mailconfig"]).json()["paths"] if "providers" in path]
+
+
+def test_the_hosts_own_settings_for_documents_change_nothing(client: Client) -> None:
+    before = client.get(DOCUMENTS["mailconfig"]).json()
+    documents._document.cache_clear()
+    ours = cast("Any", spectacular_settings)
+    theirs = {
+        "TITLE": "Theirs",
+        "CAMELIZE_NAMES": True,
+        "COMPONENT_SPLIT_REQUEST": False,
+        "SERVERS": [{"url": "/x"}],
+    }
+    ours.apply_patches(theirs)
+    try:
+        with override_settings(LANGUAGE_CODE="ja"):
+            assert client.get(DOCUMENTS["mailconfig"]).json() == before
+    finally:
+        for name in theirs:
+            ours.__dict__.pop(name, None)
+
+
+def test_a_document_knows_where_it_is_mounted(client: Client) -> None:
+    served = client.get(DOCUMENTS["providers"]).json()
+    assert served["servers"] == [{"url": "/api/v2/mail"}]
+    assert "/providers" in served["paths"]
+
+
+def _operations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [item[method] for item in document["paths"].values() for method in METHODS & set(item)]
