@@ -2,7 +2,8 @@
 
 from importlib.util import find_spec
 
-missing = [name for name in ("aiosmtpd", "celery", "waitress", "whitenoise") if find_spec(name) is None]
+needed = ("aiosmtpd", "celery", "drf_spectacular_sidecar", "knox", "waitress", "whitenoise")
+missing = [name for name in needed if find_spec(name) is None]
 if missing:
     msg = f"The demo project needs {', '.join(missing)}. Run `make demo`, or install it all: pip install -e '.[demo]'"
     raise ModuleNotFoundError(msg)

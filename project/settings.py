@@ -47,6 +47,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "knox",
     "mailconfig",
     "project",
 ]
@@ -78,6 +80,14 @@ TEMPLATES = [
         },
     },
 ]
+
+REST_FRAMEWORK = {
+    # The first one's challenge goes out with each 401: WWW-Authenticate: Bearer.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "project.tokens.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+}
 
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
 DATABASES = {"default": from_url(DATABASE_URL) if DATABASE_URL else sqlite(make(RUN) / "db.sqlite3")}

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from . import views
 from .inbox import views as inbox
+from .tokens import views as tokens
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
@@ -14,5 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox.json", inbox.listing, name="inbox-json"),
     # The admin names no icon, and browsers ask for one all the same.
     path("favicon.ico", lambda _request: HttpResponse(status=204)),
+    path("admin/tokens/", admin.site.admin_view(tokens.tokens), name="tokens"),
+    path("admin/tokens/revoke", admin.site.admin_view(tokens.revoke), name="revoke-token"),
     path("admin/", admin.site.urls),
 ]

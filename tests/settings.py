@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "knox",  # the tokens of the demo project
     "django_migration_linter",
     "mailconfig",
     "tests.secretapp",

@@ -1,7 +1,5 @@
 """`manage.py demo`: what a person and a script are promised."""
 
-import http.client
-import json
 import os
 import signal
 import smtplib
@@ -10,18 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from email.message import Message
-from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.db import connection
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.servers.demo import ROOT, Demo, environment, running
+
 START_SECONDS = 120
 END_SECONDS = 30
 
@@ -31,93 +25,6 @@ pytestmark = [
         connection.vendor != "sqlite", reason="the demo brings its own SQLite database: once is enough"
     ),
 ]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the web server said."""
-
-    status: int
-    headers: Message
-    body: bytes
-
-    def cookie(self, name: str) -> str:
-        """The value of a cookie that it set."""
-        jar = SimpleCookie("; ".join(self.headers.get_all("Set-Cookie") or []))
-        return jar[name].value
-
-
-@dataclass(frozen=True)
-class Demo:
-    """A demo that is up."""
-
-    process: subprocess.Popen[str]
-    said: dict[str, Any]
-
-    def children(self) -> list[int]:
-        """The processes it started."""
-        pid = self.process.pid
-        found = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
-        )
-        return [int(line) for line in found.stdout.split()]
-
-    def get(self, path: str, *, host: str = "", cookie: str = "") -> Answer:
-        """The answer to a GET."""
-        return self.request("GET", path, {"Host": host} if host else {}, cookie=cookie)
-
-    def request(
-        self, method: str, path: str, headers: dict[str, str], body: str = "", *, cookie: str = ""
-    ) -> Answer:
-        """The answer to any request, on a connection of its own."""
-        address = urlsplit(self.said["url"])
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
-        try:
-            connection.request(method, path, body or None, headers | ({"Cookie": cookie} if cookie else {}))
-            response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
-        finally:
-            connection.close()
-
-    def inbox(self) -> list[dict[str, Any]]:
-        """What the mail server received."""
-        mails: list[dict[str, Any]] = json.loads(self.get(urlsplit(self.said["inbox"]).path).body)
-        return mails
-
-    def smtp(self) -> smtplib.SMTP:
-        """A session with its mail server."""
-        return smtplib.SMTP(self.said["smtp"]["host"], self.said["smtp"]["port"], timeout=30)
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """That of somebody who just cloned the project."""
-    ours = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "DEMO_RUN"}
-    return {name: value for name, value in os.environ.items() if name not in ours} | {"DEMO_DIR": str(folder)}
-
-
-@contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[Demo]:
-    """`demo --json` until it is up, and what it said."""
-    with (
-        (folder.parent / "errors").open("w+") as errors,
-        subprocess.Popen(
-            [sys.executable, "manage.py", "demo", "--json", *arguments],
-            cwd=ROOT,
-            env=environment(folder),
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        ) as process,
-    ):
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            errors.seek(0)
-            assert line, errors.read()
-            yield Demo(process, json.loads(line))
-        finally:
-            if process.poll() is None:
-                process.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +68,8 @@ def test_the_line_for_scripts_holds_what_they_need(demo: Demo) -> None:
     assert not said["url"].endswith("/")
     assert said["inbox"].startswith(f"{said['url']}/")
     assert not said["inbox"].endswith("/")
+    assert said["token"].startswith("demo_")
+    assert len(said["token"]) >= 40
 
 
 def test_it_answers_to_the_name_of_the_tenant_and_to_no_other(demo: Demo) -> None:

@@ -39,6 +39,7 @@ from project.demo.runs import FolderInUse, open_run, remove_run
 from project.folders import RUN
 from project.inbox.server import MailServer
 from project.inbox.store import inbox
+from project.tokens.making import LIFETIME, NewToken, replace_demo_token
 
 WEB_PORT = 8000
 SMTP_PORT = 1025
@@ -124,7 +125,7 @@ class Command(BaseCommand):
         children.wait_until_ready(seconds=START_SECONDS)
         if not once:
             self._fill(people, mailboxes)
-        self._tell(url, login, people)
+        self._tell(url, login, people, replace_demo_token(people.admin))
         if once:
             problems = rehearse(people, mailboxes, inbox, look_after=children.look_after, say=self._say)
             if not problems:
@@ -144,13 +145,13 @@ class Command(BaseCommand):
         queue_by_send_mail(support, 30)
         queue_by_delivery(news, 40)
 
-    def _tell(self, url: str, login: SMTPLogin, people: People) -> None:
+    def _tell(self, url: str, login: SMTPLogin, people: People, token: NewToken) -> None:
         inbox_url = f"{url}{reverse('inbox-json')}"
         if self._json:
             line = {
                 "url": url,
                 "admin": {"username": people.admin.get_username(), "password": people.password},
-                "token": None,
+                "token": token.value,
                 "tenant": people.tenant.slug,
                 "email_service": None,
                 "smtp": asdict(login),
@@ -165,6 +166,8 @@ class Command(BaseCommand):
   Start here     {url}   (also http://{people.tenant.slug}.localhost:{port})
   Admin          {url}{reverse("admin:index")}
                  user {people.admin.get_username()}, password {people.password}
+  API token      {token.value}
+                 as Authorization: Bearer …, for {LIFETIME.total_seconds() / 3600:g} hours
   Mail received  {url}{reverse("inbox")}   (for scripts: {inbox_url})
   Mail server    {login.host}, port {login.port}, with TLS, STARTTLS or without, as you like
                  user {login.username}, password {login.password}
