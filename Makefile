@@ -20,7 +20,8 @@ UNMARKED := not system and not browser
 DEBIAN_PACKAGES := postfix chromium chromium-driver fonts-noto-cjk redis-server faketime
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test test-system soak check lint format types imports migrations coverage openapi wheel bench \
+.PHONY: help venv demo run test test-system soak check lint format types imports messages migrations coverage openapi \
+	wheel bench \
 	system-packages constraints clean
 
 help: ## Print the targets
@@ -88,6 +89,9 @@ types: venv ## mypy, strict
 
 imports: venv ## import-linter: the layers
 	@$(BIN)/lint-imports --no-logo
+
+messages: venv ## Bring the translations up to what the code says, name what is left to translate, and compile them
+	@$(BIN)/python -m tests.translations
 
 migrations: venv ## No model change without its migration, no migration that breaks a running release
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django makemigrations --check --dry-run mailconfig

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from mailconfig.delivery.queue.steer import cancel, hold, release, requeue
 from mailconfig.delivery.queue.transitions import sources
@@ -58,7 +58,7 @@ STEERINGS = {
         Steering(
             "cancel",
             cancel,
-            gettext_lazy("Cancel"),
+            pgettext_lazy("mail", "Cancel"),
             gettext_lazy("Cancel these mails? They are never sent; this cannot be undone."),
             needs_asking=True,
         ),

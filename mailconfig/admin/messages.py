@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from mailconfig.models import Attempt, Message, MessageState
 
@@ -112,7 +112,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
         mark = MARKS.get(MessageState(message.state), "unmarked")
         return format_html('<span class="mc-health mc-{}">{}</span>', mark, message.get_state_display())
 
-    @admin.display(description=gettext_lazy("queued"))
+    @admin.display(description=pgettext_lazy("time", "queued"))
     def queued_at(self, message: Message) -> str:
         """When, as short as it can be said."""
         return moment_text(message.created_at, facts_of(message).now)

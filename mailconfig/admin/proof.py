@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from mailconfig.delivery.probing.check_view import shown
 from mailconfig.delivery.probing.probe import adopt_check, probe_values
 from mailconfig.exceptions import SecretUnreadable, Throttled
 from mailconfig.models import Account, CheckState, ConnectionCheck
@@ -44,7 +45,7 @@ class Proof:
         """What to tell at that field."""
         if self.check is None:
             return self.error
-        return " ".join(part for part in (self.check.message, self.check.hint) if part)
+        return " ".join(shown(part) for part in (self.check.message, self.check.hint) if part)
 
 
 def prove(request: HttpRequest, account: Account) -> Proof:

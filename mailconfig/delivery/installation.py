@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext as _
 
 from mailconfig.conf import get_settings
 from mailconfig.exceptions import WrongInstallation
@@ -26,12 +27,17 @@ def ensure_this_installation() -> None:
     if not stored.name:
         Installation.objects.filter(id=1, name="").update(name=name)
         return
-    ours = f"this is {name!r}" if name else "this one has no INSTALLATION_ID"
-    msg = (
-        f"This database belongs to the installation {stored.name!r}, and {ours}: nothing is sent. "
-        "If the database moved here for good, run: manage.py mailconfig_adopt"
-    )
-    raise WrongInstallation(msg)
+    if name:
+        text = _(
+            "This database belongs to the installation '%(theirs)s', and this is '%(ours)s': nothing is sent."
+            " If the database moved here for good, run: manage.py mailconfig_adopt"
+        )
+    else:
+        text = _(
+            "This database belongs to the installation '%(theirs)s', and this one has no INSTALLATION_ID:"
+            " nothing is sent. If the database moved here for good, run: manage.py mailconfig_adopt"
+        )
+    raise WrongInstallation(text % {"theirs": stored.name, "ours": name})
 
 
 def adopt() -> str:

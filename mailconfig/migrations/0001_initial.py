@@ -169,10 +169,10 @@ class Migration(migrations.Migration):
                 ('content_digest', models.CharField(blank=True, editable=False, max_length=64)),
                 ('is_test', models.BooleanField(default=False, editable=False, verbose_name='test mail')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='queued')),
-                ('handed_over_at', models.DateTimeField(editable=False, null=True)),
+                ('handed_over_at', models.DateTimeField(editable=False, null=True, verbose_name='handed over')),
                 ('settled_at', models.DateTimeField(editable=False, null=True, verbose_name='settled')),
                 ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='mailconfig.account', verbose_name='account')),
-                ('tenant', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mailconfig.tenant')),
+                ('tenant', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mailconfig.tenant', verbose_name='tenant')),
             ],
             options={
                 'verbose_name': 'message',
@@ -202,8 +202,8 @@ class Migration(migrations.Migration):
                 ('started_at', models.DateTimeField(null=True, verbose_name='started')),
                 ('finished_at', models.DateTimeField(null=True, verbose_name='finished')),
                 ('account', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='checks', to='mailconfig.account', verbose_name='account')),
-                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('tenant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='mailconfig.tenant')),
+                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='requested by')),
+                ('tenant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='mailconfig.tenant', verbose_name='tenant')),
             ],
             options={
                 'verbose_name': 'connection check',

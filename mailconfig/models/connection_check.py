@@ -39,9 +39,15 @@ class ConnectionCheck(models.Model):
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="checks", null=True, verbose_name=_("account")
     )
-    tenant = models.ForeignKey("mailconfig.Tenant", on_delete=models.CASCADE, related_name="+", null=True)
+    tenant = models.ForeignKey(
+        "mailconfig.Tenant", on_delete=models.CASCADE, related_name="+", null=True, verbose_name=_("tenant")
+    )
     requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, related_name="+", null=True
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        null=True,
+        verbose_name=_("requested by"),
     )
     host = models.CharField(_("server"), max_length=255, blank=True)
     port = models.PositiveIntegerField(_("port"), null=True)

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from .account import Account
 from .lane import WaitReason
@@ -51,7 +52,13 @@ class Message(models.Model):
         Account, on_delete=models.PROTECT, related_name="messages", verbose_name=_("account"), db_index=False
     )
     tenant = models.ForeignKey(
-        "mailconfig.Tenant", on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
+        "mailconfig.Tenant",
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        blank=True,
+        db_index=False,
+        verbose_name=_("tenant"),
     )
     state = models.CharField(
         _("state"), max_length=16, choices=MessageState.choices, default=MessageState.QUEUED
@@ -82,8 +89,8 @@ class Message(models.Model):
     content_digest = models.CharField(max_length=64, blank=True, editable=False)
     """SHA-256 of the source, hex: tells whether an idempotency key came again with the same mail."""
     is_test = models.BooleanField(_("test mail"), default=False, editable=False)
-    created_at = models.DateTimeField(_("queued"), db_default=Now(), editable=False)
-    handed_over_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(pgettext_lazy("time", "queued"), db_default=Now(), editable=False)
+    handed_over_at = models.DateTimeField(_("handed over"), null=True, editable=False)
     settled_at = models.DateTimeField(_("settled"), null=True, editable=False)
 
     class Meta:

@@ -31,6 +31,7 @@ def test_the_wheel_holds_every_file_of_the_app(wheel: zipfile.ZipFile) -> None:
 
     assert wanted - set(wheel.namelist()) == set()
     assert {"mailconfig/py.typed", "mailconfig/migrations/0001_initial.py"} <= wanted
+    assert {f"mailconfig/locale/ja/LC_MESSAGES/django.{suffix}" for suffix in ("po", "mo")} <= wanted
 
 
 def test_the_wheel_holds_nothing_but_the_app(wheel: zipfile.ZipFile) -> None:

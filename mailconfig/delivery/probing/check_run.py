@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery import lanes
@@ -75,8 +76,7 @@ def kept_account(account_id: int) -> Account:
     """
     account = Account.objects.kept().select_related("tenant", "owner").filter(pk=account_id).first()
     if account is None:
-        msg = "the account does not exist any more"
-        raise NoAccount(msg)
+        raise NoAccount(_("The account does not exist any more."))
     return account
 
 

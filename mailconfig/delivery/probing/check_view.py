@@ -99,7 +99,7 @@ def staff_view(check: ConnectionCheck) -> StaffView:
                 "stage": stage["stage"],
                 "outcome": stage["outcome"],
                 "milliseconds": stage["milliseconds"],
-                "detail": stage["detail"],
+                "detail": _detail(stage["detail"]),
             }
             for stage in check.stages
         ],
@@ -114,6 +114,11 @@ def is_unreachable(check: ConnectionCheck) -> bool:
 def shown(text: str) -> str:
     """A stored sentence in the active language."""
     return gettext(text) if text else ""
+
+
+def _detail(text: str) -> str:
+    """A sentence of ours in the active language; the server's own words as they are."""
+    return shown(text) if text in sentences.OF_TRANSPORTS else text
 
 
 def _public_stages(check: ConnectionCheck) -> list[StageView]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.queue.settle import final_values, told
@@ -44,8 +45,7 @@ def requeue(*, message_id: int) -> None:
         message = Message.objects.filter(pk=message_id).only("pk", "stored_as", "size").first()
         whole = Message.objects.filter(pk=message_id).exclude(body=None, stored_as="")
         if message is None or not whole.exists():
-            msg = "The message's bytes are gone."
-            raise InvalidTransition(msg)
+            raise InvalidTransition(_("The message's bytes are gone."))
         _move(
             "requeue",
             message_id,
@@ -82,9 +82,10 @@ def _move(operation: str, message_id: int, state: MessageState, **values: object
     rows = Message.objects.filter(pk=message_id, state__in=sources(operation))
     if not rows.update(state=state, **values):
         now = Message.objects.filter(pk=message_id).first()
-        what = now.get_state_display() if now else "gone"
-        msg = f"The message cannot be changed like this: it is {what}."
-        raise InvalidTransition(msg)
+        if now is None:
+            raise InvalidTransition(_("The message does not exist any more."))
+        text = _("The message cannot be changed like this: it is in the state “%(state)s”.")
+        raise InvalidTransition(text % {"state": now.get_state_display()})
 
 
 def _wake(message_id: int) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from mailconfig.delivery.probing.probe import adopt_check, probe_values
 from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotProved
@@ -105,12 +107,15 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
         accounts = Account.objects.select_for_update().kept()
         account = accounts.only("pk", "name", "from_email", "username").filter(pk=account_id).first()
         if account is None:
-            msg = "there is no such account"
-            raise NoAccount(msg)
+            raise NoAccount(_("The account does not exist any more."))
         waiting = unsent([account_id]).get(account_id, 0)
         if waiting:
-            msg = f"{waiting} mails of this account are not sent yet"
-            raise AccountInUse(msg, waiting=waiting)
+            text = ngettext(
+                "%(count)s mail of this account is not sent yet.",
+                "%(count)s mails of this account are not sent yet.",
+                waiting,
+            )
+            raise AccountInUse(text % {"count": waiting}, waiting=waiting)
         Account.objects.filter(pk=account_id).update(
             secret=None,
             is_enabled=False,
