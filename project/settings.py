@@ -88,6 +88,13 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
 }
+# Swagger UI and ReDoc out of their package.
+SPECTACULAR_SETTINGS = {
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    # It would be asked, on somebody else's server, whether the document is valid.
+    "SWAGGER_UI_SETTINGS": {"validatorUrl": None, "docExpansion": "list"},
+}
 
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
 DATABASES = {"default": from_url(DATABASE_URL) if DATABASE_URL else sqlite(make(RUN) / "db.sqlite3")}

@@ -1,6 +1,8 @@
 """`manage.py demo`: what a person and a script are promised."""
 
+import json
 import os
+import re
 import signal
 import smtplib
 import socket
@@ -18,6 +20,7 @@ from tests.servers.demo import ROOT, Demo, environment, running
 
 START_SECONDS = 120
 END_SECONDS = 30
+PROVIDERS = "/api/v2/mail/providers"
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,9 +31,20 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running(tmp_path_factory.mktemp("demo") / "var") as started:
+def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "var"
+
+
+@pytest.fixture(scope="module")
+def demo(var: Path) -> Iterator[Demo]:
+    with running(var) as started:
         yield started
+
+
+def make_token(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """`make_token admin` as a person runs it beside the demo."""
+    command = [sys.executable, "manage.py", "make_token", "admin"]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def wait_until(is_so: Callable[[], bool]) -> bool:
@@ -89,6 +103,48 @@ def test_the_printed_password_opens_the_admin(demo: Demo) -> None:
     assert (answer.status, answer.headers["Location"]) == (302, "/admin/")
     page = demo.get("/", cookie=f"sessionid={answer.cookie('sessionid')}")
     assert b"Acme support" in page.body
+
+
+def test_the_printed_token_opens_the_api(demo: Demo) -> None:
+    bearer = {"Authorization": f"Bearer {demo.said['token']}"}
+    document = json.loads(demo.get("/mailconfig/openapi.json").body)
+    answer = demo.request("GET", PROVIDERS, bearer)
+
+    assert PROVIDERS in document["paths"]
+    assert document["components"]["securitySchemes"]["bearerAuth"] == {"type": "http", "scheme": "bearer"}
+    assert (answer.status, json.loads(answer.body)) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer \xff\xfe", "\xff\xfe", "Bearer one two", "Basic YTpi", "Bearer " + "a" * 60_000],
+    ids=["empty", "no token", "no UTF-8", "no scheme", "two tokens", "another scheme", "very long"],
+)  # fmt: skip
+def test_whatever_is_no_token_is_asked_for_one(header: str, demo: Demo) -> None:
+    answer = demo.request("GET", PROVIDERS, {"Authorization": header})
+
+    assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+def test_a_token_made_beside_the_demo_opens_the_api(demo: Demo, var: Path, tmp_path: Path) -> None:
+    (run,) = var.glob("run-*")
+    made = make_token(environment(var) | {"DEMO_RUN": str(run)})
+    bearer = {"Authorization": f"Bearer {made.stdout.strip()}"}
+
+    assert demo.request("GET", PROVIDERS, bearer).status == 200, made.stderr
+    elsewhere = make_token(environment(tmp_path))
+    assert (elsewhere.returncode, elsewhere.stdout) == (1, "")
+    assert "DEMO_RUN" in elsewhere.stderr
+    assert "Traceback" not in elsewhere.stderr
+
+
+@pytest.mark.parametrize("path", ["/api/docs", "/api/docs?script=", "/api/redoc"])
+def test_the_pages_of_the_api_name_no_other_server(path: str, demo: Demo) -> None:
+    answer = demo.get(path)
+
+    assert answer.status == 200
+    assert "default-src 'self';" in answer.headers["Content-Security-Policy"]
+    assert re.findall(rb"(?:https?:)?//[\w-]+\.[\w.-]+", answer.body) == []
 
 
 def test_strangers_see_no_account(demo: Demo) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
 
 from project.tokens.making import LIFETIME, LONGEST, make_token
 
@@ -33,7 +34,13 @@ class Command(BaseCommand):
         """Make the token and print it."""
         if not 1 <= hours <= LONGEST // HOUR:
             raise CommandError(f"--hours is from 1 to {LONGEST // HOUR}, not {hours}.")
-        user = get_user_model().objects.filter(username=username).first()
+        try:
+            user = get_user_model().objects.filter(username=username).first()
+        except DatabaseError as error:
+            name = connection.settings_dict["NAME"]
+            raise CommandError(
+                f"There are no users in {name}: {error}. DEMO_RUN names the folder of a run, as the demo prints it."
+            ) from error
         if user is None:
             raise CommandError(f"There is no user {username!r}.")
         if not user.is_active:
