@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -12,10 +13,14 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from mailconfig.conf import get_settings
+from mailconfig.exceptions import HostNotAllowed
 from mailconfig.models.validators import validate_address, validate_host, validate_line
 from mailconfig.secrets.entry import secret_from_entry
+from mailconfig.transports.gate import vet_host
 from mailconfig.values import Secret
 
+ANY_PORT = 25
 _DIGITS = re.compile(r"[0-9]{1,5}")
 
 
@@ -34,11 +39,24 @@ class LineField(serializers.CharField):
 
 
 class HostField(LineField):
-    """A host name or an address literal; whether it may be reached is for the probe."""
+    """A host name or an address literal; whether a name may be reached is for the probe.
 
-    def __init__(self, **kwargs: Any) -> None:
+    Args:
+        allowed_only: refuse a literal that the deployment forbids, too: where nothing is connected before the host
+            is stored, nobody else says so.
+    """
+
+    def __init__(self, *, allowed_only: bool = False, **kwargs: Any) -> None:
         super().__init__(**{"max_length": 255, **kwargs})
-        self.validators.append(validate_host)
+        self.validators.append(_validate_allowed_host if allowed_only else validate_host)
+
+
+def _validate_allowed_host(value: str) -> None:
+    validate_host(value)
+    try:
+        vet_host(value, ANY_PORT, replace(get_settings().network_policy(), allowed_ports=None))
+    except HostNotAllowed as error:
+        raise DjangoValidationError(_("This address is not allowed."), code="host_not_allowed") from error
 
 
 @extend_schema_field({"type": "string", "format": "email"})
