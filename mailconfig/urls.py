@@ -16,4 +16,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="mailconfig-openapi",
     ),
     path("api/v2/mail/", include("mailconfig.api.providers.urls")),
+    path("", include("mailconfig.api.tenant_config.urls")),
 ]

@@ -25,11 +25,12 @@ MAILCONFIG: dict[str, Any] = {
     "EHLO_NAME": "localhost",
     # The demo's own mail server offers TLS as well, with a certificate that nobody else trusts.
     "CA_FILE": certificate_file(),
-    # Relaxations for a mail server on this machine without TLS. Never copy them: they let anybody who may edit an
-    # account reach whatever listens here, and send passwords in the clear.
+    # Relaxations for a mail server on this machine without TLS, and for a web server without it. Never copy them: they
+    # let anybody who may edit an account reach whatever listens here, and send passwords and tokens in the clear.
     "ALLOWED_NETWORKS": ["127.0.0.0/8", "::1/128"],
     "ALLOWED_PORTS": None,
     "ALLOW_PLAIN_LOGIN": True,
+    "REQUIRE_HTTPS": False,
 }
 EMAIL_BACKEND = "mailconfig.backend.EmailBackend"
 DEFAULT_FROM_EMAIL = "support@acme.example"

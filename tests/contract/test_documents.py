@@ -18,6 +18,7 @@ SNAPSHOTS = Path(__file__).parent / "openapi"
 DOCUMENTS = {
     "mailconfig": "/mailconfig/openapi.json",
     "providers": "/api/v2/mail/providers/openapi.json",
+    "tenant_config": "/digitanium/v4/mail/openapi.json",
 }
 METHODS = {"get", "post", "put", "patch", "delete"}
 

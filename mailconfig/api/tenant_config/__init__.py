@@ -1,0 +1,1 @@
+"""Surface: a tenant's mail configuration, for its portal and for its realm of the identity server."""
