@@ -18,7 +18,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from mailconfig.models import Account
 from tests.bearer import PREFIX
-from tests.factories import make_user
+from tests.factories import make_tenant, make_user
 from tests.servers.chaos import ChaosServer
 
 LOGIN = "me@example.com"
@@ -126,3 +126,34 @@ def test_a_generated_client_keeps_providers(call: Calls, server: ChaosServer) ->
     assert call("providers", "delete_provider", key).status_code == 204
     assert call("providers", "get_provider", key).status_code == 404
     assert not Account.objects.kept().exists()
+
+
+def test_a_generated_client_configures_a_tenant(
+    call: Calls, server: ChaosServer, alice: User, settings: Any
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "REQUIRE_HTTPS": False}
+    make_tenant(slug="acme")
+    values = {
+        "host": "127.0.0.1",
+        "port": str(server.port),
+        "from": LOGIN,
+        "user": LOGIN,
+        "password": PASSWORD,
+        "ssl": "false",
+        "starttls": False,
+    }
+    saved = call(
+        "tenant_config",
+        "post_realm_config",
+        "acme",
+        body=call.model("TenantMailConfigRequest", **values),
+    )
+    assert (saved.status_code, saved.parsed.status) == (200, "OK")
+
+    mail = call.model("TenantTestMailRequest", mailType="TEST")
+    sent = call("tenant_config", "post_realm_test", "acme", body=mail)
+    assert (sent.status_code, sent.parsed.status) == (200, "OK")
+    assert [message.recipients for message in server.messages] == [(alice.email,)]
+
+    refused = call("tenant_config", "post_realm_test", "nowhere", body=mail)
+    assert (refused.status_code, refused.parsed.message) == (404, "Tenant not found")

@@ -1,0 +1,1 @@
+"""The tenants' surface, over both of its routes."""
