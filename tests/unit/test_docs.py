@@ -16,6 +16,7 @@ from django.dispatch import Signal
 from django.template import Context, Template
 
 from mailconfig import signals
+from mailconfig.api.tenant_config.views import STATUSES as TENANT_STATUSES
 from mailconfig.conf import Settings
 from mailconfig.delivery.probing.check_result import TEST_MAIL_STAGES
 from mailconfig.models import MessageState, WaitReason
@@ -30,8 +31,11 @@ OTHER_NAMES = {
     "AUTH_USER_MODEL", "CELERY_BROKER_URL", "CELERY_TASK_ALWAYS_EAGER", "DATABASE_URL", "DEFAULT_FROM_EMAIL",
     "DEMO_DIR", "DISABLE_SERVER_SIDE_CURSORS", "EMAIL_BACKEND", "EMAIL_HOST", "FIELD_ENCRYPTION_KEY", "MAILCONFIG",
     "MAILCONFIG_CRASH_AT", "MAILERS", "MEDIA_ROOT", "REDIS_URL", "SECRET_KEY", "SERVER_EMAIL", "STORAGES",
+    "SECURE_PROXY_SSL_HEADER", "SMTP_HOST", "SMTP_PASSWORD", "SMTP_PORT", "SMTP_USER", "TENANT", "TOKEN", "URL",
     # Priorities
     "HIGH", "NORMAL", "LOW",
+    # What the tenants' surface answers
+    "USER_NOT_FOUND", *TENANT_STATUSES.values(),
 }  # fmt: skip
 UNITS = {None: 1, "days": 86400, "hours": 3600, "KiB": 1024, "MiB": 1024**2}
 NOT_INSTALLED = {"sentry_sdk"}
