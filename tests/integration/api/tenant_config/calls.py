@@ -11,6 +11,7 @@ from django.contrib.auth.models import Permission, User
 from mailconfig.models import TenantMailConfig
 from tests.bearer import client_of
 from tests.factories import make_user
+from tests.servers.chaos import ChaosServer
 
 DOMAIN = "localhost"
 SEED = {
@@ -28,6 +29,15 @@ SEED = {
 }
 """The request of the surface's own page, with addresses where it shows masks."""
 TEST = {"mailType": "TEST"}
+
+IDENTITY = {
+    "from": "noreply@acme.example",
+    "fromDisplayName": "Büro Acme",
+    "replyTo": "answers@acme.example",
+    "replyToDisplayName": "Acme, answers",
+    "envelopeFrom": "bounces@acme.example",
+}
+"""Who mail comes from, where answers and bounces go."""
 
 OK = {"message": "Successfully updated SMTP Details", "status": "OK", "subSystem": 8}
 SENT = {"message": "Mail Sent Successfully to the user", "status": "OK", "subSystem": 8}
@@ -95,6 +105,11 @@ BY_PATH = Route(
     "/auth/realms/{tenant}/mail/checks/",
     False,
 )
+
+
+def relay(server: ChaosServer, **values: Any) -> dict[str, Any]:
+    """A configuration for a server that wants no login."""
+    return {"host": "127.0.0.1", "port": str(server.port), **IDENTITY, **values}
 
 
 def permitted(name: str, *actions: str, **values: Any) -> User:

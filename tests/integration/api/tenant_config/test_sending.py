@@ -15,9 +15,7 @@ from mailconfig import delivery
 from mailconfig.models import Account, ConnectionCheck, Installation, Message, MessageState
 from tests.factories import make_email
 from tests.integration.api.tenant_config.calls import (
-    BY_HOST,
     NO_CONFIG,
-    NO_TENANT,
     NO_USER,
     OK,
     SENT,
@@ -25,6 +23,7 @@ from tests.integration.api.tenant_config.calls import (
     Route,
     body_of,
     config_of,
+    relay,
 )
 from tests.integration.api.tenant_config.conftest import PASSWORD, USERNAME
 from tests.servers.certificates import Certificates
@@ -32,19 +31,6 @@ from tests.servers.chaos import ChaosServer, ReceivedMessage
 from tests.servers.faults import Close, Endless, Hang, Raw, Reply, Reset
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-IDENTITY = {
-    "from": "noreply@acme.example",
-    "fromDisplayName": "Büro Acme",
-    "replyTo": "answers@acme.example",
-    "replyToDisplayName": "Acme, answers",
-    "envelopeFrom": "bounces@acme.example",
-}
-
-
-def relay(server: ChaosServer, **values: Any) -> dict[str, Any]:
-    """A configuration for a server that wants no login."""
-    return {"host": "127.0.0.1", "port": str(server.port), **IDENTITY, **values}
 
 
 def submission(server: ChaosServer, **values: Any) -> dict[str, Any]:
@@ -360,61 +346,3 @@ class TestRefusals:
 
         assert caplog.records
         assert PASSWORD not in caplog.text
-
-
-class TestLater:
-    """``Prefer: respond-async``: a worker sends the test mail."""
-
-    LATER = {"HTTP_PREFER": "respond-async"}
-
-    def ask(self, route: Route, user: User) -> str:
-        answer = route.send_test(user, **self.LATER)
-        assert (answer.status_code, answer.json()["state"]) == (202, "pending")
-        assert answer["Preference-Applied"] == "respond-async"
-        uuid: str = answer.json()["id"]
-        host = "acme.localhost" if route is BY_HOST else "localhost"
-        assert answer["Location"] == f"https://{host}{route.checks_path.replace('{tenant}', 'acme')}{uuid}"
-        return uuid
-
-    def test_it_is_sent_by_a_worker_and_read_where_the_answer_says(
-        self, route: Route, alice: User, plain: ChaosServer
-    ) -> None:
-        route.configure(alice, relay(plain))
-        uuid = self.ask(route, alice)
-        assert plain.sessions == 0
-
-        delivery.run_check(check_id=ConnectionCheck.objects.get().pk)
-
-        answer = route.read_check(alice, uuid)
-        assert (answer.status_code, answer.json()["state"], answer.json()["ok"]) == (200, "passed", True)
-        assert [received.recipients for received in plain.messages] == [(alice.email,)]
-
-    def test_its_failure_names_the_field_as_the_surface_does(
-        self, route: Route, alice: User, plain: ChaosServer
-    ) -> None:
-        plain.on("mail", Reply.of("550 5.7.1 not you"))
-        route.configure(alice, relay(plain))
-        uuid = self.ask(route, alice)
-        delivery.run_check(check_id=ConnectionCheck.objects.get().pk)
-
-        check = route.read_check(alice, uuid).json()
-
-        assert (check["state"], check["code"], check["stage"]) == ("failed", "sender_refused", "sender")
-        assert check["field"] == "envelopeFrom"
-        assert "server_text" not in check
-
-    def test_only_who_asked_may_read_it(
-        self, route: Route, alice: User, bob: User, charlie: User, root: User, plain: ChaosServer
-    ) -> None:
-        route.configure(alice, relay(plain))
-        uuid = self.ask(route, alice)
-        unknown = "00000000-0000-0000-0000-000000000000"
-
-        for user in (bob, root):
-            theirs, none = route.read_check(user, uuid), route.read_check(user, unknown)
-            assert theirs.status_code == none.status_code == 404
-            assert body_of(theirs) == body_of(none)
-        assert body_of(route.read_check(charlie, uuid)) == NO_TENANT
-        assert route.read_check(None, uuid).status_code == 401
-        assert route.read_check(alice, "nonsense").status_code == 404
-        assert route.read_check(alice, uuid).status_code == 200
