@@ -18,23 +18,27 @@ BIGGEST = 10**9 - 1
 """The largest offset: what any database takes."""
 
 
-def read(request: Request, *, known: Collection[str]) -> dict[str, str]:
+def read(request: Request, *, known: Collection[str], prefix: str | None = None) -> dict[str, str]:
     """The parameters by name.
+
+    Args:
+        prefix: names that begin so are for the caller to judge, and not among those returned.
 
     Raises:
         ValidationError: one is unknown, comes twice, or holds what cannot be stored.
     """
     errors: dict[str, list[str]] = {}
     for name, values in request.query_params.lists():
-        if name not in known:
+        apart = prefix is not None and name.startswith(prefix)
+        if name not in known and not apart:
             errors[name[:100]] = [_("There is no such parameter.")]
-        elif len(values) > 1:
+        elif len(values) > 1 and not apart:
             errors[name] = [_("This parameter stands there twice.")]
-        elif _UNSTORABLE.search(values[0]):
-            errors[name] = [_("This value cannot be used.")]
+        elif any(_UNSTORABLE.search(value) for value in values):
+            errors[name[:100]] = [_("This value cannot be used.")]
     if errors:
         raise ValidationError(errors)
-    return {name: request.query_params[name] for name in request.query_params}
+    return {name: request.query_params[name] for name in request.query_params if name in known}
 
 
 def number(parameters: dict[str, str], name: str, *, default: int, least: int = 0, most: int) -> int:
