@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from mailconfig.conf import get_settings
 from mailconfig.delivery.probing.probe import adopt_check, probe_values
 from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotProved
 from mailconfig.models import (
@@ -21,7 +23,9 @@ from mailconfig.models import (
     Lane,
     Message,
     MessageState,
+    Scope,
 )
+from mailconfig.values import Authentication, Security
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -56,6 +60,7 @@ def save_account(
     account.full_clean()
     check = None
     if prove:
+        _require_encrypted_login(account)
         check = probe_values(
             account=account, requested_by=by, tenant=account.tenant, judge_sender=judge_sender
         )
@@ -73,6 +78,14 @@ def save_account(
     if check is not None:
         adopt_check(check=check, account=account)
     return check
+
+
+def _require_encrypted_login(account: Account) -> None:
+    """Refuse before anything is connected what the session would refuse after its greeting."""
+    logs_in = account.authentication != Authentication.NONE and account.scope != Scope.SYSTEM_OVERRIDE
+    if logs_in and account.security == Security.NONE and not get_settings().allow_plain_login:
+        words = _("A login needs encryption: choose TLS or STARTTLS.")
+        raise ValidationError({"security": ValidationError(words, code="plain_login")})
 
 
 def _require_unchanged(account: Account) -> None:
