@@ -19,7 +19,7 @@ from mailconfig.delivery.lanes import ring_due
 from mailconfig.delivery.limits import usage
 from mailconfig.delivery.probing.check_requests import due_checks, request_check, run_check
 from mailconfig.delivery.probing.probe import probe_account, probe_values, recent_check
-from mailconfig.delivery.probing.sample import send_test_mail
+from mailconfig.delivery.probing.sample import send_test_mail, send_test_of_values
 from mailconfig.delivery.queue.enqueue import enqueue, enqueue_many
 from mailconfig.delivery.queue.steer import cancel, hold, release, requeue
 from mailconfig.delivery.upkeep.accounts import delete_account, save_account
@@ -54,6 +54,7 @@ __all__ = [
     "run_check",
     "save_account",
     "send_test_mail",
+    "send_test_of_values",
     "status",
     "sweep",
     "usage",

@@ -5,16 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from mailconfig import signals
 from mailconfig.delivery.probing import check_record, sentences
 from mailconfig.delivery.probing.check_run import kept_account, probe_stored
-from mailconfig.delivery.probing.sample import send_stored
+from mailconfig.delivery.probing.sample import require_recipient, send_stored
 from mailconfig.exceptions import NoAccount, WrongInstallation
 from mailconfig.models import CheckKind, CheckState, ConnectionCheck
-from mailconfig.models.validators import validate_address
 from mailconfig.values import CheckResult
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ def request_check(
         Throttled: nothing is waiting.
     """
     if kind == CheckKind.TEST_MAIL:
-        _require_address(recipient)
+        require_recipient(recipient)
     with transaction.atomic():
         check = check_record.begin(
             kind=kind,
@@ -57,13 +55,6 @@ def request_check(
 
 def _ring(check_id: int) -> None:
     signals.check_requested.send_robust(sender=ConnectionCheck, check_id=check_id)
-
-
-def _require_address(recipient: str) -> None:
-    try:
-        validate_address(recipient)
-    except ValidationError as error:
-        raise ValidationError({"recipient": error}) from error
 
 
 def run_check(*, check_id: int) -> ConnectionCheck | None:

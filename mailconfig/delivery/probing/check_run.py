@@ -80,6 +80,17 @@ def kept_account(account_id: int) -> Account:
     return account
 
 
+def require_own_destination(account: Account) -> None:
+    """Whether the secret goes where it was entered for.
+
+    Raises:
+        ValidationError: the stored secret would reach another destination: enter the password again.
+    """
+    if account.destination_changed():
+        words = _("The server, encryption, login or user name changed: enter the password again.")
+        raise ValidationError({"secret": ValidationError(words, code="destination_changed")})
+
+
 def open_session(account: Account, log: StageLog) -> Session:
     """A session with the account's server, under one deadline over everything that is done with it.
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.core.exceptions import ValidationError
 from django.db.models.functions import Now
-from django.utils.translation import gettext_lazy as _
 
 from mailconfig.delivery.probing import check_record
-from mailconfig.delivery.probing.check_run import kept_account, note_on_lane, probe_stored, run_probe
+from mailconfig.delivery.probing.check_run import (
+    kept_account,
+    note_on_lane,
+    probe_stored,
+    require_own_destination,
+    run_probe,
+)
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Tenant
 
 if TYPE_CHECKING:
@@ -71,15 +75,7 @@ def probe_values(
         Throttled: nothing was connected.
         RuntimeError: a transaction is open.
     """
-    if account.destination_changed():
-        raise ValidationError(
-            {
-                "secret": ValidationError(
-                    _("The server, encryption, login or user name changed: enter the password again."),
-                    code="destination_changed",
-                )
-            }
-        )
+    require_own_destination(account)
     check = check_record.begin(
         kind=CheckKind.CONNECTION, account=account, requested_by=requested_by, tenant=tenant, stored=False
     )

@@ -21,12 +21,13 @@ from mailconfig.delivery.probing.check_run import (
     note_on_lane,
     open_session,
     pad,
+    require_own_destination,
     sender_field,
 )
-from mailconfig.delivery.probing.sample_journal import SampleJournal
+from mailconfig.delivery.probing.sample_journal import NoJournal, SampleJournal
 from mailconfig.delivery.rendering.compose import Rendered, compose
 from mailconfig.exceptions import InvalidMessage, SecretUnreadable, TransportError
-from mailconfig.models import Account, CheckKind, ConnectionCheck
+from mailconfig.models import Account, CheckKind, ConnectionCheck, Tenant
 from mailconfig.models.validators import validate_address
 from mailconfig.transports.base import Session
 from mailconfig.values import CheckResult, Envelope, EnvelopeOutcome, Reply, Stage
@@ -50,15 +51,62 @@ def send_test_mail(
         RuntimeError: a transaction is open.
     """
     account = kept_account(account_id)
-    try:
-        validate_address(recipient)
-    except ValidationError as error:
-        raise ValidationError({"recipient": error}) from error
+    require_recipient(recipient)
     ensure_this_installation()
     check = check_record.begin(
         kind=CheckKind.TEST_MAIL, account=account, requested_by=requested_by, recipient=recipient
     )
     return send_stored(check, account, requested_by=requested_by)
+
+
+def send_test_of_values(
+    *,
+    account: Account,
+    recipient: str,
+    requested_by: AbstractBaseUser | None,
+    tenant: Tenant | None = None,
+    counts_for: Account | None = None,
+) -> ConnectionCheck:
+    """The same with the values of ``account``, which need not be those stored, or stored at all.
+
+    Nothing is concluded for any lane: other values were tried than those that send.
+
+    Args:
+        tenant: whose hourly number of checks this is one of; else the account's.
+        counts_for: the stored account with the same login, in whose journal and limits the mail belongs; without
+            one the check is the only record.
+
+    Raises:
+        ValidationError: the recipient is no address, or the stored secret would reach another destination.
+        WrongInstallation, Throttled, RuntimeError: see :func:`send_test_mail`.
+    """
+    require_recipient(recipient)
+    require_own_destination(account)
+    ensure_this_installation()
+    check = check_record.begin(
+        kind=CheckKind.TEST_MAIL,
+        account=account,
+        requested_by=requested_by,
+        tenant=tenant,
+        stored=False,
+        recipient=recipient,
+    )
+    since = time.monotonic()
+    check = check_record.finish(check, _send(account, recipient, requested_by, counts_for=counts_for))
+    pad(check, since=since, requested_by=requested_by)
+    return check
+
+
+def require_recipient(recipient: str) -> None:
+    """Whether a test mail can go there.
+
+    Raises:
+        ValidationError: at ``recipient``.
+    """
+    try:
+        validate_address(recipient)
+    except ValidationError as error:
+        raise ValidationError({"recipient": error}) from error
 
 
 def send_stored(
@@ -71,14 +119,16 @@ def send_stored(
     """
     ensure_this_installation()
     since = time.monotonic()
-    result = _send(account, check.recipient, requested_by)
+    result = _send(account, check.recipient, requested_by, counts_for=account)
     check = check_record.finish(check, result)
     note_on_lane(check, account, sent=check.ok)
     pad(check, since=since, requested_by=requested_by)
     return check
 
 
-def _send(account: Account, recipient: str, requested_by: AbstractBaseUser | None) -> CheckResult:
+def _send(
+    account: Account, recipient: str, requested_by: AbstractBaseUser | None, *, counts_for: Account | None
+) -> CheckResult:
     log = StageLog(TEST_MAIL_STAGES)
     if not account.sender:
         return check_result.no_sender(log)
@@ -86,7 +136,12 @@ def _send(account: Account, recipient: str, requested_by: AbstractBaseUser | Non
         rendered = _render(account, recipient, requested_by)
     except InvalidMessage as error:
         return check_result.of_error(error, log, sender_field=sender_field(account))
-    return _deliver(account, rendered, SampleJournal(account, rendered, recipient=recipient), log)
+    journal = (
+        SampleJournal(counts_for, rendered, recipient=recipient)
+        if counts_for
+        else NoJournal(recipient=recipient)
+    )
+    return _deliver(account, rendered, journal, log)
 
 
 def _render(account: Account, recipient: str, requested_by: AbstractBaseUser | None) -> Rendered:
@@ -116,7 +171,9 @@ def _render(account: Account, recipient: str, requested_by: AbstractBaseUser | N
     )
 
 
-def _deliver(account: Account, rendered: Rendered, journal: SampleJournal, log: StageLog) -> CheckResult:
+def _deliver(
+    account: Account, rendered: Rendered, journal: SampleJournal | NoJournal, log: StageLog
+) -> CheckResult:
     """Hand the mail over and write down what came of it, before QUIT."""
     try:
         session = open_session(account, log)
@@ -140,7 +197,11 @@ def _deliver(account: Account, rendered: Rendered, journal: SampleJournal, log: 
 
 
 def _transact(
-    session: Session, account: Account, rendered: Rendered, journal: SampleJournal, log: StageLog
+    session: Session,
+    account: Account,
+    rendered: Rendered,
+    journal: SampleJournal | NoJournal,
+    log: StageLog,
 ) -> tuple[CheckResult, Reply]:
     """One transaction with the server: the result and the reply that decided it."""
     target = get_settings().redirect_all_to or journal.recipient

@@ -115,3 +115,18 @@ class SampleJournal:
         message = Message.objects.create(**columns | values)
         Recipient.objects.create(message=message, address=self.recipient)
         return message
+
+
+class NoJournal:
+    """Stands in for a :class:`SampleJournal` where no stored account sends: the check is all that is written down."""
+
+    def __init__(self, *, recipient: str) -> None:
+        self.recipient = recipient
+
+    def hand_over(self) -> None:
+        """There is nothing in which the mail could count."""
+
+    def settle(
+        self, result: CheckResult, *, reply: Reply | None = None, error: Exception | None = None
+    ) -> None:
+        """What came of it stands in the check."""

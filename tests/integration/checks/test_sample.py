@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from mailconfig import testing
-from mailconfig.delivery import send_test_mail
+from mailconfig.delivery import send_test_mail, send_test_of_values
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.limits import usage
 from mailconfig.exceptions import NoAccount, WrongInstallation
@@ -25,10 +25,11 @@ from mailconfig.models import (
     Lane,
     Message,
     MessageState,
+    Tenant,
     WaitReason,
 )
 from mailconfig.values import Secret
-from tests.integration.checks.conftest import USERNAME, stored_account
+from tests.integration.checks.conftest import USERNAME, new_account, stored_account
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Hang, Reply, Reset
 
@@ -245,3 +246,42 @@ def test_a_deleted_account_is_not_there(plain: ChaosServer, staff: User) -> None
 
     with pytest.raises(NoAccount):
         send_test_mail(account_id=account.pk, recipient=TO, requested_by=staff)
+
+
+def test_values_that_are_not_stored_send_one_too_and_only_the_check_tells_of_it(
+    starttls: ChaosServer, staff: User
+) -> None:
+    acme = Tenant.objects.create(slug="acme", name="Acme")
+    account = new_account(starttls)
+
+    check = send_test_of_values(account=account, recipient=TO, requested_by=staff, tenant=acme)
+
+    assert (check.ok, check.account, check.tenant, check.recipient) == (True, None, acme, TO)
+    assert starttls.messages[0].recipients == (TO,)
+    assert (Account.objects.count(), Message.objects.count()) == (0, 0)
+
+
+def test_values_with_a_stored_login_count_for_its_account_and_say_nothing_of_its_lane(
+    starttls: ChaosServer, staff: User
+) -> None:
+    account = stored_account(starttls)
+
+    check = send_test_of_values(
+        account=new_account(starttls), recipient=TO, requested_by=staff, counts_for=account
+    )
+
+    assert check.ok
+    assert Attempt.objects.get().account_id == account.pk
+    assert account.lane.validated_at is None
+
+
+def test_values_send_no_stored_password_elsewhere(
+    starttls: ChaosServer, plain: ChaosServer, staff: User
+) -> None:
+    account = stored_account(starttls)
+    account.port = plain.port
+
+    with pytest.raises(ValidationError, match="enter the password again"):
+        send_test_of_values(account=account, recipient=TO, requested_by=staff)
+
+    assert (plain.sessions, ConnectionCheck.objects.count()) == (0, 0)
