@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         DocumentView.as_view(urlconf=__name__, title="mailconfig", below=DOCUMENT),
         name="mailconfig-openapi",
     ),
+    path("rest/v10/", include("mailconfig.api.outbound_email.urls")),
     path("api/v2/mail/", include("mailconfig.api.providers.urls")),
     path("", include("mailconfig.api.tenant_config.urls")),
 ]

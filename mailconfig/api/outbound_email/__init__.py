@@ -1,0 +1,1 @@
+"""Surface: a user's own ways to send mail, ``/rest/v10/OutboundEmail``."""
