@@ -82,7 +82,7 @@ class Calls:
             arguments["body"] = body
         return module.sync_detailed(*keys, **arguments)
 
-    def model(self, name: str, **values: Any) -> Any:
+    def model(self, name: str, /, **values: Any) -> Any:
         """A body of a generated class."""
         return getattr(importlib.import_module(f"{PACKAGE}.models"), name).from_dict(values)
 
@@ -157,3 +157,43 @@ def test_a_generated_client_configures_a_tenant(
 
     refused = call("tenant_config", "post_realm_test", "nowhere", body=mail)
     assert (refused.status_code, refused.parsed.message) == (404, "Tenant not found")
+
+
+def test_a_generated_client_keeps_outbound_emails(call: Calls, server: ChaosServer) -> None:
+    values = {
+        "name": "Ours",
+        "mail_smtpserver": "127.0.0.1",
+        "mail_smtpport": server.port,
+        "mail_smtpuser": LOGIN,
+        "mail_smtppass": PASSWORD,
+        "mail_smtpauth_req": True,
+        "mail_smtpssl": "0",
+    }
+    made = call(
+        "outbound_email", "create_outbound_email", body=call.model("OutboundEmailRequest", **values)
+    ).parsed
+    assert (made.mail_smtpport, made.mail_smtppass, made.type_) == (server.port, True, "user")
+    page = call("outbound_email", "list_outbound_emails", max_num=5, order_by="name:DESC").parsed
+    assert ([one.id for one in page.records], page.next_offset) == ([made.id], -1)
+
+    changed = call(
+        "outbound_email",
+        "update_outbound_email",
+        str(made.id),
+        body=call.model("PatchedOutboundEmailRequest", name="Yours"),
+    )
+    assert (changed.status_code, changed.parsed.name) == (200, "Yours")
+    assert changed.parsed.mail_smtpport == server.port, "a change sends no defaults"
+
+    wrong = call.model("PatchedOutboundEmailRequest", mail_smtppass="wrong")
+    refused = call("outbound_email", "update_outbound_email", str(made.id), body=wrong)
+    assert (refused.status_code, refused.parsed.error) == (422, "smtp_server_error")
+
+    trial = {"to_address": LOGIN, "mail_smtpuser": LOGIN, "mail_smtppass": PASSWORD}
+    body = call.model("OutboundEmailOverrideTestRequest", **trial)
+    told = call("outbound_email", "test_outbound_email_override", body=body).parsed
+    assert (told.status, "no system account" in told.error_message) == (False, True)
+
+    assert call("outbound_email", "get_outbound_email", str(made.id)).parsed.name == "Yours"
+    assert call("outbound_email", "delete_outbound_email", str(made.id)).parsed.id == made.id
+    assert call("outbound_email", "get_outbound_email", str(made.id)).status_code == 404

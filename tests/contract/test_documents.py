@@ -17,6 +17,7 @@ from mailconfig.api.common import documents
 SNAPSHOTS = Path(__file__).parent / "openapi"
 DOCUMENTS = {
     "mailconfig": "/mailconfig/openapi.json",
+    "outbound_email": "/rest/v10/OutboundEmail/openapi.json",
     "providers": "/api/v2/mail/providers/openapi.json",
     "tenant_config": "/digitanium/v4/mail/openapi.json",
 }

@@ -64,6 +64,7 @@ class WordFieldExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-un
     """The words of a :class:`mailconfig.api.common.fields.WordField`, and the other one it may answer."""
 
     target_class = "mailconfig.api.common.fields.WordField"
+    match_subclasses = True
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         """An enumeration."""

@@ -84,10 +84,9 @@ def _held_by_word(words: Mapping[Any, str], held: Sequence[Any], *, other: str) 
     return found
 
 
-_SCOPES: dict[str, list[Any]] = {scope.value: [scope.value] for scope in Scope}
 _SERVICES = _held_by_word(SERVICES, ["", *PRESETS], other=OTHER_SERVICE)
 _ENCRYPTIONS = _held_by_word(ENCRYPTIONS, list(Security), other=OTHER_ENCRYPTION)
-_LOGINS = {
+_LOGINS: dict[str, list[Any]] = {
     "true": [way for way in Authentication if way is not Authentication.NONE],
     "false": [Authentication.NONE],
 }
@@ -96,7 +95,7 @@ OF_SERVER = ("preset", "host", "port", "security", "authentication")
 FILTERABLE = {
     "id": Column(name="uuid", read=_uuid),
     "name": Column(name="name", read=_text, is_text=True),
-    "type": Column(name="scope", read=_word(_SCOPES)),
+    "type": Column(name="scope", read=_word({scope.value: [scope.value] for scope in Scope})),
     "user_id": Column(name="owner_id", read=_user),
     "mail_smtptype": Column(name="of_server_preset", read=_word(_SERVICES)),
     "mail_smtpserver": Column(name="of_server_host", read=_text, is_text=True),
@@ -193,6 +192,18 @@ def ordering(text: str) -> list[str]:
             raise ValidationError({"order_by": [words % {"words": ", ".join(SORTABLE)}]})
         columns.append(f"-{column}" if direction.upper() == "DESC" else column)
     return [*columns, "pk"]
+
+
+def ordering_schema() -> dict[str, Any]:
+    """The JSON schema of what :func:`ordering` reads."""
+    part = f"({'|'.join(SORTABLE)})(:([Aa][Ss][Cc]|[Dd][Ee][Ss][Cc]))?"
+    return {"type": "string", "pattern": f"^{part}(,{part})*$"}
+
+
+def fields_schema() -> dict[str, Any]:
+    """The JSON schema of what :func:`wanted_fields` reads."""
+    word = f"({'|'.join(_NAMES)})"
+    return {"type": "string", "pattern": f"^{word}(,{word})*$"}
 
 
 def wanted_fields(text: str | None) -> frozenset[str]:

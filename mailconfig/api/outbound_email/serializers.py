@@ -52,7 +52,12 @@ class LoginField(StrictBooleanField):
 
 
 @extend_schema_field(
-    {"oneOf": [{"type": "string", "format": "password"}, {"type": "boolean", "enum": [True]}]}
+    {
+        "oneOf": [
+            {"type": "string", "format": "password", "nullable": True},
+            {"type": "boolean", "enum": [True]},
+        ]
+    }
 )
 class PasswordField(SecretEntryField):
     """A secret that comes in. ``true``, which is what answers say of a stored one, keeps that one."""
@@ -69,7 +74,7 @@ class PasswordField(SecretEntryField):
 
 
 @extend_schema_serializer(
-    component_name="OutboundEmailInput",
+    component_name="OutboundEmail",
     examples=[
         OpenApiExample(
             "An account that logs in",
@@ -116,6 +121,14 @@ class OutboundEmailSerializer(AccountSerializer):
         default=Security.TLS,
         help_text="0: none. 1: TLS from the first byte (SSL). 2: STARTTLS, required.",
     )
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """As DRF's. A change has no defaults, and its schema must not speak of any: generated clients send them."""
+        fields = super().get_fields()
+        if self.partial:
+            for each in fields.values():
+                each.default = serializers.empty
+        return fields
 
     def validate_name(self, value: str) -> str:
         """More than spaces."""

@@ -2,9 +2,18 @@
 
 from django.urls import path
 
+from mailconfig.api.common.documents import DocumentView
+
 from . import views
 
+DOCUMENT = "OutboundEmail/openapi.json"
+
 urlpatterns = [
+    path(
+        DOCUMENT,
+        DocumentView.as_view(urlconf=__name__, title="Outbound e-mails", below=DOCUMENT),
+        name="mailconfig-outbound-emails-openapi",
+    ),
     path("OutboundEmail", views.OutboundEmailList.as_view(), name="mailconfig-outbound-emails"),
     path(
         "OutboundEmail/testUserOverride",

@@ -9,7 +9,6 @@ from typing import Any, cast
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +16,7 @@ from rest_framework.response import Response
 from mailconfig import delivery
 from mailconfig.api.common import queries
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
+from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
 from mailconfig.models import Account, OutboundEmail, Scope, Tenant
 from mailconfig.models.access import Action
@@ -103,20 +103,28 @@ class OutboundEmailView(SurfaceView):
 class OutboundEmailList(OutboundEmailView):
     """The accounts one sees, and a new one of one's own."""
 
-    @extend_schema(
+    @describe(
         operation_id="listOutboundEmails",
         summary="List outbound e-mail accounts",
         parameters=queries.documented(
-            ("max_num", int, f"How many, at most {MOST}; {MAX_NUM} if nothing is said."),
-            ("offset", int, "How many are skipped."),
-            ("order_by", str, "Names of fields, separated by commas, each with :ASC or :DESC."),
-            ("fields", str, "The keys that are wanted; id, _acl and _module always come."),
             (
-                "filter[0][name]",
-                str,
-                "Only those with this name; so with other fields, and several are and-ed.",
+                "max_num",
+                queries.number_schema(least=1, most=MOST),
+                f"How many; {MAX_NUM} if nothing is said.",
             ),
-            ("filter[0][name][$starts]", str, "Also $equals, $contains and $in, which takes a list a,b."),
+            ("offset", queries.number_schema(most=queries.BIGGEST), "How many are skipped."),
+            ("order_by", listing.ordering_schema(), "Fields to sort by, each with :ASC or :DESC."),
+            (
+                "fields",
+                listing.fields_schema(),
+                "The keys that are wanted; id, _acl and _module always come.",
+            ),
+            ("filter[0][name]", {"type": "string"}, "Only those with this name. So with the other fields."),
+            (
+                "filter[0][name][$starts]",
+                {"type": "string"},
+                "So with $equals, $contains and $in (a,b), too.",
+            ),
         ),
         responses={200: OutboundEmailPage},
     )
@@ -135,7 +143,7 @@ class OutboundEmailList(OutboundEmailView):
         ]
         return Response({"next_offset": offset + limit if len(page) > limit else -1, "records": records})
 
-    @extend_schema(
+    @describe(
         operation_id="createOutboundEmail",
         summary="Make an outbound e-mail account of one's own",
         description=(
@@ -159,7 +167,7 @@ class OutboundEmailList(OutboundEmailView):
 class OutboundEmailDetail(OutboundEmailView):
     """One account."""
 
-    @extend_schema(
+    @describe(
         operation_id="getOutboundEmail",
         summary="Read an outbound e-mail account",
         responses={200: OutboundEmailRecord},
@@ -169,7 +177,7 @@ class OutboundEmailDetail(OutboundEmailView):
         (record,) = records_of([self.account(record_id, "view")])
         return Response(record)
 
-    @extend_schema(
+    @describe(
         operation_id="updateOutboundEmail",
         summary="Change an outbound e-mail account",
         description=(
@@ -199,7 +207,7 @@ class OutboundEmailDetail(OutboundEmailView):
         (record,) = records_of([account])
         return Response(record)
 
-    @extend_schema(
+    @describe(
         operation_id="deleteOutboundEmail",
         summary="Delete an outbound e-mail account",
         responses={200: OutboundEmailDeleted, 422: OutboundEmailProblem},
@@ -224,7 +232,7 @@ class OverrideTest(OutboundEmailView):
         "from_name": "name",
     }
 
-    @extend_schema(
+    @describe(
         operation_id="testOutboundEmailOverride",
         summary="Send a test mail through the system account's server",
         description=(

@@ -25,7 +25,7 @@ from tests.integration.api.outbound_email.conftest import (
 )
 from tests.servers.chaos import ChaosServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 UNKNOWN = f"{URL}/e04ce998-960e-11e6-8628-3c15c2d582c6"
 

@@ -23,7 +23,7 @@ from tests.integration.api.outbound_email.conftest import (
 )
 from tests.servers.chaos import ChaosServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 MISSING = "missing_parameter"
 INVALID = "invalid_parameter"

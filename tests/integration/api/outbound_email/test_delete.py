@@ -17,7 +17,7 @@ from tests.integration.api.outbound_email.conftest import (
     stored_system,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def test_what_is_deleted_is_gone_from_every_read_and_kept_as_deleted(alice: User) -> None:

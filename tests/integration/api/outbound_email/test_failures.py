@@ -29,7 +29,7 @@ from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Endless, Hang, Raw, Reply, Reset, Slow
 from tests.servers.hostile_hosts import FORBIDDEN_LITERALS, NO_HOST_NAMES
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 FAULTS = [
     ("banner", Reply.of("554 5.3.2 go away"), "mail_smtpserver"),

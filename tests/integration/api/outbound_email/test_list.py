@@ -23,7 +23,7 @@ from tests.integration.api.outbound_email.conftest import (
     stored_system,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def ask(user: User | None, *parameters: tuple[str, object]) -> Any:
