@@ -108,7 +108,7 @@ def test_the_order_is_the_one_asked_for(
         ([("filter[0][name]", "Büro")], ["Büro"]),
         ([("filter[0][name][$equals]", "Büro")], ["Büro"]),
         ([("filter[0][name]", "bür")], []),
-        ([("filter[0][name][$starts]", "bÜ"[:1])], ["Büro"]),
+        ([("filter[0][name][$starts]", "b")], ["Büro"]),
         ([("filter[0][name][$contains]", "ENTRAL")], ["Zentrale, neu"]),
         ([("filter[0][name][$contains]", "%")], ["100%"]),
         ([("filter[0][name][$in]", "Büro,100%,x")], ["Büro", "100%"]),
@@ -274,11 +274,12 @@ def test_thirty_cost_as_many_queries_as_three_and_decrypt_nothing(
     assert cost(3) == cost(27) == (3 if with_overrides else 2)
 
 
-def test_one_record_takes_two_queries(alice: User, three: list[Account]) -> None:
+def test_one_record_takes_four_queries(alice: User, three: list[Account]) -> None:
+    """Who asks, what they may (the user's permissions and the groups'), and the record."""
     with CaptureQueriesContext(connection) as queries:
         assert client_of(alice).get(at(three[0])).status_code == 200
 
-    assert len(queries) <= 5, [query["sql"] for query in queries]
+    assert len(queries) == 4, [query["sql"] for query in queries]
 
 
 def test_changes_show_at_once(alice: User, three: list[Account]) -> None:
