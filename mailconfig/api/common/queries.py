@@ -72,12 +72,13 @@ def ordering(parameters: Mapping[str, str], sortable: Mapping[str, str], *, name
     Raises:
         ValidationError: an unknown name.
     """
-    columns = []
+    columns: list[str] = []
     for word in filter(None, parameters.get(name, "").split(",")):
         column = sortable.get(word.removeprefix("-"))
         if column is None:
             raise ValidationError({name: [_("Must be one of %(words)s.") % {"words": ", ".join(sortable)}]})
-        columns.append(f"-{column}" if word.startswith("-") else column)
+        if column not in {known.removeprefix("-") for known in columns}:  # the first one decides
+            columns.append(f"-{column}" if word.startswith("-") else column)
     return [*columns, "pk"]
 
 
@@ -88,7 +89,7 @@ def links(request: Request, *, limit: int, offset: int, total: int) -> str:
     last = max(0, (total - 1) // limit * limit)
     places = {"first": 0, "last": last}
     if offset > 0:
-        places["prev"] = max(0, offset - limit)
+        places["prev"] = max(0, min(offset - limit, last))
     if offset + limit < total:
         places["next"] = offset + limit
     here = replace_query_param(request.build_absolute_uri(), "limit", limit)
