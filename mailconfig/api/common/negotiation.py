@@ -37,7 +37,10 @@ class HeaderNegotiation(DefaultContentNegotiation):
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """As DRF's; what cannot be parsed cannot be accepted."""
+        """As DRF's; what cannot be parsed cannot be accepted, and an empty header asks for nothing (RFC 9110 §12.5.1)."""
+        if not request.META.get("HTTP_ACCEPT", "").strip():
+            first = next(iter(renderers))
+            return first, first.media_type
         try:
             found: tuple[BaseRenderer, str] = super().select_renderer(request, renderers, format_suffix)
             return found

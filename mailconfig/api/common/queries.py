@@ -79,7 +79,7 @@ def ordering(parameters: Mapping[str, str], sortable: Mapping[str, str], *, name
             raise ValidationError({name: [_("Must be one of %(words)s.") % {"words": ", ".join(sortable)}]})
         if column not in {known.removeprefix("-") for known in columns}:  # the first one decides
             columns.append(f"-{column}" if word.startswith("-") else column)
-    return [*columns, "pk"]
+    return columns if {"pk", "-pk"} & set(columns) else [*columns, "pk"]
 
 
 def links(request: Request, *, limit: int, offset: int, total: int) -> str:

@@ -70,6 +70,9 @@ class SurfaceView(APIView):
         """As DRF's; never within a transaction of ``ATOMIC_REQUESTS``."""
         return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
+    def get_format_suffix(self, **kwargs: Any) -> None:
+        """None: the host's settings may give that meaning to any part of an address."""
+
     def get_authenticators(self) -> list[BaseAuthentication]:
         return authenticators(cookies=self.takes_cookies)
 
@@ -133,6 +136,9 @@ class SurfaceView(APIView):
             response = super().dispatch(request, *args, **kwargs)
             if isinstance(response, Response):
                 response.render()  # while the language is the client's
+                if request.method == "HEAD":  # not every server leaves the body out
+                    response["Content-Length"] = str(len(response.content))
+                    response.content = b""
             response["X-Request-ID"] = request_id
             response["Content-Language"] = language
             response["Cache-Control"] = "no-store"
