@@ -22,7 +22,7 @@ def test_a_surface_that_there_is_not_is_named(settings: Any) -> None:
 
     assert error.id == "mailconfig.E013"
     assert "'provider'" in error.msg
-    assert "providers" in error.hint
+    assert "providers" in str(error.hint)
 
 
 def test_no_surface_at_all_is_a_choice(settings: Any) -> None:
@@ -47,7 +47,7 @@ def test_what_lets_nobody_in_is_named_and_why(settings: Any, path: object, why: 
     (error,) = [error for error in check_api_authentication() if repr(path) in error.msg]
 
     assert error.id == "mailconfig.E014"
-    assert why in error.hint
+    assert why in str(error.hint)
 
 
 @pytest.mark.parametrize("key", ["SURFACES", "API_AUTHENTICATION", "ALLOWED_HOSTS"])
