@@ -18,6 +18,7 @@ from rest_framework.exceptions import (
     NotFound,
     PermissionDenied,
     UnsupportedMediaType,
+    ValidationError,
 )
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -159,7 +160,11 @@ class SurfaceView(APIView):
         problem = problem_of(exc, user=user)
         if problem is None:
             raise exc
-        status, body = self.draw(problem.named(self.wire_names))
+        if not isinstance(
+            exc, ValidationError
+        ):  # REST framework's speaks of what was sent, all others of columns
+            problem = problem.named(self.wire_names)
+        status, body = self.draw(problem)
         response = Response(body, status=status, headers=dict(problem.headers))
         if status == 401:
             response["WWW-Authenticate"] = self.get_authenticate_header(self.request)

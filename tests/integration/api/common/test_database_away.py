@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from tests.bearer import client_of
-from tests.integration.api.common.calls import BODY, URL, make_provider, refused
+from tests.integration.api.calls import BODY, URL, make_provider, refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

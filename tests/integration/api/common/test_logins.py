@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from tests.bearer import client_of
 from tests.factories import PASSWORD
-from tests.integration.api.common.calls import BODY, URL, make_provider, refused
+from tests.integration.api.calls import BODY, URL, make_provider, refused
 
 pytestmark = pytest.mark.django_db
 

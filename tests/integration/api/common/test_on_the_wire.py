@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 
 from mailconfig.models import SMTPProvider
 from tests.bearer import client_of
-from tests.integration.api.common.calls import BODY, URL, make_provider
-from tests.integration.api.common.calls import refused as problem
+from tests.integration.api.calls import BODY, URL, make_provider
+from tests.integration.api.calls import refused as problem
 from tests.servers.web import Answer, WebServer
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from mailconfig.models import CheckKind, ConnectionCheck, SMTPProvider
 from tests.bearer import client_of
 from tests.factories import make_account, make_mailbox, make_message
-from tests.integration.api.common.calls import BODY, URL, make_provider, refused
+from tests.integration.api.calls import BODY, URL, make_provider, refused
 
 pytestmark = pytest.mark.django_db
 

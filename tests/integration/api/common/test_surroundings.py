@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 
 from mailconfig.api.common.request_ids import RequestIdFilter
 from tests.bearer import client_of
-from tests.integration.api.common.calls import BODY, URL, make_provider, refused
+from tests.integration.api.calls import BODY, URL, make_provider, refused
 from tests.integration.api.conftest import LOGIN, PASSWORD
 from tests.servers.chaos import ChaosServer
 
