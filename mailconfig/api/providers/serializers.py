@@ -24,7 +24,7 @@ ENCRYPTIONS = {Security.TLS: "ssl", Security.STARTTLS: "tls"}
 
 
 class ProviderSerializer(AccountSerializer):
-    """Reads and writes a provider; all of the seed's fields but ``caption`` are needed to make one."""
+    """A connection to a provider of SMTP. Everything but ``caption`` is needed to make one."""
 
     id = serializers.IntegerField(source="pk", read_only=True)
     caption = LineField(source="name", max_length=255, allow_blank=True, required=False, default="")
