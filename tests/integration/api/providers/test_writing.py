@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from rest_framework.test import APIClient
 
 from mailconfig.models import Account, ConnectionCheck, SMTPProvider
@@ -300,6 +301,25 @@ def test_a_provider_whose_mail_waits_stays_and_says_how_many(api: APIClient, cou
 
     assert f"{count} mail" in body["message"]
     assert columns(provider.pk) == before
+
+
+def test_of_two_changes_at_once_the_later_is_told_and_stores_nothing(api: APIClient) -> None:
+    provider = make_provider()
+    others: list[int] = []
+
+    def come_in_between(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if not others and '"revision" = ' in sql and sql.startswith("SELECT"):
+            others.append(0)
+            row = Account.objects.get(pk=provider.pk)
+            row.name = "theirs"
+            row.save()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(come_in_between):
+        response = api.patch(f"{URL}/{provider.pk}", {"caption": "mine"}, format="json")
+
+    assert "Somebody else" in refused(response, 409)["message"]
+    assert stored(provider.pk).name == "theirs"
 
 
 def test_two_providers_may_be_alike(api: APIClient) -> None:
