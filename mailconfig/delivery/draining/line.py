@@ -32,6 +32,11 @@ class Line:
         open_for = timedelta(seconds=settings.ambiguous_after_seconds)
         self.limiter = Limiter.load(account, now=clock.now(), open_for=open_for)
 
+    @property
+    def journaled(self) -> int:
+        """How many turns wait that the journal took."""
+        return len(self._journaled)
+
     def next(self) -> Turn | None:
         """The next turn; ``None``: nothing is due, or the limit is reached."""
         return self._journaled.popleft() if self._journaled else self.next_unjournaled()
@@ -87,6 +92,6 @@ class Line:
             settlement.turn.slots, handed_over=settlement.handed_over, ended_at=settlement.ended_at
         )
 
-    def committed(self, group: Iterable[Turn] = ()) -> None:
-        """All outcomes are in the database, whose word counts again but for the ``group`` now in hand."""
-        self._in_hand = {turn.message.pk for turn in (*self._journaled, *group)}
+    def committed(self, settlements: Iterable[Settlement]) -> None:
+        """These outcomes are in the database, whose word about their messages counts again."""
+        self._in_hand.difference_update(settlement.turn.message.pk for settlement in settlements)
