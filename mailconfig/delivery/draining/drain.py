@@ -1,7 +1,7 @@
 """The drain: owns one account's lane, hands its due mail over within its limits, and leaves.
 
 Before a dot the journal is committed; outcomes are committed with the next journal, and the last ones before
-QUIT. No transaction is open during network I/O.
+QUIT. No transaction waits for network I/O: the most that is under way meanwhile is a statement that commits by itself.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Journaling:
         self._revision = revision
         self._window = window
         halves = commits.overlaps and window >= WORTH_HALVING
-        self._portion = window // 2 if halves else window
+        self._portion = (window + 1) // 2 if halves else window
         self._ahead: list[Turn] = []
         """Those of the group under way that come later."""
         self._is_dry = False
