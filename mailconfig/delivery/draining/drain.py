@@ -297,10 +297,10 @@ class Drain:
         """The journal refused: is the lane lost, was the account edited, or is it just this message?"""
         # After a 354 the only way back is to drop the connection.
         self._sessions.close()
-        self.journaling.line.release(turn)
         self.ownership.renew()
         revisions = Account.objects.filter(pk=self.account.pk).values_list("revision", flat=True)
         self._is_edited = revisions.first() != self.account.revision
+        self.journaling.line.release(turn)  # last, for whoever catches an error gives it back as well
 
     # What came of it.
 

@@ -29,6 +29,8 @@ class Journaling:
         self._window = window
         halves = commits.overlaps and window >= WORTH_HALVING
         self._portion = (window + 1) // 2 if halves else window
+        self._asked: Turn | None = None
+        """The one of the group under way that is in hand."""
         self._ahead: list[Turn] = []
         """Those of the group under way that come later."""
         self._is_dry = False
@@ -45,6 +47,7 @@ class Journaling:
     def ask(self, turn: Turn, *, is_over: Callable[[], bool]) -> None:
         """Begin to journal this turn, and with a window the next ones as well. See :meth:`allows`."""
         self._start([turn], self._portion - 1, is_over)
+        self._asked = turn
 
     def ask_ahead(self, *in_hand: Turn | None, is_over: Callable[[], bool]) -> None:
         """Begin to journal what comes after the turns in hand, if these are journaled and there is room."""
@@ -70,13 +73,14 @@ class Journaling:
 
     def allows(self, turn: Turn) -> bool:
         """Whether the journal took the turn, so that its dot may be written; waits for the commit."""
-        if turn.attempt_id is None:
+        if turn is self._asked:
             self.finish()
         return turn.attempt_id is not None
 
     def finish(self) -> None:
         """Wait for the commit under way, if there is one."""
         self.line.committed(self._commits.finish())
+        self._asked = None
         ahead, self._ahead = self._ahead, []
         for turn in ahead:
             if turn.attempt_id is None:
