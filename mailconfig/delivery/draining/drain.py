@@ -1,7 +1,7 @@
 """The drain: owns one account's lane, hands its due mail over within its limits, and leaves.
 
 Before a dot the journal is committed; outcomes are committed with the next journal, and the last ones before
-QUIT. No transaction waits for network I/O: the most that is under way meanwhile is a statement that commits by itself.
+QUIT. No transaction is open during network I/O.
 """
 
 from __future__ import annotations
@@ -252,11 +252,10 @@ class Drain:
         following = self._following(session)  # while the journal is committed
         try:
             chunks = turn.message.chunks()
-            if not self.journaling.allows(turn):
-                self._after_refusal(turn)
-            else:
-                self.journaling.ask_ahead(turn, following, is_over=self._is_over)
+            if self.journaling.allows(turn):
                 self._send(turn, chunks, session, following)
+            else:
+                self._after_refusal(turn)
         except BaseException:
             if following:
                 self.journaling.line.release(following)

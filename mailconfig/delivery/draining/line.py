@@ -32,11 +32,6 @@ class Line:
         open_for = timedelta(seconds=settings.ambiguous_after_seconds)
         self.limiter = Limiter.load(account, now=clock.now(), open_for=open_for)
 
-    @property
-    def journaled(self) -> int:
-        """How many turns wait that the journal took."""
-        return len(self._journaled)
-
     def next(self) -> Turn | None:
         """The next turn; ``None``: nothing is due, or the limit is reached."""
         return self._journaled.popleft() if self._journaled else self.next_unjournaled()

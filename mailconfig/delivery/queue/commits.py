@@ -46,16 +46,6 @@ class Committer:
         self._finished: list[Settlement] = []
         self._under_way: _Exchange | None = None
 
-    @property
-    def overlaps(self) -> bool:
-        """Whether there is time for something else between :meth:`start` and :meth:`finish`."""
-        return self._journal.overlaps
-
-    @property
-    def is_under_way(self) -> bool:
-        """Whether an exchange was started and not finished."""
-        return self._under_way is not None
-
     def add(self, settlement: Settlement) -> None:
         """Take an outcome along with the next commit."""
         self._finished.append(settlement)
@@ -88,8 +78,7 @@ class Committer:
             self._finished = exchange.finished + self._finished
             committed = self.flush()
             self._insist(lambda: self._journal_again(exchange.group, exchange.revision))
-        if not self._finished:  # else dots went out since it was started
-            crash.point("after_commit")
+        crash.point("after_commit")
         return committed
 
     @contextmanager

@@ -34,9 +34,6 @@ def _nothing() -> None:
 class Journal(Protocol):
     """Commits outcomes, and lets the next messages be handed over."""
 
-    overlaps: bool
-    """Whether there is time for something else between the two steps of an exchange."""
-
     def exchange(
         self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int
     ) -> Callable[[], None]:
@@ -54,8 +51,6 @@ class Journal(Protocol):
 
 class OrmJournal:
     """For every database."""
-
-    overlaps = False
 
     def __init__(self, ownership: Ownership) -> None:
         self.ownership = ownership
@@ -140,8 +135,6 @@ journal AS (
 
 class PostgresJournal(OrmJournal):
     """One statement for what nearly always happens; what is not plain goes the common way first."""
-
-    overlaps = True
 
     def exchange(
         self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int

@@ -83,12 +83,11 @@ def test_what_stops_mail_is_effective_before_the_next_window(
     configure(WINDOW=10)
     edit_at(server, "mail", change(is_enabled=False))
     drain(server, 25)
-    sent = len(server.messages)
-    assert sent in {5, 10}, "what was journaled goes, in halves where commits overlap, and nothing else"
-    assert states() == ["sent"] * sent + ["queued"] * (25 - sent)
+    assert len(server.messages) == 10, "what was journaled goes, and nothing else"
+    assert states() == ["sent"] * 10 + ["queued"] * 15
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 10])
+@pytest.mark.parametrize("size", [1, 2, 10])
 def test_never_more_than_a_window_is_journaled_and_without_an_outcome(
     server: ChaosServer, configure: Callable[..., None], size: int
 ) -> None:
