@@ -17,6 +17,7 @@ WAKE = f"""
     WHERE account_id = %s AND purpose = '{Purpose.SEND.value}'
         AND (due_at IS NULL OR due_at > statement_timestamp())
         AND (wait_reason = '' OR wait_until <= statement_timestamp())
+    RETURNING 1
 """  # noqa: S608 - names only
 """What the ORM says below, but that takes four times as long to say it, and every mail comes by here."""
 

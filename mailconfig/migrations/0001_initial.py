@@ -4,6 +4,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.functions.text
+import django.db.models.lookups
 import mailconfig.models.validators
 import mailconfig.secrets.fields
 import mailconfig.values
@@ -268,7 +269,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'attempt',
                 'verbose_name_plural': 'attempts',
                 'indexes': [models.Index(fields=['account', 'ended_at'], name='mailconfig_attempt_window'), models.Index(condition=models.Q(('outcome', '')), fields=['account', 'handed_over_at'], name='mailconfig_attempt_open'), models.Index(fields=['ended_at'], name='mailconfig_attempt_ended')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('outcome', '')), models.Q(('ended_at__isnull', False), ('outcome__in', ['sent', 'partial', 'deferred', 'refused', 'lost', 'unknown'])), _connector='OR'), name='mailconfig_attempt_ended_with_outcome')],
+                'constraints': [models.CheckConstraint(condition=django.db.models.lookups.Exact(django.db.models.lookups.IsNull(models.F('ended_at'), True), django.db.models.lookups.Exact(models.F('outcome'), '')), name='mailconfig_attempt_ended_with_outcome')],
             },
         ),
         migrations.CreateModel(
@@ -312,7 +313,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('settled_at__isnull', False), ('state__in', ['cancelled', 'failed', 'partial', 'sent'])), models.Q(('settled_at', None), ('state__in', ['handing_over', 'held', 'preparing', 'queued'])), _connector='OR'), name='mailconfig_message_settled_when_final'),
+            constraint=models.CheckConstraint(condition=django.db.models.lookups.Exact(django.db.models.lookups.IsNull(models.F('settled_at'), True), django.db.models.lookups.In(models.F('state'), ['handing_over', 'held', 'preparing', 'queued'])), name='mailconfig_message_settled_when_final'),
         ),
         migrations.AddIndex(
             model_name='connectioncheck',

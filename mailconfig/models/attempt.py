@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.lookups import Exact, IsNull
 from django.utils.translation import gettext_lazy as _
 
 from .account import Account
@@ -53,13 +54,10 @@ class Attempt(models.Model):
         verbose_name = _("attempt")
         verbose_name_plural = _("attempts")
         constraints: ClassVar = [
+            # Short for the same reason as those of messages.
             models.CheckConstraint(
                 name="mailconfig_attempt_ended_with_outcome",
-                condition=Q(outcome="", ended_at=None)
-                | Q(
-                    outcome__in=[outcome for outcome in AttemptOutcome.values if outcome],
-                    ended_at__isnull=False,
-                ),
+                condition=Exact(IsNull(F("ended_at"), True), Exact(F("outcome"), "")),
             ),
         ]
         indexes: ClassVar = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from mailconfig import crash
 from mailconfig.conf import Settings, get_settings
 from mailconfig.delivery import lanes
 from mailconfig.delivery.draining import guards
+from mailconfig.delivery.draining.journaling import Journaling
 from mailconfig.delivery.draining.line import Line
 from mailconfig.delivery.draining.sessions import SessionKeeper
 from mailconfig.delivery.installation import ensure_this_installation
@@ -100,7 +101,7 @@ def drain_account(
 class Drain:
     """One drain of one account. Not to be used again after :meth:`run`."""
 
-    line: Line
+    journaling: Journaling
     account: Account
     lane: Lane
     judge: Judge
@@ -131,7 +132,7 @@ class Drain:
         """
         try:
             while not self._is_over() and self._is_ready():
-                turn = self.line.next()
+                turn = self.journaling.next()
                 if turn is None and not self._wait_for_slot():
                     break
                 while turn is not None:
@@ -140,9 +141,9 @@ class Drain:
         except BaseException:
             self._sessions.close()
             self._drop_journaled()
-            self._commits.flush()
+            self._flush()
             raise
-        self._commits.flush()
+        self._flush()
         self._sessions.quit()
         return self.lane.wait_until if self.is_held_back else due.next_at(account_id=self.account.pk)
 
@@ -154,14 +155,19 @@ class Drain:
         if not self._is_edited:
             return True
         self._drop_journaled()
-        self._commits.flush()
+        self._flush()
         self.account = Account.objects.select_related("owner").get(pk=self.ownership.account_id)
         self.lane = lanes.lane_of(self.account)
         obstacle = guards.find_obstacle(self.account, self.lane, now=self.clock.now())
         if obstacle:
             self._hold_back(obstacle)
             return False
-        self.line = Line(self.account, self.settings, self.clock)
+        self.journaling = Journaling(
+            self._commits,
+            Line(self.account, self.settings, self.clock),
+            revision=self.account.revision,
+            window=self.settings.window,
+        )
         retries = self.account.max_retries
         self.judge = Judge(
             self.settings,
@@ -185,9 +191,10 @@ class Drain:
         self._flush()
         now = self.clock.now()
         is_due = due.exists(account_id=self.account.pk, now=now)
-        if not is_due or self.line.limiter.free(now) != 0:
+        limiter = self.journaling.line.limiter
+        if not is_due or limiter.free(now) != 0:
             return is_due
-        free_at = self.line.limiter.next_free_at(now)
+        free_at = limiter.next_free_at(now)
         seconds = (free_at - now).total_seconds() if free_at else float("inf")
         if seconds <= self.settings.limit_wait_seconds and time.monotonic() + seconds < self._ends_at:
             time.sleep(max(0.0, seconds))
@@ -196,8 +203,13 @@ class Drain:
         return not self.is_held_back
 
     def _flush(self) -> None:
-        self._commits.flush()
-        self.line.committed()
+        if hasattr(self, "journaling"):
+            self.journaling.flush()
+
+    def _drop_journaled(self) -> None:
+        """Give back what the journal took and what is not handed over."""
+        if hasattr(self, "journaling"):
+            self.journaling.drop(self._put_back)
 
     # A turn.
 
@@ -222,11 +234,8 @@ class Drain:
                 self._after_closing(turn, turn.outcome)
             elif not turn.outcome.is_open:
                 self._conclude(turn, None, session)
-            elif turn.attempt_id is not None or self._journal(turn):
-                return self._hand_over(turn, session)
             else:
-                # After a 354 the only way back is to drop the connection.
-                self._sessions.close()
+                return self._hand_over(turn, session)
         except (TransportError, SecretUnreadable) as error:
             self._after_loss(turn, error)
         except POISON as error:
@@ -238,12 +247,31 @@ class Drain:
         return None
 
     def _hand_over(self, turn: Turn, session: Session) -> Turn | None:
-        chunks = turn.message.chunks()
+        if turn.attempt_id is None:
+            self.journaling.ask(turn, is_over=self._is_over)
+        following = self._following(session)  # while the journal is committed
+        try:
+            chunks = turn.message.chunks()
+            if self.journaling.allows(turn):
+                self._send(turn, chunks, session, following)
+            else:
+                self._after_refusal(turn)
+        except BaseException:
+            if following:
+                self.journaling.line.release(following)
+            raise
+        if following and (self.is_held_back or self._is_edited or session.closed):
+            self._sessions.close()
+            self.journaling.line.release(following)
+            return None
+        return following
+
+    def _send(self, turn: Turn, chunks: Iterator[bytes], session: Session, following: Turn | None) -> None:
+        """Send what the journal took, and settle it."""
         if not self.ownership.is_sure():
             msg = "the lease may have run out"
             raise LeaseLost(msg)
         crash.point("after_journal")
-        following = self._following(session)
         self._dot_may_be_out = True
         try:
             session.hand_over(chunks, following=following.envelope if following else None)
@@ -253,57 +281,25 @@ class Drain:
             reply = session.outcome()
             crash.point("after_reply")
             self._conclude(turn, reply, session)
-        except BaseException:
-            if following:
-                self.line.release(following)
-            raise
         finally:
             self.ownership.awaits_reply = False
-        if following and (self.is_held_back or self._is_edited or session.closed):
-            self._sessions.close()
-            self.line.release(following)
-            return None
-        return following
 
     def _following(self, session: Session) -> Turn | None:
         """Whose proposal may ride with the dot: somebody who has a slot, in a session that goes on."""
         worn = session.handed_over + 1 >= self.settings.session_messages or self._sessions.is_worn()
         if worn or not session.capabilities.pipelining or self._is_over():
             return None
-        following = self.line.next()
+        following = self.journaling.next()
         return None if following and self._is_unfit(following, session) else following
 
-    def _journal(self, turn: Turn) -> bool:
-        """Let the journal take this turn, and with a window the next ones as well."""
-        group = [turn]
-        while len(group) < self.settings.window and not self._is_over():
-            further = self.line.next_unjournaled()
-            if further is None:
-                break
-            group.append(further)
-        self._commits.exchange(group, revision=self.account.revision)
-        self.line.committed(group)
-        for further in group[1:]:
-            if further.attempt_id is None:
-                self.line.release(further)
-            else:
-                self.line.keep_journaled(further)
-        if turn.attempt_id is None:
-            self.line.release(turn)
-            self._look_why_refused()
-        return turn.attempt_id is not None
-
-    def _look_why_refused(self) -> None:
+    def _after_refusal(self, turn: Turn) -> None:
         """The journal refused: is the lane lost, was the account edited, or is it just this message?"""
+        # After a 354 the only way back is to drop the connection.
+        self._sessions.close()
         self.ownership.renew()
         revisions = Account.objects.filter(pk=self.account.pk).values_list("revision", flat=True)
         self._is_edited = revisions.first() != self.account.revision
-
-    def _drop_journaled(self) -> None:
-        """Give back what the journal took and what is not handed over."""
-        line = getattr(self, "line", None)
-        if line:
-            line.drop_journaled(self._put_back)
+        self.journaling.line.release(turn)  # last, for whoever catches an error gives it back as well
 
     # What came of it.
 
@@ -318,8 +314,7 @@ class Drain:
 
     def _settle(self, settlement: Settlement) -> None:
         self.settled += 1
-        self.line.settle(settlement)
-        self._commits.add(settlement)
+        self.journaling.add(settlement)
         if settlement.sent:
             self.succeeded_at = settlement.ended_at
             if self.lane.strikes:
@@ -371,10 +366,10 @@ class Drain:
         self._hold_back(guards.after_failure(error, self.lane, now=now, settings=self.settings))
 
     def _give_back(self, turn: Turn, error: TransportError | None = None) -> None:
-        if turn.attempt_id is None:
-            self.line.release(turn)
-        else:
+        if self.journaling.allows(turn):
             self._put_back(turn, error)
+        else:
+            self.journaling.line.release(turn)
 
     def _put_back(self, turn: Turn, error: TransportError | None = None) -> None:
         self._settle(self.judge.lose(turn, error=error, ended_at=self.clock.at_latest()))

@@ -87,6 +87,6 @@ class Line:
             settlement.turn.slots, handed_over=settlement.handed_over, ended_at=settlement.ended_at
         )
 
-    def committed(self, group: Iterable[Turn] = ()) -> None:
-        """All outcomes are in the database, whose word counts again but for the ``group`` now in hand."""
-        self._in_hand = {turn.message.pk for turn in (*self._journaled, *group)}
+    def committed(self, settlements: Iterable[Settlement]) -> None:
+        """These outcomes are in the database, whose word about their messages counts again."""
+        self._in_hand.difference_update(settlement.turn.message.pk for settlement in settlements)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 from django.db import InterfaceError, OperationalError, connection
 
@@ -19,6 +22,18 @@ PATIENCE_SECONDS = 600.0
 """How long a database that is away is waited for with outcomes in hand."""
 
 
+@dataclass(slots=True)
+class _Exchange:
+    """Outcomes and a group on their way into the database."""
+
+    finished: list[Settlement]
+    group: Sequence[Turn]
+    revision: int
+    wait: Callable[[], None] | None = None
+    is_lost: bool = False
+    """The database did not answer: whether it was committed is not known."""
+
+
 class Committer:
     """Holds outcomes until the next journal, or until :meth:`flush`.
 
@@ -29,36 +44,76 @@ class Committer:
         self._ownership = ownership
         self._journal = open_journal(ownership)
         self._finished: list[Settlement] = []
+        self._under_way: _Exchange | None = None
 
     def add(self, settlement: Settlement) -> None:
         """Take an outcome along with the next commit."""
         self._finished.append(settlement)
 
-    def exchange(self, group: Sequence[Turn], *, revision: int) -> None:
-        """Commit the outcomes in hand and the journal of ``group``; see :class:`journal.Journal`."""
-        try:
-            self._journal.exchange(self._finished, group, revision=revision)
-        except (OperationalError, InterfaceError) as error:
-            if connection.in_atomic_block:
-                raise
-            logger.warning("the database did not answer: %s", error)
-            self.flush()
-            self._insist(lambda: self._journal_again(group, revision))
-        self._finished.clear()
+    def start(self, group: Sequence[Turn], *, revision: int) -> None:
+        """Begin to commit the outcomes in hand and the journal of ``group``; see :class:`journal.Journal`.
+
+        The caller owes a :meth:`finish`: what becomes of the group is known only then.
+        """
+        exchange = _Exchange(self._finished, group, revision)
+        self._finished, self._under_way = [], exchange
+        with self._noting_loss(exchange):
+            exchange.wait = self._journal.exchange(exchange.finished, group, revision=revision)
+
+    def finish(self) -> list[Settlement]:
+        """Wait for the exchange under way, if there is one.
+
+        Returns:
+            The outcomes that are committed now.
+        """
+        exchange = self._under_way
+        if exchange is None:
+            return []
+        if exchange.wait is not None:
+            with self._noting_loss(exchange):
+                exchange.wait()
+        self._under_way = None
+        committed = exchange.finished
+        if exchange.is_lost:
+            self._finished = exchange.finished + self._finished
+            committed = self.flush()
+            self._insist(lambda: self._journal_again(exchange.group, exchange.revision))
         crash.point("after_commit")
+        return committed
+
+    @contextmanager
+    def _noting_loss(self, exchange: _Exchange) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            # In a transaction of the caller's, a test's say, there is nothing to try again.
+            if isinstance(error, (OperationalError, InterfaceError)) and not connection.in_atomic_block:
+                logger.warning("the database did not answer: %s", error)
+                exchange.wait, exchange.is_lost = None, True
+                return
+            self._finished, self._under_way = exchange.finished + self._finished, None
+            raise
 
     def _journal_again(self, group: Sequence[Turn], revision: int) -> None:
         """The answer to the commit was lost, not necessarily the commit."""
         adopt_lost_commit(self._ownership, group)
         missing = [turn for turn in group if turn.attempt_id is None]
-        self._journal.exchange([], missing, revision=revision)
+        self._journal.exchange([], missing, revision=revision)()
 
-    def flush(self) -> None:
-        """Commit the outcomes in hand. Each is idempotent, so a lost answer does no harm."""
-        if self._finished:
-            self._insist(lambda: self._journal.exchange(self._finished, [], revision=0))
-            self._finished.clear()
+    def flush(self) -> list[Settlement]:
+        """Commit what is under way and the outcomes in hand, and return the outcomes that are committed now.
+
+        Each is idempotent, so a lost answer does no harm.
+        """
+        committed = self.finish()
+        if finished := self._finished:
+            self._insist(partial(self._write, finished))
+            self._finished = []
             crash.point("after_commit")
+        return committed + finished
+
+    def _write(self, finished: Sequence[Settlement]) -> None:
+        self._journal.exchange(finished, [], revision=0)()
 
     def _insist(self, write: Callable[[], None]) -> None:
         give_up_at = time.monotonic() + PATIENCE_SECONDS

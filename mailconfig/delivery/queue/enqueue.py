@@ -196,7 +196,7 @@ def _insert_and_wake(new: Message, recipients: tuple[str, ...]) -> None:
     Raises:
         NoAccount: the account was deleted.
     """
-    written, changed = insert_and_commit(new, recipients, then=WAKE % new.account_id)
+    written, changed = insert_and_commit(new, recipients, then=(WAKE, (new.account_id,)))
     if not written:
         msg = "the account was deleted"
         raise NoAccount(msg)

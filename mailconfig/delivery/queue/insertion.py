@@ -15,6 +15,7 @@ from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
 from mailconfig.delivery.queue import statements
+from mailconfig.delivery.queue.statements import Step
 from mailconfig.models import Account, Message, Recipient
 
 NewMessage = tuple[Message, tuple[str, ...]]
@@ -68,11 +69,11 @@ def can_commit_at_once() -> bool:
     )
 
 
-def insert_and_commit(message: Message, recipients: tuple[str, ...], *, then: str) -> tuple[bool, bool]:
+def insert_and_commit(message: Message, recipients: tuple[str, ...], *, then: Step) -> tuple[bool, bool]:
     """Write a message, commit, and run one statement more, in a single trip to the server.
 
     Args:
-        then: an UPDATE in a transaction of its own; should it fail, the message is there all the same.
+        then: an UPDATE … RETURNING in a transaction of its own; should it fail, the message is there all the same.
 
     Returns:
         Whether the message was written (as for :func:`insert_one`), and whether ``then`` changed a row.
@@ -80,30 +81,22 @@ def insert_and_commit(message: Message, recipients: tuple[str, ...], *, then: st
     sql = _statement(len(recipients), has_key=False)
     values = [getattr(message, name) for name in _GIVEN]
     params = [*values, _time_or_none(message), message.account_id, *recipients]
-    rows = statements.run_prepared(sql, params)
-    if rows is None:
-        row, changed = _insert_commit_and(message, sql, params, then)
+    both = statements.run_both((sql, params), then)
+    if both is None:
+        row, changed = _insert_commit_and(message, (sql, params), then)
     else:
-        row = rows[0] if rows else None
-        changed = row is not None and _does(then)
+        row, changed = both[0][0] if both[0] else None, bool(both[1])
     if row is None:
         return False, False
     _complete(message, *row)
     return True, changed
 
 
-def _does(sql: str) -> bool:
-    try:
-        return bool(statements.run(f"{sql} RETURNING 1", ()))
-    except DatabaseError:
-        return False
-
-
-def _insert_commit_and(message: Message, sql: str, params: list[Any], then: str) -> tuple[Any, bool]:
-    """Both in a single trip, as long as the statement is not prepared: its row if any, and whether ``then`` did."""
+def _insert_commit_and(message: Message, first: Step, then: Step) -> tuple[Any, bool]:
+    """Both in a single trip, as long as they are not prepared: the row of the first, and whether ``then`` did."""
     with connection.cursor() as cursor:
         try:
-            cursor.execute(f"BEGIN; {sql}; COMMIT; {then}", params)
+            cursor.execute(f"BEGIN; {first[0]}; COMMIT; {then[0]}", [*first[1], *then[1]])
         except DatabaseError:
             connection.connection.rollback()  # of what was begun above; nothing if that was committed
             found = Message.objects.filter(uuid=message.uuid).values_list("pk", "not_before", "created_at")

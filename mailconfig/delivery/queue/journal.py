@@ -6,10 +6,9 @@ other databases the same is written through the ORM in one transaction. One test
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -28,15 +27,24 @@ if TYPE_CHECKING:
     from mailconfig.models.account import AccountQuerySet
 
 
+def _nothing() -> None:
+    """There is nothing to wait for."""
+
+
 class Journal(Protocol):
     """Commits outcomes, and lets the next messages be handed over."""
 
-    def exchange(self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int) -> None:
+    def exchange(
+        self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int
+    ) -> Callable[[], None]:
         """Write the outcomes of ``finished`` and, in the same commit, the journal of ``group``.
 
         A turn of ``group`` may be handed over only if its ``attempt_id`` is set afterwards. It is not if the
         message is no longer queued, the lane is no longer ours, or the account was edited, disabled or
         deleted since ``revision``; the outcomes are written all the same.
+
+        Returns:
+            What waits for the commit. Nothing is known before; until then no turn may be touched.
         """
         ...
 
@@ -47,7 +55,9 @@ class OrmJournal:
     def __init__(self, ownership: Ownership) -> None:
         self.ownership = ownership
 
-    def exchange(self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int) -> None:
+    def exchange(
+        self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int
+    ) -> Callable[[], None]:
         """See :class:`Journal`."""
         owner = self.ownership
         with transaction.atomic():
@@ -55,6 +65,7 @@ class OrmJournal:
             if group and self._may_hand_over(revision):
                 for turn in group:
                     self._hand_over(turn)
+        return _nothing
 
     def _may_hand_over(self, revision: int) -> bool:
         accounts: AccountQuerySet = Account.objects.usable()
@@ -125,7 +136,9 @@ journal AS (
 class PostgresJournal(OrmJournal):
     """One statement for what nearly always happens; what is not plain goes the common way first."""
 
-    def exchange(self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int) -> None:
+    def exchange(
+        self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int
+    ) -> Callable[[], None]:
         """See :class:`Journal`."""
         owner = self.ownership
         listened_to = signals.message_settled.has_listeners(Message)
@@ -134,15 +147,20 @@ class PostgresJournal(OrmJournal):
             special = [settlement for settlement in finished if settlement not in plain]
             settle_all(special, account_id=owner.account_id, worker=owner.worker)
         if not plain and not group:
-            return
-        late = {settlement.turn.attempt_id: settlement for settlement in plain}
-        by_message = {turn.message.pk: turn for turn in group}
-        for kind, key, attempt_id, at in self._run(plain, group, revision):
-            if kind == "done":
-                del late[key]
-            else:
-                by_message[key].attempt_id, by_message[key].handed_over_at = attempt_id, at
-        settle_all(late.values(), account_id=owner.account_id, worker=owner.worker)
+            return _nothing
+        fetch = self._start(plain, group, revision)
+
+        def wait() -> None:
+            late = {settlement.turn.attempt_id: settlement for settlement in plain}
+            by_message = {turn.message.pk: turn for turn in group}
+            for kind, key, attempt_id, at in fetch():
+                if kind == "done":
+                    del late[key]
+                else:
+                    by_message[key].attempt_id, by_message[key].handed_over_at = attempt_id, at
+            settle_all(late.values(), account_id=owner.account_id, worker=owner.worker)
+
+        return wait
 
     @staticmethod
     def _is_plain(settlement: Settlement) -> bool:
@@ -152,9 +170,9 @@ class PostgresJournal(OrmJournal):
             and not settlement.turn.message.stored_as
         )
 
-    def _run(
+    def _start(
         self, plain: Sequence[Settlement], group: Sequence[Turn], revision: int
-    ) -> list[tuple[str, int, int | None, datetime | None]]:
+    ) -> Callable[[], statements.Rows]:
         params: list[object] = []
         if plain:
             params += columns_of([_came(settlement) for settlement in plain])
@@ -164,7 +182,7 @@ class PostgresJournal(OrmJournal):
             params += columns_of(turns)
             params += [owner.lane_id, owner.token, revision, owner.token, owner.worker]
         sql = _statement(min(len(plain), 2), min(len(group), 2), erase=erases(MessageState.SENT))
-        return cast("list[tuple[str, int, int | None, datetime | None]]", statements.run(sql, params))
+        return statements.start(sql, params)
 
 
 @cache

@@ -6,32 +6,38 @@ transaction does not know what was prepared; where Django was told of one (``DIS
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from itertools import count
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
+
+if TYPE_CHECKING:
+    from mailconfig.delivery.queue.under_way import UnderWay
 
 Rows = list[tuple[Any, ...]]
+Step = tuple[str, Sequence[Any]]
+"""A statement, whose text must be the same each time, and its values."""
 
 PREPARE_AFTER = 2
 """So often a statement runs as any other; most drains are short, and preparing takes trips of its own."""
 
-_PLAN_FOR_GROWTH = """
+_PREPARE = """
     SET LOCAL enable_seqscan = off;
-    SET LOCAL plan_cache_mode = force_generic_plan
-"""
-"""The plan is kept while the tables grow: one that reads the whole of a table, since it is small now, must not be."""
-
-_PLAN_AS_EVER = """
+    SET LOCAL plan_cache_mode = force_generic_plan;
+    PREPARE {name} AS {sql};
+    EXPLAIN EXECUTE {name} ({nulls});
     SET LOCAL enable_seqscan TO DEFAULT;
     SET LOCAL plan_cache_mode TO DEFAULT
 """
-"""Before the commit, which checks foreign keys by plans of its own."""
+"""In one trip, hence one transaction. The plan is kept while the tables grow: one that reads the whole of a table,
+since it is small now, must not be. It is made by explaining it."""
 
 _runs: WeakKeyDictionary[object, Counter[str]] = WeakKeyDictionary()
 """How often each statement ran, by the database driver's connection."""
@@ -39,16 +45,63 @@ _runs: WeakKeyDictionary[object, Counter[str]] = WeakKeyDictionary()
 
 def run(sql: str, params: Sequence[Any]) -> Rows:
     """All rows of the statement. ``sql`` must be the same text each time; values go into ``params``."""
-    rows = run_prepared(sql, params)
-    if rows is not None:
-        return rows
+    return start(sql, params)()
+
+
+def start(sql: str, params: Sequence[Any]) -> Callable[[], Rows]:
+    """As :func:`run`, but a prepared statement is only sent.
+
+    Returns:
+        What waits for the rows. Whatever else uses the connection until then waits for the statement first.
+    """
+    under_way = _send_prepared([(sql, params)])
+    if under_way is None:
+        rows = _run_as_any(sql, params)
+        return lambda: rows
+
+    def wait() -> Rows:
+        try:
+            return under_way.rows(0)
+        except DatabaseError as error:
+            if not _is_unknown(error):
+                raise
+            _give_up_preparing(sql)
+            return _run_as_any(sql, params)
+
+    return wait
+
+
+def run_both(first: Step, second: Step) -> tuple[Rows, Rows] | None:
+    """The rows of two prepared statements in one trip, each in a transaction of its own.
+
+    Returns:
+        ``None``: they did not come often enough to be prepared, and the first one was not carried out. The rows
+        of a second one that failed: none.
+    """
+    under_way = _send_prepared([first, second])
+    if under_way is None:
+        return None
+    try:
+        rows = under_way.rows(0)
+    except DatabaseError as error:
+        if not _is_unknown(error):
+            raise
+        _give_up_preparing(first[0])
+        return None
+    try:
+        return rows, under_way.rows(1)
+    except DatabaseError:
+        return rows, []
+
+
+def _run_as_any(sql: str, params: Sequence[Any]) -> Rows:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return cast("Rows", cursor.fetchall())
 
 
-def run_prepared(sql: str, params: Sequence[Any]) -> Rows | None:
-    """All rows of a statement that came often enough to be prepared; ``None``: it did not, and nothing was done.
+def _send_prepared(steps: Sequence[Step]) -> UnderWay | None:
+    """Send the statements if all came often enough to be prepared; ``None``: nothing was done.
 
     Within a transaction nothing is prepared: failing to would spoil it.
     """
@@ -57,47 +110,41 @@ def run_prepared(sql: str, params: Sequence[Any]) -> Rows | None:
     if raw is None or database.in_atomic_block or not _may_prepare():
         return None
     runs = _runs.setdefault(raw, Counter())
-    runs[sql] += 1
-    if runs[sql] <= PREPARE_AFTER:
+    for sql, _params in steps:
+        runs[sql] += 1
+        if runs[sql] == PREPARE_AFTER + 1:
+            _prepare(sql)
+    if any(runs[sql] <= PREPARE_AFTER for sql, _params in steps):
         return None
+    from mailconfig.delivery.queue.under_way import UnderWay
+
+    return UnderWay(database, [(_names(sql)[0], params) for sql, params in steps])
+
+
+def _prepare(sql: str) -> None:
+    name, numbered, number = _names(sql)
+    nulls = ", ".join(["NULL"] * number)
     try:
-        if runs[sql] > PREPARE_AFTER + 1:
-            return _execute(database, sql, params)
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_PLAN_FOR_GROWTH)
-            rows = _execute(database, sql, params)
-            cursor.execute(_PLAN_AS_EVER)
-            return rows
+        with connection.cursor() as cursor:
+            cursor.execute(_PREPARE.format(name=name, sql=numbered, nulls=nulls))
     except DatabaseError as error:
         if not _is_unknown(error):
             raise
-        runs[sql] = -1_000_000_000  # a pooler that Django was not told of
-        return None
+        _give_up_preparing(sql)  # a pooler that Django was not told of
 
 
-def _execute(database: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> Rows:
-    import psycopg
-
-    raw = database.connection
-    # Django turns preparing off for its whole connection, and means its own queries.
-    threshold, raw.prepare_threshold = raw.prepare_threshold, 0
-    try:
-        with database.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-            return cast("Rows", cursor.execute(sql, _as_text(params), prepare=True, binary=True).fetchall())
-    finally:
-        raw.prepare_threshold = threshold
+def _give_up_preparing(sql: str) -> None:
+    """Run the statement as any other for as long as the connection lives."""
+    _runs[connection.connection][sql] = -1_000_000_000
 
 
-def _as_text(params: Sequence[Any]) -> list[Any]:
-    """Numbers and times as text: psycopg's types depend on a number's size, and each would be prepared anew."""
-    return [
-        str(int(value))
-        if isinstance(value, int) and not isinstance(value, bool)
-        else value.isoformat()
-        if isinstance(value, datetime)
-        else value
-        for value in params
-    ]
+@cache
+def _names(sql: str) -> tuple[str, str, int]:
+    """A name that no other statement has, whoever prepared it; the text as PostgreSQL wants it; how many values."""
+    numbers = count(1)
+    numbered = re.sub(r"%[%s]", lambda found: "%" if found[0] == "%%" else f"${next(numbers)}", sql)
+    digest = hashlib.sha256(sql.encode()).hexdigest()
+    return f"mailconfig_{digest[:32]}", numbered, next(numbers) - 1
 
 
 @cache

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import DataError, OperationalError, connection, transaction
 
 from mailconfig.delivery.queue import statements
+from mailconfig.models import Account, Lane
+from tests.factories import make_account
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -69,3 +71,67 @@ def test_rows_arrive_as_they_were_given(count: int) -> None:
     source = statements.rows_sql(("bigint", "text", "timestamptz"), count)
     sql = f"SELECT * FROM {source} AS given (number, words, at)"  # noqa: S608 - made of types
     assert [statements.run(sql, statements.columns_of([*rows])) for _ in range(OFTEN)] == [rows] * OFTEN
+
+
+def often(sql: str = SQL, *values: Any) -> None:
+    """Let the statement be prepared."""
+    for _ in range(OFTEN):
+        statements.run(sql, values or [1, "x"])
+
+
+def test_who_needs_the_connection_waits_for_a_statement_under_way() -> None:
+    often()
+    answer = statements.start(SQL, [1, "first"])
+    assert Account.objects.count() == 0
+    second = statements.start(SQL, [2, "second"])
+    with transaction.atomic():
+        assert not Account.objects.exists()
+    third, fourth = statements.start(SQL, [3, "third"]), statements.start(SQL, [4, "fourth"])
+    assert [wait() for wait in (fourth, answer, third, second)] == [
+        [(5, "fourth")], [(2, "first")], [(4, "third")], [(3, "second")],
+    ]  # fmt: skip
+
+
+def test_a_statement_that_fails_under_way_spoils_nothing() -> None:
+    often("SELECT 1 / %s::bigint", 1)
+    answer = statements.start("SELECT 1 / %s::bigint", [0])
+    assert Account.objects.count() == 0
+    with pytest.raises(DataError, match="division by zero"):
+        answer()
+    with pytest.raises(DataError, match="NUL"):
+        statements.start(SQL, [1, "\0"])
+    assert statements.run(SQL, [1, "x"]) == [(2, "x")]
+
+
+def test_the_answer_of_a_connection_that_is_cut_is_an_error_of_the_database() -> None:
+    often()
+    answer = statements.start(SQL, [1, "x"])
+    connection.close()
+    with pytest.raises(OperationalError):
+        answer()
+    assert statements.run(SQL, [1, "x"]) == [(2, "x")]
+
+
+def test_two_statements_in_one_trip_are_committed_each_by_itself() -> None:
+    lane = Lane.objects.get(account=make_account())
+    first = "UPDATE mailconfig_lane SET strikes = %s::smallint WHERE id = %s RETURNING strikes"
+    second = "UPDATE mailconfig_lane SET failures = 1 / %s::smallint WHERE id = %s RETURNING failures"
+    found = [
+        statements.run_both((first, [number, lane.pk]), (second, [1, lane.pk])) for number in range(OFTEN)
+    ]
+    assert found == [None] * statements.PREPARE_AFTER + [([(number,)], [(1,)]) for number in (2, 3, 4)]
+    assert statements.run_both((first, [9, lane.pk]), (second, [0, lane.pk])) == ([(9,)], [])
+    with pytest.raises(DataError):
+        statements.run_both((second, [0, lane.pk]), (first, [7, lane.pk]))
+    lane.refresh_from_db()
+    assert (lane.strikes, lane.failures) == (7, 1)
+
+
+def test_two_statements_that_a_pooler_forgot_are_left_to_the_caller() -> None:
+    connection.ensure_connection()
+    for number in range(OFTEN):
+        statements.run_both((SQL, [number, "x"]), ("SELECT %s::text", ["y"]))
+    connection.connection.execute("DEALLOCATE ALL")
+    for _ in range(2):
+        assert statements.run_both((SQL, [1, "x"]), ("SELECT %s::text", ["y"])) is None
+    assert Account.objects.count() == 0

@@ -87,6 +87,25 @@ def test_what_stops_mail_is_effective_before_the_next_window(
     assert states() == ["sent"] * 10 + ["queued"] * 15
 
 
+@pytest.mark.parametrize("size", [1, 2, 10])
+def test_never_more_than_a_window_is_journaled_and_without_an_outcome(
+    server: ChaosServer, configure: Callable[..., None], size: int
+) -> None:
+    configure(WINDOW=size)
+    in_doubt: list[int] = []
+
+    def count(line: str) -> bool:
+        in_doubt.append(Message.objects.filter(state="handing_over").count())
+        connection.close()  # of the server's thread
+        return False
+
+    for verb in ("mail", "data", "dot"):
+        server.on(verb, Reply.of("250 never said"), when=count)
+    drain(server, 3 * size + 2)
+    assert states() == ["sent"] * (3 * size + 2)
+    assert max(in_doubt) == size
+
+
 @pytest.mark.parametrize("edit", [{"limit_count": None}, {"limit_count": 100}], ids=["null", "raised"])
 def test_a_raised_limit_is_effective_at_once(
     server: ChaosServer, window: int, edit: dict[str, object]

@@ -1,0 +1,95 @@
+"""Prepared statements that were sent to PostgreSQL and whose answers are fetched later: both sides work meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import OperationalError, generators
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, Format
+from psycopg.pq.abc import PGresult
+
+
+def _nothing() -> Iterator[Any]:
+    yield from ()
+
+
+class UnderWay:
+    """Statements sent in one go, each in a transaction of its own.
+
+    Whoever uses the connection next, the ORM say, first waits for these answers, which are kept for :meth:`rows`.
+    """
+
+    def __init__(self, database: BaseDatabaseWrapper, steps: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Send statements: the names under which they were prepared, and their values.
+
+        Raises:
+            DatabaseError: the connection is gone.
+        """
+        self._database = database
+        self._raw = database.connection
+        self._results: list[PGresult] | None = None
+        # A pipeline has an end for each statement.
+        self._further_fetches = 2 * len(steps) - 1 if len(steps) > 1 else 0
+        with database.wrap_database_errors:
+            if "wait" in vars(self._raw):
+                self._raw.wait(_nothing())  # lets others of our kind come first
+            self._send(steps)
+        self._raw.wait = self._wait_in_line
+
+    def _send(self, steps: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        server, pipelined = self._raw.pgconn, len(steps) > 1
+        dumped = [(name.encode(), *self._dump(params)) for name, params in steps]
+        if pipelined:
+            server.enter_pipeline_mode()
+        for name, values, formats in dumped:
+            server.send_query_prepared(name, values, param_formats=formats, result_format=Format.BINARY)
+            if pipelined:
+                server.pipeline_sync()  # ends its transaction
+
+    def _dump(self, params: Sequence[Any]) -> tuple[Sequence[Any], list[Format] | None]:
+        """As text but for bytes: psycopg's binary form of a number depends on its size, not on the parameter's type."""
+        transformer = Transformer(self._raw)
+        formats = [PyFormat.BINARY if isinstance(value, bytes) else PyFormat.TEXT for value in params]
+        return transformer.dump_sequence(params, formats), transformer.formats
+
+    def _wait_in_line(self, *arguments: Any, **options: Any) -> Any:
+        """In the place of the connection's method by which psycopg does everything: our answers come first."""
+        self._fetch()
+        return self._raw.wait(*arguments, **options)
+
+    def _fetch(self) -> None:
+        del self._raw.wait
+        self._results = results = []  # all that there will be, if the connection is lost now
+        server = self._raw.pgconn
+        results += self._raw.wait(generators.execute(server))
+        for _ in range(self._further_fetches):
+            results += self._raw.wait(generators.fetch_many(server))
+        if self._further_fetches:
+            server.exit_pipeline_mode()
+
+    def rows(self, number: int) -> list[tuple[Any, ...]]:
+        """The rows of one of the statements, counted from 0.
+
+        Raises:
+            DatabaseError: it failed, or the connection was lost before its answer came.
+        """
+        with self._database.wrap_database_errors:
+            if self._results is None:
+                self._fetch()
+            return self._rows_of(number)
+
+    def _rows_of(self, number: int) -> list[tuple[Any, ...]]:
+        answers = [result for result in self._results or () if result.status != ExecStatus.PIPELINE_SYNC]
+        if number >= len(answers):
+            msg = "the connection was lost before the answer came"
+            raise OperationalError(msg)
+        answer = answers[number]
+        if answer.status != ExecStatus.TUPLES_OK:
+            raise error_from_result(answer)
+        transformer = Transformer(self._raw)
+        transformer.set_pgresult(answer)
+        return transformer.load_rows(0, answer.ntuples, tuple)
