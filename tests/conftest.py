@@ -11,8 +11,8 @@ import hypothesis
 import pytest
 from django.db import connection
 
-from tests import database_url, settings
-from tests.servers import redis
+from tests import database_url, emptying, settings
+from tests.servers import postgres, redis
 
 # How long an example takes is the machine's affair: a slow one is no failure.
 hypothesis.settings.register_profile("tests", deadline=None)
@@ -23,19 +23,37 @@ SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder of this run, and have it removed at the end."""
+    """Make the folder of this process, and have it removed at the end."""
     folder = settings.FOLDER
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice the processors for ``-n auto``, since tests wait more than they compute; none with servers that are shared.
+
+    Each worker crashes and flushes servers of its own, which those that DATABASE_URL and REDIS_URL name are not.
+    """
+    if postgres.is_named() or "REDIS_URL" in os.environ:
+        return 0
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave soak tests out unless the marker expression names them."""
+    """Leave soak tests out unless the marker expression names them, and begin with what takes longest."""
+    items.sort(key=_place)
     if "soak" in (config.option.markexpr or ""):
         return
     soak = [item for item in items if item.get_closest_marker("soak")]
     config.hook.pytest_deselected(items=soak)
     items[:] = [item for item in items if item not in soak]
+
+
+def _place(item: pytest.Item) -> tuple[bool, bool]:
+    """Slow tests first, so that no worker is left alone with one; but what empties the database after what does not."""
+    marker = item.get_closest_marker("django_db")
+    empties = marker is not None and bool(marker.kwargs.get("transaction"))
+    return empties, item.get_closest_marker("slow") is None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -56,6 +74,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> None:
     """Name the test database in DATABASE_URL, so that workers and commands started by tests use it too."""
+    emptying.install()
     os.environ["DATABASE_URL"] = database_url.build(connection.settings_dict)
 
 
