@@ -16,7 +16,7 @@ STAMP := $(VENV)/.made-from-$(shell { echo "$(PYTHON)"; cat pyproject.toml const
 # Every top-level package that is there.
 PACKAGES := $(sort $(dir $(wildcard */*.py)))
 # The databases at the same time, and each in several processes: tests wait more than they compute.
-TESTS := -m pytest -q -n auto --dist loadgroup --no-loadscope-reorder
+TESTS := -m pytest -q -n auto --no-loadscope-reorder
 # Groups that need Debian packages are run by test-system.
 UNMARKED := not system and not browser
 DEBIAN_PACKAGES := postfix chromium chromium-driver fonts-noto-cjk redis-server faketime

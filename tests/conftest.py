@@ -11,8 +11,8 @@ import hypothesis
 import pytest
 from django.db import connection
 
-from tests import database_url, emptying, settings
-from tests.servers import postgres, redis
+from tests import database_url, distribution, emptying, settings
+from tests.servers import redis
 
 # How long an example takes is the machine's affair: a slow one is no failure.
 hypothesis.settings.register_profile("tests", deadline=None)
@@ -30,30 +30,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Twice the processors for ``-n auto``, since tests wait more than they compute; none with servers that are shared.
+    """What ``-n auto`` means."""
+    return distribution.count_workers()
 
-    Each worker crashes and flushes servers of its own, which those that DATABASE_URL and REDIS_URL name are not.
-    """
-    if postgres.is_named() or "REDIS_URL" in os.environ:
-        return 0
-    return 2 * (os.cpu_count() or 1)
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> distribution.Scheduling:
+    """Who runs which test."""
+    return distribution.Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave soak tests out unless the marker expression names them, and begin with what takes longest."""
-    items.sort(key=_place)
+    items.sort(key=distribution.place)
     if "soak" in (config.option.markexpr or ""):
         return
     soak = [item for item in items if item.get_closest_marker("soak")]
     config.hook.pytest_deselected(items=soak)
     items[:] = [item for item in items if item not in soak]
-
-
-def _place(item: pytest.Item) -> tuple[bool, bool]:
-    """Slow tests first, so that no worker is left alone with one; but what empties the database after what does not."""
-    marker = item.get_closest_marker("django_db")
-    empties = marker is not None and bool(marker.kwargs.get("transaction"))
-    return empties, item.get_closest_marker("slow") is None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

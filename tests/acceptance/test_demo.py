@@ -27,7 +27,6 @@ END_SECONDS = 30
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("demo"),  # they share one that is up
     pytest.mark.skipif(
         connection.vendor != "sqlite", reason="the demo brings its own SQLite database: once is enough"
     ),

@@ -13,8 +13,6 @@ import mailconfig
 ROOT = Path(__file__).resolve().parents[2]
 CACHES = {"__pycache__"}
 
-pytestmark = pytest.mark.xdist_group("wheel")  # they share one
-
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:

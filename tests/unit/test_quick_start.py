@@ -16,7 +16,7 @@ from tests.documents import ROOT, document
 SETTINGS, MAILERS, BACKEND, ACCOUNT, SEND = document("README.md").snippets("python")
 (HOST_TEST,) = [code for code in document("docs/sending.md").snippets("python") if "TestCase" in code]
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("quick start")]  # they share a project
+pytestmark = pytest.mark.slow
 
 
 class Shop:
