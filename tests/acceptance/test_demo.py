@@ -22,8 +22,8 @@ import pytest
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 120
-END_SECONDS = 30
+START_SECONDS = 240
+END_SECONDS = 120
 
 pytestmark = [
     pytest.mark.slow,
