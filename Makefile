@@ -15,6 +15,8 @@ DATABASES := $(if $(filter both,$(DB)),sqlite postgres,$(DB))
 STAMP := $(VENV)/.made-from-$(shell { echo "$(PYTHON)"; cat pyproject.toml constraints.txt; } | cksum | tr -dc '0-9')
 # Every top-level package that is there.
 PACKAGES := $(sort $(dir $(wildcard */*.py)))
+# The databases at the same time, and each in several processes: tests wait more than they compute.
+TESTS := -m pytest -q -n auto --no-loadscope-reorder
 # Groups that need Debian packages are run by test-system.
 UNMARKED := not system and not browser
 DEBIAN_PACKAGES := postfix chromium chromium-driver fonts-noto-cjk redis-server faketime
@@ -50,9 +52,7 @@ demo: venv ## Start the demo: web server, worker, an SMTP server to look into (A
 	@$(BIN)/python manage.py demo $(ARGS)
 
 test: venv ## Run the tests on SQLite and PostgreSQL (DB=sqlite or DB=postgres: on one)
-	@set -e; for database in $(DATABASES); do \
-		echo "Tests on $$database"; TEST_DB=$$database $(BIN)/python -m pytest -q -m "$(UNMARKED)" $(ARGS); \
-	done
+	@$(BIN)/python -m tests.databases $(DATABASES) -- $(TESTS) -m "$(UNMARKED)" $(ARGS)
 	@echo "Left to 'make test-system': what needs Debian packages (a browser, smtp-sink)."
 
 test-system: venv system-packages ## Run the tests that need Debian packages, installing those as root
@@ -99,10 +99,7 @@ migrations: venv ## No model change without its migration, no migration that bre
 
 coverage: venv ## The tests on both databases, and how much of the code they reach
 	@rm -f .coverage .coverage.*
-	@set -e; for database in $(DATABASES); do \
-		echo "Tests on $$database"; \
-		TEST_DB=$$database $(BIN)/coverage run -m pytest -q -m "$(UNMARKED)" $(ARGS); \
-	done
+	@$(BIN)/python -m tests.databases $(DATABASES) -- -m coverage run $(TESTS) -m "$(UNMARKED)" $(ARGS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 
 openapi: venv ## Write the snapshots of the OpenAPI documents anew

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from django.db import connection
 
-from tests import database_url, settings
+from tests import database_url, distribution, emptying, settings
 from tests.servers import redis
 
 # How long an example takes is the machine's affair: a slow one is no failure.
@@ -23,14 +23,25 @@ SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder of this run, and have it removed at the end."""
+    """Make the folder of this process, and have it removed at the end."""
     folder = settings.FOLDER
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """What ``-n auto`` means."""
+    return distribution.count_workers()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> distribution.Scheduling:
+    """Who runs which test."""
+    return distribution.Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave soak tests out unless the marker expression names them."""
+    """Leave soak tests out unless the marker expression names them, and begin with what takes longest."""
+    items.sort(key=distribution.place)
     if "soak" in (config.option.markexpr or ""):
         return
     soak = [item for item in items if item.get_closest_marker("soak")]
@@ -56,6 +67,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> None:
     """Name the test database in DATABASE_URL, so that workers and commands started by tests use it too."""
+    emptying.install()
     os.environ["DATABASE_URL"] = database_url.build(connection.settings_dict)
 
 

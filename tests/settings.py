@@ -18,11 +18,12 @@ from tests import database_url
 from tests.servers import postgres
 
 # Where the SQLite file and stored messages live. Only named here: tools read these settings and leave without a word,
-# so tests/conftest.py makes it and removes it. Child processes inherit the name.
+# so tests/conftest.py makes it and removes it. Child processes inherit the name; each pytest worker has its own below.
 FOLDER = Path(
     os.environ.setdefault(
         "TESTS_FOLDER", str(Path(tempfile.gettempdir()) / f"mailconfig-tests-{token_hex(6)}")
-    )
+    ),
+    os.environ.get("PYTEST_XDIST_WORKER", ""),
 )
 
 
@@ -31,7 +32,7 @@ def _database() -> dict[str, Any]:
     url = os.environ.get("DATABASE_URL", "")
     wanted = os.environ.get("TEST_DB") or ("postgres" if url.startswith("postgres") else "sqlite")
     if wanted == "postgres":
-        return database_url.parse(url if url.startswith("postgres") else postgres.shared_url())
+        return database_url.parse(postgres.shared_url())
     if wanted != "sqlite":
         raise ValueError(f"TEST_DB must be sqlite or postgres, not {wanted!r}")
     database = database_url.parse(url if url.startswith("sqlite") else "sqlite://")

@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("accounts", type=int, nargs="+")
     parser.add_argument("--every", type=float, default=0.2, help="seconds between rounds over the accounts")
     parser.add_argument("--rounds", type=int, default=0, help="0: until SIGTERM")
+    parser.add_argument("--backlog", type=int, default=0, help="wait while so many are queued; 0: never")
     options = parser.parse_args()
     django.setup()
     if "CELERY_BROKER_URL" in os.environ:
@@ -32,6 +33,7 @@ def main() -> None:
     from django.db import transaction
 
     from mailconfig import delivery
+    from mailconfig.models import Message
     from tests.factories import make_email
 
     stop = threading.Event()
@@ -39,6 +41,9 @@ def main() -> None:
     number = 0
     with options.ledger.open("a", buffering=1, encoding="utf-8") as ledger:
         while not stop.is_set() and not 0 < options.rounds <= number:
+            if options.backlog and Message.objects.filter(state="queued").count() >= options.backlog:
+                stop.wait(options.every)
+                continue
             number += 1
             for account in options.accounts:
                 began = time.monotonic()

@@ -36,11 +36,13 @@ HARMLESS_ONE_BY_ONE = HARMLESS | {"after_journal", "mid_body"}
 
 FAST = {
     "LEASE_SECONDS": 2.0,
+    "SLICE_SECONDS": 1.0,
     "SWEEP_SECONDS": 0.3,
     "RING_SECONDS": 0.1,
     "TIMEOUTS": {"dot": 4.0},
 }
-"""Everything that waits, scaled: a lease of 2 s, certainty about a hand-over after 6 s."""
+"""Everything that waits, scaled: a lease of 2 s, a slice of 1 s where mail comes as fast as it leaves, certainty about a
+hand-over after 6 s."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Run:
         options = [] if self.fire.pipelining else ["--no-pipelining"]
         with Sink(self.folder, *options) as sink:
             self.accounts = [make_account(sink.port) for _ in range(self._account_count)]
-            with self._feeder() as feeder:
+            with self._feeder("--backlog", "100") as feeder:
                 for point in self._shuffled():
                     self._shoot(point)
                     check_states(sink)
@@ -106,7 +108,7 @@ class Run:
         else:
             victim = drain_worker(self.folder, self.fire.settings, crash_at=crash_at)
         with victim:
-            code = victim.wait(seconds=60)
+            code = victim.wait()
             assert code == -signal.SIGKILL, f"it ended otherwise than by {point}:\n{victim.said()}"
         self.kills.append(Kill(point, began, messages_in_hand(victim.pid)))
 
@@ -128,7 +130,7 @@ class Run:
     def _drain_in_peace(self) -> None:
         waiting = Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.HANDING_OVER])
         with drain_worker(self.folder, self.fire.settings) as worker:
-            until(lambda: not waiting.exists(), seconds=90, why="the queue was not empty")
+            until(lambda: not waiting.exists(), why="the queue was not empty")
             assert worker.terminate() == 0, worker.said()
 
     def _tally(self, sink: Sink) -> Tally:

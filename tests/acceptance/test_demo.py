@@ -18,8 +18,8 @@ from django.db import connection
 
 from tests.servers.demo import ROOT, Demo, environment, running
 
-START_SECONDS = 120
-END_SECONDS = 30
+START_SECONDS = 240
+END_SECONDS = 120
 PROVIDERS = "/api/v2/mail/providers"
 
 pytestmark = [

@@ -37,7 +37,7 @@ def test_workers_race_one_mailbox_and_its_limits_stay_exact(
         delivery.enqueue_many((make_email(number) for number in range(MAILS + 5)), account=account)
         crew = [stack.enter_context(drain_worker(tmp_path, settings)) for _ in range(workers)]
 
-        sink.await_messages(MAILS, seconds=90)
+        sink.await_messages(MAILS)
         sent = Message.objects.filter(state=MessageState.SENT)
         until(lambda: sent.count() == MAILS, why="the outcomes were not committed")
         until(lambda: Message.objects.exclude(account__lanes__wait_reason="limit").count() == 0)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from os import fstat
 from typing import Self, TextIO
 
+from tests.servers.children import PATIENCE
 from tests.servers.dialogue import Dialogue
 from tests.servers.faults import VERBS, Action, Fault, parse_fault
 
@@ -199,7 +200,7 @@ class ChaosServer:
 
     # What a test asks
 
-    def wait_for(self, condition: Callable[[], bool], *, seconds: float = 10.0) -> bool:
+    def wait_for(self, condition: Callable[[], bool], *, seconds: float = PATIENCE) -> bool:
         """Wait until something that is recorded here makes ``condition`` true; whether it did."""
         with self._changed:
             return self._changed.wait_for(condition, timeout=seconds)

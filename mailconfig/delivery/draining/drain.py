@@ -145,7 +145,9 @@ class Drain:
             raise
         self._flush()
         self._sessions.quit()
-        return self.lane.wait_until if self.is_held_back else due.next_at(account_id=self.account.pk)
+        return (
+            self.lane.wait_until if self.is_held_back else due.next_at(account_id=self.ownership.account_id)
+        )
 
     def _is_over(self) -> bool:
         return self.is_held_back or self._should_stop() or time.monotonic() >= self._ends_at

@@ -66,6 +66,18 @@ def test_the_lane_is_free_afterwards_and_due_at_nothing(server: ChaosServer) -> 
     assert lane.last_success_at is not None
 
 
+def test_a_worker_told_to_stop_as_it_takes_the_lane_frees_it_for_the_next_one(server: ChaosServer) -> None:
+    account = make_account(server.port)
+    message = make_message(account)
+    report = delivery.drain_account(account_id=account.pk, should_stop=lambda: True)
+    assert (report.owned, report.settled, report.is_due) == (True, 0, True)
+    lane = Lane.objects.get(account=account)
+    assert (lane.lease_token, lane.wait_reason) == (None, "")
+    assert lane.due_at is not None
+    assert lane.due_at <= timezone.now()
+    assert (server.sessions, state_of(message)) == (0, "queued")
+
+
 def test_a_lane_that_is_owned_is_left_alone(server: ChaosServer) -> None:
     account = make_account(server.port)
     delivery.enqueue(make_email(), account=account)

@@ -125,7 +125,7 @@ def test_two_workers_try_a_refused_login_twice_and_others_flow(strict: ChaosServ
         with drain_worker(tmp_path, settings) as one, drain_worker(tmp_path, settings) as two:
             paused = Lane.objects.filter(account=refused, wait_reason=WaitReason.PAUSED_LOGIN)
             until(paused.exists, why="the breaker did not open")
-            assert open_server.wait_for(lambda: len(open_server.messages) == 60, seconds=30)
+            assert open_server.wait_for(lambda: len(open_server.messages) == 60)
             for _ in range(3):
                 swept_at = Installation.objects.get().swept_at
                 later = Installation.objects.filter(swept_at__gt=swept_at)

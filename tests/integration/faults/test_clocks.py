@@ -50,7 +50,7 @@ def test_limits_and_leases_hold_whatever_a_workers_clock_says(skews: tuple[str, 
             Child(*command, folder=tmp_path, env=envs[0]) as one,
             Child(*command, folder=tmp_path, env=envs[1]) as two,
         ):
-            sink.await_messages(MAILS, seconds=60)
+            sink.await_messages(MAILS)
             until(lambda: Message.objects.filter(state="sent").count() == MAILS)
             assert one.terminate() == two.terminate() == 0, one.said() + two.said()
         assert [message.recipients[0] for message in sink.messages] == [

@@ -145,9 +145,7 @@ def test_four_crashes_under_load_lose_nothing(window_size: int, tmp_path: Path) 
                     sink.await_messages(len(sink.messages) + 40)
                     until(outage.crash, why="nobody to kill")
                 await_server()
-            until(
-                lambda: not Message.objects.filter(state__in=["queued", "handing_over"]).exists(), seconds=60
-            )
+            until(lambda: not Message.objects.filter(state__in=["queued", "handing_over"]).exists())
             assert one.terminate() == two.terminate() == 0, one.said() + two.said()
         check_states(sink)
         check_ledger(ledger, sink)

@@ -41,7 +41,10 @@ def ids() -> list[str]:
     return sorted(str(message.id).removeprefix("mailconfig.") for message in messages())
 
 
-@pytest.mark.parametrize("keys", [OLD, [OLD], (NEW, OLD), [OLD.encode()], OLD + "\n", Fernet.generate_key()])
+@pytest.mark.parametrize(
+    "keys",
+    [OLD, [OLD], (NEW, OLD), [OLD.encode()], OLD + "\n", pytest.param(Fernet.generate_key(), id="generated")],
+)
 def test_good_keys_pass(settings: Any, keys: Any) -> None:
     settings.FIELD_ENCRYPTION_KEY = keys
     assert ids() == []

@@ -1,0 +1,40 @@
+"""How the tests are spread over pytest's workers (``-n auto``), each with databases, servers and a folder of its own."""
+
+import os
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+from tests.servers import postgres
+
+TOGETHER = {
+    "tests/acceptance/test_demo.py",
+    "tests/unit/test_packaging.py",
+    "tests/unit/test_quick_start.py",
+}
+"""Files whose tests share what takes long to make: one worker runs all of a file."""
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Each test goes to whoever is free, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
+
+
+def count_workers() -> int:
+    """Twice the processors, since tests wait more than they compute; none where DATABASE_URL or REDIS_URL names a server.
+
+    Tests crash and flush their servers, so workers cannot share one.
+    """
+    if postgres.is_named() or "REDIS_URL" in os.environ:
+        return 0
+    return 2 * (os.cpu_count() or 1)
+
+
+def place(item: pytest.Item) -> tuple[bool, bool]:
+    """Slow tests first, so that no worker is left alone with one; but what empties the database after what does not."""
+    marker = item.get_closest_marker("django_db")
+    empties = marker is not None and bool(marker.kwargs.get("transaction"))
+    return empties, item.get_closest_marker("slow") is None
