@@ -9,6 +9,9 @@ from tests.servers import postgres
 
 TOGETHER = {
     "tests/acceptance/test_demo.py",
+    "tests/acceptance/test_generated_client.py",
+    "tests/acceptance/test_published_outbound.py",
+    "tests/acceptance/test_published_requests.py",
     "tests/unit/test_packaging.py",
     "tests/unit/test_quick_start.py",
 }
