@@ -19,7 +19,7 @@ PACKAGES := $(sort $(dir $(wildcard */*.py)))
 TESTS := -m pytest -q -n auto --no-loadscope-reorder
 # Groups that need Debian packages are run by test-system.
 UNMARKED := not system and not browser
-DEBIAN_PACKAGES := postfix chromium chromium-driver fonts-noto-cjk redis-server faketime
+DEBIAN_PACKAGES := curl postfix chromium chromium-driver fonts-noto-cjk redis-server faketime
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo run test test-system soak check lint format types imports messages migrations coverage openapi \
