@@ -7,7 +7,6 @@ from typing import Any
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
-from rest_framework.authentication import BaseAuthentication
 
 from mailconfig.conf import SURFACES, get_settings
 
@@ -53,8 +52,16 @@ def _why_not(path: object) -> str:
     if not isinstance(path, str):
         return "Name it by its dotted path, as text."
     try:
+        from rest_framework.authentication import (
+            BaseAuthentication,
+        )  # hosts without surfaces need not have it
+
         found = import_string(path)
-    except ImportError as error:
+    except (
+        ImportError,
+        ImproperlyConfigured,
+        RuntimeError,
+    ) as error:  # RuntimeError: a model of an app not installed
         return str(error)
     if isinstance(found, type) and issubclass(found, BaseAuthentication):
         return ""

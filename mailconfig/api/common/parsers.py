@@ -16,6 +16,7 @@ from rest_framework.parsers import BaseParser
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
+MAX_PARTS = 10_000
 
 LONGEST_NUMBER = 64
 """In characters. Turning digits into a number takes time that grows faster than their count."""
@@ -42,7 +43,7 @@ class LengthRequired(APIException):
 
 
 class StrictJSONParser(BaseParser):
-    """UTF-8 JSON up to ``max_bytes`` and ``MAX_DEPTH`` levels; every name once, every number finite, no NUL.
+    """UTF-8 JSON up to ``max_bytes``, ``MAX_DEPTH`` levels and ``MAX_PARTS`` objects and lists; every name once, every number finite, no NUL.
 
     What it refuses is a 400 (413 where too long, 415 where not UTF-8 JSON at all); the text never repeats the body.
     """
@@ -93,7 +94,7 @@ def parse_json(text: str) -> Any:
     Raises:
         ParseError: it is none; the message holds nothing of it.
     """
-    _check_depth(text)
+    _check_shape(text)
     try:
         value = json.loads(
             text,
@@ -127,8 +128,11 @@ def _require_utf8(media_type: str) -> None:
         raise UnsupportedMediaType(media_type[:100], detail=_("JSON is UTF-8 here: send no other charset."))
 
 
-def _check_depth(text: str) -> None:
+def _check_shape(text: str) -> None:
+    """Count the levels and parts before anything is made of them."""
     brackets = _NO_BRACKETS.sub("", _STRINGS.sub("", text))
+    if len(brackets) > 2 * MAX_PARTS:
+        raise ParseError(_("The body has more than %(count)d objects and lists.") % {"count": MAX_PARTS})
     if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH:
         raise ParseError(_("The body is nested more than %(levels)d levels.") % {"levels": MAX_DEPTH})
 

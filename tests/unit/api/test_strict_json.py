@@ -18,6 +18,7 @@ from mailconfig.api.common.parsers import (
     LONGEST_NUMBER,
     MAX_BYTES,
     MAX_DEPTH,
+    MAX_PARTS,
     BodyTooLarge,
     MislabelledJSONParser,
     StrictJSONParser,
@@ -141,8 +142,14 @@ def test_nesting_ends_at_the_limit(opening: str, closing: str) -> None:
         return (opening * levels + "1" + closing * levels).encode()
 
     parse(nested(MAX_DEPTH))
-    for levels in (MAX_DEPTH + 1, 1000, 100_000):
+    for levels in (MAX_DEPTH + 1, 1000, 5000):
         assert str(MAX_DEPTH) in str(refusal(nested(levels)).detail)
+    assert refusal(nested(100_000)).status_code == 400
+
+
+def test_a_body_has_so_many_parts_and_no_more() -> None:
+    assert len(parse(b"[" + b"[]," * (MAX_PARTS - 2) + b"{}]")) == MAX_PARTS - 1
+    assert str(MAX_PARTS) in str(refusal(b"[" + b"[]," * (MAX_PARTS - 1) + b"{}]").detail)
 
 
 def test_brackets_inside_texts_are_no_levels() -> None:

@@ -38,6 +38,7 @@ def test_no_surface_at_all_is_a_choice(settings: Any) -> None:
         ("Authentication", "doesn't look like a module path"),
         ("rest_framework.permissions.IsAuthenticated", "something else"),
         ("django.conf.settings", "something else"),
+        ("django.contrib.flatpages.models.FlatPage", "INSTALLED_APPS"),
         (3, "dotted path"),
     ],
 )
