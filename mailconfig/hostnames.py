@@ -42,14 +42,16 @@ def check_host(text: str) -> str:
 
 
 def _to_a_label(label: str) -> str:
+    given = label
     if not label.isascii():
         label = _encode(label)
     label = label.lower()
     if not _LABEL.fullmatch(label) or len(label) > MAX_LABEL:
         raise ValueError("each part of a host name is 1 to 63 letters, digits and inner hyphens")
-    if label.startswith("xn--"):
+    if given.isascii() and label.startswith("xn--"):
         _check_a_label(label)
-    elif label[2:4] == "--":
+    elif given[2:4] == "--":
+        # RFC 5891 §4.2.3.1, for U-labels too.
         raise ValueError("a host name has no hyphens at the third and fourth place")
     return label
 
@@ -74,7 +76,7 @@ def _check_a_label(label: str) -> None:
     """Whether an A-label is the one that its U-label has (RFC 5891 §5.4)."""
     try:
         decoded = label[4:].encode("ascii").decode("punycode")
-        again = "" if decoded.isascii() else _encode(decoded)
+        again = "" if decoded.isascii() or decoded[2:4] == "--" else _encode(decoded)
     except (ValueError, OverflowError):
         again = ""
     if again != label:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
-import json
 import logging
 import os
 import re
@@ -15,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import pytest
 from django.apps import apps
@@ -42,45 +41,13 @@ from mailconfig.transports.base import open_transport
 from mailconfig.values import NetworkPolicy, Secret, Timeouts
 from tests.acceptance.crew import Broker
 from tests.acceptance.kills import FAST
+from tests.canary import CANARY, LOGIN, hits
 from tests.factories import account_values, make_email, make_tenant, make_user
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import Child, drain_worker, environment, until
 from tests.servers.faults import Reply
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-
-CANARY = 'kanarienvogel+n0t/a "real" pässword&=%'
-LOGIN = "me@example.com"
-
-
-def disguises() -> dict[str, bytes]:
-    """The canary as it is, and as protocols and encoders write it."""
-    raw = CANARY.encode()
-    found = {
-        "plain": raw,
-        "latin-1": CANARY.encode("latin-1"),
-        "JSON": json.dumps(CANARY)[1:-1].encode(),
-        "repr": repr(raw)[2:-1].encode(),
-        "URL": quote(CANARY, safe="").encode(),
-        "form": quote_plus(CANARY).encode(),
-        "HTML": CANARY.replace("&", "&amp;").replace('"', "&quot;").encode(),
-        "hex": raw.hex().encode(),
-        # Whatever was mangled of it, this word stays.
-        "word": b"kanarienvogel",
-    }
-    for shift in range(3):
-        whole = base64.b64encode(b"x" * shift + raw)
-        found[f"base64+{shift}"] = whole[4 if shift else 0 : -4].rstrip(b"=")
-    return found
-
-
-DISGUISES = disguises()
-
-
-def hits(where: str, data: bytes | str) -> list[str]:
-    """In which disguises it is found there."""
-    octets = data if isinstance(data, bytes) else data.encode("utf-8", "surrogateescape")
-    return [f"{name} in {where}" for name, disguise in DISGUISES.items() if disguise in octets]
 
 
 def test_the_search_finds_what_it_is_to_find() -> None:

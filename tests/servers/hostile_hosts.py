@@ -33,6 +33,8 @@ NO_HOST_NAMES = (
     "xn--zz--.test",
     "xn--a.test",
     "xn--localhost-.test",
+    "xn--ä.test",
+    "ab--ä.test",
     "ｌｏｃａｌｈｏｓｔ",
     "📧.test",
     "\u202email.test",

@@ -115,5 +115,13 @@ def number_schema(*, least: int = 0, most: int) -> dict[str, Any]:
 
 def ordering_schema(sortable: Iterable[str]) -> dict[str, Any]:
     """The JSON schema of what :func:`ordering` reads."""
-    word = f"-?({'|'.join(sortable)})"
-    return {"type": "string", "pattern": f"^{word}(,{word})*$"}
+    return list_schema(f"-?({'|'.join(sortable)})")
+
+
+def list_schema(word: str) -> dict[str, Any]:
+    """The JSON schema of words between commas, where nothing and stray commas are heeded no more than here.
+
+    Args:
+        word: a regular expression.
+    """
+    return {"type": "string", "pattern": f"^({word})?(,({word})?)*$"}

@@ -16,6 +16,10 @@ class AccountSerializer(serializers.Serializer[Account]):
     :func:`mailconfig.delivery.save_account`. Unknown fields are ignored.
     """
 
+    def __repr__(self) -> str:
+        """DRF's shows the data with the password in it, and error reports show every variable."""
+        return f"<{type(self).__name__}>"
+
     @classmethod
     def wire_names(cls) -> dict[str, str]:
         """What the wire calls each column, for errors that speak of columns."""

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from mailconfig.api.common.queries import list_schema
 from mailconfig.models import Account, Scope
 from mailconfig.presets import PRESETS
 from mailconfig.values import Authentication, Security
@@ -196,14 +197,12 @@ def ordering(text: str) -> list[str]:
 
 def ordering_schema() -> dict[str, Any]:
     """The JSON schema of what :func:`ordering` reads."""
-    part = f"({'|'.join(SORTABLE)})(:([Aa][Ss][Cc]|[Dd][Ee][Ss][Cc]))?"
-    return {"type": "string", "pattern": f"^{part}(,{part})*$"}
+    return list_schema(f"({'|'.join(SORTABLE)})(:([Aa][Ss][Cc]|[Dd][Ee][Ss][Cc])?)?")
 
 
 def fields_schema() -> dict[str, Any]:
     """The JSON schema of what :func:`wanted_fields` reads."""
-    word = f"({'|'.join(_NAMES)})"
-    return {"type": "string", "pattern": f"^{word}(,{word})*$"}
+    return list_schema(f"({'|'.join(_NAMES)})")
 
 
 def wanted_fields(text: str | None) -> frozenset[str]:

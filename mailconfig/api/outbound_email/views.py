@@ -126,7 +126,7 @@ class OutboundEmailList(OutboundEmailView):
                 "So with $equals, $contains and $in (a,b), too.",
             ),
         ),
-        responses={200: OutboundEmailPage},
+        responses={200: OutboundEmailPage, 422: OutboundEmailProblem},
     )
     def get(self, request: Request) -> Response:
         """A page of records, and where the next one begins."""
