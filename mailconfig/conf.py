@@ -17,6 +17,7 @@ from .values import NetworkPolicy, Timeouts
 
 RETRY = "retry"
 HOLD = "hold"
+SURFACES = ("outbound_email", "providers", "tenant_config")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ class Settings:
     sweep_seconds: float = 10.0
     ring_seconds: float = 1.0
 
-    surfaces: tuple[str, ...] = ("outbound_email", "providers", "tenant_config")
+    surfaces: tuple[str, ...] = SURFACES
     """The REST surfaces that are switched on; any other answers 404 wherever it is mounted."""
     api_authentication: tuple[str, ...] = ()
     """Dotted paths of DRF authentication classes for the REST surfaces; empty: the host's own default."""
@@ -111,6 +112,9 @@ class Settings:
         return self.smtp_timeouts().dot + min(60.0, self.lease_seconds)
 
 
+_SEVERAL = frozenset(item.name for item in fields(Settings) if isinstance(item.default, tuple))
+
+
 @cache
 def get_settings() -> Settings:
     """The settings as they are now.
@@ -123,6 +127,10 @@ def get_settings() -> Settings:
     unknown = sorted(key for key in given if key != key.upper() or key.lower() not in known)
     if unknown:
         msg = f"MAILCONFIG has unknown keys: {', '.join(unknown)}"
+        raise ImproperlyConfigured(msg)
+    texts = [key for key, value in given.items() if isinstance(value, str) and key.lower() in _SEVERAL]
+    if texts:
+        msg = f"MAILCONFIG[{texts[0]!r}] is a list, not a text"
         raise ImproperlyConfigured(msg)
     values: dict[str, Any] = {
         key.lower(): tuple(value) if isinstance(value, list) else value for key, value in given.items()

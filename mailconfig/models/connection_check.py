@@ -62,6 +62,8 @@ class ConnectionCheck(models.Model):
     server_text = models.TextField(_("the server's words"), blank=True)
     stages = models.JSONField(_("stages"), default=list)
     """``[{"stage", "outcome", "milliseconds", "detail"}]`` in their order."""
+    revision = models.PositiveIntegerField(null=True, editable=False)
+    """Of the account, whose values as they were stored then came to this end; NULL: other values, or no end."""
     created_at = models.DateTimeField(_("asked"), db_default=Now(), editable=False)
     started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)

@@ -32,13 +32,16 @@ OTHER_NAMES = {
     "DEMO_DIR", "DISABLE_SERVER_SIDE_CURSORS", "EMAIL_BACKEND", "EMAIL_HOST", "FIELD_ENCRYPTION_KEY", "MAILCONFIG",
     "MAILCONFIG_CRASH_AT", "MAILERS", "MEDIA_ROOT", "REDIS_URL", "SECRET_KEY", "SERVER_EMAIL", "STORAGES",
     "SECURE_PROXY_SSL_HEADER", "SMTP_HOST", "SMTP_PASSWORD", "SMTP_PORT", "SMTP_USER", "TENANT", "TOKEN", "URL",
+    "ATOMIC_REQUESTS", "DEFAULT_AUTHENTICATION_CLASSES", "LANGUAGES", "LANGUAGE_CODE", "REMOTE_USER",
+    # Methods of HTTP
+    "DELETE", "GET", "HEAD", "PATCH", "POST", "PUT",
     # Priorities
     "HIGH", "NORMAL", "LOW",
     # What the tenants' surface answers
     "USER_NOT_FOUND", *TENANT_STATUSES.values(),
 }  # fmt: skip
 UNITS = {None: 1, "days": 86400, "hours": 3600, "KiB": 1024, "MiB": 1024**2}
-NOT_INSTALLED = {"sentry_sdk"}
+NOT_INSTALLED = {"knox", "sentry_sdk"}
 """What snippets import that our tests do without."""
 
 SNIPPETS = [

@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from typing import cast
 
 from django.utils.module_loading import import_string
-from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.authentication import (
+    BaseAuthentication,
+    BasicAuthentication,
+    RemoteUserAuthentication,
+    SessionAuthentication,
+)
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
@@ -14,19 +19,21 @@ from mailconfig.conf import get_settings
 
 CHALLENGE = "Bearer"
 """RFC 6750 §3."""
+UNASKED = (SessionAuthentication, BasicAuthentication, RemoteUserAuthentication)
+"""Take what a browser sends of its own accord, also in a request that another site makes it send."""
 
 
 def authenticators(*, cookies: bool = True) -> list[BaseAuthentication]:
     """Those that ``MAILCONFIG["API_AUTHENTICATION"]`` names, else those of the host's DRF settings.
 
     Args:
-        cookies: false leaves session logins out, for a GET that has effects.
+        cookies: false leaves out session logins and whatever else browsers send unasked, for a GET that has effects.
     """
     named = get_settings().api_authentication
     default = cast("list[type[BaseAuthentication]]", api_settings.DEFAULT_AUTHENTICATION_CLASSES)
     classes = [import_string(path) for path in named] if named else default
     made: list[BaseAuthentication] = [made_by() for made_by in classes]
-    return [one for one in made if cookies or not isinstance(one, SessionAuthentication)]
+    return [one for one in made if cookies or not isinstance(one, UNASKED)]
 
 
 def challenge(taking_part: Iterable[BaseAuthentication], request: Request) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 
 from mailconfig.delivery.probing.check_view import is_staff, public_view, staff_view
-from mailconfig.models import ConnectionCheck
+from mailconfig.models import AccountKind, ConnectionCheck
 
+from .places import place
 from .schema import describe
 from .views import SurfaceView
 
@@ -55,9 +55,7 @@ def accepted(request: Request, check: ConnectionCheck, *, route: str, **kwargs: 
         route: name of the surface's route to a :class:`CheckView`.
         kwargs: of that route, besides ``check_id``.
     """
-    match = request.resolver_match
-    name = ":".join([*(match.namespaces if match else []), route])
-    location = reverse(name, kwargs={**kwargs, "check_id": str(check.uuid)}, request=request)
+    location = place(request, route, **kwargs, check_id=str(check.uuid))
     headers = {"Location": location, "Preference-Applied": "respond-async"}
     return Response(shown(check, request), status=202, headers=headers)
 
@@ -71,6 +69,9 @@ def shown(check: ConnectionCheck, request: Request) -> dict[str, Any]:
 class CheckView(SurfaceView):
     """A check, for who asked for it. A surface mixes in its own base."""
 
+    account_kind: ClassVar[AccountKind | None] = None
+    """Of which accounts the surface tells; ``None``: of all."""
+
     @describe(summary="Read a check that was asked for", responses={200: CheckSerializer})
     def get(self, request: Request, check_id: str, **kwargs: Any) -> Response:
         """The state of the check; 404 for everybody else's."""
@@ -79,6 +80,8 @@ class CheckView(SurfaceView):
         except ValueError:
             raise NotFound from None
         mine = ConnectionCheck.objects.filter(uuid=key, requested_by=request.user.pk)
+        if self.account_kind is not None:
+            mine = mine.filter(account__kind=self.account_kind)
         check = mine.first()
         if check is None:
             raise NotFound

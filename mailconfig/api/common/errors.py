@@ -29,7 +29,7 @@ from mailconfig.exceptions import (
 )
 from mailconfig.models import ConnectionCheck
 
-from .parsers import BodyTooLarge
+from .parsers import BodyTooLarge, LengthRequired
 
 RETRY_SECONDS = 5
 """When to come back after the database was away."""
@@ -95,6 +95,7 @@ _BY_CLASS: tuple[tuple[type[Exception], int, ProblemCode], ...] = (
     (drf.NotFound, 404, ProblemCode.NOT_FOUND),
     (drf.MethodNotAllowed, 405, ProblemCode.METHOD_NOT_ALLOWED),
     (drf.NotAcceptable, 406, ProblemCode.NOT_ACCEPTABLE),
+    (LengthRequired, 411, ProblemCode.MALFORMED),
     (BodyTooLarge, 413, ProblemCode.TOO_LARGE),
     (drf.UnsupportedMediaType, 415, ProblemCode.UNSUPPORTED_MEDIA_TYPE),
     (drf.ParseError, 400, ProblemCode.MALFORMED),
@@ -159,7 +160,8 @@ def _of_django_error(error: Exception) -> Problem | None:
     if isinstance(error, Http404):
         return _not_found()
     if isinstance(error, DjangoPermissionDenied):
-        return Problem(status=403, code=ProblemCode.NOT_ALLOWED, message=_("You may not do this."))
+        words = str(drf.PermissionDenied.default_detail)
+        return Problem(status=403, code=ProblemCode.NOT_ALLOWED, message=words)
     if isinstance(error, RequestDataTooBig):
         return Problem(status=413, code=ProblemCode.TOO_LARGE, message=_("The body is too long."))
     if isinstance(error, SuspiciousOperation):
@@ -168,7 +170,7 @@ def _of_django_error(error: Exception) -> Problem | None:
         return Problem(
             status=503,
             code=ProblemCode.UNAVAILABLE,
-            message=_("The service is not available now; nothing was stored. Try again in a moment."),
+            message=_("The service is not available now. Try again in a moment."),
             headers={"Retry-After": str(RETRY_SECONDS)},
         )
     return None
@@ -203,7 +205,7 @@ def _throttled(words: str, seconds: int) -> Problem:
 
 def _not_found() -> Problem:
     """The same for what is not there and for what is somebody else's."""
-    return Problem(status=404, code=ProblemCode.NOT_FOUND, message=_("Not found."))
+    return Problem(status=404, code=ProblemCode.NOT_FOUND, message=str(drf.NotFound.default_detail))
 
 
 def _of_django(error: DjangoValidationError) -> dict[str, list[FieldProblem]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC
 from typing import Any, NoReturn
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -140,6 +141,8 @@ class WordField(serializers.Field[Any, Any, Any, Any]):
         self.fallback = fallback if fallback is not None else next(iter(words.values()))
 
     def to_internal_value(self, data: Any) -> Any:
+        if data == self.fallback and self._has_no_word():
+            raise serializers.SkipField  # sent back as it was read: it stays
         for spelling, word in self._also:
             if type(spelling) is type(data) and spelling == data:
                 data = word
@@ -153,6 +156,20 @@ class WordField(serializers.Field[Any, Any, Any, Any]):
 
     def to_representation(self, value: Any) -> str:
         return self.words.get(value, self.fallback)
+
+    def _has_no_word(self) -> bool:
+        """Whether the value that is stored is answered by the fallback, and that is no word."""
+        instance = getattr(self.parent, "instance", None)
+        if instance is None or self.fallback in self.words.values():
+            return False
+        return self.get_attribute(instance) not in self.words
+
+
+class TimeField(serializers.DateTimeField):
+    """A moment that is told and not taken: ISO 8601 in UTC, whatever the host's settings say of times."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="iso-8601", default_timezone=UTC, **{"read_only": True, **kwargs})
 
 
 @extend_schema_field({"type": "string", "format": "password", "nullable": True})

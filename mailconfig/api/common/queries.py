@@ -76,13 +76,14 @@ def ordering(parameters: Mapping[str, str], sortable: Mapping[str, str], *, name
     Raises:
         ValidationError: an unknown name.
     """
-    columns = []
+    columns: list[str] = []
     for word in filter(None, parameters.get(name, "").split(",")):
         column = sortable.get(word.removeprefix("-"))
         if column is None:
             raise ValidationError({name: [_("Must be one of %(words)s.") % {"words": ", ".join(sortable)}]})
-        columns.append(f"-{column}" if word.startswith("-") else column)
-    return [*columns, "pk"]
+        if column not in {known.removeprefix("-") for known in columns}:  # the first one decides
+            columns.append(f"-{column}" if word.startswith("-") else column)
+    return columns if {"pk", "-pk"} & set(columns) else [*columns, "pk"]
 
 
 def links(request: Request, *, limit: int, offset: int, total: int) -> str:
@@ -92,7 +93,7 @@ def links(request: Request, *, limit: int, offset: int, total: int) -> str:
     last = max(0, (total - 1) // limit * limit)
     places = {"first": 0, "last": last}
     if offset > 0:
-        places["prev"] = max(0, offset - limit)
+        places["prev"] = max(0, min(offset - limit, last))
     if offset + limit < total:
         places["next"] = offset + limit
     here = replace_query_param(request.build_absolute_uri(), "limit", limit)

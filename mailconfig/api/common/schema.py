@@ -13,7 +13,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 BEARER = "bearerAuth"
 PROBLEMS = (400, 401, 403, 404, 405, 406, 429, 503)
-WITH_BODY = (413, 415)
+WITH_BODY = (411, 413, 415)
 
 if TYPE_CHECKING:
     from .views import SurfaceView

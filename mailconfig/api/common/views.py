@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NoReturn, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
+from django.db import DataError, transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, NotFound, UnsupportedMediaType
+from rest_framework.exceptions import (
+    AuthenticationFailed,
+    NotAuthenticated,
+    NotFound,
+    PermissionDenied,
+    UnsupportedMediaType,
+    ValidationError,
+)
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,7 +32,7 @@ from . import request_ids
 from .authentication import authenticators, challenge
 from .errors import Problem, problem_of
 from .negotiation import HeaderNegotiation, PlainJSONRenderer, language_of
-from .parsers import StrictJSONParser
+from .parsers import LengthRequired, StrictJSONParser
 from .schema import SurfaceSchema
 
 logger = logging.getLogger("mailconfig.api")
@@ -44,7 +51,7 @@ class SurfaceView(APIView):
     wire_names: ClassVar[dict[str, str]] = {}
     """What the wire calls a column of the account."""
     takes_cookies: ClassVar[bool] = True
-    """Whether a session login suffices; not for a GET that connects."""
+    """Whether a session login suffices, or anything else that browsers send unasked; not for a GET that connects."""
 
     renderer_classes = (PlainJSONRenderer,)
     parser_classes = (StrictJSONParser,)
@@ -64,28 +71,63 @@ class SurfaceView(APIView):
         """As DRF's; never within a transaction of ``ATOMIC_REQUESTS``."""
         return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
+    def get_format_suffix(self, **kwargs: Any) -> None:
+        """None: the host's settings may give that meaning to any part of an address."""
+
     def get_authenticators(self) -> list[BaseAuthentication]:
         return authenticators(cookies=self.takes_cookies)
 
     def get_authenticate_header(self, request: Request) -> str:
         return challenge(self.get_authenticators(), request)
 
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """As DRF's; where cookies do not count, the host's authentication does not see them."""
+        if not self.takes_cookies:
+            request.COOKIES = {}
+            request.META.pop("HTTP_COOKIE", None)
+        return super().initialize_request(request, *args, **kwargs)
+
     def perform_authentication(self, request: Request) -> None:
-        """As DRF's; a header that is no text is a bad credential, not a fault of ours."""
+        """As DRF's; a credential that is no text, or none that the database takes, is a bad one."""
         try:
             super().perform_authentication(request)
-        except UnicodeError as error:
-            raise AuthenticationFailed from error
+        except (ValueError, DataError) as error:
+            logger.info("a credential could not be read: %s", type(error).__name__)
+            raise AuthenticationFailed from None
+
+    def permission_denied(
+        self, request: Request, message: str | None = None, code: str | None = None
+    ) -> NoReturn:
+        """As DRF's; who is nobody is asked to log in also where the host offers no way to."""
+        if not getattr(request.user, "is_authenticated", False):  # hosts may say that nobody is None
+            raise NotAuthenticated
+        raise PermissionDenied(detail=message, code=code)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse what need not be looked at any further."""
         if self.surface not in get_settings().surfaces:
             raise NotFound
+        request.get_host()  # places that are answered begin with it
         super().initial(request, *args, **kwargs)
+        if request.method in {"POST", "PUT", "PATCH"}:
+            self._require_readable(request)
+
+    def _require_readable(self, request: Request) -> None:
+        """Whether the body can be read, before anything is looked up.
+
+        Raises:
+            LengthRequired: DRF takes a body without a length for none.
+            UnsupportedMediaType: it is compressed, or no JSON.
+        """
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise UnsupportedMediaType(
-                request.content_type[:100], detail=translation.gettext("No compressed bodies.")
-            )
+            words = translation.gettext("No compressed bodies.")
+            raise UnsupportedMediaType(request.content_type[:100], detail=words)
+        length = request.META.get("CONTENT_LENGTH") or ""
+        if not length and "Transfer-Encoding" in request.headers:
+            raise LengthRequired(translation.gettext("Say how long the body is (Content-Length)."))
+        negotiator = self.get_content_negotiator()
+        if length not in {"", "0"} and not negotiator.select_parser(request, self.get_parsers()):
+            raise UnsupportedMediaType(request.content_type[:100])
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer in the client's language, under the request's id, and note it in the log."""
@@ -95,6 +137,9 @@ class SurfaceView(APIView):
             response = super().dispatch(request, *args, **kwargs)
             if isinstance(response, Response):
                 response.render()  # while the language is the client's
+                if request.method == "HEAD":  # not every server leaves the body out
+                    response["Content-Length"] = str(len(response.content))
+                    response.content = b""
             response["X-Request-ID"] = request_id
             response["Content-Language"] = language
             response["Cache-Control"] = "no-store"
@@ -115,7 +160,11 @@ class SurfaceView(APIView):
         problem = problem_of(exc, user=user)
         if problem is None:
             raise exc
-        status, body = self.draw(problem.named(self.wire_names))
+        if not isinstance(
+            exc, ValidationError
+        ):  # REST framework's speaks of what was sent, all others of columns
+            problem = problem.named(self.wire_names)
+        status, body = self.draw(problem)
         response = Response(body, status=status, headers=dict(problem.headers))
         if status == 401:
             response["WWW-Authenticate"] = self.get_authenticate_header(self.request)

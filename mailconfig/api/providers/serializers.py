@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
@@ -14,6 +12,7 @@ from mailconfig.api.common.fields import (
     PortField,
     SecretEntryField,
     StrictBooleanField,
+    TimeField,
     WordField,
 )
 from mailconfig.api.common.serializers import AccountSerializer
@@ -25,7 +24,7 @@ ENCRYPTIONS = {Security.TLS: "ssl", Security.STARTTLS: "tls"}
 
 
 class ProviderSerializer(AccountSerializer):
-    """Reads and writes a provider; all of the seed's fields but ``caption`` are needed to make one."""
+    """A connection to a provider of SMTP. Everything but ``caption`` is needed to make one."""
 
     id = serializers.IntegerField(source="pk", read_only=True)
     caption = LineField(source="name", max_length=255, allow_blank=True, required=False, default="")
@@ -39,12 +38,17 @@ class ProviderSerializer(AccountSerializer):
     encryption = WordField(source="security", words=ENCRYPTIONS, fallback="")
     isEnabled = StrictBooleanField(source="is_enabled", also=((1, True), (0, False)))
     hasPassword = serializers.BooleanField(source="has_secret", read_only=True)
-    createTime = serializers.DateTimeField(source="created_at", read_only=True, default_timezone=UTC)
-    updateTime = serializers.DateTimeField(source="updated_at", read_only=True, default_timezone=UTC)
+    createTime = TimeField(source="created_at")
+    updateTime = TimeField(source="updated_at")
 
     def apply(self, account: Account) -> Account:
-        """As the base does. A provider always logs in."""
-        account.authentication = Authentication.PASSWORD
+        """As the base does. A new provider logs in with its password, as does one that had no login and now gets one.
+
+        Any other way to log in was chosen in the admin, and stays.
+        """
+        gets_one = self.validated_data.get("secret") is not None
+        if account._state.adding or (account.authentication == Authentication.NONE and gets_one):
+            account.authentication = Authentication.PASSWORD
         return super().apply(account)
 
 

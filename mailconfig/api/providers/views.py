@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +14,8 @@ from mailconfig import delivery
 from mailconfig.api.common import queries
 from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, wants_async
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
+from mailconfig.api.common.negotiation import CurlNegotiation
+from mailconfig.api.common.places import place
 from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
 from mailconfig.models import Account, AccountKind, CheckKind, SMTPProvider
@@ -42,15 +45,21 @@ class ProvidersView(SurfaceView):
 
     surface = "providers"
     problem_serializer = ProviderProblem
-    wire_names = ProviderSerializer.wire_names()
+    # What only the admin shows is told of what is nearest to it here.
+    wire_names = {
+        **ProviderSerializer.wire_names(),
+        "authentication": "username",
+        "envelope_from": "sendFrom",
+    }
+    content_negotiation_class = CurlNegotiation
 
     def draw(self, problem: Problem) -> tuple[int, object]:
         """``{"message", "errors": {field: […]}}``; of a failed check also its code and stage."""
         general = [one.message for one in problem.fields.get("", [])]
         body: dict[str, Any] = {"message": " ".join(general) or problem.message}
-        errors = {name: [one.message for one in several] for name, several in problem.fields.items() if name}
-        if errors:
-            body["errors"] = errors
+        if problem.status in {400, 422}:
+            named = {name: several for name, several in problem.fields.items() if name}
+            body["errors"] = {name: [one.message for one in several] for name, several in named.items()}
         if problem.code is ProblemCode.CHECK_FAILED:
             body |= {"code": problem.check["code"], "stage": problem.check["stage"]}
         return problem.status, body
@@ -108,8 +117,8 @@ class ProviderList(ProvidersView):
         if "isEnabled" in parameters:
             rows = rows.filter(is_enabled=queries.flag(parameters, "isEnabled", FLAGS))
         total = rows.count()
-        body = [ProviderSerializer(provider).data for provider in rows[offset : offset + limit]]
-        response = Response(body, headers={"X-Total-Count": str(total)})
+        page = ProviderSerializer(rows[offset : offset + limit], many=True)  # type: ignore[arg-type]
+        response = Response(page.data, headers={"X-Total-Count": str(total)})
         if links := queries.links(request, limit=limit, offset=offset, total=total):
             response["Link"] = links
         return response
@@ -128,7 +137,8 @@ class ProviderList(ProvidersView):
         provider = serializer.apply(SMTPProvider())
         delivery.save_account(account=provider, by=self.principal)
         provider.refresh_from_db()
-        return Response(ProviderSerializer(provider).data, status=201)
+        location = place(request, "mailconfig-provider", provider_id=provider.pk)
+        return Response(ProviderSerializer(provider).data, status=201, headers={"Location": location})
 
 
 class ProviderDetail(ProvidersView):
@@ -143,7 +153,7 @@ class ProviderDetail(ProvidersView):
         operation_id="updateProvider",
         summary="Change a provider",
         request=ProviderSerializer(partial=True),
-        responses={200: ProviderSerializer},
+        responses={200: ProviderSerializer, 409: ProviderProblem},
     )
     def patch(self, request: Request, provider_id: str) -> Response:
         """Change what is sent. Where host, port, user name or encryption change, the password has to come along."""
@@ -154,7 +164,11 @@ class ProviderDetail(ProvidersView):
             delivery.save_account(account=serializer.apply(provider), by=self.principal)
         return Response(ProviderSerializer(provider).data)
 
-    @describe(operation_id="deleteProvider", summary="Delete a provider", responses={204: None})
+    @describe(
+        operation_id="deleteProvider",
+        summary="Delete a provider",
+        responses={204: None, 409: ProviderProblem},
+    )
     def delete(self, request: Request, provider_id: str) -> Response:
         """Delete the provider and wipe its password; refused while mail of it waits."""
         provider = self.provider(provider_id, "delete")
@@ -170,14 +184,25 @@ class ProviderStatus(ProvidersView):
     @describe(
         operation_id="checkProvider",
         summary="Validate a provider's connection",
+        parameters=[
+            OpenApiParameter(
+                "Prefer",
+                {"type": "string", "enum": ["respond-async"]},
+                OpenApiParameter.HEADER,
+                description="Have a worker check, and answer at once where the check can be read (RFC 7240).",
+            )
+        ],
         responses={
-            204: OpenApiResponse(description="The connection works."),
             202: CheckSerializer,
+            204: OpenApiResponse(description="The connection works."),
             422: ProviderProblem,
         },
     )
     def get(self, request: Request, provider_id: str) -> Response:
-        """Connect with what is stored: name, connection, encryption, login, sender. No mail is sent."""
+        """Connect with what is stored: name, connection, encryption, login, sender. No mail is sent.
+
+        Token only. What came of it is told again for half a minute, while nothing is changed.
+        """
         provider = self.provider(provider_id, "view")
         if wants_async(request):
             check = delivery.request_check(
@@ -196,6 +221,9 @@ class ProviderStatus(ProvidersView):
 class ProviderCheck(ProvidersView, CheckView):
     """A check of a provider that a worker runs."""
 
+    account_kind = AccountKind.SMTP_PROVIDER
+
 
 def _is_key(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19
+    """Whether a row could have this number: as it is answered, and no larger than databases take."""
+    return bool(re.fullmatch(r"[1-9][0-9]{0,17}", text))

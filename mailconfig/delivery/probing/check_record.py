@@ -73,8 +73,11 @@ def claim(check_id: int) -> ConnectionCheck | None:
     return ConnectionCheck.objects.select_related("account", "requested_by", "tenant").get(pk=check_id)
 
 
-def finish(check: ConnectionCheck, result: CheckResult) -> ConnectionCheck:
+def finish(check: ConnectionCheck, result: CheckResult, *, revision: int | None = None) -> ConnectionCheck:
     """Write what came of a running check. One that was given up meanwhile stays so.
+
+    Args:
+        revision: of the account, if its stored values were checked.
 
     Returns:
         The row as it is now.
@@ -97,6 +100,7 @@ def finish(check: ConnectionCheck, result: CheckResult) -> ConnectionCheck:
         hint=result.hint,
         server_text=cleaned(result.server_text, 600),
         stages=stages,
+        revision=revision,
         finished_at=Now(),
     )
     check.refresh_from_db()

@@ -38,7 +38,9 @@ def probe_stored(
     judge_sender: bool = True,
 ) -> ConnectionCheck:
     """Do what a running check of a stored account asks for, and finish it."""
-    check = run_probe(check, account, requested_by=requested_by, judge_sender=judge_sender)
+    check = run_probe(
+        check, account, requested_by=requested_by, judge_sender=judge_sender, revision=account.revision
+    )
     note_on_lane(check, account)
     return check
 
@@ -120,11 +122,16 @@ def sender_field(account: Account) -> str:
 
 
 def run_probe(
-    check: ConnectionCheck, account: Account, *, requested_by: AbstractBaseUser | None, judge_sender: bool
+    check: ConnectionCheck,
+    account: Account,
+    *,
+    requested_by: AbstractBaseUser | None,
+    judge_sender: bool,
+    revision: int | None = None,
 ) -> ConnectionCheck:
     since = time.monotonic()
     result = _probe(account, sender=account.reverse_path, judge_sender=judge_sender)
-    check = check_record.finish(check, result)
+    check = check_record.finish(check, result, revision=revision)
     pad(check, since=since, requested_by=requested_by)
     return check
 

@@ -43,15 +43,18 @@ def probe_account(
 
 
 def recent_check(*, account: Account, seconds: float) -> ConnectionCheck | None:
-    """The newest finished check of the connection as it is stored, if it is not older than ``seconds``."""
+    """The newest finished check of the connection as ``account`` was read, if it is not older than ``seconds``.
+
+    By the account's revision, for a time of change is told by another clock than the times of a check.
+    """
     rows = ConnectionCheck.objects.filter(
         account_id=account.pk,
+        revision=account.revision,
         kind=CheckKind.CONNECTION,
         state__in=[CheckState.PASSED, CheckState.FAILED],
-        created_at__gt=account.updated_at,
         finished_at__gt=Now() - timedelta(seconds=seconds),
     )
-    return rows.order_by("-created_at").first()
+    return rows.order_by("-created_at", "-pk").first()
 
 
 def probe_values(
@@ -84,6 +87,8 @@ def probe_values(
 
 def adopt_check(*, check: ConnectionCheck, account: Account) -> None:
     """Say that the values which ``check`` checked are now those stored in ``account``."""
-    ConnectionCheck.objects.filter(pk=check.pk, account=None).update(account_id=account.pk)
+    ConnectionCheck.objects.filter(pk=check.pk, account=None).update(
+        account_id=account.pk, revision=account.revision
+    )
     check.account = account
     note_on_lane(check, account)

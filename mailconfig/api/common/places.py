@@ -1,0 +1,20 @@
+"""Where things are: the addresses that answers name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.reverse import reverse
+
+
+def place(request: Request, route: str, **kwargs: Any) -> str:
+    """The URL of a route of the surface that answers, wherever and under whatever namespace the host mounted it.
+
+    Args:
+        route: its name in the surface's ``urls``.
+        kwargs: what the route takes.
+    """
+    match = request.resolver_match
+    name = ":".join([*(match.namespaces if match else []), route])
+    return reverse(name, kwargs=kwargs, request=request)

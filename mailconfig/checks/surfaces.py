@@ -1,0 +1,61 @@
+"""Checks of what ``MAILCONFIG`` says of the REST surfaces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+from rest_framework.authentication import BaseAuthentication
+
+from mailconfig.conf import SURFACES, get_settings
+
+
+@checks.register("mailconfig")
+def check_surfaces(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Every surface named must exist: one that is misspelt would be off without a word."""
+    try:
+        named = get_settings().surfaces
+    except ImproperlyConfigured:  # check_settings says so
+        return []
+    return [
+        checks.Error(
+            f"MAILCONFIG['SURFACES'] names {name!r}, and there is no such surface.",
+            hint=f"There are {', '.join(SURFACES)}.",
+            id="mailconfig.E013",
+        )
+        for name in named
+        if name not in SURFACES
+    ]
+
+
+@checks.register("mailconfig")
+def check_api_authentication(**kwargs: Any) -> list[checks.CheckMessage]:
+    """What lets API clients in must be importable, or every call would be a fault of ours."""
+    try:
+        paths = get_settings().api_authentication
+    except ImproperlyConfigured:
+        return []
+    return [
+        checks.Error(
+            f"MAILCONFIG['API_AUTHENTICATION'] names {path!r}, which is no authentication class of REST framework.",
+            hint=why,
+            id="mailconfig.E014",
+        )
+        for path in paths
+        if (why := _why_not(path))
+    ]
+
+
+def _why_not(path: object) -> str:
+    """Why this names no authentication class; ``""``: it does."""
+    if not isinstance(path, str):
+        return "Name it by its dotted path, as text."
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        return str(error)
+    if isinstance(found, type) and issubclass(found, BaseAuthentication):
+        return ""
+    return "It is something else."

@@ -1,0 +1,1 @@
+"""What every surface has from api/common, shown at the providers."""
