@@ -21,7 +21,7 @@ from mailconfig.conf import get_settings
 from mailconfig.exceptions import AccountChanged
 from mailconfig.hostnames import check_host
 from mailconfig.models import AccountKind, CheckKind, Tenant, TenantMailConfig
-from mailconfig.models.access import Action, has_permission
+from mailconfig.models.access import Action, has_permission, holds
 from mailconfig.models.account import AccountQuerySet
 from mailconfig.models.validators import validate_address
 
@@ -90,6 +90,7 @@ class TenantConfigView(SurfaceView):
     """The base: a member of the tenant, over https. To everybody else there is no such tenant."""
 
     surface = "tenant_config"
+    secret_names = frozenset({"password"})
     problem_serializer = TenantConfigAnswerSerializer()
     wire_names = TenantMailConfigSerializer.wire_names()
     tenant: Tenant
@@ -193,7 +194,7 @@ class TenantTest(TenantConfigView):
     )
     def post(self, request: Request, **kwargs: Any) -> Response:
         """Send a mail to the caller's own address now, or with ``Prefer: respond-async`` have a worker do it."""
-        if not (self.may("change") or self.principal.has_perm("mailconfig.test_account")):  # type: ignore[attr-defined]
+        if not (self.may("change") or holds(self.principal, "test_account")):
             raise PermissionDenied
         TenantTestMailSerializer(data=request.data).is_valid(raise_exception=True)
         config = self.config()
