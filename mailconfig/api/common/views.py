@@ -50,6 +50,8 @@ class SurfaceView(APIView):
     """The shape of :meth:`draw`, for the OpenAPI document."""
     wire_names: ClassVar[dict[str, str]] = {}
     """What the wire calls a column of the account."""
+    secret_names: ClassVar[frozenset[str]] = frozenset()
+    """What the wire calls secrets; their text is hidden as soon as the body is read."""
     takes_cookies: ClassVar[bool] = True
     """Whether a session login suffices, or anything else that browsers send unasked; not for a GET that connects."""
 
