@@ -96,6 +96,9 @@ class SurfaceView(APIView):
         except (ValueError, DataError) as error:
             logger.info("a credential could not be read: %s", type(error).__name__)
             raise AuthenticationFailed from None
+        user = request.user
+        if getattr(user, "is_authenticated", False) and not getattr(user, "is_active", True):
+            raise AuthenticationFailed  # not every host's authentication asks
 
     def permission_denied(
         self, request: Request, message: str | None = None, code: str | None = None
