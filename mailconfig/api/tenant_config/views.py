@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, cast
 
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db.models import QuerySet
 from django.http.request import split_domain_port
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample
@@ -20,7 +21,7 @@ from mailconfig.api.common.views import SurfaceView
 from mailconfig.conf import get_settings
 from mailconfig.exceptions import AccountChanged
 from mailconfig.hostnames import check_host
-from mailconfig.models import AccountKind, CheckKind, Tenant, TenantMailConfig
+from mailconfig.models import AccountKind, CheckKind, ConnectionCheck, Tenant, TenantMailConfig
 from mailconfig.models.access import Action, has_permission, holds
 from mailconfig.models.account import AccountQuerySet
 from mailconfig.models.validators import validate_address
@@ -237,6 +238,12 @@ class RealmTest(TenantTest):
 
 class TenantCheck(TenantConfigView, CheckView):
     """A test mail that a worker sends."""
+
+    account_kind = AccountKind.TENANT_CONFIG
+
+    def checks(self) -> QuerySet[ConnectionCheck]:
+        """Those of this tenant's configuration."""
+        return super().checks().filter(account__tenant=self.tenant)
 
 
 class RealmCheck(TenantCheck):
