@@ -185,10 +185,10 @@ class SecretEntryField(serializers.Field[Secret | None, Any, Any, Any]):
         super().__init__(**{"write_only": True, "allow_null": True, "required": False, **kwargs})
 
     def to_internal_value(self, data: Any) -> Secret | None:
-        if not isinstance(data, str):
+        if not isinstance(data, str | Secret):
             self.fail("invalid")
         try:
-            return secret_from_entry(data)
+            return secret_from_entry(data.reveal() if isinstance(data, Secret) else data)
         except DjangoValidationError as error:
             raise serializers.ValidationError(error.message, code=error.code) from None
 
