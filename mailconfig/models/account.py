@@ -233,10 +233,16 @@ class Account(models.Model):
             server.host.strip().lower(),
             str(server.port),
             server.security,
-            server.authentication,
+            self._login_at(server),
             self.username,
         )
         return "\x1f".join(parts)
+
+    def _login_at(self, server: Account) -> str:
+        """How it logs in: an override always does, or anybody could use a relay that asks nobody in the system's name."""
+        if self.scope == Scope.SYSTEM_OVERRIDE and server.authentication == Authentication.NONE:
+            return Authentication.PASSWORD
+        return server.authentication
 
     def destination_changed(self) -> bool:
         """Whether the stored secret would newly reach another server or user name.
@@ -347,7 +353,7 @@ class Account(models.Model):
             host=server.host,
             port=server.port,
             security=Security(server.security),
-            authentication=Authentication(server.authentication),
+            authentication=Authentication(self._login_at(server)),
             username=self.username,
             secret=secret,
             ehlo_name=ehlo_name,

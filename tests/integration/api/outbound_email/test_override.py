@@ -344,3 +344,13 @@ def test_a_users_own_account_with_that_name_is_no_override(server: ChaosServer, 
 
     assert post(alice, wanted(), TEST_URL).json()["status"] is True
     assert Attempt.objects.count() == 0
+
+
+def test_a_relay_that_asks_nobody_lets_nobody_use_the_systems_name(plain: ChaosServer, alice: User) -> None:
+    """Without a login the credentials would never be tried, and the From of anybody's choice would be sent."""
+    stored_system(plain, security="none", authentication="none", secret=None)
+
+    answer = post(alice, wanted(), url=TEST_URL)
+
+    assert (answer.status_code, answer.json()["status"]) == (200, False)
+    assert plain.messages == []
