@@ -29,7 +29,7 @@ class LineField(serializers.CharField):
     """One line of text as it was sent: a JSON string, not a number that could be turned into one."""
 
     # REST framework's own sentence is missing in many of its catalogues, the Japanese one too.
-    default_error_messages = {"invalid": _("Enter text.")}
+    default_error_messages = {**serializers.CharField.default_error_messages, "invalid": _("Enter text.")}
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("trim_whitespace", False)

@@ -261,7 +261,7 @@ class OverrideTestSerializer(serializers.Serializer[Any]):
     def validate_mail_smtppass(self, value: Secret | None) -> Secret:
         """Not the empty string."""
         if value is None:
-            raise serializers.ValidationError(serializers.CharField.default_error_messages["blank"], code="blank")
+            raise serializers.ValidationError(LineField.default_error_messages["blank"], code="blank")
         return value
 
 
