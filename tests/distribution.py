@@ -8,22 +8,21 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.servers import postgres
 
 TOGETHER = {
-    "tests/acceptance/test_demo.py",
-    "tests/acceptance/test_generated_client.py",
-    "tests/acceptance/test_published_outbound.py",
-    "tests/acceptance/test_published_requests.py",
-    "tests/unit/test_packaging.py",
-    "tests/unit/test_quick_start.py",
+    "tests/acceptance/test_demo.py": "demo",
+    "tests/acceptance/test_published_outbound.py": "demo",
+    "tests/acceptance/test_published_requests.py": "demo",
+    "tests/acceptance/test_generated_client.py": "client",
+    "tests/unit/test_packaging.py": "wheel",
+    "tests/unit/test_quick_start.py": "project",
 }
-"""Files whose tests share what takes long to make: one worker runs all of a file."""
+"""Files whose tests share what takes long to make, or a port that is looked at: one worker runs all of a name."""
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """Each test goes to whoever is free, in the order in which they were collected."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return file if file in TOGETHER else nodeid
+        return TOGETHER.get(nodeid.partition("::")[0], nodeid)
 
 
 def count_workers() -> int:

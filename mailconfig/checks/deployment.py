@@ -21,6 +21,15 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
     except ImproperlyConfigured as error:
         return [checks.Error(str(error), id="mailconfig.E010")]
     messages: list[checks.CheckMessage] = []
+    if not django_settings.USE_TZ:
+        messages.append(
+            checks.Error(
+                "USE_TZ is off, and mailconfig needs times that know their time zone.",
+                hint="Without it the database's times and this process's cannot be compared: limits, waits and"
+                " throttles would be wrong or fail. Set USE_TZ = True, Django's default.",
+                id="mailconfig.E015",
+            )
+        )
     if settings.storage not in django_settings.STORAGES:
         messages.append(
             checks.Error(

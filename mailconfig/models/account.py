@@ -328,7 +328,9 @@ class Account(models.Model):
             return self.from_email
         if "@" in self.username:
             return self.username
-        return getattr(self.owner, "email", "") or ""
+        if self.owner is None:
+            return ""
+        return str(getattr(self.owner, self.owner.get_email_field_name(), None) or "")
 
     @property
     def reverse_path(self) -> str:

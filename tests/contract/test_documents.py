@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from django.test import Client, override_settings
 from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import spectacular_settings
 
 from mailconfig.api.common import documents
@@ -94,6 +95,13 @@ def test_the_hosts_own_settings_for_documents_change_nothing(client: Client) -> 
     finally:
         for name in theirs:
             ours.__dict__.pop(name, None)
+
+
+def test_a_document_of_the_hosts_own_leaves_the_surfaces_out_and_warns_of_nothing() -> None:
+    made = cast("Any", SchemaGenerator)(urlconf="tests.urls").get_schema(request=None, public=True)
+    assert made["paths"] == {}
+    assert not GENERATOR_STATS._warn_cache
+    assert not GENERATOR_STATS._error_cache
 
 
 def test_a_document_knows_where_it_is_mounted(client: Client) -> None:

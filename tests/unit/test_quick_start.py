@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 
 from tests.documents import ROOT, document
 
-SETTINGS, MAILERS, BACKEND, ACCOUNT, SEND = document("README.md").snippets("python")
+SETTINGS, MAILERS, BACKEND, ACCOUNT, SEND, URLS = document("README.md").snippets("python")
 (HOST_TEST,) = [code for code in document("docs/sending.md").snippets("python") if "TestCase" in code]
 
 pytestmark = pytest.mark.slow
@@ -33,6 +33,8 @@ class Shop:
         self._run("-m", "django", "startproject", "shop", ".", settings=None)
         with (folder / "shop/settings.py").open("a", encoding="utf-8") as file:
             file.write(f"\n{SETTINGS}\n{MAILERS if django.VERSION >= (6, 1) else BACKEND}")
+        with (folder / "shop/urls.py").open("a", encoding="utf-8") as file:
+            file.write(f"\n{URLS}")
 
     def manage(self, *arguments: str, typed: str = "") -> str:
         """What a command printed, to both streams; it must end well."""
@@ -73,6 +75,17 @@ def test_the_quick_start_queues_a_mail(shop: Shop) -> None:
     shop.manage("shell", "--command", f"{ACCOUNT}\n{SEND}")
 
     assert "Shop: 1 queued" in shop.manage("mailconfig_status")
+
+
+def test_the_surfaces_answer_where_the_quick_start_mounts_them(shop: Shop) -> None:
+    ask = "from django.test import Client; c = Client(headers={'host': 'localhost'});"
+    said = shop.manage(
+        "shell",
+        "--command",
+        f"{ask} print(c.get('/mailconfig/openapi.json').json()['info']['title'], c.get('/api/v2/mail/providers').status_code)",
+    )
+
+    assert "mailconfig 401" in said
 
 
 def test_the_test_of_a_host_project_passes_as_it_stands_in_the_documents(shop: Shop) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -72,6 +73,11 @@ class CheckView(SurfaceView):
     account_kind: ClassVar[AccountKind | None] = None
     """Of which accounts the surface tells; ``None``: of all."""
 
+    def checks(self) -> QuerySet[ConnectionCheck]:
+        """Those that can be read here, whoever asked for them."""
+        rows = ConnectionCheck.objects.all()
+        return rows if self.account_kind is None else rows.filter(account__kind=self.account_kind)
+
     @describe(summary="Read a check that was asked for", responses={200: CheckSerializer})
     def get(self, request: Request, check_id: str, **kwargs: Any) -> Response:
         """The state of the check; 404 for everybody else's."""
@@ -79,10 +85,7 @@ class CheckView(SurfaceView):
             key = uuid.UUID(check_id)
         except ValueError:
             raise NotFound from None
-        mine = ConnectionCheck.objects.filter(uuid=key, requested_by=request.user.pk)
-        if self.account_kind is not None:
-            mine = mine.filter(account__kind=self.account_kind)
-        check = mine.first()
+        check = self.checks().filter(uuid=key, requested_by=request.user.pk).first()
         if check is None:
             raise NotFound
         answer = shown(check, request)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -19,7 +21,7 @@ from rest_framework.views import APIView
 from mailconfig.conf import get_settings
 
 from .negotiation import HeaderNegotiation, PlainJSONRenderer
-from .schema import BEARER
+from .schema import BEARER, writing_our_own
 
 Endpoint = tuple[str, str, str, Any]
 
@@ -87,9 +89,18 @@ def document(urlconf: str, title: str) -> dict[str, Any]:
     return copy.deepcopy(_document(urlconf, title, get_settings().surfaces))
 
 
+@contextmanager
+def _our_own() -> Iterator[None]:
+    token = writing_our_own.set(True)
+    try:
+        yield
+    finally:
+        writing_our_own.reset(token)
+
+
 @cache
 def _document(urlconf: str, title: str, surfaces: tuple[str, ...]) -> dict[str, Any]:
-    with _patching, translation.override("en"), patched_settings(settings_for(title)):
+    with _patching, translation.override("en"), patched_settings(settings_for(title)), _our_own():
         made: dict[str, Any] = SchemaGenerator(urlconf=urlconf).get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
         return made
 

@@ -18,6 +18,7 @@ from rest_framework import exceptions as drf
 from rest_framework.settings import api_settings
 
 from mailconfig.delivery.probing.check_view import is_staff, public_view, staff_view
+from mailconfig.delivery.probing.throttle import in_words
 from mailconfig.exceptions import (
     AccountChanged,
     AccountInUse,
@@ -118,14 +119,21 @@ def problem_of(error: Exception, *, user: Any = None) -> Problem | None:
 
 
 def _of_api_exception(error: drf.APIException) -> Problem:
+    message = _own_words(str(error.detail))
     for kind, status, code in _BY_CLASS:
         if isinstance(error, kind):
-            return Problem(status=status, code=code, message=str(error.detail))
+            return Problem(status=status, code=code, message=message)
     if isinstance(error, drf.Throttled):
-        return _throttled(str(error.detail), int(getattr(error, "wait", None) or 1))
+        seconds = int(getattr(error, "wait", None) or 1)
+        if message.startswith(
+            str(drf.Throttled.default_detail)
+        ):  # the seconds after it are English to everybody
+            message = _("Too many requests. The next one is possible in %(wait)s.")
+            message %= {"wait": in_words(seconds)}
+        return _throttled(message, seconds)
     # A class of the host's own: an authentication that is down, say.
     code = ProblemCode.INVALID if error.status_code < 500 else ProblemCode.UNAVAILABLE
-    return Problem(status=error.status_code, code=code, message=str(error.detail))
+    return Problem(status=error.status_code, code=code, message=message)
 
 
 def _of_delivery(error: Exception, user: Any) -> Problem | None:
@@ -236,4 +244,13 @@ def _leaves(detail: Any) -> Iterable[FieldProblem]:
         for inner in detail:
             yield from _leaves(inner)
     else:
-        yield FieldProblem(str(detail), getattr(detail, "code", None) or "invalid")
+        yield FieldProblem(_own_words(str(detail)), getattr(detail, "code", None) or "invalid")
+
+
+def _own_words(message: str) -> str:
+    """``message``, unless it is one that REST framework says in English to everybody."""
+    if message.startswith("CSRF Failed"):
+        return _("The CSRF token is missing or wrong. Load the page again.")
+    if message == "No data provided":
+        return _("The body must be a JSON object.")
+    return message

@@ -28,6 +28,9 @@ _DIGITS = re.compile(r"[0-9]{1,5}")
 class LineField(serializers.CharField):
     """One line of text as it was sent: a JSON string, not a number that could be turned into one."""
 
+    # REST framework's own sentence is missing in many of its catalogues, the Japanese one too.
+    default_error_messages = {"invalid": _("Enter text.")}
+
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("trim_whitespace", False)
         super().__init__(**kwargs)
@@ -182,10 +185,10 @@ class SecretEntryField(serializers.Field[Secret | None, Any, Any, Any]):
         super().__init__(**{"write_only": True, "allow_null": True, "required": False, **kwargs})
 
     def to_internal_value(self, data: Any) -> Secret | None:
-        if not isinstance(data, str):
+        if not isinstance(data, str | Secret):
             self.fail("invalid")
         try:
-            return secret_from_entry(data)
+            return secret_from_entry(data.reveal() if isinstance(data, Secret) else data)
         except DjangoValidationError as error:
             raise serializers.ValidationError(error.message, code=error.code) from None
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from itertools import accumulate
 from typing import IO, Any, NoReturn
 
@@ -13,6 +14,8 @@ from django.utils.http import parse_header_parameters
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
+
+from mailconfig.values import Secret
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
@@ -59,7 +62,7 @@ class StrictJSONParser(BaseParser):
     ) -> Any:
         """The value of the body."""
         _require_utf8(media_type or "")
-        return parse_json(_decoded(self.read(stream)))
+        return parse_json(_decoded(self.read(stream)), secret_names=_secret_names(parser_context))
 
     def read(self, stream: IO[Any]) -> bytes:
         """All of the body."""
@@ -85,11 +88,15 @@ class MislabelledJSONParser(StrictJSONParser):
         raw = self.read(stream)
         if raw.lstrip(b" \t\r\n")[:1] not in {b"{", b"["}:
             raise UnsupportedMediaType(self.media_type)
-        return parse_json(_decoded(raw))
+        return parse_json(_decoded(raw), secret_names=_secret_names(parser_context))
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, secret_names: Collection[str] = ()) -> Any:
     """The value of strict JSON.
+
+    Args:
+        secret_names: the texts of these names come out as a :class:`mailconfig.values.Secret`, at any depth: reports
+            of a fault show every variable, and what holds the body is in many.
 
     Raises:
         ParseError: it is none; the message holds nothing of it.
@@ -98,7 +105,7 @@ def parse_json(text: str) -> Any:
     try:
         value = json.loads(
             text,
-            object_pairs_hook=_unique,
+            object_pairs_hook=partial(_unique, secret_names=secret_names),
             parse_constant=_refuse_constant,
             parse_int=_integer,
             parse_float=_finite,
@@ -137,10 +144,18 @@ def _check_shape(text: str) -> None:
         raise ParseError(_("The body is nested more than %(levels)d levels.") % {"levels": MAX_DEPTH})
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _secret_names(parser_context: Mapping[str, Any] | None) -> Collection[str]:
+    names: Collection[str] = getattr((parser_context or {}).get("view"), "secret_names", ())
+    return names
+
+
+def _unique(pairs: list[tuple[str, Any]], *, secret_names: Collection[str]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ParseError(_("A name stands twice in one object."))
+    for name in found.keys() & set(secret_names):
+        if isinstance(found[name], str):
+            found[name] = Secret(found[name])
     return found
 
 
@@ -165,7 +180,9 @@ def _finite(text: str) -> float:
 
 def _check_text(value: Any) -> None:
     """What PostgreSQL cannot store (NUL) or UTF-8 cannot write (lone surrogates), in names and values."""
-    if isinstance(value, str):
+    if isinstance(value, Secret):
+        _check_text(value.reveal())
+    elif isinstance(value, str):
         if _UNSTORABLE.search(value):
             raise ParseError(_("A text holds a character that cannot be stored."))
     elif isinstance(value, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
@@ -15,12 +16,22 @@ BEARER = "bearerAuth"
 PROBLEMS = (400, 401, 403, 404, 405, 406, 429, 503)
 WITH_BODY = (411, 413, 415)
 
+writing_our_own: ContextVar[bool] = ContextVar("mailconfig_writing_our_own", default=False)
+"""Whether the document that is being made is one of ours."""
+
 if TYPE_CHECKING:
     from .views import SurfaceView
 
 
 class SurfaceSchema(AutoSchema):
-    """Adds to what a view says of itself all that its base may answer, in the surface's envelope."""
+    """Adds to what a view says of itself all that its base may answer, in the surface's envelope.
+
+    It stands in documents of ours only: under a host's own settings names would clash and shapes would be wrong.
+    """
+
+    def is_excluded(self) -> bool:
+        """Left out of the document of a host project."""
+        return not writing_our_own.get() or super().is_excluded()
 
     @property
     def _surface(self) -> SurfaceView:

@@ -50,6 +50,8 @@ class SurfaceView(APIView):
     """The shape of :meth:`draw`, for the OpenAPI document."""
     wire_names: ClassVar[dict[str, str]] = {}
     """What the wire calls a column of the account."""
+    secret_names: ClassVar[frozenset[str]] = frozenset()
+    """What the wire calls secrets; their text is hidden as soon as the body is read."""
     takes_cookies: ClassVar[bool] = True
     """Whether a session login suffices, or anything else that browsers send unasked; not for a GET that connects."""
 
@@ -94,6 +96,9 @@ class SurfaceView(APIView):
         except (ValueError, DataError) as error:
             logger.info("a credential could not be read: %s", type(error).__name__)
             raise AuthenticationFailed from None
+        user = request.user
+        if getattr(user, "is_authenticated", False) and not getattr(user, "is_active", True):
+            raise AuthenticationFailed  # not every host's authentication asks
 
     def permission_denied(
         self, request: Request, message: str | None = None, code: str | None = None

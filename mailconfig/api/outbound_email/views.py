@@ -65,6 +65,7 @@ class OutboundEmailView(SurfaceView):
     """The base: one's own accounts, with the model permission those of one's tenants."""
 
     surface = "outbound_email"
+    secret_names = frozenset({"mail_smtppass"})
     problem_serializer = OutboundEmailProblem()
     wire_names = OutboundEmailSerializer.wire_names()
 

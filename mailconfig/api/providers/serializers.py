@@ -29,7 +29,7 @@ class ProviderSerializer(AccountSerializer):
     id = serializers.IntegerField(source="pk", read_only=True)
     caption = LineField(source="name", max_length=255, allow_blank=True, required=False, default="")
     driver = WordField(source="send_method", words={SendMethod.SMTP: "smtp"})
-    host = HostField()
+    host = HostField(allowed_only=True)
     port = PortField()
     username = LineField(max_length=255)
     password = SecretEntryField(source="secret", required=True)

@@ -44,6 +44,7 @@ class ProvidersView(SurfaceView):
     """The base: needs the model permission of :class:`SMTPProvider`, whoever's the row is."""
 
     surface = "providers"
+    secret_names = frozenset({"password"})
     problem_serializer = ProviderProblem
     # What only the admin shows is told of what is nearest to it here.
     wire_names = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, cast
 
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db.models import QuerySet
 from django.http.request import split_domain_port
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample
@@ -20,8 +21,8 @@ from mailconfig.api.common.views import SurfaceView
 from mailconfig.conf import get_settings
 from mailconfig.exceptions import AccountChanged
 from mailconfig.hostnames import check_host
-from mailconfig.models import AccountKind, CheckKind, Tenant, TenantMailConfig
-from mailconfig.models.access import Action, has_permission
+from mailconfig.models import AccountKind, CheckKind, ConnectionCheck, Tenant, TenantMailConfig
+from mailconfig.models.access import Action, has_permission, holds
 from mailconfig.models.account import AccountQuerySet
 from mailconfig.models.validators import validate_address
 
@@ -90,6 +91,7 @@ class TenantConfigView(SurfaceView):
     """The base: a member of the tenant, over https. To everybody else there is no such tenant."""
 
     surface = "tenant_config"
+    secret_names = frozenset({"password"})
     problem_serializer = TenantConfigAnswerSerializer()
     wire_names = TenantMailConfigSerializer.wire_names()
     tenant: Tenant
@@ -193,7 +195,7 @@ class TenantTest(TenantConfigView):
     )
     def post(self, request: Request, **kwargs: Any) -> Response:
         """Send a mail to the caller's own address now, or with ``Prefer: respond-async`` have a worker do it."""
-        if not (self.may("change") or self.principal.has_perm("mailconfig.test_account")):  # type: ignore[attr-defined]
+        if not (self.may("change") or holds(self.principal, "test_account")):
             raise PermissionDenied
         TenantTestMailSerializer(data=request.data).is_valid(raise_exception=True)
         config = self.config()
@@ -236,6 +238,12 @@ class RealmTest(TenantTest):
 
 class TenantCheck(TenantConfigView, CheckView):
     """A test mail that a worker sends."""
+
+    account_kind = AccountKind.TENANT_CONFIG
+
+    def checks(self) -> QuerySet[ConnectionCheck]:
+        """Those of this tenant's configuration."""
+        return super().checks().filter(account__tenant=self.tenant)
 
 
 class RealmCheck(TenantCheck):

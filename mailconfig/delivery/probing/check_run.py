@@ -110,9 +110,12 @@ def open_session(account: Account, log: StageLog) -> Session:
     )
 
 
-def pad(check: ConnectionCheck, *, since: float, requested_by: AbstractBaseUser | None) -> None:
-    """Wait until the least time of an unreachable server is over, counted from ``since`` (monotonic)."""
-    if requested_by is not None and not is_staff(requested_by) and is_unreachable(check):
+def pad(result: CheckResult, *, since: float, requested_by: AbstractBaseUser | None) -> None:
+    """Wait until the least time of an unreachable server is over, counted from ``since`` (monotonic).
+
+    To be called before the result is stored: who polls a check that a worker runs would see the time otherwise.
+    """
+    if requested_by is not None and not is_staff(requested_by) and is_unreachable(result):
         time.sleep(max(0.0, since + UNREACHABLE_SECONDS - time.monotonic()))
 
 
@@ -131,9 +134,8 @@ def run_probe(
 ) -> ConnectionCheck:
     since = time.monotonic()
     result = _probe(account, sender=account.reverse_path, judge_sender=judge_sender)
-    check = check_record.finish(check, result, revision=revision)
-    pad(check, since=since, requested_by=requested_by)
-    return check
+    pad(result, since=since, requested_by=requested_by)
+    return check_record.finish(check, result, revision=revision)
 
 
 def _probe(account: Account, *, sender: str, judge_sender: bool) -> CheckResult:

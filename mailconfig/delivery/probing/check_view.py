@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from mailconfig.delivery.probing import sentences
 from mailconfig.delivery.probing.check_result import FAILED, OK
 from mailconfig.models import CheckState, ConnectionCheck
-from mailconfig.values import ErrorCode, Stage
+from mailconfig.values import CheckResult, ErrorCode, Stage
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -106,7 +106,7 @@ def staff_view(check: ConnectionCheck) -> StaffView:
     }
 
 
-def is_unreachable(check: ConnectionCheck) -> bool:
+def is_unreachable(check: ConnectionCheck | CheckResult) -> bool:
     """Whether no connection came about: unknown, refused, blocked or silent, which nobody else may tell apart."""
     return check.code == ErrorCode.CONNECT_FAILED and check.message == sentences.UNREACHABLE
 

@@ -92,9 +92,9 @@ def send_test_of_values(
         recipient=recipient,
     )
     since = time.monotonic()
-    check = check_record.finish(check, _send(account, recipient, requested_by, counts_for=counts_for))
-    pad(check, since=since, requested_by=requested_by)
-    return check
+    result = _send(account, recipient, requested_by, counts_for=counts_for)
+    pad(result, since=since, requested_by=requested_by)
+    return check_record.finish(check, result)
 
 
 def require_recipient(recipient: str) -> None:
@@ -120,9 +120,9 @@ def send_stored(
     ensure_this_installation()
     since = time.monotonic()
     result = _send(account, check.recipient, requested_by, counts_for=account)
+    pad(result, since=since, requested_by=requested_by)
     check = check_record.finish(check, result)
     note_on_lane(check, account, sent=check.ok)
-    pad(check, since=since, requested_by=requested_by)
     return check
 
 

@@ -127,10 +127,11 @@ def _charge_failed_logins(check: ConnectionCheck) -> None:
 
 
 def _refuse(words: Promise | str, seconds: int) -> None:
-    raise Throttled(str(words) % {"wait": _in_words(seconds)}, retry_after=seconds)
+    raise Throttled(str(words) % {"wait": in_words(seconds)}, retry_after=seconds)
 
 
-def _in_words(seconds: int) -> str:
+def in_words(seconds: int) -> str:
+    """How long that is, in the active language."""
     if seconds < 2 * MINUTE:
         return ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
     minutes = math.ceil(seconds / MINUTE)

@@ -25,6 +25,7 @@ from mailconfig.models import (
     MessageState,
     Scope,
 )
+from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Authentication, Security
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def save_account(
     Raises:
         ValidationError: by field; nothing was connected or stored.
         NotProved: the connection does not work.
-        AccountChanged: somebody else stored something meanwhile, or deleted it.
+        AccountChanged: somebody else stored something meanwhile, or deleted it; or the system account, whose server
+            an override uses, is not the one any more that was proved.
         Throttled, RuntimeError: see :func:`mailconfig.delivery.probe_values`.
     """
     adding = account._state.adding
@@ -59,8 +61,10 @@ def save_account(
         account.created_by_id = account.updated_by_id
     account.full_clean()
     check = None
+    proved_for = ""
     if prove:
         _require_encrypted_login(account)
+        proved_for = _binding(account)
         check = probe_values(
             account=account, requested_by=by, tenant=account.tenant, judge_sender=judge_sender
         )
@@ -71,6 +75,8 @@ def save_account(
         with transaction.atomic():
             if not adding:
                 _require_unchanged(account)
+            if prove:
+                _require_proved_server(account, proved_for)
             account.save()
     except IntegrityError as error:
         msg = "another account of this kind was stored at the same moment"
@@ -91,8 +97,31 @@ def _require_encrypted_login(account: Account) -> None:
 def _require_unchanged(account: Account) -> None:
     """Lock the row, so that nobody comes in between."""
     rows = Account.objects.select_for_update().kept().filter(pk=account.pk, revision=account.revision)
-    if not rows.values_list("pk").first():
+    stored = rows.values_list("pk", "secret").first()
+    if stored is None:
         msg = "the account was changed since it was read"
+        raise AccountChanged(msg)
+    if isinstance(account.secret, SealedSecret):
+        # The same one, perhaps sealed anew: key rotation leaves the revision alone.
+        _pk, account.secret = stored
+
+
+def _binding(account: Account) -> str:
+    """The destination that a secret of the account goes to; ``""``: there is none."""
+    try:
+        return account.secret_binding()
+    except ValidationError:
+        return ""
+
+
+def _require_proved_server(account: Account, proved_for: str) -> None:
+    """An entered secret is sealed for the server of this moment, so it has to be the one that was proved."""
+    if account.scope != Scope.SYSTEM_OVERRIDE:
+        return
+    # The lock, so that it does not move before the secret is sealed.
+    list(Account.objects.select_for_update().kept().filter(scope=Scope.SYSTEM).values_list("pk"))
+    if _binding(account) != proved_for:
+        msg = "the system account was changed while its server was tried"
         raise AccountChanged(msg)
 
 

@@ -276,3 +276,15 @@ def test_json_that_calls_itself_a_form_is_read() -> None:
         parser.parse(io.BytesIO(b"{a=1"), media_type, {})
     with pytest.raises(BodyTooLarge):
         parser.parse(io.BytesIO(b"{" * 2 * MIB), media_type, {})
+
+
+def test_secrets_are_hidden_as_soon_as_they_are_read_at_any_depth() -> None:
+    text = '{"password": "canary", "data": [{"password": "canary", "other": "x"}], "x": {"password": 1}}'
+
+    value = parse_json(text, secret_names={"password"})
+
+    assert "canary" not in repr(value)
+    assert value["password"].reveal() == value["data"][0]["password"].reveal() == "canary"
+    assert (value["data"][0]["other"], value["x"]["password"]) == ("x", 1)
+    with pytest.raises(ParseError):
+        parse_json('{"password": "a\\u0000b"}', secret_names={"password"})

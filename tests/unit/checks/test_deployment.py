@@ -49,6 +49,11 @@ def test_a_storage_that_is_not_there_is_an_error(settings: Any) -> None:
     assert ids(check_settings()) == {"mailconfig.E011"}
 
 
+def test_times_have_to_know_their_time_zone(settings: Any) -> None:
+    settings.USE_TZ = False
+    assert ids(check_settings()) == {"mailconfig.E015"}
+
+
 def test_an_address_for_all_mail_must_be_one(settings: Any) -> None:
     settings.MAILCONFIG = {"REDIRECT_ALL_TO": "tester"}
     assert ids(check_settings()) == {"mailconfig.E012"}

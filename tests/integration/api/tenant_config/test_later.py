@@ -6,8 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 
 from mailconfig import delivery
-from mailconfig.models import ConnectionCheck
-from tests.integration.api.tenant_config.calls import BY_HOST, NO_TENANT, Route, body_of, relay
+from mailconfig.models import CheckKind, ConnectionCheck, SMTPProvider
+from tests.bearer import client_of
+from tests.factories import make_tenant
+from tests.integration.api.tenant_config.calls import BY_HOST, BY_PATH, NO_TENANT, Route, body_of, relay
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Reply
 
@@ -70,3 +72,20 @@ def test_only_who_asked_may_read_it(
     assert route.read_check(None, uuid).status_code == 401
     assert route.read_check(alice, "nonsense").status_code == 404
     assert route.read_check(alice, uuid).status_code == 200
+
+
+def test_a_check_is_read_at_its_own_tenant_and_surface_only(alice: User, plain: ChaosServer) -> None:
+    other = make_tenant(slug="second", name="Second")
+    other.members.add(alice)
+    BY_PATH.configure(alice, relay(plain))
+    uuid = ask(BY_PATH, alice)
+    provider = SMTPProvider.objects.create(name="Shop", authentication="none", host="127.0.0.1")
+    elsewhere = delivery.request_check(account_id=provider.pk, kind=CheckKind.CONNECTION, requested_by=alice)
+
+    def read(tenant: str, key: object) -> int:
+        path = f"/auth/realms/{tenant}/mail/checks/{key}"
+        return int(client_of(alice).get(path, secure=True).status_code)
+
+    assert read("acme", uuid) == 200
+    assert read("second", uuid) == 404
+    assert read("acme", elsewhere.uuid) == 404
