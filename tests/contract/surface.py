@@ -89,6 +89,8 @@ class Surface:
     """A change that concerns no connection."""
     fields: Mapping[str, tuple[tuple[object, ...], ...]]
     """By the name on the wire the tables of the corpus that it must refuse."""
+    further_fields: Mapping[Call, Mapping[str, tuple[tuple[object, ...], ...]]] = field(default_factory=dict)
+    """The same of calls that take another body."""
     required: tuple[str, ...]
     """What creating needs."""
     bad_queries: tuple[str, ...] = ()

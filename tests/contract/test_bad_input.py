@@ -123,6 +123,18 @@ def test_a_bad_value_is_refused(world: World, judge: Judge, name: str, operation
     judge.give_judgement()
 
 
+@having("further_fields")
+def test_a_bad_value_in_another_body_is_refused(world: World, judge: Judge) -> None:
+    bodies = {str(call): world.body_of(call) for call in world.surface.calls}
+    for call, fields in world.surface.further_fields.items():
+        for name, tables in fields.items():
+            for value in (value for table in tables for value in table):
+                expected = {world.surface.status(400)} | ({400} if values.is_unstorable(value) else set())
+                body = {**bodies[str(call)], name: value}
+                judge.try_out(f"{name}={values.label(value)}", call, expected, body=body)
+    judge.give_judgement()
+
+
 def test_a_bad_body_is_refused_at_every_call_that_takes_one(world: World, judge: Judge) -> None:
     for call in world.surface.calls:
         if call.method not in {"POST", "PUT", "PATCH"}:

@@ -7,9 +7,8 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import chain
 from typing import Any
 
 import pytest
@@ -32,6 +31,8 @@ from tests.contract.world import World, as_json, undone
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import until
 from tests.servers.faults import Reply
+
+Driver = Callable[[World, ChaosServer], Iterator[tuple[str, HttpResponse]]]
 
 
 def everything_of(response: HttpResponse) -> bytes:
@@ -76,7 +77,7 @@ def drive(world: World, server: ChaosServer) -> Iterator[tuple[str, HttpResponse
             yield f"{call} with a query", world.send(call, path=path, body=body)
 
 
-def drive_writing(world: World) -> Iterator[tuple[str, HttpResponse]]:
+def drive_writing(world: World, server: ChaosServer) -> Iterator[tuple[str, HttpResponse]]:
     """The calls that take a secret, with the secret in every wrong place."""
     for call in dict.fromkeys((world.surface.create, world.surface.update)):
         for body in misplaced(world):
@@ -109,21 +110,22 @@ def said(log: pytest.LogCaptureFixture) -> str:
     )
 
 
-@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("driver", [drive, drive_writing])
 def test_no_answer_and_no_log_holds_a_secret(
-    world: World, server: ChaosServer, log: pytest.LogCaptureFixture, debug: bool
+    world: World, server: ChaosServer, log: pytest.LogCaptureFixture, driver: Driver
 ) -> None:
     found: list[str] = []
     served = 0
-    with override_settings(DEBUG=debug):
-        for where, response in chain(drive(world, server), drive_writing(world)):
+    with override_settings(DEBUG=driver is drive_writing):
+        for where, response in driver(world, server):
             found += hits(where, everything_of(response))
             assert response.status_code < 500, where
             served += 1
-    found += hits("the log", said(log))
-    assert served > 50
-    assert len(said(log)) > 10_000, "the log was listened to"
-    assert server.auth_attempts, "the secret was on the wire, and repeated from there"
+    text = said(log)
+    found += hits("the log", text)
+    assert served > 30
+    assert len(text) > 10_000, "the log was listened to"
+    assert server.auth_attempts or driver is drive_writing, "the secret was on the wire, and repeated there"
     assert not found, "\n".join(found[:50])
 
 

@@ -28,6 +28,7 @@ ENCRYPTIONS = {Security.NONE: "0", Security.TLS: "1", Security.STARTTLS: "2"}
 # What has no word of its own. "0" promises nothing, so opportunistic STARTTLS is that and never "2".
 OTHER_SERVICE = "other"
 OTHER_ENCRYPTION = "0"
+BLANK = LineField().error_messages["blank"]
 
 
 class SendTypeField(WordField):
@@ -133,7 +134,7 @@ class OutboundEmailSerializer(AccountSerializer):
     def validate_name(self, value: str) -> str:
         """More than spaces."""
         if not value.strip():
-            raise serializers.ValidationError(LineField.default_error_messages["blank"], code="blank")
+            raise serializers.ValidationError(BLANK, code="blank")
         return value
 
     def validate_mail_smtpuser(self, value: str | None) -> str:
@@ -261,7 +262,7 @@ class OverrideTestSerializer(serializers.Serializer[Any]):
     def validate_mail_smtppass(self, value: Secret | None) -> Secret:
         """Not the empty string."""
         if value is None:
-            raise serializers.ValidationError(LineField.default_error_messages["blank"], code="blank")
+            raise serializers.ValidationError(BLANK, code="blank")
         return value
 
 

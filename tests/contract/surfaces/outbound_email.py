@@ -150,6 +150,15 @@ OUTBOUND_EMAIL = Surface(
             ),
         ),
     },
+    further_fields={
+        Call("POST", OVERRIDE): {
+            "to_address": (values.ADDRESSES, values.NO_TEXTS, values.NULL, values.EMPTY),
+            "mail_smtpuser": (values.LINES, values.LONG_LINES, values.NO_TEXTS, values.NULL, values.EMPTY),
+            "mail_smtppass": (values.SECRETS, values.SECRET_IS_STORED, values.NULL, values.EMPTY),
+            "from_address": (values.ADDRESSES, values.NO_TEXTS),
+            "name": (values.LINES, values.LONG_LINES, values.NO_TEXTS),
+        }
+    },
     required=("name", "mail_smtpserver", "mail_smtpuser", "mail_smtppass"),
     bad_queries=(
         "max_num=0",

@@ -117,6 +117,11 @@ TENANT_CONFIG = Surface(
         "user": (values.LINES, values.LONG_LINES, values.NO_TEXTS, ("********@****.com", "***")),
         "password": (values.SECRETS, values.SECRET_IS_STORED, values.NULL, values.EMPTY),
     },
+    further_fields={
+        Call("POST", TEST): {
+            "mailType": (values.WORDS, values.NO_TEXTS, values.NULL, ("test", "TEST ", "MAIL"))
+        }
+    },
     required=("host", "from"),
     problem=problem,
     statuses={422: 400},
@@ -143,6 +148,7 @@ REALMS = replace(
     update=_moved(TENANT_CONFIG.update),
     check=_moved(TENANT_CONFIG.check),
     further=tuple(map(_moved, TENANT_CONFIG.further)),
+    further_fields={_moved(call): tables for call, tables in TENANT_CONFIG.further_fields.items()},
     access=_by_realm(ACCESS),
     queries=_by_realm(QUERIES),
 )
