@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.servers.children import PATIENCE, until
-from tests.servers.sidecar import ROOT
+from tests.servers.sidecar import ROOT, unmeasured
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Sink:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.servers.chaos", "--record", str(self._record), *options],
             cwd=ROOT,
+            env=unmeasured(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

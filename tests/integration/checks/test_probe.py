@@ -173,7 +173,7 @@ def test_one_deadline_holds_over_everything(
 
     check = probe_values(account=new_account(starttls), requested_by=staff)
 
-    assert time.monotonic() - began < 4.0
+    assert time.monotonic() - began < 10.0
     assert check.state == CheckState.FAILED
     assert check.code == "timeout"
 

@@ -12,7 +12,18 @@ from django.utils import timezone
 from mailconfig.models import Lane, Message
 from tests.servers.chaos import ChaosServer
 
-SHORT = dict.fromkeys(("connect", "banner", "command", "data", "block", "dot", "quit"), 1.0)
+_PHASES = {
+    "banner": ["banner"],
+    "handshake": ["banner"],
+    "data": ["data"],
+    "body": ["block", "dot"],
+    "dot": ["dot"],
+}
+
+
+def short(verb: str) -> dict[str, float]:
+    """Time-outs that make a server that hangs at ``verb`` worth waiting for; the phases before may take their time."""
+    return dict.fromkeys(_PHASES.get(verb, ["command"]), 2.0)
 
 
 @pytest.fixture(params=[True, False], ids=["pipelining", "lockstep"])

@@ -9,13 +9,13 @@ import pytest
 from django.utils import timezone
 
 from mailconfig import delivery
-from mailconfig.models import Attempt, Message, Recipient, WaitReason
+from mailconfig.models import Attempt, Message, WaitReason
 from tests.factories import PASSWORD, make_account, make_message
 from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Action, Close, Hang, Raw, Reply, Reset
 
-from .conftest import SHORT, attempts, lane, reasons, rewind, states
+from .conftest import attempts, lane, reasons, rewind, short, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,7 +77,7 @@ def test_a_connection_lost_while_opening_lets_the_account_rest(
     secure: ChaosServer, configure: Callable[..., None], verb: str, action: Action
 ) -> None:
     if isinstance(action, Hang):
-        configure(TIMEOUTS=SHORT)
+        configure(TIMEOUTS=short(verb))
     secure.on(verb, action, at=1)
     drain_secure(secure)
     assert (states(), attempts()) == (["queued"] * 3, [0] * 3)
@@ -143,7 +143,7 @@ def test_a_connection_lost_before_the_dot_is_opened_anew(
     server: ChaosServer, window: int, configure: Callable[..., None], verb: str, action: Action
 ) -> None:
     if isinstance(action, Hang):
-        configure(TIMEOUTS=SHORT)
+        configure(TIMEOUTS=short(verb))
     server.on(verb, action, at=2)
     drain_three(server)
     assert (states(), attempts()) == (["sent"] * 3, [1] * 3)
@@ -160,7 +160,7 @@ def test_a_connection_lost_after_the_dot_is_ambiguous_and_the_others_go_on(
 ) -> None:
     configure(AMBIGUITY=policy)
     if isinstance(action, Hang):
-        configure(TIMEOUTS=SHORT)
+        configure(TIMEOUTS=short(verb))
     server.on(verb, action, at=2)
     drain_three(server)
     assert states() == ["sent", "queued" if policy == "retry" else "held", "sent"]
@@ -179,7 +179,7 @@ def test_a_connection_lost_in_a_long_body_is_not_ambiguous(
     server: ChaosServer, window: int, configure: Callable[..., None], action: Action
 ) -> None:
     if isinstance(action, Hang):
-        configure(TIMEOUTS=SHORT)
+        configure(TIMEOUTS=short("body"))
     server.size = None
     server.on("body", action, at=2)
     account = make_account(server.port)
@@ -319,7 +319,7 @@ def test_a_session_lost_at_rset_costs_a_session_only(
     server: ChaosServer, window: int, configure: Callable[..., None], refusal: str, action: Action
 ) -> None:
     if isinstance(action, Hang):
-        configure(TIMEOUTS=SHORT)
+        configure(TIMEOUTS=short("rset"))
     server.on("rcpt", Reply.of(refusal), at=2)
     server.on("rset", action, at=1)
     drain_three(server, limit_count=3, limit_period=3600)
@@ -344,74 +344,3 @@ def test_a_session_lost_at_quit_changes_nothing(
     drain_three(server)
     assert states() == ["sent"] * 3
     assert (lane().lease_token, lane().wait_reason) == (None, "")
-
-
-# Recipients.
-
-
-@pytest.mark.parametrize("count", [1, 2, 7, 50])
-@pytest.mark.parametrize("reply", ["550 5.1.1 unknown", "450 4.2.0 grey"])
-@pytest.mark.parametrize("where", ["first", "middle", "last"])
-def test_one_refused_recipient_keeps_to_itself(
-    server: ChaosServer, count: int, reply: str, where: str
-) -> None:
-    at = {"first": 1, "middle": (count + 1) // 2, "last": count}[where]
-    server.on("rcpt", Reply.of(reply), at=at)
-    account = make_account(server.port)
-    to = [f"to{number}@example.net" for number in range(count)]
-    message = make_message(account, to=to)
-    delivery.drain_account(account_id=account.pk)
-    refused = to[at - 1]
-    others = [address for address in to if address != refused]
-    assert [list(received.recipients) for received in server.messages] == ([others] if others else [])
-    rows = {row.address: row for row in Recipient.objects.filter(message=message)}
-    assert rows[refused].state == ("failed" if reply.startswith("5") else "")
-    assert rows[refused].reply_code == int(reply[:3])
-    permanent = reply.startswith("5")
-    assert states() == [("partial" if others else "failed") if permanent else "queued"]
-    if permanent:
-        return
-    rewind()
-    Recipient.objects.exclude(not_before=None).update(not_before=timezone.now())
-    delivery.drain_account(account_id=account.pk)
-    assert states() == ["sent"]
-    assert server.messages[-1].recipients == (refused,)
-
-
-@pytest.mark.parametrize("reply", ["452 4.5.3 too many recipients", "552 5.5.3 too many recipients"])
-@pytest.mark.parametrize("taken", [1, 3, 49])
-def test_too_many_recipients_go_in_further_transactions_and_cost_nothing(
-    server: ChaosServer, reply: str, taken: int
-) -> None:
-    in_transaction: list[int] = []
-
-    def is_too_many(line: str) -> bool:
-        in_transaction.append(1)
-        return len(in_transaction) > taken
-
-    def begins(line: str) -> bool:
-        in_transaction.clear()
-        return False
-
-    server.on("mail", Reply.of("250 ok"), when=begins)
-    server.on("rcpt", Reply.of(reply), when=is_too_many)
-    account = make_account(server.port, max_retries=0)
-    to = [f"to{number}@example.net" for number in range(50 if taken > 1 else 5)]
-    message = make_message(account, to=to)
-    delivery.drain_account(account_id=account.pk)
-    assert states() == ["sent"]
-    assert [address for received in server.messages for address in received.recipients] == to
-    assert all(len(received.recipients) <= taken for received in server.messages)
-    assert not Recipient.objects.filter(message=message, state="failed").exists()
-
-
-def test_a_421_in_the_middle_of_the_recipients_gives_all_back(server: ChaosServer, window: int) -> None:
-    server.on("rcpt", Reply.of("421 4.3.2 bye"), at=3)
-    account = make_account(server.port)
-    make_message(account, to=[f"to{number}@example.net" for number in range(5)])
-    delivery.drain_account(account_id=account.pk)
-    assert (states(), attempts(), server.messages) == (["queued"], [0], [])
-    rewind()
-    delivery.drain_account(account_id=account.pk)
-    assert states() == ["sent"]
-    assert [len(received.recipients) for received in server.messages] == [5]

@@ -18,7 +18,7 @@ from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Action, Close, Endless, Hang, LongLine, Raw, Reply, Reset, Slow
 
-SHORT = Timeouts(banner=0.6, command=0.6)
+SHORT = Timeouts(banner=1.0)
 STAGES = {"banner": Stage.BANNER, "ehlo": Stage.EHLO, "auth": Stage.LOGIN}
 
 
@@ -93,7 +93,7 @@ def test_silence_and_dribble_end_with_the_time_of_the_phase(
 ) -> None:
     with _server() as server:
         server.on(verb, action)
-        error = _fail(server, policy)
+        error = _fail(server, policy, SHORT if verb == "banner" else Timeouts(command=1.0))
     assert isinstance(error, ConnectionFailed)
     assert (error.stage, error.code) == (STAGES[verb], ErrorCode.TIMEOUT)
     assert error.temporary

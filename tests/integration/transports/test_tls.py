@@ -159,7 +159,7 @@ def test_a_handshake_that_breaks_off_may_be_tried_again(
             open_transport(
                 settings_for(server.port, security=security, login=True),
                 policy=policy,
-                timeouts=Timeouts(banner=0.5),
+                timeouts=Timeouts(banner=1.0) if isinstance(action, Hang) else Timeouts(),
             )
         assert caught.value.temporary
         assert caught.value.stage is Stage.TLS
@@ -175,7 +175,7 @@ def test_a_server_that_leaves_at_starttls_is_no_session(
             open_transport(
                 settings_for(server.port, security=Security.STARTTLS, login=True),
                 policy=policy,
-                timeouts=Timeouts(command=0.5),
+                timeouts=Timeouts(command=1.0) if isinstance(action, Hang) else Timeouts(),
             )
         assert caught.value.stage is Stage.TLS
         assert caught.value.temporary
