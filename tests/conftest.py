@@ -10,6 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 from django.db import connection
+from django.utils import translation
 
 from tests import database_url, distribution, emptying, settings
 from tests.servers import redis
@@ -82,6 +83,13 @@ def redis_url() -> Iterator[str]:
     server = redis.start()
     yield server.url
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+def language() -> Iterator[None]:
+    """Forget the language of the last request: LocaleMiddleware leaves it to the thread, and so to the next test."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

@@ -158,6 +158,7 @@ def bad_bodies(api: APIClient) -> Answers:
         *(
             b"{",
             b"[" * 100,
+            b"[%s[]]" % (b"[]," * 10_000),
             b'{"a": 1, "a": 2}',
             b'{"a": NaN}',
             b'{"a": -Infinity}',
