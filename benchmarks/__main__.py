@@ -10,7 +10,7 @@ from .run import Scale, run
 
 QUICK = Scale(
     rounds=3,
-    count=800,
+    count=1500,
     one_by_one=300,
     far_rounds=1,
     far_count=80,

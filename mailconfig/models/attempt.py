@@ -35,13 +35,13 @@ class Attempt(models.Model):
     lease_token = models.UUIDField(null=True, editable=False)
     """The drain that made it."""
     worker = models.CharField(_("worker"), max_length=128, blank=True)
-    recipients = models.PositiveIntegerField(_("recipients"), default=1)
+    recipients = models.IntegerField(_("recipients"), default=1)
     """How many it counts in every window: those handed over. ``0``: nothing reached the dot."""
     stage = models.CharField(_("stage"), max_length=16, blank=True)
     outcome = models.CharField(
         _("outcome"), max_length=8, choices=AttemptOutcome.choices, blank=True, default=AttemptOutcome.OPEN
     )
-    reply_code = models.PositiveSmallIntegerField(_("reply"), null=True)
+    reply_code = models.SmallIntegerField(_("reply"), null=True)
     enhanced_code = models.CharField(max_length=16, blank=True)
     reply_text = models.TextField(_("the server's words"), blank=True)
     started_at = models.DateTimeField(_("started"))

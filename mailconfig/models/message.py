@@ -71,16 +71,16 @@ class Message(models.Model):
     envelope_from = models.CharField(_("envelope sender"), max_length=254, blank=True)
     subject = models.CharField(_("subject"), max_length=998, blank=True)
     message_id = models.CharField("Message-ID", max_length=255)
-    size = models.PositiveIntegerField(_("size"), default=0)
+    size = models.IntegerField(_("size"), default=0)
     body = models.BinaryField(null=True, editable=False)
     """The RFC 5322 bytes with CRLF line ends; ``None`` once erased, or when they are in ``stored_as``."""
     stored_as = models.CharField(max_length=255, blank=True, editable=False)
     """The bytes' name in Django storage."""
     eight_bit = models.BooleanField(default=False, editable=False)
 
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    attempts = models.SmallIntegerField(_("attempts"), default=0)
     """Those that count towards the retries."""
-    internal_errors = models.PositiveSmallIntegerField(default=0, editable=False)
+    internal_errors = models.SmallIntegerField(default=0, editable=False)
     wait_reason = models.CharField(_("waits because"), max_length=24, choices=WaitReason.choices, blank=True)
     """Its own reason; what holds the whole lane back stands on the lane."""
     error_code = models.CharField(_("error"), max_length=32, blank=True)
@@ -107,7 +107,8 @@ class Message(models.Model):
                 name="mailconfig_message_idempotent",
                 condition=Q(idempotency_key__isnull=False),
             ),
-            # As short as can be: PostgreSQL parses each check at each write, which naming all states would double.
+            # The only one, and as short as can be: PostgreSQL parses each check at each write. Naming all states would
+            # double its cost, and numbers that only count up are no PositiveIntegerField for the same reason.
             models.CheckConstraint(
                 name="mailconfig_message_settled_when_final",
                 condition=Exact(IsNull(F("settled_at"), True), In(F("state"), sorted(WAITING_STATES))),
