@@ -73,9 +73,11 @@ class MessageSteering(MessageModelAdmin):
         """Whether this person may steer mail at all."""
         return self.has_view_permission(request) and user_of(request).has_perm("mailconfig.steer_message")
 
-    def get_actions(self, request: HttpRequest) -> dict[str, tuple[Callable[..., object], str, str]]:  # type: ignore[override]
-        """One for each way to steer."""
-        if not self.has_steer_permission(request):
+    def get_actions(  # type: ignore[override]
+        self, request: HttpRequest, action_location: object = None
+    ) -> dict[str, tuple[Callable[..., object], str, str]]:
+        """One for each way to steer, in the list; a mail's own page has buttons (Django 6.1 asks for both)."""
+        if not self.has_steer_permission(request) or getattr(action_location, "name", "") == "CHANGE_FORM":
             return {}
         return {name: (_action, name, str(steering.label)) for name, steering in STEERINGS.items()}
 

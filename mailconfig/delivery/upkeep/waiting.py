@@ -107,7 +107,7 @@ def _explain_limit(
 def _count_ahead(message: Message) -> int | None:
     """How many go before it; ``None``: too many to count for a page."""
     # Compared within the database: SQLite keeps a time of its own as text that is no text of ours.
-    due = Subquery(Message.objects.filter(pk=message.pk).values("not_before"))
+    due = Subquery(Message.objects.filter(pk=message.pk).values("not_before")[:1])
     before = Q(priority__lt=message.priority) | Q(priority=message.priority) & (
         Q(not_before__lt=due) | Q(not_before=due, pk__lt=message.pk)
     )
