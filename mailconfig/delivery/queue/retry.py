@@ -126,7 +126,8 @@ def retry_seconds(attempts: int, settings: Settings, *, first_at_least: float = 
 
     Jitter spreads what failed together; ``first_at_least`` is a floor that jitter does not cross.
     """
-    plain = min(settings.retry_seconds * 2.0 ** max(0, attempts - 1), settings.retry_cap_seconds)
+    doublings = min(max(0, attempts - 1), 60)  # beyond that the cap holds, and far beyond it no float does
+    plain = min(settings.retry_seconds * 2.0**doublings, settings.retry_cap_seconds)
     jittered = plain * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
     return max(min(first_at_least, settings.retry_seconds), jittered)
 
