@@ -11,6 +11,7 @@ from django.core.mail import EmailMessage
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, transaction
 from django.utils.module_loading import import_string
 
+from mailconfig.checks.backend import named_backends
 from mailconfig.delivery.queue.routing import Routes
 from mailconfig.delivery.rendering.compose import from_address
 from mailconfig.models import Account
@@ -51,17 +52,14 @@ def _hint(address: str) -> str:
 
 
 def _is_our_backend_in_use() -> bool:
-    mailers = getattr(settings, "MAILERS", None) or {
-        "default": {"BACKEND": getattr(settings, "EMAIL_BACKEND", "")}
-    }
-    return any(_is_ours(mailer.get("BACKEND", "")) for mailer in mailers.values())
+    return any(_is_ours(path) for _place, path in named_backends())
 
 
 def _is_ours(path: str) -> bool:
     """Whether the class of this path is our backend, or one made of it."""
     try:
         found = import_string(path)
-    except ImportError:  # Django says so as soon as it sends
+    except ImportError:  # E017 says so, or Django as soon as it sends
         return False
     bases = found.__mro__ if isinstance(found, type) else ()
     return OUR_BACKEND in {(base.__module__, base.__qualname__) for base in bases}
