@@ -22,8 +22,4 @@ class Migration(migrations.Migration):
             name='is_default',
             field=models.BooleanField(default=False, help_text='Takes what the project sends without naming an account. Such an account sends for the project.', verbose_name='default account'),
         ),
-        migrations.AddIndex(
-            model_name='account',
-            index=models.Index(condition=models.Q(('serves_project', True)), fields=['id'], name='mailconfig_account_project'),
-        ),
     ]

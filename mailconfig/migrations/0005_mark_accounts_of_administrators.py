@@ -30,7 +30,7 @@ def mark(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0003_account_serves_project'),
+        ('mailconfig', '0004_account_project_index'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
