@@ -40,13 +40,14 @@ CHUNK = 500
 def settle(settlement: Settlement, *, ownership: Ownership) -> None:
     """Write what came of a turn. Idempotent: what is settled already stays as it is."""
     with transaction.atomic():
-        if settlement.turn.attempt_id is None:
+        attempt_id = settlement.turn.attempt_id
+        if attempt_id is None:
             _settle_untouched(settlement, ownership)
-        elif _close_attempt(settlement):
+        elif _close_attempt(settlement, attempt_id):
             _settle_recipients(settlement)
             _settle_message(settlement)
         elif settlement.sent:
-            _settle_late(settlement)
+            _settle_late(settlement, attempt_id)
 
 
 def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
@@ -86,9 +87,9 @@ def _attempt_values(settlement: Settlement) -> dict[str, object]:
     }
 
 
-def _close_attempt(settlement: Settlement) -> bool:
+def _close_attempt(settlement: Settlement, attempt_id: int) -> bool:
     """Complete the attempt that the journal opened; ``False``: it was given up."""
-    rows = Attempt.objects.filter(pk=settlement.turn.attempt_id, outcome=AttemptOutcome.OPEN)
+    rows = Attempt.objects.filter(pk=attempt_id, outcome=AttemptOutcome.OPEN)
     return bool(rows.update(**_attempt_values(settlement)))
 
 
@@ -193,10 +194,10 @@ def aggregate(message_id: int) -> tuple[MessageState, list[datetime | None]]:
 _COUNTS = (Count("pk"), Count("not_before"), Min("not_before"))
 
 
-def _settle_late(settlement: Settlement) -> None:
+def _settle_late(settlement: Settlement, attempt_id: int) -> None:
     """The reply came after the attempt was given up: who has the mail must not get it again, the others still do."""
     turn, reply = settlement.turn, settlement.reply
-    Attempt.objects.filter(pk=turn.attempt_id).update(
+    Attempt.objects.filter(pk=attempt_id).update(
         outcome=settlement.outcome,
         recipients=settlement.handed_over,
         reply_code=reply.code if reply else None,
