@@ -5,8 +5,8 @@
     enqueue ──▶ preparing ──▶ queued
     queued ──hand_over──▶ handing_over
     queued, handing_over ──settle──▶ sent, partial, failed, queued, held
-    queued, held ──settle_late──▶ sent
-    handing_over ──reap──▶ queued, held, failed
+    queued, held, failed, partial ──settle_late──▶ sent, partial, queued
+    handing_over ──reap──▶ queued, held, failed, sent, partial
     queued ──hold──▶ held
     held ──release──▶ queued
     failed ──requeue──▶ queued
