@@ -1,7 +1,8 @@
 """A host project's process that queues mail until SIGTERM, and writes down what was accepted, and how fast.
 
-``python -m tests.acceptance.feeder LEDGER ACCOUNT...``: a line of JSON for each mail, after its commit. With
-CELERY_BROKER_URL in the environment it rings by Celery.
+``python -m tests.acceptance.feeder LEDGER [ACCOUNT...]``: a line of JSON for each mail, after its commit. Without
+accounts it sends through all that are there, again and again looked up. With CELERY_BROKER_URL in the environment it
+rings by Celery.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def main() -> None:
     """Queue a few mails, wait a little, and so on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ledger", type=Path)
-    parser.add_argument("accounts", type=int, nargs="+")
+    parser.add_argument("accounts", type=int, nargs="*", help="none: whatever accounts there are")
     parser.add_argument("--every", type=float, default=0.2, help="seconds between rounds over the accounts")
     parser.add_argument("--rounds", type=int, default=0, help="0: until SIGTERM")
     parser.add_argument("--backlog", type=int, default=0, help="wait while so many are queued; 0: never")
@@ -33,7 +34,8 @@ def main() -> None:
     from django.db import transaction
 
     from mailconfig import delivery
-    from mailconfig.models import Message
+    from mailconfig.exceptions import NoAccount
+    from mailconfig.models import Account, Message
     from tests.factories import make_email
 
     stop = threading.Event()
@@ -45,11 +47,17 @@ def main() -> None:
                 stop.wait(options.every)
                 continue
             number += 1
-            for account in options.accounts:
+            kept = Account.objects.kept().values_list("pk", flat=True)
+            for account in options.accounts or list(kept):
                 began = time.monotonic()
-                with transaction.atomic():
-                    message = delivery.enqueue(make_email(number), account=account)
-                    digest = hashlib.sha256(bytes(message.body or b"")).hexdigest()  # erased once it is sent
+                try:
+                    with transaction.atomic():
+                        message = delivery.enqueue(make_email(number), account=account)
+                        digest = hashlib.sha256(
+                            bytes(message.body or b"")
+                        ).hexdigest()  # erased once it is sent
+                except NoAccount:
+                    continue  # deleted at this moment: nothing was promised
                 seconds = time.monotonic() - began
                 fields = {"message_id": message.message_id, "sha256": digest, "account": account}
                 ledger.write(json.dumps({**fields, "seconds": seconds}) + "\n")

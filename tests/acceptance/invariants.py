@@ -6,12 +6,21 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from mailconfig.models import Attempt, AttemptOutcome, Message, MessageState
-from tests.servers.sink import Sink
+from tests.servers.sink import Received, Sink
 
 MAY_BE_OUT = frozenset({MessageState.HANDING_OVER, MessageState.HELD})
 """States that leave open whether the server has the message."""
+
+
+class Arrivals(Protocol):
+    """What arrived, at one server or at several."""
+
+    def by_message_id(self) -> dict[str, list[Received]]:
+        """Copies of each message."""
+        ...
 
 
 @dataclass
@@ -48,7 +57,7 @@ def in_hand(pid: int) -> frozenset[str]:
     return frozenset(mine.values_list("message__message_id", flat=True))
 
 
-def check_states(sink: Sink) -> None:
+def check_states(sink: Arrivals) -> None:
     """no state contradicts the sink, at a moment when no worker runs."""
     received = set(sink.by_message_id())
     states = dict(Message.objects.values_list("message_id", "state"))
@@ -64,7 +73,7 @@ def check_states(sink: Sink) -> None:
     assert not strangers, f"at the sink and in no row: {strangers}"
 
 
-def check_ledger(ledger: Path, sink: Sink) -> None:
+def check_ledger(ledger: Path, sink: Arrivals) -> None:
     """For what a host was told is queued: it is in a row, and what arrived has the bytes it had then."""
     rows = set(Message.objects.values_list("message_id", flat=True))
     copies = sink.by_message_id()

@@ -182,7 +182,9 @@ class Drain:
     def _hold_back(self, wait: guards.Wait) -> None:
         """Let the account wait; if it was edited since the cause was met, look at it anew instead."""
         now, revision = self.clock.now(), self.account.revision
-        self.is_held_back = lanes.wait(self.lane, **wait.as_values(), now=now, revision=revision)
+        self.is_held_back = lanes.wait(
+            self.lane, token=self.ownership.token, **wait.as_values(), now=now, revision=revision
+        )
         self._is_edited = not self.is_held_back
 
     def _wait_for_slot(self) -> bool:
@@ -320,7 +322,7 @@ class Drain:
         if settlement.sent:
             self.succeeded_at = settlement.ended_at
             if self.lane.strikes:
-                lanes.note_strikes(self.lane, 0)
+                lanes.note_strikes(self.lane, 0, token=self.ownership.token)
         if settlement.verdict is not Verdict.ACCEPTED:
             self._note_verdict(settlement)
 
@@ -338,12 +340,13 @@ class Drain:
                     guards.Wait(WaitReason.PAUSED_SENDER, None, reply.words, "sender_refused", strikes=0)
                 )
             else:
-                lanes.note_strikes(self.lane, strikes)
+                lanes.note_strikes(self.lane, strikes, token=self.ownership.token)
 
     def _note_connected(self) -> None:
         """The server let us in and took our sender: what was wrong with the connection is over."""
         if self.lane.wait_reason or self.lane.failures:
-            lanes.clear(self.lane, succeeded_at=self.clock.now(), strikes=self.lane.strikes)
+            at, strikes = self.clock.now(), self.lane.strikes
+            lanes.clear(self.lane, token=self.ownership.token, succeeded_at=at, strikes=strikes)
 
     def _after_closing(self, turn: Turn, outcome: EnvelopeOutcome) -> None:
         """A 421 before the dot: the server wants to be left alone, and no message is to blame."""
