@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from mailconfig import signals
+from mailconfig.delivery import trail
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import statements
 from mailconfig.delivery.queue.settle import erases, settle_all
@@ -154,7 +155,8 @@ class PostgresJournal(OrmJournal):
             by_message = {turn.message.pk: turn for turn in group}
             for kind, key, attempt_id, at in fetch():
                 if kind == "done":
-                    del late[key]
+                    settlement = late.pop(key)
+                    trail.settled(settlement, MessageState.SENT, account_id=self.ownership.account_id)
                 else:
                     by_message[key].attempt_id, by_message[key].handed_over_at = attempt_id, at
             settle_all(late.values(), ownership=self.ownership)
