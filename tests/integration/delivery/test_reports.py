@@ -30,6 +30,7 @@ def account() -> Account:
         authentication="none",
         from_email="default@example.com",
         is_default=True,
+        serves_project=True,
     )
 
 
