@@ -23,6 +23,7 @@ from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, CheckState, ConnectionCheck
 from mailconfig.models.validators import validate_address
 
+from .themes import dress
 from .typed import AccountModelAdmin, user_of
 
 SHOWN_CHECKS = 5
@@ -37,6 +38,10 @@ class RecipientForm(forms.Form):
         validators=[validate_address],
         widget=forms.EmailInput(attrs={"size": 40, "autofocus": True}),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        dress(self.fields["recipient"].widget)
 
 
 class AccountActions(AccountModelAdmin):

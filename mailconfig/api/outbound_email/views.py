@@ -20,7 +20,7 @@ from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
 from mailconfig.models import Account, OutboundEmail, Scope, Tenant
 from mailconfig.models.access import Action
-from mailconfig.models.account import AccountQuerySet
+from mailconfig.models.account_queries import AccountQuerySet
 
 from . import listing
 from .serializers import (
@@ -65,6 +65,10 @@ class OutboundEmailView(SurfaceView):
     """The base: one's own accounts, with the model permission those of one's tenants."""
 
     surface = "outbound_email"
+    path_parts = {
+        **SurfaceView.path_parts,
+        "record_id": ({"type": "string", "format": "uuid"}, "The account's id."),
+    }
     secret_names = frozenset({"mail_smtppass"})
     problem_serializer = OutboundEmailProblem()
     wire_names = OutboundEmailSerializer.wire_names()

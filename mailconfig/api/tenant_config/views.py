@@ -23,7 +23,7 @@ from mailconfig.exceptions import AccountChanged
 from mailconfig.hostnames import check_host
 from mailconfig.models import AccountKind, CheckKind, ConnectionCheck, Tenant, TenantMailConfig
 from mailconfig.models.access import Action, has_permission, holds
-from mailconfig.models.account import AccountQuerySet
+from mailconfig.models.account_queries import AccountQuerySet
 from mailconfig.models.validators import validate_address
 
 from .serializers import (
@@ -91,6 +91,10 @@ class TenantConfigView(SurfaceView):
     """The base: a member of the tenant, over https. To everybody else there is no such tenant."""
 
     surface = "tenant_config"
+    path_parts = {
+        **SurfaceView.path_parts,
+        "tenant_id": ({"type": "string"}, "The tenant's short name."),
+    }
     secret_names = frozenset({"password"})
     problem_serializer = TenantConfigAnswerSerializer()
     wire_names = TenantMailConfigSerializer.wire_names()

@@ -24,7 +24,7 @@ from mailconfig.models import Account, Attempt, Lane, Message, MessageState
 from mailconfig.values import Reply
 
 if TYPE_CHECKING:
-    from mailconfig.models.account import AccountQuerySet
+    from mailconfig.models.account_queries import AccountQuerySet
 
 
 def _nothing() -> None:
