@@ -90,6 +90,8 @@ class Settings:
 
     test_mails_per_hour: int = 10
     checks_per_minute: int = 10
+    checks_at_once: int = 3
+    """Checks that somebody waits for, in one process at the same time. ``0``: workers make them all."""
     checks_per_hour_and_tenant: int = 60
 
     def network_policy(self) -> NetworkPolicy:
