@@ -3,73 +3,90 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from typing import Any, Final, Literal, get_type_hints
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
+from .setting_types import (
+    Count,
+    Days,
+    EhloName,
+    ListedHost,
+    Name,
+    NetworkText,
+    Octets,
+    Port,
+    Quota,
+    Retries,
+    Seconds,
+    Wait,
+    shown,
+    to_kind,
+)
 from .values import NetworkPolicy, Timeouts
 
-RETRY = "retry"
-HOLD = "hold"
+RETRY: Final = "retry"
+HOLD: Final = "hold"
 SURFACES = ("outbound_email", "providers", "tenant_config")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every setting; the upper-case name is the key in ``MAILCONFIG``."""
+    """Every setting; the upper-case name is the key in ``MAILCONFIG``, and the annotation is what is checked."""
 
-    installation_id: str = ""
+    installation_id: Name = ""
     """Names this deployment. Once stored, a database found under another id sends nothing. Empty: unguarded."""
     redirect_all_to: str = ""
     """If set, every mail goes to this one address instead of its recipients."""
     outbox: bool = False
     """For the tests of a host project: nothing is connected, drained mail lands in ``mailconfig.testing.outbox``."""
 
-    allowed_networks: tuple[str, ...] = ()
-    allowed_hosts: tuple[str, ...] = ()
-    allowed_ports: tuple[int, ...] | None = (25, 465, 587, 2465, 2525, 2587)
+    allowed_networks: tuple[NetworkText, ...] = ()
+    allowed_hosts: tuple[ListedHost, ...] = ()
+    allowed_ports: tuple[Port, ...] | None = (25, 465, 587, 2465, 2525, 2587)
     allow_plain_login: bool = False
     ca_file: str | None = None
-    ehlo_name: str = ""
-    timeouts: Mapping[str, float] = field(default_factory=dict)
+    ehlo_name: EhloName = ""
+    timeouts: Mapping[str, Seconds] = field(default_factory=dict)
     """Overrides of :class:`mailconfig.values.Timeouts` by name, in seconds."""
-    probe_seconds: float = 10.0
+    probe_seconds: Seconds = 10.0
     """One deadline over everything in a check made while somebody waits."""
 
-    lease_seconds: float = 90.0
-    slice_seconds: float = 20.0
+    lease_seconds: Seconds = 90.0
+    slice_seconds: Seconds = 20.0
     """How long one drain keeps a lane before it lets others have the worker."""
-    batch_size: int = 100
+    batch_size: Count = 100
     """How many due messages a drain reads at once."""
-    window: int = 1
+    window: Count = 1
     """Messages whose hand-over may be uncommitted at once; the bound on duplicates of one crash."""
-    ambiguity: str = RETRY
+    ambiguity: Literal["retry", "hold"] = RETRY
     """What becomes of a message that may or may not have been accepted: ``retry`` or ``hold``."""
-    session_messages: int = 100
-    session_seconds: float = 60.0
-    limit_wait_seconds: float = 1.0
+    session_messages: Count = 100
+    session_seconds: Seconds = 60.0
+    limit_wait_seconds: Wait = 1.0
     """A drain waits this long in place for a free slot of a limit; for more it frees the worker."""
-    max_retries: int = 7
+    max_retries: Retries = 7
     """Retries of a message whose account says nothing else."""
-    max_age_seconds: float = 4 * 86400.0
+    max_age_seconds: Seconds = 4 * 86400.0
     """A message that could not be sent for so long has failed."""
-    retry_seconds: float = 300.0
+    retry_seconds: Seconds = 300.0
     """The first wait before a retry; doubled each time."""
-    retry_cap_seconds: float = 4 * 3600.0
-    backoff_seconds: tuple[float, ...] = (60.0, 120.0, 300.0, 600.0, 1800.0)
+    retry_cap_seconds: Seconds = 4 * 3600.0
+    backoff_seconds: tuple[Seconds, ...] = (60.0, 120.0, 300.0, 600.0, 1800.0)
     """How long an account rests after each failed connection in a row."""
-    login_retry_seconds: float = 60.0
+    login_retry_seconds: Seconds = 60.0
     """When a refused login is tried once more, before the account pauses."""
     use_celery: bool = True
     """Ring Celery's workers, if Celery is installed. ``False``: only ``mailconfig_drain`` sends."""
-    sweep_seconds: float = 10.0
-    ring_seconds: float = 1.0
+    sweep_seconds: Seconds = 10.0
+    ring_seconds: Seconds = 1.0
 
     surfaces: tuple[str, ...] = SURFACES
     """The REST surfaces that are switched on; any other answers 404 wherever it is mounted."""
@@ -78,27 +95,27 @@ class Settings:
     require_https: bool = True
     """Whether the tenants' surface refuses plain http, as its clients expect."""
 
-    inline_bytes: int = 256 * 1024
+    inline_bytes: Octets = 256 * 1024
     """Messages up to this size stay in the row; larger ones go to ``storage``."""
     storage: str = "default"
     """Alias in ``STORAGES`` for the bytes of large messages. It must not be served to the public."""
-    max_message_bytes: int = 25 * 1024 * 1024
+    max_message_bytes: Octets = 25 * 1024 * 1024
     keep_sent_bytes: bool = False
-    retention_days: int = 30
+    retention_days: Days = 30
     """Settled messages older than this are purged. ``0`` keeps them for ever."""
-    check_retention_days: int = 30
+    check_retention_days: Days = 30
 
-    test_mails_per_hour: int = 10
-    checks_per_minute: int = 10
-    checks_at_once: int = 3
+    test_mails_per_hour: Quota = 10
+    checks_per_minute: Quota = 10
+    checks_at_once: Quota = 3
     """Checks that somebody waits for, in one process at the same time. ``0``: workers make them all."""
-    checks_per_hour_and_tenant: int = 60
+    checks_per_hour_and_tenant: Quota = 60
 
     def network_policy(self) -> NetworkPolicy:
         """Where connections may go."""
         return NetworkPolicy(
             allowed_networks=tuple(ipaddress.ip_network(text) for text in self.allowed_networks),
-            allowed_hosts=frozenset(name.lower() for name in self.allowed_hosts),
+            allowed_hosts=frozenset(self.allowed_hosts),
             allowed_ports=None if self.allowed_ports is None else frozenset(self.allowed_ports),
             allow_plain_login=self.allow_plain_login,
             ca_file=self.ca_file,
@@ -114,46 +131,69 @@ class Settings:
         return self.smtp_timeouts().dot + min(60.0, self.lease_seconds)
 
 
-_SEVERAL = frozenset(item.name for item in fields(Settings) if isinstance(item.default, tuple))
-
-
 @cache
 def get_settings() -> Settings:
     """The settings as they are now.
 
     Raises:
-        ImproperlyConfigured: an unknown key, or a value that cannot be used.
+        ImproperlyConfigured: an unknown key, or a value that cannot be used; all of them are named.
     """
-    given: dict[str, Any] = getattr(django_settings, "MAILCONFIG", {})
-    known = {item.name for item in fields(Settings)}
-    unknown = sorted(key for key in given if key != key.upper() or key.lower() not in known)
-    if unknown:
-        msg = f"MAILCONFIG has unknown keys: {', '.join(unknown)}"
-        raise ImproperlyConfigured(msg)
-    texts = [key for key, value in given.items() if isinstance(value, str) and key.lower() in _SEVERAL]
-    if texts:
-        msg = f"MAILCONFIG[{texts[0]!r}] is a list, not a text"
-        raise ImproperlyConfigured(msg)
-    values: dict[str, Any] = {
-        key.lower(): tuple(value) if isinstance(value, list) else value for key, value in given.items()
-    }
-    try:
-        settings = Settings(**values)
-        settings.network_policy()
-        settings.smtp_timeouts()
-    except (TypeError, ValueError) as error:
-        msg = f"MAILCONFIG cannot be used: {error}"
-        raise ImproperlyConfigured(msg) from error
-    if settings.ambiguity not in {RETRY, HOLD}:
-        msg = f"MAILCONFIG['AMBIGUITY'] is {RETRY!r} or {HOLD!r}, not {settings.ambiguity!r}"
-        raise ImproperlyConfigured(msg)
-    if "total" in settings.timeouts:
-        msg = "MAILCONFIG['TIMEOUTS'] has no 'total': PROBE_SECONDS bounds what somebody waits for"
-        raise ImproperlyConfigured(msg)
-    if settings.window < 1:
-        msg = "MAILCONFIG['WINDOW'] is at least 1"
-        raise ImproperlyConfigured(msg)
+    settings, problems = _read(getattr(django_settings, "MAILCONFIG", {}))
+    if problems:
+        raise ImproperlyConfigured(" ".join(problems))
     return settings
+
+
+def setting_problems() -> list[str]:
+    """What is wrong with ``MAILCONFIG``, a sentence or two each; empty where all of it can be used."""
+    return _read(getattr(django_settings, "MAILCONFIG", {}))[1]
+
+
+def _read(given: object) -> tuple[Settings, list[str]]:
+    """The settings, with its default for each that cannot be used, and what is wrong."""
+    if not isinstance(given, Mapping):
+        return Settings(), [f"MAILCONFIG must be a dictionary, not {shown(given)}."]
+    kinds, problems = _kinds(), []
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        if not isinstance(key, str) or key != key.upper() or key.lower() not in kinds:
+            problems.append(_unknown(key, [name.upper() for name in kinds]))
+            continue
+        try:
+            values[key.lower()] = to_kind(value, kinds[key.lower()], f"MAILCONFIG[{key!r}]")
+        except ValueError as error:
+            problems.append(f"{error}.")
+    settings = Settings(**values)
+    return settings, problems + list(_contradictions(settings))
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    hints = get_type_hints(Settings, include_extras=True)
+    return {item.name: hints[item.name] for item in fields(Settings)}
+
+
+def _unknown(key: object, known: list[str]) -> str:
+    name = key.upper() if isinstance(key, str) else ""
+    near = [name] if name in known else get_close_matches(name, known, n=1)
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    return f"MAILCONFIG has the unknown key {shown(key)}.{meant}"
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """What is wrong though each value alone could be used."""
+    phases = [item.name for item in fields(Timeouts) if item.name != "total"]
+    for name in settings.timeouts:
+        if name == "total":
+            yield "MAILCONFIG['TIMEOUTS'] has no 'total': PROBE_SECONDS bounds what somebody waits for."
+        elif name not in phases:
+            near = get_close_matches(name.lower(), phases, n=1)
+            meant = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(phases)}."
+            yield f"MAILCONFIG['TIMEOUTS'] has the unknown key {shown(name)}. {meant}"
+    if settings.retry_cap_seconds < settings.retry_seconds:
+        yield "MAILCONFIG['RETRY_CAP_SECONDS'] must be at least RETRY_SECONDS, the first wait."
+    if not settings.backoff_seconds:
+        yield "MAILCONFIG['BACKOFF_SECONDS'] must name one wait at least."
 
 
 @receiver(setting_changed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
+from contextlib import suppress
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 MAX_NAME = 253
@@ -12,27 +14,57 @@ LONGEST_TEXT = 4 * MAX_NAME
 """Before decomposed letters are put together. Encoding takes time that grows with the square of the length."""
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_SERVICE_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
+"""With the underscores of names that resolvers know and hosts do not have: those of containers (RFC 2181 §11)."""
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _QUAD = re.compile(r"(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3}")
 
 
-def check_host(text: str) -> str:
+def check_host(text: str, *, listed: Collection[str] = ()) -> str:
     """The host in the one form we store and connect to: lower case, A-labels, or a canonical literal.
 
     Resolvers turn ``2130706433``, ``127.1``, ``0x7f000001`` and digits of other scripts into addresses;
     here a name whose last label is a number is no name (RFC 1123 §2.1), and a literal is dotted-quad IPv4 or
     IPv6 without a zone.
 
+    Args:
+        listed: what the deployment allows by name, each as :func:`check_listed_host` has it. These names alone may
+            have underscores and be written with the final dot of an absolute name.
+
     Raises:
         ValueError: it is neither a host name nor such a literal; the text says why, without the host in it.
     """
+    if listed:
+        with suppress(ValueError):
+            name = check_listed_host(text)
+            if name in listed:
+                return name
+    return _checked(text, _LABEL)
+
+
+def check_listed_host(text: str) -> str:
+    """As :func:`check_host`, for names that whoever deploys writes into a list: also those of containers.
+
+    ``mail_server`` is a name here. ``mailpit.`` is one too and the same as ``mailpit``: the dot keeps resolvers from
+    adding domains and belongs to no name.
+
+    Raises:
+        ValueError: as for :func:`check_host`.
+    """
+    name = _checked(text.removesuffix("."), _SERVICE_LABEL)
+    if text.endswith(".") and (":" in name or _NUMBER.fullmatch(name.rpartition(".")[2])):
+        raise ValueError("an address has no dot at its end")
+    return name
+
+
+def _checked(text: str, label: re.Pattern[str]) -> str:
     if not text:
         raise ValueError("a host name is needed")
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"a host name has at most {MAX_NAME} characters")
     if ":" in text:
         return _ipv6(text)
-    labels = [_to_a_label(label) for label in text.split(".")]
+    labels = [_to_a_label(part, label) for part in text.split(".")]
     name = ".".join(labels)
     if len(name) > MAX_NAME:
         raise ValueError(f"a host name has at most {MAX_NAME} characters")
@@ -41,12 +73,12 @@ def check_host(text: str) -> str:
     return name
 
 
-def _to_a_label(label: str) -> str:
+def _to_a_label(label: str, pattern: re.Pattern[str]) -> str:
     given = label
     if not label.isascii():
         label = _encode(label)
     label = label.lower()
-    if not _LABEL.fullmatch(label) or len(label) > MAX_LABEL:
+    if not pattern.fullmatch(label) or len(label) > MAX_LABEL:
         raise ValueError("each part of a host name is 1 to 63 letters, digits and inner hyphens")
     if given.isascii() and label.startswith("xn--"):
         _check_a_label(label)

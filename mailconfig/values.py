@@ -118,7 +118,7 @@ class NetworkPolicy:
     allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks that are allowed although they are not public."""
     allowed_hosts: frozenset[str] = frozenset()
-    """Lower-case host names whose addresses need not be public."""
+    """Host names whose addresses need not be public, as :func:`mailconfig.hostnames.check_listed_host` has them."""
     allowed_ports: frozenset[int] | None = frozenset({25, 465, 587, 2465, 2525, 2587})
     """``None`` allows any port from 1 to 65535."""
     allow_plain_login: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -9,17 +10,39 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 
 from mailconfig import crash
-from mailconfig.conf import get_settings
+from mailconfig.conf import get_settings, setting_problems
 from mailconfig.models.validators import validate_address
+from mailconfig.transports.tls import why_no_ca_file
+
+
+@checks.register("mailconfig")
+def check_name_of_settings(**kwargs: Any) -> list[checks.CheckMessage]:
+    """A dictionary under a name that nobody reads would leave every default in force without a word."""
+    if hasattr(django_settings, "MAILCONFIG"):
+        return []
+    names = [name for name in dir(django_settings) if name.isupper() and name.startswith("MAIL")]
+    split = [name for name in names if name.startswith("MAILCONFIG_")]
+    near = get_close_matches("MAILCONFIG", [name for name in names if name != "MAILERS"], n=1, cutoff=0.8)
+    return [
+        checks.Warning(
+            f"The settings have {name}, and no MAILCONFIG.",
+            hint='Every setting of mailconfig is a key of one dictionary: MAILCONFIG = {"INSTALLATION_ID": …}.',
+            id="mailconfig.W014",
+        )
+        for name in (split or near)[:1]
+    ]
 
 
 @checks.register("mailconfig")
 def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
-    """The dictionary must be usable, and its storage must exist."""
-    try:
-        settings = get_settings()
-    except ImproperlyConfigured as error:
-        return [checks.Error(str(error), id="mailconfig.E010")]
+    """The dictionary must be usable, and what it names must exist."""
+    problems = setting_problems()
+    if problems:
+        return [
+            checks.Error(problem, hint="The README lists every key.", id="mailconfig.E010")
+            for problem in problems
+        ]
+    settings = get_settings()
     messages: list[checks.CheckMessage] = []
     if not django_settings.USE_TZ:
         messages.append(
@@ -45,6 +68,16 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
             messages.append(
                 checks.Error("MAILCONFIG['REDIRECT_ALL_TO'] is no address.", id="mailconfig.E012")
             )
+    why = why_no_ca_file(settings.ca_file)
+    if why:
+        messages.append(
+            checks.Error(
+                f"MAILCONFIG['CA_FILE'] names {settings.ca_file!r}, and that cannot be used: {why}.",
+                hint="It has to be a PEM file that the web server and the workers may read. Without it no"
+                " encrypted connection comes about.",
+                id="mailconfig.E016",
+            )
+        )
     if crash.is_armed():
         messages.append(
             checks.Warning("MAILCONFIG_CRASH_AT is set: this process will kill itself.", id="mailconfig.W010")

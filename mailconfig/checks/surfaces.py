@@ -47,10 +47,8 @@ def check_api_authentication(**kwargs: Any) -> list[checks.CheckMessage]:
     ]
 
 
-def _why_not(path: object) -> str:
+def _why_not(path: str) -> str:
     """Why this names no authentication class; ``""``: it does."""
-    if not isinstance(path, str):
-        return "Name it by its dotted path, as text."
     try:
         from rest_framework.authentication import (
             BaseAuthentication,

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
 
+from mailconfig.conf import get_settings
 from mailconfig.hostnames import check_host
 
 _LINE_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -46,13 +47,15 @@ def validate_address(value: str) -> None:
 
 
 def validate_host(value: str) -> None:
-    """A host name (RFC 1123 §2.1) or an address literal; whether it may be reached is for the gate.
+    """A host name (RFC 1123 §2.1), an address literal, or a name that the deployment lists.
+
+    Whether it may be reached is for the gate.
 
     Raises:
         ValidationError: it is neither.
     """
     try:
-        check_host(value)
+        check_host(value, listed=get_settings().allowed_hosts)
     except ValueError as error:
         raise ValidationError(
             _("Enter the server's name, such as smtp.example.com."), code="host_not_allowed"

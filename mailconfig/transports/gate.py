@@ -80,7 +80,7 @@ def vet_host(host: str, port: int, policy: NetworkPolicy) -> str:
             looked up.
     """
     try:
-        name = check_host(host)
+        name = check_host(host, listed=policy.allowed_hosts)
     except ValueError as error:
         raise _not_allowed(f"This is not a host name: {error}.") from None
     literal = _literal(name)
@@ -124,7 +124,9 @@ def resolve(
         return (literal,)
     try:
         seconds = (deadline or Deadline()).seconds(policy.resolve_timeout)
-        texts = _lookups.run(resolver, name, port, seconds)
+        # With its final dot, so that the resolver adds no domain of its own.
+        absolute = f"{name}." if host.endswith(".") else name
+        texts = _lookups.run(resolver, absolute, port, seconds)
         found = list(dict.fromkeys(ip_address(text) for text in texts))
     except TimeoutError:
         raise unreachable(Stage.RESOLVE, "the look-up of the name took too long") from None

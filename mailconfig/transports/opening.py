@@ -88,7 +88,7 @@ class Opening:
         started = monotonic()
         port = self.settings.port
         addresses = gate.resolve(
-            self._host, port, self.policy, resolver=self._resolver, deadline=self.deadline
+            self.settings.host, port, self.policy, resolver=self._resolver, deadline=self.deadline
         )
         started = self._done(Stage.RESOLVE, started, ", ".join(str(address) for address in addresses))
         self._connect_started = started

@@ -72,6 +72,15 @@ def describe(sock: ssl.SSLSocket) -> str:
     return f"{sock.version()} {cipher[0] if cipher else ''}".strip()
 
 
+def why_no_ca_file(ca_file: str | None) -> str:
+    """Why no certificate authorities can be read there; ``""``: they can, or none are asked for."""
+    try:
+        _context(ca_file)
+    except TLSFailed as error:
+        return error.detail
+    return ""
+
+
 def _context(ca_file: str | None) -> ssl.SSLContext:
     if ca_file is None:
         return _cached_context(None, 0.0)

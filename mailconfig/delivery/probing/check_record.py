@@ -179,7 +179,7 @@ def _server_of(account: Account) -> tuple[str, int | None]:
     except ValidationError:  # an override without the system account; the check will say so
         return "", None
     try:
-        host = check_host(server.host)
+        host = check_host(server.host, listed=get_settings().allowed_hosts)
     except ValueError:
         host = cleaned(server.host, 255)
     return host, server.port if 1 <= server.port <= 65535 else None

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
+from mailconfig.conf import get_settings
 from mailconfig.delivery.probing.check_result import FAILED, OK
 from mailconfig.hostnames import check_host
 from mailconfig.models import Account, CheckState, ConnectionCheck, Scope
@@ -67,7 +68,7 @@ def is_claimed(key: str, account: Account, *, person_id: object) -> bool:
 def _host(text: str) -> str:
     plain = _plain(text).rstrip(".")
     try:
-        return check_host(plain)
+        return check_host(plain, listed=get_settings().allowed_hosts)
     except ValueError:
         return plain
 

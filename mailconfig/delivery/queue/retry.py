@@ -15,6 +15,11 @@ from mailconfig.values import Reply
 GREYLIST_SECONDS = 300.0
 """A refused recipient is not tried again sooner: greylisting servers want to see patience."""
 
+_PER_SESSION = re.compile(
+    r"\bper (?:smtp )?(?:session|connection)\b|\b(?:in|on|over) (?:this|one|a single|the same) (?:session|connection)\b",
+    re.IGNORECASE,
+)
+
 _RATE = re.compile(r"rate|limit|quota|too many|exceeded|throttl", re.IGNORECASE)
 
 
@@ -30,16 +35,22 @@ class Verdict(enum.Enum):
     """The server's own limit is reached: the account rests, the message is not to blame."""
     SENDER_REFUSED = enum.auto()
     """Permanent, and probably the account's fault: three in a row pause it."""
+    NEXT_SESSION = enum.auto()
+    """The server takes no more in this session: the message goes in the next one."""
     PROTOCOL = enum.auto()
-    """No reply that makes sense here."""
+    """No reply that makes sense here, or one that refuses the command itself: never the message's fault."""
 
 
 def judge_sender(reply: Reply) -> Verdict:
     """The reply to MAIL."""
     if reply.is_success:
         return Verdict.ACCEPTED
+    if ends_session(reply):
+        return Verdict.NEXT_SESSION
     if is_server_limit(reply):
         return Verdict.SERVER_LIMIT
+    if refuses_command(reply):
+        return Verdict.PROTOCOL
     if reply.is_transient:
         return Verdict.RETRY
     if reply.code == 552 or reply.enhanced == "5.3.4":
@@ -51,6 +62,10 @@ def judge_recipient(reply: Reply) -> Verdict:
     """The reply to one RCPT."""
     if reply.is_success:
         return Verdict.ACCEPTED
+    if ends_session(reply):
+        return Verdict.NEXT_SESSION
+    if refuses_command(reply):
+        return Verdict.PROTOCOL
     if reply.code in {452, 552} and reply.enhanced in {"4.5.3", "5.5.3", ""}:
         return Verdict.NEXT_TRANSACTION
     if reply.is_transient:
@@ -58,15 +73,36 @@ def judge_recipient(reply: Reply) -> Verdict:
     return Verdict.FAIL if reply.is_permanent else Verdict.PROTOCOL
 
 
+def judge_data(reply: Reply) -> Verdict:
+    """A reply to DATA that is no 354."""
+    return Verdict.PROTOCOL if refuses_command(reply) else judge_message(reply)
+
+
 def judge_message(reply: Reply) -> Verdict:
-    """The reply to DATA or to the dot."""
+    """The reply to the dot."""
     if reply.is_success:
         return Verdict.ACCEPTED
+    if ends_session(reply):
+        return Verdict.NEXT_SESSION
     if is_server_limit(reply):
         return Verdict.SERVER_LIMIT
     if reply.is_transient:
         return Verdict.RETRY
     return Verdict.FAIL if reply.is_permanent else Verdict.PROTOCOL
+
+
+def refuses_command(reply: Reply) -> bool:
+    """Tell whether a reply to MAIL, RCPT or DATA is about the command (RFC 5321 §4.2.3: 500 to 504), not what it names.
+
+    An enhanced code about addresses (RFC 3463 §3.2) says that it is the address after all: Postfix answers a
+    malformed one by ``501 5.1.3``.
+    """
+    return 500 <= reply.code <= 504 and not reply.enhanced.startswith("5.1.")
+
+
+def ends_session(reply: Reply) -> bool:
+    """Tell whether the server says that a session may carry so many mails and no more."""
+    return reply.is_transient and bool(_PER_SESSION.search(reply.text))
 
 
 def is_server_limit(reply: Reply) -> bool:
@@ -90,7 +126,8 @@ def retry_seconds(attempts: int, settings: Settings, *, first_at_least: float = 
 
     Jitter spreads what failed together; ``first_at_least`` is a floor that jitter does not cross.
     """
-    plain = min(settings.retry_seconds * 2.0 ** max(0, attempts - 1), settings.retry_cap_seconds)
+    doublings = min(max(0, attempts - 1), 60)  # beyond that the cap holds, and far beyond it no float does
+    plain = min(settings.retry_seconds * 2.0**doublings, settings.retry_cap_seconds)
     jittered = plain * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
     return max(min(first_at_least, settings.retry_seconds), jittered)
 

@@ -151,7 +151,7 @@ class Judge:
     def _judge_final(
         self, settlement: Settlement, accepted: list[DueRecipient], reply: Reply, *, handed_over: bool
     ) -> None:
-        settlement.verdict = retry.judge_message(reply)
+        settlement.verdict = (retry.judge_message if handed_over else retry.judge_data)(reply)
         if handed_over:
             settlement.handed_over = settlement.turn.slots if self.redirected else len(accepted)
         if settlement.verdict is Verdict.ACCEPTED:

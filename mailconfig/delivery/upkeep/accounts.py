@@ -13,11 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailconfig.conf import get_settings
+from mailconfig.delivery.probing.at_once import only_by_workers
+from mailconfig.delivery.probing.check_requests import request_check
 from mailconfig.delivery.probing.probe import adopt_check, probe_values
 from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotProved
 from mailconfig.models import (
     WAITING_STATES,
     Account,
+    CheckKind,
     CheckState,
     ConnectionCheck,
     Lane,
@@ -42,11 +45,12 @@ def save_account(
     Args:
         account: with the values as they were entered; one that is stored must have been loaded whole.
         by: who entered them.
-        prove: connect first, and store nothing if that fails. Then not to be called inside a transaction.
+        prove: connect first, and store nothing if that fails. Then not to be called inside a transaction. Where
+            only workers connect, it is stored first, and one of them is asked to check it.
         judge_sender: if false, a refused sender is reported in the check and stored all the same.
 
     Returns:
-        The check, if the connection was proved.
+        The check, if the connection was proved, or if a worker was asked to.
 
     Raises:
         ValidationError: by field; nothing was connected or stored.
@@ -64,6 +68,9 @@ def save_account(
     proved_for = ""
     if prove:
         _require_encrypted_login(account)
+    later = prove and only_by_workers()
+    prove = prove and not later
+    if prove:
         proved_for = _binding(account)
         check = probe_values(
             account=account, requested_by=by, tenant=account.tenant, judge_sender=judge_sender
@@ -78,6 +85,8 @@ def save_account(
             if prove:
                 _require_proved_server(account, proved_for)
             account.save()
+            if later:
+                return request_check(account_id=account.pk, kind=CheckKind.CONNECTION, requested_by=by)
     except IntegrityError as error:
         msg = "another account of this kind was stored at the same moment"
         raise AccountChanged(msg) from error

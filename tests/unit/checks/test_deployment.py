@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connections
 
 from mailconfig.checks.database import check_sqlite
-from mailconfig.checks.deployment import check_deployment, check_settings
+from mailconfig.checks.deployment import check_deployment, check_name_of_settings, check_settings
+from mailconfig.checks.surfaces import check_api_authentication, check_surfaces
 
 
 def ids(messages: list[Any]) -> set[str]:
@@ -27,21 +29,37 @@ def test_an_unknown_key_is_named(settings: Any) -> None:
     assert "WINDOWS" in error.msg
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"ALLOWED_NETWORKS": ["not a network"]},
-        {"TIMEOUTS": {"dots": 1}},
-        {"AMBIGUITY": "maybe"},
-        {"WINDOW": 0},
-        {"TIMEOUTS": {"total": 5}},
-        {"lower_case": 1},
-    ],
-)
-def test_what_cannot_be_used_is_an_error_and_no_traceback(settings: Any, wrong: dict[str, object]) -> None:
-    settings.MAILCONFIG = wrong
-    assert ids(check_settings()) == {"mailconfig.E010"}
-    assert check_deployment() == []
+def test_each_thing_that_is_wrong_is_an_error_of_its_own_and_no_traceback(settings: Any) -> None:
+    settings.MAILCONFIG = {"WINDOW": 0, "lower_case": 1, "OUTBOX": "0"}
+    assert [error.id for error in check_settings()] == ["mailconfig.E010"] * 3
+    assert check_deployment() == check_surfaces() == check_api_authentication() == []
+
+
+@pytest.mark.parametrize("name", ["MAIL_CONFIG", "MAILCONFIG_WINDOW", "MAILCONFIGS"])
+def test_settings_under_a_name_that_nobody_reads_are_found(settings: Any, name: str) -> None:
+    del settings.MAILCONFIG
+    assert check_name_of_settings() == []
+    setattr(settings, name, {"WINDOW": 2})
+
+    (warning,) = check_name_of_settings()
+
+    assert warning.id == "mailconfig.W014"
+    assert name in warning.msg
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file"), ("no certificate", "certificate")])
+def test_authorities_that_cannot_be_read_are_an_error(
+    settings: Any, tmp_path: Path, content: str | None, why: str
+) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    settings.MAILCONFIG = {"CA_FILE": file}
+
+    (error,) = check_settings()
+
+    assert error.id == "mailconfig.E016"
+    assert why in error.msg
 
 
 def test_a_storage_that_is_not_there_is_an_error(settings: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from mailconfig.conf import Settings
@@ -60,6 +62,57 @@ def test_a_refused_sender_is_the_accounts_fault_unless_it_is_the_size(
     code: int, enhanced: str, verdict: Verdict
 ) -> None:
     assert retry.judge_sender(Reply(code, "", enhanced)) is verdict
+
+
+@pytest.mark.parametrize("judge", [retry.judge_sender, retry.judge_recipient, retry.judge_data])
+@pytest.mark.parametrize(
+    ("code", "enhanced", "text"),
+    [
+        (500, "5.5.2", "unrecognized command"),
+        (501, "5.5.4", "syntax error in parameters"),
+        (502, "5.5.1", "not implemented"),
+        (503, "", "pipelined after end of DATA"),
+        (503, "5.5.1", "bad sequence of commands"),
+        (504, "5.5.4", "parameter not implemented"),
+    ],
+)
+def test_a_refused_command_blames_neither_sender_nor_recipient_nor_message(
+    judge: Callable[[Reply], Verdict], code: int, enhanced: str, text: str
+) -> None:
+    assert judge(Reply(code, text, enhanced)) is Verdict.PROTOCOL
+
+
+def test_a_malformed_address_is_not_a_refused_command() -> None:
+    assert retry.judge_recipient(Reply(501, "Bad recipient address syntax", "5.1.3")) is Verdict.FAIL
+    assert retry.judge_sender(Reply(501, "Bad sender address syntax", "5.1.7")) is Verdict.SENDER_REFUSED
+
+
+def test_at_the_dot_no_command_is_refused() -> None:
+    assert retry.judge_message(Reply(503, "what is this", "")) is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    "judge", [retry.judge_sender, retry.judge_recipient, retry.judge_data, retry.judge_message]
+)
+@pytest.mark.parametrize(
+    ("code", "enhanced", "text"),
+    [
+        (451, "4.7.0", "Too many messages per session"),
+        (421, "4.7.0", "too many messages in this connection"),
+        (452, "4.5.3", "Maximum of 10 mails per SMTP connection reached"),
+    ],
+)
+def test_a_full_session_is_told_from_a_full_account(
+    judge: Callable[[Reply], Verdict], code: int, enhanced: str, text: str
+) -> None:
+    assert judge(Reply(code, text, enhanced)) is Verdict.NEXT_SESSION
+
+
+@pytest.mark.parametrize(
+    "text", ["too many connections from your host", "too much mail", "the session has ended"]
+)
+def test_not_every_word_of_sessions_means_a_full_one(text: str) -> None:
+    assert not retry.ends_session(Reply(451, text, "4.7.0"))
 
 
 def test_retries_double_to_a_cap_with_a_little_jitter() -> None:

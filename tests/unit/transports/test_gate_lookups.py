@@ -50,6 +50,28 @@ def test_a_name_of_the_deployment_may_have_private_addresses() -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "asked"), [("mailpit", "mailpit"), ("Mailpit.", "mailpit."), ("mail_server", "mail_server")]
+)
+def test_a_container_is_looked_up_as_it_was_typed_and_known_without_its_dot(typed: str, asked: str) -> None:
+    policy = replace(POLICY, allowed_hosts=frozenset({"mailpit", "mail_server"}))
+    lookups: list[str] = []
+
+    def resolver(host: str, _port: int) -> list[str]:
+        lookups.append(host)
+        return ["172.18.0.2"]
+
+    assert [str(address) for address in gate.resolve(typed, 25, policy, resolver=resolver)] == ["172.18.0.2"]
+    assert lookups == [asked]
+    assert gate.vet_host(typed, 25, policy) == asked.removesuffix(".")
+
+
+@pytest.mark.parametrize("typed", ["mailpit.", "mail_server"])
+def test_a_container_that_nobody_listed_is_no_host(typed: str) -> None:
+    with pytest.raises(HostNotAllowed):
+        gate.resolve(typed, 25, POLICY, resolver=_answers("172.18.0.2"))
+
+
+@pytest.mark.parametrize(
     ("resolver", "temporary"),
     [
         (_fails(socket.EAI_NONAME), False),

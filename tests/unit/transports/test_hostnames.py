@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mailconfig.hostnames import check_host
+from mailconfig.hostnames import check_host, check_listed_host
 from tests.servers.hostile_hosts import NO_HOST_NAMES
 
 
@@ -42,3 +42,44 @@ def test_a_long_text_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="253"):
         check_host("".join(chr(0x4E00 + number) for number in range(20_000)))
     assert time.monotonic() - since < 5
+
+
+LISTED = [
+    check_listed_host(name) for name in ("Mail_Server", "mailpit.", "_smtp.other.test", "127.0.0.1", "::1")
+]
+
+
+@pytest.mark.parametrize(
+    ("host", "normal"),
+    [
+        ("mail_server", "mail_server"),
+        ("MAIL_SERVER", "mail_server"),
+        ("mail_server.", "mail_server"),
+        ("mailpit", "mailpit"),
+        ("mailpit.", "mailpit"),
+        ("_smtp.other.test", "_smtp.other.test"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("0::1", "::1"),
+        ("mail.example", "mail.example"),
+    ],
+)
+def test_names_of_containers_are_hosts_where_the_deployment_lists_them(host: str, normal: str) -> None:
+    assert check_host(host, listed=LISTED) == normal
+
+
+@pytest.mark.parametrize(
+    "host",
+    [*NO_HOST_NAMES, "mail_servers", "mail_server..", ".mail_server", "mail_server.test", "x.mail_server", "other.",
+     "127.0.0.1.", "::1.", "mail_server:25", "mail-server_", "mail_sérver"],
+)  # fmt: skip
+def test_a_list_makes_nothing_else_a_host(host: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        check_host(host, listed=LISTED)
+
+
+@pytest.mark.parametrize(
+    "host", sorted({*NO_HOST_NAMES} - {"localhost.", "mail.test.", "mail_server.test", "_smtp.mail.test"})
+)
+def test_not_even_the_deployment_lists_what_is_no_name(host: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        check_listed_host(host)
