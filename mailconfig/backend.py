@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import django
-from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db.models import Q
-from django.db.models.functions import Lower
 
-from mailconfig.delivery.queue.enqueue import enqueue_for, find_account
-from mailconfig.delivery.rendering.compose import from_address
-from mailconfig.exceptions import NoAccount
+from mailconfig.delivery.queue.enqueue import enqueue_for
+from mailconfig.delivery.queue.routing import TenantReference, account_named, checked_tenant, routed
 from mailconfig.models import Account
 
 
 class EmailBackend(BaseEmailBackend):
-    """Queues each mail through the account of its ``account`` option, else by its From address, else the default.
+    """Queues each mail for the account of its ``account`` option, else for one that may send it by its From address.
+
+    Without ``account`` and ``tenant`` those may that an administrator marked for the project, or within
+    :func:`mailconfig.delivery.sending_for` the accounts of that tenant: the one with the From address, else one of the
+    same domain, else the default one.
 
     Args:
         fail_silently: leave out, instead of raising, a mail that cannot be queued as it is. A missing account is
             a mistake of the deployment, and is raised all the same.
         account: the account's UUID (text or :class:`uuid.UUID`), its key (``int``), or its name, which must be
-            that of one account only.
+            that of one only among those that could be chosen without it.
+        tenant: only accounts of this tenant are looked at; its row, its key (``int``), or its short name.
         alias: the name in ``MAILERS`` (Django 6.1).
         options: those of Django's own backends (``username`` …) are of no use here; in ``MAILERS`` an unknown one
             is an error.
@@ -37,6 +38,7 @@ class EmailBackend(BaseEmailBackend):
         fail_silently: bool = False,
         *,
         account: str | uuid.UUID | int | None = None,
+        tenant: TenantReference | None = None,
         alias: str | None = None,
         **options: Any,
     ) -> None:
@@ -47,6 +49,7 @@ class EmailBackend(BaseEmailBackend):
             super().__init__(fail_silently=fail_silently)
         self.fail_silently = fail_silently
         self._account = account
+        self._tenant = None if tenant is None else checked_tenant(tenant)
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Queue the mails, all in the order they come, in one transaction or the caller's.
@@ -62,68 +65,8 @@ class EmailBackend(BaseEmailBackend):
         return len(enqueue_for(self._with_accounts(messages), skip_invalid=self.fail_silently))
 
     def _with_accounts(self, messages: Sequence[EmailMessage]) -> Iterator[tuple[EmailMessage, Account]]:
-        if not messages:
-            return
-        if self._account is not None:
-            named = _named_account(self._account)
+        if self._account is None:
+            yield from routed(messages, tenant=self._tenant)
+        elif messages:
+            named = account_named(self._account, tenant=self._tenant)
             yield from ((message, named) for message in messages)
-            return
-        senders = [from_address(message) for message in messages]
-        accounts = _accounts_by_sender(sender for sender in senders if sender)
-        default: Account | None = None
-        for message, sender in zip(messages, senders, strict=True):
-            account = accounts.get(sender.lower())
-            if account is None:
-                account = default = default or find_account()
-            yield message, account
-
-
-def _named_account(wanted: str | uuid.UUID | int) -> Account:
-    """The account an option names.
-
-    Raises:
-        NoAccount: there is none, or more than one of that name.
-    """
-    if isinstance(wanted, int):
-        return find_account(wanted)
-    try:
-        condition = Q(uuid=uuid.UUID(str(wanted)))
-    except ValueError:
-        condition = Q(name=wanted)
-    found = list(Account.objects.kept().filter(condition).defer("secret")[:2])
-    if len(found) != 1:
-        msg = f"there {'are several accounts' if found else 'is no account'} named {str(wanted)!r}"
-        raise NoAccount(msg)
-    return found[0]
-
-
-def _accounts_by_sender(senders: Iterable[str]) -> dict[str, Account]:
-    """Which account sends for which address, in lower case.
-
-    Of several with the same address an enabled one goes before a disabled one, then the default one, then one that
-    belongs to no tenant, then the one that is there longest. A user's own account never sends for the addresses of
-    the project itself: who may add one could name such an address, and read every mail that resets a password.
-    """
-    wanted = {sender.lower() for sender in senders}
-    if not wanted:
-        return {}
-    lower = Account.objects.kept().annotate(own=Lower("from_email"), login=Lower("username"))
-    by_address = Q(own__in=wanted) | Q(from_email="", login__in=wanted)
-    accounts = list(lower.filter(by_address).defer("secret"))
-    accounts.sort(key=_rank, reverse=True)
-    ours = _own_addresses()
-    return {
-        account.sender.lower(): account
-        for account in accounts
-        if account.owner_id is None or account.is_default or account.sender.lower() not in ours
-    }
-
-
-def _own_addresses() -> set[str]:
-    """The addresses that the project's own mail comes from, in lower case."""
-    given = (EmailMessage(from_email=address) for address in (None, settings.SERVER_EMAIL))
-    return {from_address(message).lower() for message in given}
-
-
-def _rank(account: Account) -> tuple[bool, bool, bool, int]:
-    return (not account.is_enabled, not account.is_default, account.tenant_id is not None, account.pk)

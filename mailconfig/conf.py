@@ -70,6 +70,8 @@ class Settings:
     """What becomes of a message that may or may not have been accepted: ``retry`` or ``hold``."""
     session_messages: Count = 100
     session_seconds: Seconds = 60.0
+    session_idle_seconds: Seconds = 10.0
+    """After so long without a command the server is asked whether it is still there."""
     limit_wait_seconds: Wait = 1.0
     """A drain waits this long in place for a free slot of a limit; for more it frees the worker."""
     max_retries: Retries = 7

@@ -14,7 +14,7 @@ Exception
    │  ├─ ProtocolError           the server broke the protocol or a cap
    │  └─ SessionLost             the connection ended; ``ambiguous`` tells whether the dot had begun
    └─ DeliveryError              what we refuse to do
-      ├─ InvalidMessage          cannot be queued as it is
+      ├─ InvalidMessage          cannot be queued as it is; a ValueError, and Django's BadHeaderError for a header
       ├─ NoAccount               no account for this mail
       ├─ AccountInUse            cannot be deleted: mail of it is not sent yet; ``waiting`` says how many
       ├─ AccountChanged          somebody else changed it meanwhile: nothing was stored
@@ -116,8 +116,8 @@ class DeliveryError(MailconfigError):
     """What we refuse to do, and why."""
 
 
-class InvalidMessage(DeliveryError):
-    """The mail cannot be queued as it is."""
+class InvalidMessage(DeliveryError, ValueError):
+    """The mail cannot be queued as it is. Django raises ``ValueError`` for such mail, which callers may catch."""
 
 
 class NoAccount(DeliveryError):

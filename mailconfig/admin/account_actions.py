@@ -25,6 +25,7 @@ from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck
 from mailconfig.models.validators import validate_address
 
+from .themes import dress
 from .typed import AccountModelAdmin, user_of
 
 SHOWN_CHECKS = 5
@@ -40,6 +41,10 @@ class RecipientForm(forms.Form):
         validators=[validate_address],
         widget=forms.EmailInput(attrs={"size": 40, "autofocus": True}),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        dress(self.fields["recipient"].widget)
 
 
 class AccountActions(AccountModelAdmin):

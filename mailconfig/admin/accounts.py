@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -17,8 +18,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from mailconfig.delivery.probing.at_once import only_by_workers
 from mailconfig.delivery.probing.check_requests import request_check
-from mailconfig.delivery.upkeep.accounts import delete_account, unsent
-from mailconfig.exceptions import DeliveryError, Throttled
+from mailconfig.delivery.upkeep.accounts import delete_account, save_account, unsent
+from mailconfig.exceptions import AccountChanged, DeliveryError, Throttled
 from mailconfig.models import Account, CheckKind, Mailbox, OutboundEmail, SMTPProvider, TenantMailConfig
 
 from .account_actions import A_WORKER_CHECKS, AccountActions, as_shown
@@ -28,14 +29,25 @@ from .durations import date_text
 from .forms import AccountForm, MailboxForm
 from .health import HealthFilter
 from .people import PeopleFields
-from .proof import adopt_proof, note_saved, proof_of, prove
+from .proof import proof_of, prove, refuse
 from .typed import user_of
 
 UNTESTED = "_save_untested"
 LONGEST_KEY = 18
 """Digits of a primary key: a longer number is none, and more than the databases compare."""
 
-IDENTITY = ("name", "from_email", "from_name", "is_enabled", "is_default", "owner", "tenant")
+IDENTITY = (
+    "name",
+    "from_email",
+    "from_name",
+    "is_enabled",
+    "is_default",
+    "serves_project",
+    "owner",
+    "tenant",
+)
+FOR_PROJECT = frozenset({"is_default", "serves_project"})
+"""Shown to those who may choose the accounts that send for the project."""
 ADDRESSES = (("reply_to_email", "reply_to_name"), "envelope_from")
 CONNECTION: tuple[str, ...] = (
     "preset",
@@ -71,7 +83,12 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
 
     form = AccountForm
     list_display = ("label", "health", "quota", "queue", "whose", "is_enabled")
-    list_filter: ClassVar[Any] = (HealthFilter, "is_enabled", ("tenant", admin.RelatedOnlyFieldListFilter))
+    list_filter: ClassVar[Any] = (
+        HealthFilter,
+        "is_enabled",
+        "serves_project",
+        ("tenant", admin.RelatedOnlyFieldListFilter),
+    )
     list_select_related = ("owner", "tenant")
     search_fields = ("name", "from_email", "username", "host")
     search_help_text = gettext_lazy("Name, from address, user name or server")
@@ -103,7 +120,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
         if obj is None or not obj.has_secret:
             connection_fields = tuple(name for name in connection_fields if name != "clear_secret")
         fieldsets: list[Any] = [
-            (_("Identity"), {"fields": self.identity}),
+            (_("Identity"), {"fields": self._identity_for(request)}),
             (_("Connection"), {"fields": connection_fields}),
             (
                 _("Limits"),
@@ -120,6 +137,11 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
             now = ("standing", "usage", "history")
             fieldsets.insert(0, (None, {"fields": now}))
         return fieldsets
+
+    def _identity_for(self, request: HttpRequest) -> tuple[Any, ...]:
+        if user_of(request).has_perm("mailconfig.choose_project_accounts"):
+            return self.identity
+        return tuple(name for name in self.identity if name not in FOR_PROJECT)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
         """What the page only tells."""
@@ -199,9 +221,11 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
         """Try the values first, with no transaction open; then as Django does, with a form that knows."""
         if request.method == "POST" and not self._skips_proof(request) and not only_by_workers():
             self._prove(request, object_id)
-        response = super().changeform_view(request, object_id, form_url, extra_context)
-        adopt_proof(request)
-        return response
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (AccountChanged, ValidationError) as error:
+            refuse(request, error)
+            return super().changeform_view(request, object_id, form_url, extra_context)
 
     @staticmethod
     def _may_skip_proof(request: HttpRequest) -> bool:
@@ -234,14 +258,11 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
             self.message_user(request, A_WORKER_CHECKS, messages.INFO)
 
     def save_model(self, request: HttpRequest, obj: Account, form: ModelForm[Account], change: bool) -> None:
-        """Store it with who did it; the check that proved it becomes the account's own."""
-        obj.updated_by = user_of(request)
-        if not change:
-            obj.created_by = user_of(request)
-        super().save_model(request, obj, form, change)
+        """Store it as every interface does; a check that proved it becomes the account's own."""
         proof = proof_of(request)
-        if proof is not None and proof.check is not None:
-            note_saved(request, obj)
+        proved = proof.proved if proof else None
+        save_account(account=obj, by=user_of(request), proved=proved)
+        if proved is not None:
             self.message_user(request, _("The connection was tried: it works."), messages.SUCCESS)
         elif isinstance(form, AccountForm) and form.connects_anew():
             if only_by_workers() and not self._skips_proof(request):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib.admin.widgets import ForeignKeyRawIdWidget, ManyToManyRawIdWidget
+from django.contrib.admin.widgets import ManyToManyRawIdWidget
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
 from mailconfig.models import Tenant
 
 from .lookups import OfferedLookups
+from .themes import RawIdWidget, dress
 
 
 class PeopleFields(OfferedLookups):
@@ -38,7 +39,8 @@ class PeopleFields(OfferedLookups):
         """The same for many."""
         if db_field.name in self.person_fields and db_field.name not in self.get_autocomplete_fields(request):
             kwargs["widget"] = ManyToManyRawIdWidget(db_field.remote_field, self.admin_site)
+            dress(kwargs["widget"])
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def _by_key(self, db_field: Any) -> Any:
-        return ForeignKeyRawIdWidget(db_field.remote_field, self.admin_site)
+        return RawIdWidget(db_field.remote_field, self.admin_site)

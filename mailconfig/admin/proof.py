@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from mailconfig.delivery.probing.check_view import shown
-from mailconfig.delivery.probing.probe import adopt_check, probe_values
-from mailconfig.exceptions import SecretUnreadable, Throttled
-from mailconfig.models import Account, CheckState, ConnectionCheck
+from mailconfig.delivery.upkeep.accounts import Proved, prove_account
+from mailconfig.exceptions import AccountChanged, NotProved, SecretUnreadable, Throttled, WrongInstallation
+from mailconfig.models import Account, ConnectionCheck
 
 from .typed import user_of
 
 _ATTRIBUTE = "_mailconfig_proof"
-_SAVED = "_mailconfig_saved"
 FORM_FIELDS = frozenset(
     {"host", "port", "security", "authentication", "username", "secret", "from_email", "envelope_from"}
 )
@@ -25,19 +25,24 @@ FORM_FIELDS = frozenset(
 class Proof:
     """What came of trying the values of a form."""
 
+    proved: Proved | None = None
+    """The connection works."""
     check: ConnectionCheck | None = None
+    """It was tried, and does not."""
     error: str = ""
-    """Why nothing could be tried; empty where there is a check."""
+    """Why nothing could be tried or stored."""
+    field: str = ""
+    """What ``error`` is about; ``""``: nothing in particular."""
 
     @property
     def ok(self) -> bool:
         """Whether the connection works."""
-        return self.check is not None and self.check.state == CheckState.PASSED
+        return self.proved is not None
 
     @property
     def guilty_field(self) -> str:
         """The form's field that the failure belongs to; ``""``: none of them."""
-        name = self.check.guilty_field if self.check else ""
+        name = self.check.guilty_field if self.check else self.field
         return name if name in FORM_FIELDS else ""
 
     @property
@@ -48,33 +53,38 @@ class Proof:
         return " ".join(shown(part) for part in (self.check.message, self.check.hint) if part)
 
 
-def prove(request: HttpRequest, account: Account) -> Proof:
+def prove(request: HttpRequest, account: Account) -> None:
     """Connect with the account's values as they are in the form, and remember what came of it."""
     try:
-        proof = Proof(
-            check=probe_values(account=account, requested_by=user_of(request), tenant=account.tenant)
-        )
-    except Throttled as error:
+        proof = Proof(proved=prove_account(account=account, by=user_of(request)))
+    except NotProved as error:
+        proof = Proof(check=error.check)
+    except (Throttled, WrongInstallation) as error:
         proof = Proof(error=str(error))
     except SecretUnreadable:
         proof = Proof(error=str(_("The stored password cannot be read. Enter it again.")))
+    except ValidationError as error:
+        proof = _refusal(error)
     setattr(request, _ATTRIBUTE, proof)
-    return proof
+
+
+def refuse(request: HttpRequest, error: AccountChanged | ValidationError) -> None:
+    """Remember why the values, which the form had taken, were not stored."""
+    if isinstance(error, ValidationError):
+        proof = _refusal(error)
+    else:
+        words = _(
+            "Somebody else changed this at the same moment, so nothing was stored. Read it and try again."
+        )
+        proof = Proof(error=str(words))
+    setattr(request, _ATTRIBUTE, proof)
+
+
+def _refusal(error: ValidationError) -> Proof:
+    field = next(iter(error.message_dict)) if hasattr(error, "error_dict") else ""
+    return Proof(error=" ".join(error.messages), field=field)
 
 
 def proof_of(request: HttpRequest) -> Proof | None:
     """What :func:`prove` found during this request."""
     return getattr(request, _ATTRIBUTE, None)
-
-
-def note_saved(request: HttpRequest, account: Account) -> None:
-    """The values that were tried are stored, as soon as the transaction commits."""
-    setattr(request, _SAVED, account)
-
-
-def adopt_proof(request: HttpRequest) -> None:
-    """After the commit: the check becomes the account's own, and what waited for it may go."""
-    proof = proof_of(request)
-    account: Account | None = getattr(request, _SAVED, None)
-    if proof is not None and proof.check is not None and account is not None:
-        adopt_check(check=proof.check, account=account)

@@ -23,12 +23,12 @@ def check_mail_backend(**kwargs: Any) -> list[checks.CheckMessage]:
             hint=f"Write {BACKEND!r}.",
             id="mailconfig.E017",
         )
-        for place, name in _named()
+        for place, name in named_backends()
         if _means_ours(name) and (why := _why_not(name))
     ]
 
 
-def _named() -> Iterator[tuple[str, str]]:
+def named_backends() -> Iterator[tuple[str, str]]:
     """Where the settings name a backend, and which."""
     mailers = getattr(settings, "MAILERS", None)  # Django 6.1
     if isinstance(mailers, Mapping) and mailers:

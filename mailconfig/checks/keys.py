@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's name
 from django.core.exceptions import ImproperlyConfigured
 
-from mailconfig.secrets.keyring import SETTING, configured_keys
+from mailconfig.secrets.keyring import SETTING, configured_keys, is_blank, why_no_key
 
 MAKE_A_KEY = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
 _HINT = f"Make one: {MAKE_A_KEY}"
@@ -35,18 +35,20 @@ def check_a_key_is_set(**_kwargs: Any) -> list[CheckMessage]:
     """E001: no key at all."""
     if configured_keys():
         return []
-    return [
-        Error(f"{SETTING} is not set: no password can be stored or read.", hint=_HINT, id="mailconfig.E001")
-    ]
+    hint = _HINT
+    if getattr(settings, SETTING, None) is not None:
+        hint = f"Is the environment variable set in this process, if the key comes from one? {_HINT}"
+    return [Error(f"{why_no_key()}: no password can be stored or read.", hint=hint, id="mailconfig.E001")]
 
 
 @register(Tags.security)
 def check_keys_are_well_formed(**_kwargs: Any) -> list[CheckMessage]:
-    """E002: not a Fernet key."""
+    """E002: not a Fernet key, or nothing between two commas."""
     return [
         Error(
-            f"Key {position} of {SETTING} is not 32 bytes in URL-safe base64.",
-            hint=_HINT,
+            f"Key {position} of {SETTING} is "
+            + ("empty." if is_blank(key) else "not 32 bytes in URL-safe base64."),
+            hint="Take the surplus comma away." if is_blank(key) else _HINT,
             id="mailconfig.E002",
         )
         for position, key in enumerate(configured_keys(), start=1)

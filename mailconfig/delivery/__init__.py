@@ -5,8 +5,8 @@
     enqueue ──▶ preparing ──▶ queued
     queued ──hand_over──▶ handing_over
     queued, handing_over ──settle──▶ sent, partial, failed, queued, held
-    queued, held ──settle_late──▶ sent
-    handing_over ──reap──▶ queued, held, failed
+    queued, held, failed, partial ──settle_late──▶ sent, partial, queued
+    handing_over ──reap──▶ queued, held, failed, sent, partial
     queued ──hold──▶ held
     held ──release──▶ queued
     failed ──requeue──▶ queued
@@ -21,6 +21,7 @@ from mailconfig.delivery.probing.check_requests import due_checks, request_check
 from mailconfig.delivery.probing.probe import probe_account, probe_values, recent_check
 from mailconfig.delivery.probing.sample import send_test_mail, send_test_of_values
 from mailconfig.delivery.queue.enqueue import enqueue, enqueue_many
+from mailconfig.delivery.queue.routing import sending_for
 from mailconfig.delivery.queue.steer import cancel, hold, release, requeue
 from mailconfig.delivery.upkeep.accounts import delete_account, save_account
 from mailconfig.delivery.upkeep.loop import drain_all, run
@@ -55,6 +56,7 @@ __all__ = [
     "save_account",
     "send_test_mail",
     "send_test_of_values",
+    "sending_for",
     "status",
     "sweep",
     "usage",

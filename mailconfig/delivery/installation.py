@@ -35,7 +35,8 @@ def ensure_this_installation() -> None:
     else:
         text = _(
             "This database belongs to the installation '%(theirs)s', and this one has no INSTALLATION_ID:"
-            " nothing is sent. If the database moved here for good, run: manage.py mailconfig_adopt"
+            " nothing is sent. If this is that installation, set INSTALLATION_ID to '%(theirs)s'. If the database moved"
+            " here for good, set one of your own and run: manage.py mailconfig_adopt"
         )
     raise WrongInstallation(text % {"theirs": stored.name, "ours": name})
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -19,6 +19,9 @@ from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.exceptions import LeaseLost
 from mailconfig.models import PAUSES, Account, Lane, Purpose, WaitReason
+
+MOST_COUNTED = 32_767
+"""What the columns of failures and strikes hold: whoever failed so often is counted no further."""
 
 
 def worker_name() -> str:
@@ -75,8 +78,7 @@ class Ownership:
         asked_at = time.monotonic()
         mine = Lane.objects.filter(pk=self.lane_id, lease_token=self.token)
         if not mine.update(lease_until=Now() + timedelta(seconds=self.lease)):
-            msg = "the lane was taken by another worker"
-            raise LeaseLost(msg)
+            raise _lost()
         self.renewed_at = asked_at
 
 
@@ -110,6 +112,7 @@ def free(ownership: Ownership, *, due_at: datetime | None, succeeded_at: datetim
 def wait(
     lane: Lane,
     *,
+    token: uuid.UUID,
     reason: WaitReason,
     until: datetime | None,
     now: datetime,
@@ -122,10 +125,15 @@ def wait(
     """Note what holds the lane back. A pause that was not there before is told once (``account_paused``).
 
     Args:
-        revision: the account's when the cause was met; if it was edited since, nothing is noted.
+        lane: as it was when the cause was met.
+        token: the owner's.
+        revision: the account's when the cause was met.
 
     Returns:
-        Whether it was noted.
+        Whether it was noted: not if the account was edited, or somebody ended a wait, since the cause was met.
+
+    Raises:
+        LeaseLost: somebody else owns the lane by now.
     """
     newly = reason != lane.wait_reason
     values: dict[str, object] = {
@@ -137,10 +145,10 @@ def wait(
     if error_code:
         values |= {"last_error_at": now, "last_error_code": error_code, "last_error_text": text}
     if failures is not None:
-        values["failures"] = failures
+        values["failures"] = min(failures, MOST_COUNTED)
     if strikes is not None:
-        values["strikes"] = strikes
-    if not _write(lane, values, revision=revision):
+        values["strikes"] = min(strikes, MOST_COUNTED)
+    if not _write(lane, values, token=token, revision=revision):
         return False
     if newly and reason in PAUSES:
         signals.account_paused.send_robust(
@@ -149,12 +157,28 @@ def wait(
     return True
 
 
-def clear(lane: Lane, *, succeeded_at: datetime | None = None, strikes: int = 0) -> None:
+def clear(
+    lane: Lane,
+    *,
+    token: uuid.UUID | None = None,
+    revision: int | None = None,
+    succeeded_at: datetime | None = None,
+    strikes: int = 0,
+) -> bool:
     """Nothing holds the lane back any more. The end of a pause is told (``account_resumed``).
 
     Args:
+        lane: as it was when that was found out.
+        token: the owner's; ``None`` for whoever does not drain.
+        revision: the account's when that was found out.
         succeeded_at: when the connection was proved.
         strikes: what remains of them; a session that opened proves nothing about the sender.
+
+    Returns:
+        Whether that was noted: not if the account was edited, or another reason was noted, in between.
+
+    Raises:
+        LeaseLost: there is a token, and somebody else owns the lane by now.
     """
     paused = lane.is_paused
     values: dict[str, object] = {
@@ -167,25 +191,63 @@ def clear(lane: Lane, *, succeeded_at: datetime | None = None, strikes: int = 0)
     }
     if succeeded_at is not None:
         values["validated_at"] = succeeded_at
-    _write(lane, values)
+    if not _write(lane, values, token=token, revision=revision):
+        lane.refresh_from_db(fields=list(values))
+        return False
     if paused:
         signals.account_resumed.send_robust(sender=Lane, account_id=lane.account_id)
+    return True
 
 
-def note_strikes(lane: Lane, strikes: int) -> None:
-    """Note refused senders, or broken protocol, in a row."""
-    _write(lane, {"strikes": strikes})
+def note_strikes(lane: Lane, strikes: int, *, token: uuid.UUID) -> None:
+    """Note refused senders, or broken protocol, in a row.
+
+    Raises:
+        LeaseLost: somebody else owns the lane by now.
+    """
+    strikes = min(strikes, MOST_COUNTED)
+    if not Lane.objects.filter(pk=lane.pk, lease_token=token).update(strikes=strikes):
+        raise _lost()
+    lane.strikes = strikes
 
 
-def _write(lane: Lane, values: dict[str, object], *, revision: int | None = None) -> bool:
-    rows = Lane.objects.filter(pk=lane.pk)
-    if revision is not None:
-        rows = rows.filter(account__revision=revision)
-    if not rows.update(**values):
-        return False
+def _write(lane: Lane, values: dict[str, object], *, token: uuid.UUID | None, revision: int | None) -> bool:
+    """Change the lane if nobody gave it another reason, or edited its account, since it was read.
+
+    An UPDATE that waited for a lock compares the new version of its own row, but the old ones of all others
+    (PostgreSQL's READ COMMITTED). So the account is locked before, in the order in which an edit locks as well.
+    """
+    rows = Lane.objects.filter(pk=lane.pk, wait_reason=lane.wait_reason, wait_since=lane.wait_since)
+    if token is not None:
+        rows = rows.filter(lease_token=token)
+    with transaction.atomic():
+        if revision is not None:
+            rows = rows.filter(account__revision=revision)
+            if not _keep_unedited(lane.account_id, revision):
+                return False
+        if not rows.update(**values):
+            if token is not None and not Lane.objects.filter(pk=lane.pk, lease_token=token).exists():
+                raise _lost()
+            return False
     for name, value in values.items():
         setattr(lane, name, value)
     return True
+
+
+def _keep_unedited(account_id: int, revision: int) -> bool:
+    """Whether the account still has this revision; then it keeps it until the transaction ends.
+
+    A database without row locks lets nobody write in between: there the condition of the UPDATE is enough.
+    """
+    features = connection.features
+    if not features.has_select_for_update:
+        return True
+    unedited = Account.objects.filter(pk=account_id, revision=revision).values_list("pk")
+    return bool(unedited.select_for_update(no_key=features.has_select_for_no_key_update))
+
+
+def _lost() -> LeaseLost:
+    return LeaseLost("the lane was taken by another worker")
 
 
 def make_due(account_ids: Iterable[int]) -> None:

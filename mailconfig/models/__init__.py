@@ -1,5 +1,14 @@
 """The rows."""
 
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+
+# Before the first model, whose own words are of labels and not of what to do. Whoever names the mail backend in the
+# settings, or imports ``delivery``, comes along here.
+if not apps.is_installed("mailconfig"):
+    msg = 'mailconfig is not among the INSTALLED_APPS: add "mailconfig", and run manage.py migrate.'
+    raise ImproperlyConfigured(msg)
+
 from .account import Account
 from .attempt import Attempt, AttemptOutcome
 from .choices import AccountKind, Scope

@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from mailconfig.secrets.fields import SealedSecret, SecretField
 from mailconfig.values import Authentication, Secret, Security, SMTPSettings
 
-from .access import Action, allowed
 from .account_constraints import ACCOUNT_CONSTRAINTS
+from .account_queries import AccountQuerySet
+from .account_rules import broken_rules, enter_again
 from .choices import AccountKind, AuthenticationChoice, Scope, SecurityChoice, SendMethod
 from .lane import Lane, Purpose, wake_lanes
 from .validators import validate_address, validate_host, validate_line
@@ -25,27 +26,8 @@ from .validators import validate_address, validate_host, validate_line
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from django.contrib.auth.base_user import AbstractBaseUser
-    from django.contrib.auth.models import AnonymousUser
-
 BIGGEST_PERIOD = 366 * 86400
 DESTINATION_FIELDS = ("send_method", "host", "port", "security", "authentication", "username")
-
-
-class AccountQuerySet(models.QuerySet["Account"]):
-    """Accounts that are there, and those that may be used."""
-
-    def kept(self) -> Self:
-        """Those not deleted."""
-        return self.filter(deleted_at=None)
-
-    def usable(self) -> Self:
-        """Those that may send: kept and enabled."""
-        return self.kept().filter(is_enabled=True)
-
-    def for_principal(self, user: AbstractBaseUser | AnonymousUser, action: Action = "view") -> Self:
-        """Those kept that ``user`` may view, change or delete; see :func:`mailconfig.models.access.allowed`."""
-        return self.kept().filter(allowed(user, action))
 
 
 class Account(models.Model):
@@ -81,7 +63,17 @@ class Account(models.Model):
     is_default = models.BooleanField(
         _("default account"),
         default=False,
-        help_text=_("Takes what the project sends without naming an account."),
+        help_text=_(
+            "Takes what the project sends without naming an account. Such an account sends for the project."
+        ),
+    )
+    serves_project = models.BooleanField(
+        _("sends for the project"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Sends the project's own mail for its address and domain: password resets, errors to admins."
+        ),
     )
 
     from_email = models.CharField(
@@ -153,6 +145,8 @@ class Account(models.Model):
     kind_of_class: ClassVar[AccountKind | None] = None
     _stored_destination: tuple[object, ...] | None = None
     _stored_senders: tuple[str, str] | None = None
+    _stored_holder: tuple[object, ...] | None = None
+    _stored_marks: tuple[bool, bool] = (False, False)
 
     class Meta:
         verbose_name = _("account")
@@ -160,9 +154,15 @@ class Account(models.Model):
         ordering: ClassVar = ["name", "id"]
         permissions: ClassVar = [
             ("test_account", "Can test an account's connection and send a test mail"),
+            ("choose_project_accounts", "Can choose the accounts that send the project's own mail"),
         ]
         constraints: ClassVar = ACCOUNT_CONSTRAINTS
-        indexes: ClassVar = [models.Index(Lower("from_email"), name="mailconfig_account_from")]
+        indexes: ClassVar = [
+            models.Index(Lower("from_email"), name="mailconfig_account_from"),
+            models.Index(
+                fields=["id"], name="mailconfig_account_project", condition=models.Q(serves_project=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.from_email or self.username or f"{self.get_kind_display()} {self.pk}"
@@ -193,6 +193,10 @@ class Account(models.Model):
             self._stored_destination = self._own_destination()
         if not deferred.intersection(("from_email", "envelope_from")):
             self._stored_senders = self._senders()
+        if not deferred.intersection(("owner_id", "tenant_id")):
+            self._stored_holder = self._holder()
+        if not deferred.intersection(("serves_project", "is_default")):
+            self._stored_marks = self._marks()
 
     def _enters_secret(self) -> bool:
         entered = self.__dict__.get("secret")
@@ -206,6 +210,12 @@ class Account(models.Model):
 
     def _senders(self) -> tuple[str, str]:
         return (self.from_email, self.envelope_from)
+
+    def _holder(self) -> tuple[object, ...]:
+        return (self.owner_id, self.tenant_id)
+
+    def _marks(self) -> tuple[bool, bool]:
+        return (self.serves_project, self.is_default)
 
     def _own_destination(self) -> tuple[object, ...]:
         if self.scope == Scope.SYSTEM_OVERRIDE:
@@ -256,6 +266,18 @@ class Account(models.Model):
             and self._stored_destination != self._own_destination()
         )
 
+    def project_marks_changed(self) -> bool:
+        """Whether it would newly send for the project, or cease to."""
+        return self._stored_marks != self._marks()
+
+    def leads_elsewhere(self) -> bool:
+        """Whether its mail would newly reach another server, come from another address, or be somebody else's."""
+        return (
+            self._stored_destination != self._own_destination()
+            or self._stored_senders != self._senders()
+            or self._stored_holder != self._holder()
+        )
+
     def clean(self) -> None:
         """What must hold of one row, whoever writes it.
 
@@ -263,23 +285,7 @@ class Account(models.Model):
             ValidationError: by field.
         """
         super().clean()
-        errors: dict[str, Any] = {}
-        if self.destination_changed():
-            errors["secret"] = ValidationError(
-                _("The server, encryption, login or user name changed: enter the password again."),
-                code="destination_changed",
-            )
-        if self.authentication != Authentication.NONE and not errors:
-            if not self.username:
-                errors["username"] = ValidationError(_("A login needs a user name."), code="required")
-            if self.secret is None:
-                errors["secret"] = ValidationError(_("A login needs a password."), code="required")
-        if not self.host and self.scope != Scope.SYSTEM_OVERRIDE:
-            errors["host"] = ValidationError(_("Name the mail server."), code="required")
-        if self.limit_count is not None and not self.limit_period:
-            errors["limit_period"] = ValidationError(_("Say how long the period is."), code="required")
-        if self.kind == AccountKind.TENANT_CONFIG and self.tenant_id is None:
-            errors["tenant"] = ValidationError(_("Choose the tenant."), code="required")
+        errors = broken_rules(self)
         if errors:
             raise ValidationError(errors)
 
@@ -290,21 +296,16 @@ class Account(models.Model):
             ValidationError: the destination changed and no new secret came with it.
         """
         if self.destination_changed():
-            raise ValidationError(
-                {
-                    "secret": _(
-                        "The server, encryption, login or user name changed: enter the password again."
-                    )
-                },
-                code="destination_changed",
-            )
+            raise ValidationError({"secret": enter_again()})
+        self.serves_project = self.serves_project or self.is_default
         adding = self._state.adding
         reconnects = self._connection_edited()
         update_fields = kwargs.get("update_fields")
         if not adding:
             self.revision = F("revision") + 1
             if update_fields is not None:
-                kwargs["update_fields"] = {*update_fields, "revision", "updated_at"}
+                implied = ("serves_project",) if "is_default" in update_fields else ()
+                kwargs["update_fields"] = {*update_fields, *implied, "revision", "updated_at"}
         entered = self.secret if self._enters_secret() else None
         try:
             with transaction.atomic(using=kwargs.get("using")):
@@ -318,7 +319,7 @@ class Account(models.Model):
             if entered is not None:
                 self.secret = entered
             raise
-        self._stored_destination, self._stored_senders = self._own_destination(), self._senders()
+        self._remember_stored()
         if not adding:
             self.refresh_from_db(fields=["revision"])
 
@@ -328,14 +329,15 @@ class Account(models.Model):
         return self.lanes.get(purpose=Purpose.SEND)
 
     @property
+    def named_sender(self) -> str:
+        """The address that the account itself names: its From address, else its user name if that is one."""
+        return self.from_email or (self.username if "@" in self.username else "")
+
+    @property
     def sender(self) -> str:
         """The address mail comes from; ``""`` if the account has none."""
-        if self.from_email:
-            return self.from_email
-        if "@" in self.username:
-            return self.username
-        if self.owner is None:
-            return ""
+        if self.named_sender or self.owner is None:
+            return self.named_sender
         return str(getattr(self.owner, self.owner.get_email_field_name(), None) or "")
 
     @property

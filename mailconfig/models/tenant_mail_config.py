@@ -7,7 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from .account import Account, AccountQuerySet
+from .account import Account
+from .account_queries import AccountQuerySet
 from .choices import AccountKind
 
 

@@ -36,8 +36,7 @@ class KeyRing:
 
     def __init__(self, keys: Sequence[str | bytes]) -> None:
         if not keys:
-            msg = f"{SETTING} holds no key"
-            raise ImproperlyConfigured(msg)
+            raise ImproperlyConfigured(why_no_key())
         fernets = [_fernet(key, position) for position, key in enumerate(keys, start=1)]
         self._first = fernets[0]
         self._all = MultiFernet(fernets)
@@ -99,11 +98,27 @@ _NOT_OURS = "the stored token holds no secret of mailconfig's; enter it again"
 
 
 def configured_keys() -> list[str | bytes]:
-    """The keys as the settings have them, unchecked; empty where there are none."""
+    """The keys as the settings have them, unchecked; empty where there are none.
+
+    A list of nothing but blanks is what is left of an environment variable that is not set, split at its commas.
+    """
     keys = getattr(settings, SETTING, None)
     if not keys:
         return []
-    return list(keys) if isinstance(keys, (list, tuple)) else [keys]
+    listed = list(keys) if isinstance(keys, (list, tuple)) else [keys]
+    return listed if any(not is_blank(key) for key in listed) else []
+
+
+def is_blank(key: object) -> bool:
+    """Whether there is nothing where a key belongs."""
+    return key is None or (isinstance(key, (str, bytes)) and not key.strip())
+
+
+def why_no_key() -> str:
+    """Why :func:`configured_keys` is empty, as a sentence without its full stop."""
+    if getattr(settings, SETTING, None) is None:
+        return f"{SETTING} is not set"
+    return f"{SETTING} is set and empty"
 
 
 def seal(text: str, *, binding: str) -> str:
@@ -159,6 +174,9 @@ setting_changed.connect(_forget_keys, dispatch_uid="mailconfig.secrets.keyring")
 
 
 def _fernet(key: str | bytes, position: int) -> Fernet:
+    if is_blank(key):
+        msg = f"key {position} in {SETTING} is empty"
+        raise ImproperlyConfigured(msg)
     try:
         return Fernet(key)
     except (ValueError, TypeError, AttributeError):

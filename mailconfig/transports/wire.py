@@ -21,8 +21,8 @@ _KNOWN = 32
 class Wire:
     """Sends blocks and reads replies.
 
-    ``on_wait`` is called about every ``wait_slice`` seconds while either takes its time; what it raises
-    passes through. Errors: :class:`TimeoutError` when a deadline is over, other :class:`OSError` when the
+    ``on_wait`` is called about every ``wait_slice`` seconds by the clock, whether a reply is awaited or a body goes
+    out slowly but steadily; what it raises passes through. Errors: :class:`TimeoutError` when a deadline is over, other :class:`OSError` when the
     connection is gone, :class:`BadReplyError` for what is no reply. None of them closes the socket.
     """
 
@@ -65,11 +65,15 @@ class Wire:
         """Write all of ``data`` within ``seconds``."""
         until = self.deadline.step(seconds)
         size = len(data)
+        self._waited(
+            None
+        )  # a server that takes each block at once, but slowly, never makes us wait within one
         try:
             sent = self._send_some(data, until)
             if sent != size:
                 with memoryview(data) as view:
                     while sent < size:
+                        self._waited(None)
                         sent += self._send_some(view[sent:], until)
         except OSError as error:
             # It may hold a credential, and error reporters show the variables of every frame.

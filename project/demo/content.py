@@ -79,6 +79,7 @@ def _mailbox(
             created_by=people.admin,
         )
     )
+    mailbox.serves_project = True
     mailbox.host, mailbox.port = login.host, login.port
     mailbox.security, mailbox.authentication = Security.NONE, Authentication.PASSWORD
     mailbox.username, mailbox.secret = login.username, Secret(login.password)

@@ -204,13 +204,15 @@ def test_a_strange_header_changes_nothing(world: World) -> None:
 def test_what_is_not_known_in_a_body_changes_nothing(world: World) -> None:
     """The surfaces of this kind ignore it, as their originals do."""
     strange = {"pk": 1, "__class__": "x", "uuid": CANARY, "kind": "mailbox", "is_default": True, "owner": 1}
+    strange |= {"serves_project": True, "servesProject": "true", "isDefault": True}
     before = world.send(world.surface.read).content if world.surface.read else b""
     response = world.send(world.surface.update, body={**world.body_of(world.surface.update), **strange})
 
     assert response.status_code == 200
     assert not hits("the answer", response.content)
     world.row.refresh_from_db()
-    assert (world.row.kind, world.row.is_default) == (world.surface.kind, False)
+    marks = (world.row.is_default, world.row.serves_project)
+    assert (world.row.kind, *marks) == (world.surface.kind, False, False)
     assert before != b"" or not world.surface.read
 
 

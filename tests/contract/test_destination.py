@@ -100,6 +100,26 @@ def test_with_the_secret_the_server_may_change(world: World, thief: ChaosServer)
     assert ("PLAIN", LOGIN, CANARY) in thief.auth_attempts
 
 
+def test_an_account_that_sends_for_the_project_is_led_elsewhere_by_nobody_who_may_not_choose_such(
+    world: World, thief: ChaosServer
+) -> None:
+    """Password resets go through it: so what was vouched for may not become another's server."""
+    renamed = without_secret(world, world.surface.rename)
+    assert world.send(world.surface.update, body=renamed).status_code == 200
+    Account.objects.filter(pk=world.row.pk).update(serves_project=True)
+    thief.credentials = {LOGIN: CANARY}
+    kept = stored(world)
+    body = without_secret(world, world.surface.server(thief.port)) | {world.surface.secret: CANARY}
+
+    assert world.send(world.surface.update, body=body).status_code == world.surface.status(400)
+    assert stored(world) == kept
+    assert not thief.sessions, "nothing was even connected"
+
+    assert world.send(world.surface.update, body=renamed).status_code == 200
+    assert world.send(world.surface.update, "superuser", body=body).status_code == 200
+    assert Account.objects.get(pk=world.row.pk).serves_project
+
+
 def test_a_change_that_concerns_no_connection_keeps_the_secret(world: World, server: ChaosServer) -> None:
     body = without_secret(world, world.surface.rename)
 

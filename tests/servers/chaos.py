@@ -54,6 +54,7 @@ class ChaosServer:
         latency: seconds after which each reply leaves, counted from its command.
         lenient_data: answer DATA by 354 even if no recipient was accepted (RFC 2920 §3.1 knows such servers).
         auth_in_clear: offer AUTH without TLS as well.
+        small_buffers: let the kernel hold little of what was not read, so that the client feels our pace.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class ChaosServer:
         auth_in_clear: bool = False,
         latency: float = 0.0,
         lenient_data: bool = False,
+        small_buffers: bool = False,
         port: int = 0,
         record: TextIO | None = None,
     ) -> None:
@@ -77,6 +79,8 @@ class ChaosServer:
         self.credentials, self.mechanisms, self.auth_in_clear = credentials, mechanisms, auth_in_clear
         self.lenient_data = lenient_data
         self.body_fault_after = 1
+        self.bytes_per_second: float | None = None
+        """How fast bodies are read, steadily; ``None``: as fast as they come."""
         self.stopping = threading.Event()
         self.messages: list[ReceivedMessage] = []
         self.commands: list[tuple[int, str]] = []
@@ -88,6 +92,8 @@ class ChaosServer:
         self._changed = threading.Condition()
         self._record = record
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        if small_buffers:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
         self._clients: dict[int, Dialogue] = {}
         self._threads: list[threading.Thread] = []
 

@@ -279,6 +279,19 @@ class Dialogue:
         else:
             self.act(fault.action)
 
+    def fill_steadily(self) -> None:
+        """As :meth:`fill`, at the pace that the server has for bodies."""
+        rate = self.server.bytes_per_second
+        if rate is None:
+            self.fill()
+            return
+        data = self.sock.recv(max(1, int(rate / 50)))
+        if not data:
+            raise GoneError
+        self.buffer += data
+        if self.server.stopping.wait(len(data) / rate):
+            raise GoneError
+
     def read_body(self) -> bytes:
         end = searched = 0
         if self.begins_with_dot():
@@ -286,7 +299,7 @@ class Dialogue:
         else:
             while (end := self.buffer.find(b"\r\n.\r\n", max(0, searched - 4))) < 0:
                 searched = len(self.buffer)
-                self.fill()
+                self.fill_steadily()
         data = bytes(self.buffer[: end + 2])
         del self.buffer[: end + 5]
         if data.startswith(b"."):

@@ -30,19 +30,22 @@ class Shop:
             "FIELD_ENCRYPTION_KEY": Fernet.generate_key().decode(),
             "PYTHONPATH": str(ROOT),
         }
-        self._run("-m", "django", "startproject", "shop", ".", settings=None)
+        bare = {name: value for name, value in self._env.items() if name != "DJANGO_SETTINGS_MODULE"}
+        made = self._run("-m", "django", "startproject", "shop", ".", env=bare)
+        assert made.returncode == 0, made.stdout
         with (folder / "shop/settings.py").open("a", encoding="utf-8") as file:
             file.write(f"\n{SETTINGS}\n{MAILERS if django.VERSION >= (6, 1) else BACKEND}")
         with (folder / "shop/urls.py").open("a", encoding="utf-8") as file:
             file.write(f"\n{URLS}")
 
-    def manage(self, *arguments: str, typed: str = "") -> str:
-        """What a command printed, to both streams; it must end well."""
-        return self._run("manage.py", *arguments, typed=typed)
+    def manage(self, *arguments: str, typed: str = "", fails: bool = False, **environment: str) -> str:
+        """What a command printed, to both streams; it must end well, or with an error where it ``fails``."""
+        done = self._run("manage.py", *arguments, typed=typed, env=self._env | environment)
+        assert (done.returncode != 0) == fails, done.stdout
+        return done.stdout
 
-    def _run(self, *arguments: str, typed: str = "", settings: str | None = "shop.settings") -> str:
-        env = self._env if settings else {k: v for k, v in self._env.items() if k != "DJANGO_SETTINGS_MODULE"}
-        done = subprocess.run(
+    def _run(self, *arguments: str, env: dict[str, str], typed: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.folder,
             env=env,
@@ -53,8 +56,6 @@ class Shop:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +95,21 @@ def test_the_test_of_a_host_project_passes_as_it_stands_in_the_documents(shop: S
     said = shop.manage("test", "shop")
 
     assert "Ran 1 test" in said
+
+
+@pytest.mark.parametrize("sends", [SEND, "from mailconfig import delivery"])
+def test_without_the_app_among_the_installed_ones_the_words_say_so(shop: Shop, sends: str) -> None:
+    without = "from shop.settings import *\nINSTALLED_APPS = [app for app in INSTALLED_APPS if app != 'mailconfig']\n"
+    (shop.folder / "shop/without_app.py").write_text(without, encoding="utf-8")
+    catch = f"import traceback\ntry:\n    exec({sends!r})\nexcept Exception:\n    print(traceback.format_exc(limit=-1))"
+
+    said = shop.manage("shell", "--settings=shop.without_app", "--command", catch)
+
+    assert 'ImproperlyConfigured: mailconfig is not among the INSTALLED_APPS: add "mailconfig"' in said
+
+
+def test_without_a_key_in_the_environment_the_check_says_so(shop: Shop) -> None:
+    said = shop.manage("check", fails=True, FIELD_ENCRYPTION_KEY="")
+
+    assert "FIELD_ENCRYPTION_KEY is set and empty" in said
+    assert "Traceback" not in said

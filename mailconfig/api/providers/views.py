@@ -20,7 +20,7 @@ from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
 from mailconfig.models import Account, AccountKind, CheckKind, SMTPProvider
 from mailconfig.models.access import Action, has_permission
-from mailconfig.models.account import AccountQuerySet
+from mailconfig.models.account_queries import AccountQuerySet
 
 from .serializers import ProviderProblem, ProviderSerializer
 

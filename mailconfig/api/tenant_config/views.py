@@ -23,7 +23,7 @@ from mailconfig.exceptions import AccountChanged
 from mailconfig.hostnames import check_host
 from mailconfig.models import AccountKind, CheckKind, ConnectionCheck, Tenant, TenantMailConfig
 from mailconfig.models.access import Action, has_permission, holds
-from mailconfig.models.account import AccountQuerySet
+from mailconfig.models.account_queries import AccountQuerySet
 from mailconfig.models.validators import validate_address
 
 from .serializers import (

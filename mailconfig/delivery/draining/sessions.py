@@ -11,9 +11,6 @@ from mailconfig.exceptions import TransportError
 from mailconfig.models import Account
 from mailconfig.transports.base import Session, open_transport
 
-IDLE_SECONDS = 10.0
-"""After so long without a command the server is asked whether it is still there."""
-
 
 class SessionKeeper:
     """Never hands a session out to another account, or after the account was edited."""
@@ -33,14 +30,19 @@ class SessionKeeper:
     def get(self, account: Account) -> Session:
         """A session that is open and good for another message.
 
+        One with a proposal under way is left as it is, however long the reply before it took and however worn it
+        is: its next reply belongs to that proposal.
+
         Raises:
             TransportError, SecretUnreadable: none could be opened.
         """
         session = self.current
+        if session and session.proposed:
+            return session
         if session and (self._key != (account.pk, account.revision) or self.is_worn()):
             self.quit()
             session = None
-        if session and time.monotonic() - self._used_at > IDLE_SECONDS:
+        if session and time.monotonic() - self._used_at > self._settings.session_idle_seconds:
             try:
                 session.noop()
             except TransportError:

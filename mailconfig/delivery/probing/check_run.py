@@ -64,10 +64,8 @@ def note_on_lane(check: ConnectionCheck, account: Account, *, sent: bool = False
         return
     if sent:
         Lane.objects.filter(pk=lane.pk).update(last_success_at=Now())
-    if not Account.objects.filter(pk=account.pk, revision=account.revision).exists():
-        return
-    lanes.clear(lane, succeeded_at=database_now())
-    ring_on_commit([(account.pk, None)])
+    if lanes.clear(lane, revision=account.revision, succeeded_at=database_now()):
+        ring_on_commit([(account.pk, None)])
 
 
 def kept_account(account_id: int) -> Account:

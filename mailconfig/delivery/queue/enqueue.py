@@ -15,13 +15,14 @@ from mailconfig import crash
 from mailconfig.conf import get_settings
 from mailconfig.delivery.queue import bodies
 from mailconfig.delivery.queue.insertion import can_commit_at_once, insert_and_commit, insert_many, insert_one
+from mailconfig.delivery.queue.routing import account_for, account_named, routed
 from mailconfig.delivery.rendering.compose import Rendered, compose
 from mailconfig.delivery.rendering.header_lines import CONTROLS
 from mailconfig.delivery.wake import WAKE, ring, ring_on_commit
 from mailconfig.exceptions import InvalidMessage, NoAccount
 from mailconfig.models import Account, Message, Priority
 
-__all__ = ["enqueue", "enqueue_for", "enqueue_many", "find_account"]
+__all__ = ["enqueue", "enqueue_for", "enqueue_many"]
 
 BATCH_MESSAGES = 500
 BATCH_BYTES = 4 * 1024 * 1024
@@ -36,7 +37,7 @@ def enqueue(
     idempotency_key: str | None = None,
     is_test: bool = False,
 ) -> Message:
-    """Put a mail into the queue of ``account`` (its row or key; ``None``: the default account).
+    """Put a mail into the queue of ``account`` (its row or key; ``None``: the one that sends what names none).
 
     Everything is part of the caller's transaction: if it rolls back, nothing is left and nothing rings. An
     account that is disabled or paused takes mail all the same; it waits.
@@ -47,10 +48,11 @@ def enqueue(
 
     Raises:
         InvalidMessage: the mail cannot be queued as it is, or the key came before with another mail.
-        NoAccount: there is no such account, it was deleted, or there is no default account.
+        NoAccount: there is no such account, it was deleted, or nobody sends what names none (see
+            :mod:`mailconfig.delivery.queue.routing`).
         OSError: the storage of large messages cannot be written.
     """
-    sender = find_account(account)
+    sender = account_for(message) if account is None else find_account(account)
     key = _checked_key(idempotency_key)
     rendered = _composed(message, sender)
     later = _later(not_before)
@@ -77,19 +79,17 @@ def enqueue_many(
     not_before: datetime | None = None,
     is_test: bool = False,
 ) -> list[Message]:
-    """Put many mails into the queue of one account, all of them or none, in few statements.
+    """Put many mails into the queue, all of them or none, in few statements.
 
-    ``messages`` may be a generator: no more than a batch of them is in memory.
+    ``account`` is as for :func:`enqueue`; without one each mail finds its own. ``messages`` may be a generator: no more than a batch of them is in memory.
 
     Raises:
         InvalidMessage: one of them cannot be queued as it is.
         NoAccount: as for :func:`enqueue`.
         OSError: the storage of large messages cannot be written.
     """
-    sender = find_account(account)
-    return enqueue_for(
-        ((message, sender) for message in messages), priority=priority, not_before=not_before, is_test=is_test
-    )
+    pairs = routed(messages) if account is None else _all_with(find_account(account), messages)
+    return enqueue_for(pairs, priority=priority, not_before=not_before, is_test=is_test)
 
 
 def enqueue_for(
@@ -122,8 +122,8 @@ def enqueue_for(
     return written
 
 
-def find_account(account: Account | int | None = None) -> Account:
-    """The account of this key, or the default one.
+def find_account(account: Account | int) -> Account:
+    """The account itself, or that of this key.
 
     Raises:
         NoAccount: there is none, or it was deleted.
@@ -133,16 +133,11 @@ def find_account(account: Account | int | None = None) -> Account:
             msg = "the account is not stored" if account._state.adding else "the account was deleted"
             raise NoAccount(msg)
         return account
-    accounts = Account.objects.kept().defer("secret")
-    if account is None:
-        found = accounts.filter(is_default=True).first()
-        msg = "there is no default account"
-    else:
-        found = accounts.filter(pk=account).first()
-        msg = f"there is no account {account}"
-    if found is None:
-        raise NoAccount(msg)
-    return found
+    return account_named(account)
+
+
+def _all_with(account: Account, messages: Iterable[EmailMessage]) -> Iterator[tuple[EmailMessage, Account]]:
+    return ((message, account) for message in messages)
 
 
 def _composed(message: EmailMessage, account: Account) -> Rendered:

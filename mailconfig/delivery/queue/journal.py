@@ -24,7 +24,7 @@ from mailconfig.models import Account, Attempt, Lane, Message, MessageState
 from mailconfig.values import Reply
 
 if TYPE_CHECKING:
-    from mailconfig.models.account import AccountQuerySet
+    from mailconfig.models.account_queries import AccountQuerySet
 
 
 def _nothing() -> None:
@@ -61,7 +61,7 @@ class OrmJournal:
         """See :class:`Journal`."""
         owner = self.ownership
         with transaction.atomic():
-            settle_all(finished, account_id=owner.account_id, worker=owner.worker)
+            settle_all(finished, ownership=owner)
             if group and self._may_hand_over(revision):
                 for turn in group:
                     self._hand_over(turn)
@@ -105,7 +105,7 @@ done AS (
  RETURNING attempt.id, attempt.message_id, attempt.ended_at
 ), settled AS (
     UPDATE mailconfig_message AS message
-       SET state = 'sent', settled_at = done.ended_at, attempts = message.attempts + 1, wait_reason = '',
+       SET state = 'sent', settled_at = done.ended_at, attempts = LEAST(message.attempts + 1, 32767), wait_reason = '',
            handed_over_at = NULL, error_code = '', error_text = ''{erase}
       FROM done
      WHERE message.id = done.message_id AND message.state || '' = 'handing_over'
@@ -140,12 +140,11 @@ class PostgresJournal(OrmJournal):
         self, finished: Sequence[Settlement], group: Sequence[Turn], *, revision: int
     ) -> Callable[[], None]:
         """See :class:`Journal`."""
-        owner = self.ownership
         listened_to = signals.message_settled.has_listeners(Message)
         plain = [] if listened_to else [settlement for settlement in finished if self._is_plain(settlement)]
         if len(plain) < len(finished):
             special = [settlement for settlement in finished if settlement not in plain]
-            settle_all(special, account_id=owner.account_id, worker=owner.worker)
+            settle_all(special, ownership=self.ownership)
         if not plain and not group:
             return _nothing
         fetch = self._start(plain, group, revision)
@@ -158,7 +157,7 @@ class PostgresJournal(OrmJournal):
                     del late[key]
                 else:
                     by_message[key].attempt_id, by_message[key].handed_over_at = attempt_id, at
-            settle_all(late.values(), account_id=owner.account_id, worker=owner.worker)
+            settle_all(late.values(), ownership=self.ownership)
 
         return wait
 

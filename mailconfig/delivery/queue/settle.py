@@ -2,46 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
+from django.db.models import Count, Exists, F, Min, OuterRef, QuerySet
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Least
 
 from mailconfig import signals
 from mailconfig.conf import get_settings
+from mailconfig.delivery.lanes import MOST_COUNTED, Ownership
 from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.queue.due import DueRecipient
 from mailconfig.delivery.queue.transitions import sources
 from mailconfig.delivery.queue.turn import Settlement, state_after
 from mailconfig.models import (
     FINAL_STATES,
     Attempt,
     AttemptOutcome,
+    Lane,
     Message,
     MessageState,
     Recipient,
     RecipientState,
     WaitReason,
 )
+from mailconfig.values import Reply
 
 INTERNAL_ERRORS = 3
 """A message we ourselves stumble over so often has failed."""
 INTERNAL_PAUSE = timedelta(minutes=1)
+CHUNK = 500
+"""Rows named by number in one statement: every database takes so many."""
 
 
-def settle(settlement: Settlement, *, account_id: int, worker: str) -> None:
+def settle(settlement: Settlement, *, ownership: Ownership) -> None:
     """Write what came of a turn. Idempotent: what is settled already stays as it is."""
     with transaction.atomic():
-        if _settle_attempt(settlement, account_id=account_id, worker=worker):
+        attempt_id = settlement.turn.attempt_id
+        if attempt_id is None:
+            _settle_untouched(settlement, ownership)
+        elif _close_attempt(settlement, attempt_id):
             _settle_recipients(settlement)
             _settle_message(settlement)
-        elif settlement.outcome == AttemptOutcome.SENT:
-            _settle_late(settlement)
+        elif settlement.sent:
+            _settle_late(settlement, attempt_id)
 
 
-def _settle_attempt(settlement: Settlement, *, account_id: int, worker: str) -> bool:
-    turn, reply = settlement.turn, settlement.reply
-    values: dict[str, object] = {
+def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
+    """A turn that did not come to its dot: no journal speaks for it, so it counts as long as nobody else was at it.
+
+    The database may have been away for longer than the lease. Then somebody else may be handing the message over,
+    and what we heard before that is a line of the log, and nothing else.
+    """
+    turn = settlement.turn
+    mine = {"message_id": turn.message.pk, "lease_token": ownership.token, "started_at": turn.started_at}
+    if Attempt.objects.filter(**mine, handed_over_at=None).exists():
+        return  # the answer to its commit was lost
+    Attempt.objects.create(
+        account_id=ownership.account_id, worker=ownership.worker, **mine, **_attempt_values(settlement)
+    )
+    if not Lane.objects.filter(pk=ownership.lane_id, lease_token=ownership.token).exists():
+        return
+    # Where it counted for somebody else, the message has another number of attempts by now.
+    queued = Message.objects.filter(
+        pk=turn.message.pk, state=MessageState.QUEUED, attempts=turn.message.attempts
+    )
+    if _locked(queued):
+        _settle_recipients(settlement)
+        _settle_message(settlement)
+
+
+def _attempt_values(settlement: Settlement) -> dict[str, object]:
+    reply = settlement.reply
+    return {
         "outcome": settlement.outcome,
         "ended_at": settlement.ended_at,
         "stage": settlement.stage,
@@ -50,43 +85,68 @@ def _settle_attempt(settlement: Settlement, *, account_id: int, worker: str) -> 
         "enhanced_code": reply.enhanced if reply else "",
         "reply_text": reply.text if reply else "",
     }
-    if turn.attempt_id is not None:
-        rows = Attempt.objects.filter(pk=turn.attempt_id, outcome=AttemptOutcome.OPEN)
-        return bool(rows.update(**values))
-    Attempt.objects.create(
-        account_id=account_id,
-        message_id=turn.message.pk,
-        worker=worker,
-        started_at=turn.started_at,
-        **values,
-    )
-    return True
+
+
+def _close_attempt(settlement: Settlement, attempt_id: int) -> bool:
+    """Complete the attempt that the journal opened; ``False``: it was given up."""
+    rows = Attempt.objects.filter(pk=attempt_id, outcome=AttemptOutcome.OPEN)
+    return bool(rows.update(**_attempt_values(settlement)))
+
+
+def _locked(messages: QuerySet[Message]) -> Message | None:
+    """The one message of the query, which nobody changes until the transaction ends."""
+    if connection.features.has_select_for_update:
+        messages = messages.select_for_update()
+    return messages.defer("body").first()
 
 
 def _settle_recipients(settlement: Settlement) -> None:
-    sent = [recipient.pk for recipient in settlement.sent]
-    if sent and not settlement.is_plain:
-        Recipient.objects.filter(pk__in=sent).update(state=RecipientState.SENT, not_before=None)
+    if settlement.sent and not settlement.is_plain:
+        _note_sent(settlement.sent)
     # If others go on at once, those put off wait by themselves; else with the message.
     retry_at = settlement.retry_at if settlement.keeps_place else None
-    for recipients, state in (
-        (settlement.failed, RecipientState.FAILED),
-        (settlement.deferred, RecipientState.AS_MESSAGE),
+    for recipients, state, not_before in (
+        (settlement.failed, RecipientState.FAILED, None),
+        (settlement.deferred, RecipientState.AS_MESSAGE, retry_at),
     ):
-        for recipient, reply in recipients:
-            Recipient.objects.filter(pk=recipient.pk).update(
+        for reply, chunk in _by_reply(recipients):
+            # A late reply may have said of one that it was sent.
+            Recipient.objects.filter(pk__in=chunk, state=RecipientState.AS_MESSAGE).update(
                 state=state,
-                not_before=retry_at if state == RecipientState.AS_MESSAGE else None,
+                not_before=not_before,
                 reply_code=reply.code if reply.code > 0 else None,
                 enhanced_code=reply.enhanced,
                 reply_text=reply.text,
             )
 
 
+def _note_sent(recipients: Sequence[DueRecipient]) -> None:
+    for chunk in _chunks([recipient.pk for recipient in recipients]):
+        Recipient.objects.filter(pk__in=chunk).update(
+            state=RecipientState.SENT, not_before=None, reply_code=None, enhanced_code="", reply_text=""
+        )
+
+
+def _by_reply(
+    recipients: Sequence[tuple[DueRecipient, Reply]],
+) -> Iterator[tuple[Reply, Sequence[int]]]:
+    """Those who got the same reply, in lists that any database takes for one statement."""
+    alike: dict[Reply, list[int]] = {}
+    for recipient, reply in recipients:
+        alike.setdefault(reply, []).append(recipient.pk)
+    for reply, ids in alike.items():
+        for chunk in _chunks(ids):
+            yield reply, chunk
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
+
+
 def _settle_message(settlement: Settlement) -> None:
     turn = settlement.turn
     state, not_before = _next(settlement)
-    values: dict[str, object] = {"state": state, "attempts": F("attempts") + int(settlement.counts)}
+    values: dict[str, object] = {"state": state, "attempts": counted(settlement.counts)}
     if state in FINAL_STATES:
         values |= final_values(state, settlement.ended_at)
     else:
@@ -96,48 +156,76 @@ def _settle_message(settlement: Settlement) -> None:
     if state != MessageState.SENT and settlement.error_code:
         values["error_code"] = settlement.error_code
         values["error_text"] = settlement.reply.text if settlement.reply else ""
-    allowed = [MessageState.HANDING_OVER] if turn.attempt_id is not None else sources("settle")
-    if Message.objects.filter(pk=turn.message.pk, state__in=allowed).update(**values):
+    source = MessageState.QUEUED if turn.attempt_id is None else MessageState.HANDING_OVER
+    if Message.objects.filter(pk=turn.message.pk, state=source).update(**values):
         told(turn.message.pk, state, stored_as=turn.message.stored_as)
 
 
 def _next(settlement: Settlement) -> tuple[MessageState, datetime | None]:
     """The state that follows, and from when on if it waits."""
+    if settlement.is_plain:
+        return MessageState.SENT, None
+    state, times = aggregate(settlement.turn.message.pk)
+    if state != MessageState.QUEUED:
+        return state, None
     if settlement.holds:
         return MessageState.HELD, None
     if settlement.outcome in {AttemptOutcome.UNKNOWN, AttemptOutcome.LOST}:
         return MessageState.QUEUED, settlement.retry_at
-    message = settlement.turn.message
-    if settlement.is_plain:
-        return MessageState.SENT, None
-    states = Recipient.objects.filter(message_id=message.pk).values_list("state", "not_before")
-    waiting = [not_before for state, not_before in states if state == RecipientState.AS_MESSAGE]
-    kept = {state for state, _not_before in states}
-    state = state_after(
-        waiting=bool(waiting),
-        any_sent=RecipientState.SENT in kept,
-        any_failed=RecipientState.FAILED in kept,
-    )
-    times = [at or settlement.retry_at for at in waiting]
-    if settlement.keeps_place or not times or None in times:
+    due = [at or settlement.retry_at for at in times]
+    if settlement.keeps_place or None in due:
         return state, None
-    return state, min(at for at in times if at is not None)
+    return state, min(at for at in due if at is not None)
 
 
-def _settle_late(settlement: Settlement) -> None:
-    """The reply came after the attempt was given up: the mail is out, so what waits again must not."""
+def aggregate(message_id: int) -> tuple[MessageState, list[datetime | None]]:
+    """The message's state by its recipients, and when those who wait are due: the first time, ``None`` for no time."""
+    rows = Recipient.objects.filter(message_id=message_id).order_by().values_list("state")
+    counts = {state: (every, timed, at) for state, every, timed, at in rows.annotate(*_COUNTS)}
+    every, timed, first_at = counts.get(RecipientState.AS_MESSAGE, (0, 0, None))
+    state = state_after(
+        waiting=bool(every),
+        any_sent=RecipientState.SENT in counts,
+        any_failed=RecipientState.FAILED in counts,
+    )
+    return state, [first_at] * bool(timed) + [None] * (every > timed)
+
+
+_COUNTS = (Count("pk"), Count("not_before"), Min("not_before"))
+
+
+def _settle_late(settlement: Settlement, attempt_id: int) -> None:
+    """The reply came after the attempt was given up: who has the mail must not get it again, the others still do."""
     turn, reply = settlement.turn, settlement.reply
-    if turn.attempt_id is None:
-        return
-    Attempt.objects.filter(pk=turn.attempt_id).update(
-        outcome=AttemptOutcome.SENT,
+    Attempt.objects.filter(pk=attempt_id).update(
+        outcome=settlement.outcome,
         recipients=settlement.handed_over,
         reply_code=reply.code if reply else None,
         reply_text=f"late: {reply.text}" if reply else "late",
     )
-    waiting = Message.objects.filter(pk=turn.message.pk, state__in=sources("settle_late"))
-    if waiting.update(state=MessageState.SENT, **final_values(MessageState.SENT, settlement.ended_at)):
-        told(turn.message.pk, MessageState.SENT, stored_as=turn.message.stored_as)
+    # While it is handed over again, or after it was cancelled, its recipients are told apart and nothing else.
+    message = _locked(Message.objects.filter(pk=turn.message.pk, state__in=sources("settle_late")))
+    if message and message.is_final:
+        waiting = Recipient.objects.filter(message_id=message.pk, state=RecipientState.AS_MESSAGE)
+        waiting.update(state=RecipientState.FAILED)
+    _note_sent(settlement.sent)
+    if message is None:
+        return
+    state, _times = aggregate(message.pk)
+    if state in FINAL_STATES:
+        values = final_values(state, settlement.ended_at)
+    elif message.state == MessageState.HELD and message.wait_reason == WaitReason.MAYBE_SENT:
+        # There is no doubt any more, and the others were not even asked.
+        values = {"wait_reason": "", "not_before": settlement.ended_at}
+    else:
+        return
+    Message.objects.filter(pk=message.pk).update(state=state, **values)
+    told(message.pk, state, stored_as=turn.message.stored_as)
+
+
+def counted(counts: bool) -> Combinable:
+    """The message's number of attempts after one more, which its column holds in any case."""
+    return Least(F("attempts") + int(counts), MOST_COUNTED)
 
 
 def final_values(state: MessageState, at: datetime) -> dict[str, object]:
@@ -184,9 +272,10 @@ def reap(*, before: datetime, now: datetime, hold: bool, max_retries: int) -> in
     Returns:
         How many were given up.
     """
-    stale = Attempt.objects.filter(outcome=AttemptOutcome.OPEN, handed_over_at__lt=before).exclude(
-        account__lanes__lease_token=F("lease_token"), account__lanes__lease_until__gt=now
+    owned = Lane.objects.filter(
+        account_id=OuterRef("account_id"), lease_token=OuterRef("lease_token"), lease_until__gt=now
     )
+    stale = Attempt.objects.filter(~Exists(owned), outcome=AttemptOutcome.OPEN, handed_over_at__lt=before)
     count = 0
     for attempt in stale.order_by("pk").values("pk", "message_id")[:1000]:
         with transaction.atomic():
@@ -201,30 +290,33 @@ def reap(*, before: datetime, now: datetime, hold: bool, max_retries: int) -> in
 def _put_back(message_id: int | None, *, now: datetime, hold: bool, max_retries: int) -> None:
     if message_id is None:
         return
-    message = Message.objects.filter(pk=message_id, state__in=sources("reap"))
-    found = message.values_list("attempts", "is_test", "account__max_retries").first()
-    if found is None:
+    handing_over = Message.objects.filter(pk=message_id, state__in=sources("reap"))
+    message = _locked(handing_over.select_related("account").defer("account__secret"))
+    if message is None:
         return
-    attempts, is_test, retries = found
-    values: dict[str, object] = {"attempts": F("attempts") + 1, "handed_over_at": None}
-    if is_test:
+    retries = message.account.max_retries
+    values: dict[str, object] = {"attempts": counted(True), "handed_over_at": None}
+    state, _times = aggregate(message_id)
+    if state in FINAL_STATES:
+        # A late reply told of all who were left.
+        values |= final_values(state, now)
+    elif message.is_test:
         # Whoever asked for it has long gone; a test mail goes out at once or not at all.
         state = MessageState.FAILED
         values |= final_values(state, now) | {"error_code": WaitReason.UNKNOWN_OUTCOME}
-    elif hold or attempts + 1 > (max_retries if retries is None else retries):
+    elif hold or message.attempts + 1 > (max_retries if retries is None else retries):
         state = MessageState.HELD
         values |= {"wait_reason": WaitReason.MAYBE_SENT}
     else:
-        state = MessageState.QUEUED
         values |= {"wait_reason": "", "not_before": now}
-    message.update(state=state, **values)
-    told(message_id, state)
+    handing_over.update(state=state, **values)
+    told(message_id, state, stored_as=message.stored_as)
 
 
-def settle_all(settlements: Iterable[Settlement], *, account_id: int, worker: str) -> None:
+def settle_all(settlements: Iterable[Settlement], *, ownership: Ownership) -> None:
     """:func:`settle` each in its order."""
     for settlement in settlements:
-        settle(settlement, account_id=account_id, worker=worker)
+        settle(settlement, ownership=ownership)
 
 
 def note_internal_error(message_id: int, error: Exception, *, now: datetime) -> None:

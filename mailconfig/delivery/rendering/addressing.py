@@ -1,138 +1,200 @@
-"""Addresses as callers write them: taken apart, checked, and put into a header (RFC 5322 §3.4)."""
+"""Addresses as callers write them: checked, and put into a header (RFC 5322 §3.4, RFC 5321 §4.1.2)."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
-from django.core.exceptions import ValidationError
+import idna
 
-from mailconfig.delivery.rendering.header_lines import CONTROLS, encoded_words
+from mailconfig.delivery.rendering.header_lines import (
+    FORBIDDEN,
+    InvalidHeader,
+    encoded_words,
+    is_printable,
+    shortened,
+)
+from mailconfig.delivery.rendering.mailboxes import Group, Mailbox, read_list
 from mailconfig.exceptions import InvalidMessage
-from mailconfig.models.validators import validate_address
 
 LONG_NAME = 60
 """A display name beyond this is written as encoded words, since only those can be folded anywhere."""
 
 LONGEST = 2000
-"""Characters of a mailbox with its name; the patterns below take time that grows with their square."""
+"""Characters of a mailbox with its name."""
+LONGEST_SPEC = 254
+LONGEST_LOCAL = 64
 
 _PLAIN = re.compile(
     r"[A-Za-z0-9_]+(?:[.+-][A-Za-z0-9_]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 )
-# A bare display name may hold what people write there, but nothing that would begin another address or a group.
-_NAMED = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^"\\<>@,;:]*))\s*<([^<>]*)>')
-_LIST_ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",])+')
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+_ATOMS = re.compile(rf"{_ATEXT}+(?: {_ATEXT}+)*")
+_DOT_ATOM = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
+# Dots anywhere: some mobile carriers gave such addresses away, and only their servers can say that they are none.
+_LOCAL = re.compile(rf"\.*{_ATEXT}(?:{_ATEXT}|\.)*")
+# No < and > even in quotes: what reads a path up to the first > would find another command behind it.
+_QUOTED_LOCAL = re.compile(r'"((?:[ !#-;=?-\[\]-~]|\\[ -;=?-~])+)"')
 _ESCAPED = re.compile(r"\\(.)")
-_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_NOBODY = re.compile(r"[A-Za-z][A-Za-z -]*:\s*;")
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_DOTS = re.compile("[.\u3002\uff0e\uff61]")
+_IPV6_TAG = "ipv6:"
 
 
 class Address(NamedTuple):
-    """A mailbox (RFC 5322 §3.4): display name and addr-spec, the domain in lower-case A-labels."""
+    """A mailbox: display name and addr-spec, the domain in lower-case A-labels."""
 
     name: str
     spec: str
 
     @property
     def domain(self) -> str:
-        """What stands behind the @."""
-        return self.spec.rpartition("@")[2]
+        """What stands behind the @; ``""`` for a local part alone."""
+        return self.spec.rpartition("@")[2] if "@" in self.spec else ""
 
     def __str__(self) -> str:
         """As it stands in a header; encoded words are folded."""
-        name = self.name
-        if not name:
+        if not self.name:
             return self.spec
-        if not name.isascii() or len(name) > LONG_NAME:
-            return "\r\n ".join([*encoded_words(name), f"<{self.spec}>"])
-        if not _ATOMS.fullmatch(name):
-            name = '"{}"'.format(name.replace("\\", "\\\\").replace('"', '\\"'))
-        return f"{name} <{self.spec}>"
+        words = [*_phrase(self.name), f"<{self.spec}>"]
+        return (" " if len(words) == 2 else "\r\n ").join(words)
+
+
+class AddressGroup(NamedTuple):
+    """Mailboxes under one name (RFC 5322 §3.4); without any, ``undisclosed-recipients:;``."""
+
+    name: str
+    members: tuple[Address, ...]
+
+    def __str__(self) -> str:
+        """As it stands in a header, folded between its members."""
+        name = "\r\n ".join(_phrase(self.name))
+        if not self.members:
+            return f"{name}:;"
+        return f"{name}: " + ",\r\n ".join(map(str, self.members)) + ";"
 
 
 def parse_address(text: object, *, what: str = "address") -> Address:
-    """One mailbox out of ``a@example.com`` or ``Name <a@example.com>``.
+    """One mailbox out of ``a@example.com``, ``Name <a@example.com>``, ``a@example.com (Name)`` or ``root``.
 
     Raises:
         InvalidMessage: it is not exactly one (lists and groups are none), or one we cannot send to.
     """
     text = str(text)
-    if len(text) <= 254 and _PLAIN.fullmatch(text) and text.index("@") <= 64:
+    if len(text) <= LONGEST_SPEC and _PLAIN.fullmatch(text) and text.index("@") <= LONGEST_LOCAL:
         return Address("", text)
     if len(text) > LONGEST:
-        msg = f"{what}: {_short(text)} is too long for one e-mail address"
-        raise InvalidMessage(msg)
-    refuse_controls(text, what)
-    text = text.strip()
-    name, spec = "", text
-    if text.endswith(">"):
-        found = _NAMED.fullmatch(text)
-        if found is None:
-            msg = f"{what}: {_short(text)} is not one e-mail address"
-            raise InvalidMessage(msg)
-        quoted, bare, spec = found.groups()
-        name = _ESCAPED.sub(r"\1", quoted) if quoted is not None else bare
-    return Address(name.strip(), checked_spec(spec.strip(), what=what))
+        raise _invalid(text, what, "is too long for one e-mail address")
+    found = _read(text, what)
+    if len(found) != 1 or not isinstance(found[0], Mailbox):
+        raise _invalid(text, what)
+    return _checked(found[0], what)
 
 
-def parse_addresses(text: object, *, what: str) -> list[Address]:
-    """The mailboxes of a header's value, between commas.
+def parse_addresses(text: object, *, what: str) -> list[Address | AddressGroup]:
+    """The mailboxes and groups of a header's value, between commas.
 
     Raises:
         InvalidMessage: one of them is none, or there is none.
     """
-    text = str(text)
-    refuse_controls(text, what)
-    items: list[str] = []
-    at = 0
-    while at <= len(text):
-        # One after another and not by findall, which would look on behind a quote that is never closed, and on.
-        found = _LIST_ITEM.match(text, at)
-        if found is None or text[found.end() : found.end() + 1] not in {"", ","}:
-            msg = f"{what}: {_short(text)} is not a list of e-mail addresses"
-            raise InvalidMessage(msg)
-        items.append(found[0])
-        at = found.end() + 1
-    return [parse_address(item, what=what) for item in items]
-
-
-def is_nobody(text: str) -> bool:
-    """Whether it is an empty group such as ``undisclosed-recipients:;`` (RFC 5322 §3.4)."""
-    return _NOBODY.fullmatch(text.strip()) is not None
+    return [
+        AddressGroup(item.name, tuple(_checked(member, what) for member in item.members))
+        if isinstance(item, Group)
+        else _checked(item, what)
+        for item in _read(str(text), what)
+    ]
 
 
 def checked_spec(spec: str, *, what: str) -> str:
-    """The addr-spec with its domain in lower-case A-labels (RFC 5891).
+    """The addr-spec with its domain in lower-case A-labels (RFC 5891); a local part alone is left to the relay.
 
     Raises:
         InvalidMessage: it is no address, or needs SMTPUTF8 (RFC 6531).
     """
-    refuse_controls(spec, what)
-    local, at, domain = spec.rpartition("@")
+    local, at, domain = spec.rpartition("@") if "@" in spec else (spec, "", "")
     if not local.isascii():
-        msg = f"{what}: {_short(spec)} has letters outside ASCII before the @, which is not supported"
-        raise InvalidMessage(msg)
+        raise _invalid(spec, what, "has letters outside ASCII before the @, which is not supported")
     try:
-        ascii_domain = domain if domain.isascii() else domain.encode("idna").decode("ascii")
-        spec = f"{local}{at}{ascii_domain.lower()}"
-        validate_address(spec)
-    except (UnicodeError, ValidationError) as error:
-        msg = f"{what}: {_short(spec)} is not one e-mail address"
-        raise InvalidMessage(msg) from error
-    return spec
+        checked = f"{_checked_local(local)}@{checked_domain(domain)}" if at else _checked_local(local)
+    except ValueError as error:
+        raise _invalid(spec, what) from error
+    if len(checked) > LONGEST_SPEC:
+        raise _invalid(spec, what, "is too long for an e-mail address")
+    return checked
 
 
-def refuse_controls(text: str, what: str) -> None:
-    """Nothing that ends a line, or is no character, may come near a header.
+def checked_domain(domain: str) -> str:
+    """A domain in lower-case A-labels, or an address literal (RFC 5321 §4.1.3).
+
+    The A-labels are those of IDNA 2008: by the rules of 2003, which Python's own codec follows, ``straße.de`` is
+    somebody else's ``strasse.de``.
 
     Raises:
-        InvalidMessage: a control character, a line separator or a lone surrogate is in ``text``.
+        ValueError: it is neither.
     """
-    if CONTROLS.search(text):
-        msg = f"{what}: {_short(text)} has a control character or a lone surrogate in it"
-        raise InvalidMessage(msg)
+    if domain.startswith("["):
+        return _checked_literal(domain)
+    if not domain.isascii():
+        labels = _DOTS.split(unicodedata.normalize("NFC", domain.lower()))
+        # IDNAError is a UnicodeError, and so a ValueError.
+        domain = ".".join(
+            label if label.isascii() else idna.encode(label).decode("ascii") for label in labels
+        )
+    domain = domain.lower()
+    if not _DOMAIN.fullmatch(domain):
+        raise ValueError(domain)
+    return domain
 
 
-def _short(text: str) -> str:
-    return ascii(text if len(text) <= 80 else f"{text[:77]}...")
+def _checked_literal(literal: str) -> str:
+    inner = literal[1:].removesuffix("]")
+    if not literal.endswith("]") or "%" in inner:
+        raise ValueError(literal)
+    if inner.lower().startswith(_IPV6_TAG):
+        IPv6Address(inner[len(_IPV6_TAG) :])
+        return f"[IPv6:{inner[len(_IPV6_TAG) :].lower()}]"
+    return f"[{IPv4Address(inner)}]"
+
+
+def _checked_local(local: str) -> str:
+    quoted = _QUOTED_LOCAL.fullmatch(local)
+    plain = _ESCAPED.sub(r"\1", quoted[1]) if quoted else local
+    if len(local) > LONGEST_LOCAL or not (quoted or _LOCAL.fullmatch(local)):
+        raise ValueError(local)
+    return plain if _DOT_ATOM.fullmatch(plain) else local
+
+
+def _read(text: str, what: str) -> list[Mailbox | Group]:
+    if FORBIDDEN.search(text):
+        msg = (
+            f"Invalid address in {what}: {shortened(text)} has a line break, a NUL or a lone surrogate in it"
+        )
+        raise InvalidHeader(msg)
+    try:
+        return read_list(text)
+    except ValueError as error:
+        raise _invalid(text, what) from error
+
+
+def _checked(mailbox: Mailbox, what: str) -> Address:
+    spec = mailbox.spec
+    if len(spec) > LONGEST_SPEC * 4:  # encoding a domain takes time that grows with the square of its length
+        raise _invalid(spec, what, "is too long for an e-mail address")
+    return Address(mailbox.name, checked_spec(spec, what=what))
+
+
+def _phrase(name: str) -> list[str]:
+    """A display name as the words of a header line; more than one have to be folded between."""
+    if not is_printable(name) or len(name) > LONG_NAME:
+        return encoded_words(name)
+    # What looks like an encoded word, and is none, has to stay in quotes.
+    if not _ATOMS.fullmatch(name) or "=?" in name:
+        return ['"{}"'.format(name.replace("\\", "\\\\").replace('"', '\\"'))]
+    return [name]
+
+
+def _invalid(text: str, what: str, why: str = "is not one e-mail address") -> InvalidMessage:
+    return InvalidMessage(f"Invalid address in {what}: {shortened(text)} {why}")

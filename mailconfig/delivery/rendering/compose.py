@@ -16,7 +16,7 @@ from mailconfig.conf import get_settings
 from mailconfig.delivery.rendering.addressing import Address, parse_address
 from mailconfig.delivery.rendering.content import content_part, written
 from mailconfig.delivery.rendering.fields import Identity, extra_headers, header_fields
-from mailconfig.delivery.rendering.header_lines import checked_value
+from mailconfig.delivery.rendering.header_lines import CONTROLS, checked_value
 from mailconfig.delivery.rendering.overrides import is_overridden, own_rendering
 from mailconfig.exceptions import InvalidMessage
 
@@ -34,6 +34,7 @@ class Rendered:
     recipients: tuple[str, ...]
     """To, Cc, Bcc in this order, each once; their domains in lower-case A-labels."""
     subject: str
+    """For people who look at the queue: without control characters."""
     message_id: str
     """With its angle brackets."""
     body: bytes
@@ -102,7 +103,7 @@ def compose(
     return Rendered(
         sender=parse_address(envelope_from or from_email or fields.sender.spec, what="envelope sender").spec,
         recipients=recipients,
-        subject=fields.subject,
+        subject=CONTROLS.sub(" ", fields.subject),
         message_id=fields.message_id,
         body=body,
         eight_bit=not body.isascii(),

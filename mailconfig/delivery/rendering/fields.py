@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime, formatdate
@@ -13,8 +13,20 @@ from functools import lru_cache
 from django.conf import settings
 from django.core.mail import EmailMessage
 
-from mailconfig.delivery.rendering.addressing import Address, is_nobody, parse_address, parse_addresses
-from mailconfig.delivery.rendering.header_lines import checked_name, checked_value, list_line, text_line
+from mailconfig.delivery.rendering.addressing import (
+    Address,
+    AddressGroup,
+    parse_address,
+    parse_addresses,
+)
+from mailconfig.delivery.rendering.header_lines import (
+    InvalidHeader,
+    checked_name,
+    checked_value,
+    is_printable,
+    list_line,
+    text_line,
+)
 from mailconfig.exceptions import InvalidMessage
 
 PLACEHOLDERS = frozenset({"", "webmaster@localhost", "root@localhost"})
@@ -87,10 +99,10 @@ def extra_headers(message: EmailMessage) -> dict[str, object]:
         lower = checked_name(name).lower()
         if lower in _FORBIDDEN:
             msg = f"{name} cannot be given as an extra header"
-            raise InvalidMessage(msg)
+            raise InvalidHeader(msg)
         if lower in found:
             msg = f"the header {name} is there twice"
-            raise InvalidMessage(msg)
+            raise InvalidHeader(msg)
         found[lower] = value
     return found
 
@@ -119,30 +131,30 @@ def choose_sender(given: object, identity: Identity) -> Address:
 def new_message_id(domain: str) -> str:
     """A Message-ID under the sender's domain: the machine's name is nobody's business.
 
-    Of a very long domain the end alone, or it would have more than 255 characters.
+    Of a very long domain the end alone, or it would have more than 255 characters. A sender without one is known
+    within a machine only.
     """
+    domain = domain or "localhost"
     if len(domain) > LONGEST_ID_DOMAIN:
         domain = domain[-LONGEST_ID_DOMAIN:].partition(".")[2]
     return f"<{os.urandom(16).hex()}@{domain}>"
 
 
-def _addresses(name: str, value: object, given: Iterable[object]) -> list[Address | str]:
+def _addresses(name: str, value: object, given: Iterable[object]) -> Sequence[Address | AddressGroup]:
     """The addresses of a header: an extra header of that name goes before the message's own list."""
     if value is None:
         return [
             item if isinstance(item, Address) else parse_address(item, what=name) for item in given if item
         ]
     text = checked_value(name, value)
-    if is_nobody(text):
-        return [text]
-    return list(parse_addresses(text, what=name)) if text else []
+    return parse_addresses(text, what=name) if text else []
 
 
 def _message_id(given: object, domain: str) -> str:
     if not given:
         return new_message_id(domain)
     value = checked_value("Message-ID", given)
-    if not value.isascii() or " " in value or len(value) > 255:
+    if not is_printable(value) or " " in value or len(value) > 255:
         msg = f"{ascii(value)[:80]} is not a Message-ID"
         raise InvalidMessage(msg)
     return value

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from django.core.mail.message import BadHeaderError
+
 from mailconfig.exceptions import InvalidMessage
 
 MAX_LINE = 998
@@ -15,12 +17,28 @@ _WORD = 75
 """The most one encoded word may hold (RFC 2047 §2)."""
 
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+FORBIDDEN = re.compile("[\x00\r\n\ud800-\udfff]")
+"""In no header at all: what ends a line, what ends a string in many a program, and what is no character."""
 _NAME = re.compile(r"[!-9;-~]{1,200}")
 _TOKENS = re.compile(r" *[^ ]+")
 # What RFC 2047 §5 (3) lets stand for itself even in a display name.
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/")
 _QUOTED = [chr(byte) if byte in _PLAIN else "_" if byte == 32 else f"={byte:02X}" for byte in range(256)]
 _NEVER_ENCODED = frozenset({"message-id", "in-reply-to", "references", "date", "dkim-signature"})
+
+
+class InvalidHeader(InvalidMessage, BadHeaderError):
+    """Something does not belong into a header. Whoever catches what Django raises for it catches this."""
+
+
+def is_printable(text: str) -> bool:
+    """Whether it is printable ASCII, which may stand in a header as it is."""
+    return text.isascii() and text.isprintable()
+
+
+def shortened(text: str) -> str:
+    """As it may stand in an error or a log."""
+    return ascii(text if len(text) <= 80 else f"{text[:77]}...")
 
 
 def checked_name(name: object) -> str:
@@ -32,20 +50,20 @@ def checked_name(name: object) -> str:
     text = str(name)
     if not _NAME.fullmatch(text):
         msg = f"{ascii(text)[:80]} is not the name of a header"
-        raise InvalidMessage(msg)
+        raise InvalidHeader(msg)
     return text
 
 
 def checked_value(name: str, value: object) -> str:
-    """A header's value as one line of text.
+    """A header's value as one line of text; what is not printable in it will be encoded.
 
     Raises:
-        InvalidMessage: a control character, a line separator or a lone surrogate is in it.
+        InvalidHeader: a line break, a NUL or a lone surrogate is in it.
     """
     text = str(value)
-    if CONTROLS.search(text):
-        msg = f"the header {name} has a control character or a lone surrogate in it: {ascii(text)[:80]}"
-        raise InvalidMessage(msg)
+    if FORBIDDEN.search(text):
+        msg = f"the header {name} has a line break, a NUL or a lone surrogate in it: {shortened(text)}"
+        raise InvalidHeader(msg)
     return text.strip()
 
 
@@ -55,16 +73,22 @@ def text_line(name: str, text: str) -> str:
     Raises:
         InvalidMessage: it can neither be folded nor encoded.
     """
+    is_structured = name.lower() in _NEVER_ENCODED or name.lower().startswith("list-")
+    if is_structured:
+        text = text.replace("\t", " ")
     line = f"{name}: {text}"
-    if text.isascii():
+    if is_printable(text):
         if len(line) <= _WISHED_LINE:
             return line
         line = _fold(line)
         if max(map(len, line.split("\r\n"))) <= MAX_LINE:
             return line
-        if name.lower() in _NEVER_ENCODED or name.lower().startswith("list-"):
+        if is_structured:
             msg = f"the header {name} has a word that is too long for a line"
             raise InvalidMessage(msg)
+    elif is_structured and text.isascii():
+        msg = f"the header {name} has a control character in it: {shortened(text)}"
+        raise InvalidHeader(msg)
     room = _WISHED_LINE - 4 - len(name)
     start, room = (f"{name}: ", room) if room >= 40 else (f"{name}:\r\n ", _WORD)
     return start + "\r\n ".join(encoded_words(text, room=room))
@@ -132,7 +156,7 @@ def _fold(line: str) -> str:
 
 def parameter(name: str, value: str) -> str:
     """``; name="value"`` on a line of its own; RFC 2231 where it is long or not ASCII."""
-    if value.isascii() and len(value) <= _WORD:
+    if is_printable(value) and len(value) <= _WORD:
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return f';\r\n {name}="{escaped}"'
     coded = re.findall(r"(?:%..|[^%]){1,20}", "utf-8''" + quote(value, safe=""))

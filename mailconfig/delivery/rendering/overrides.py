@@ -5,7 +5,6 @@ from __future__ import annotations
 import email.message
 import re
 from email.errors import MessageError
-from email.header import decode_header, make_header
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
@@ -16,7 +15,7 @@ from django.core.mail.utils import DNS_NAME
 
 from mailconfig.delivery.rendering.addressing import Address
 from mailconfig.delivery.rendering.fields import Fields, Identity, choose_sender, new_message_id
-from mailconfig.delivery.rendering.header_lines import CONTROLS
+from mailconfig.delivery.rendering.mailboxes import decoded_words
 from mailconfig.delivery.rendering.standard_library import flattened
 from mailconfig.exceptions import InvalidMessage
 
@@ -94,12 +93,7 @@ def _names_machine(made: email.message.Message, message: EmailMessage) -> bool:
 
 
 def _subject(made: email.message.Message) -> str:
-    raw = _unfolded(made["Subject"])
-    try:
-        text = str(make_header(decode_header(raw)))
-    except (MessageError, LookupError, ValueError):
-        text = raw
-    return CONTROLS.sub(" ", text)
+    return decoded_words(_unfolded(made["Subject"]))
 
 
 def _unfolded(value: object) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email import charset as charsets
 from functools import lru_cache
 
-from mailconfig.delivery.rendering.header_lines import CONTROLS, MAX_LINE, parameter
+from mailconfig.delivery.rendering.header_lines import CONTROLS, FORBIDDEN, MAX_LINE, InvalidHeader, parameter
 from mailconfig.exceptions import InvalidMessage
 
 OCTET_STREAM = "application/octet-stream"
@@ -65,7 +65,7 @@ def text_part(text: str, subtype: str, encoding: str | charsets.Charset) -> Part
         or (wish != charsets.QP and others * 6 > len(data))
     ):
         head.append("Content-Transfer-Encoding: base64")
-        crlf = _BREAKS.sub("\r\n", text).encode(name)
+        crlf = _BREAKS.sub("\r\n", text).encode(name, "surrogateescape")
         return Part(head, list(_base64_lines(crlf)))
     head.append("Content-Transfer-Encoding: quoted-printable")
     return Part(head, [binascii.b2a_qp(data).replace(b"\n", b"\r\n")])
@@ -151,9 +151,9 @@ def split_type(mimetype: str) -> tuple[str, str, str]:
 def _disposition(filename: str) -> list[str]:
     if not filename:
         return []
-    if CONTROLS.search(filename) or len(filename) > 1000:
+    if FORBIDDEN.search(filename) or len(filename) > 1000:
         msg = f"{ascii(filename)[:80]} cannot be the name of an attachment"
-        raise InvalidMessage(msg)
+        raise InvalidHeader(msg)
     return ["Content-Disposition: attachment" + parameter("filename", filename)]
 
 
@@ -181,8 +181,13 @@ def _encode(text: str, name: str) -> tuple[str, bytes]:
 
 
 def utf8(text: str) -> bytes:
+    """The text's bytes; those that somebody read by ``surrogateescape`` are what they were, as with Django.
+
+    Raises:
+        InvalidMessage: a lone surrogate is in it that stands for no byte.
+    """
     try:
-        return text.encode()
+        return text.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
         msg = "the text has a lone surrogate in it"
         raise InvalidMessage(msg) from error

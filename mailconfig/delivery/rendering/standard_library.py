@@ -51,6 +51,8 @@ def flattened(message: email.message.Message, *, keep: bool) -> bytes:
             for part in message.walk():
                 _recode(part, keep=keep)
             data = _written(message)
+    except InvalidMessage:
+        raise
     except (
         UnicodeError,
         LookupError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
@@ -28,6 +29,7 @@ from mailconfig.models import (
     MessageState,
     Scope,
 )
+from mailconfig.models.access import holds
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Authentication, Security
 
@@ -37,8 +39,44 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A connection that works."""
+
+    check: ConnectionCheck
+    """The check that says so."""
+    binding: str
+    """The destination that was tried; ``""``: there is no server."""
+
+
+def prove_account(*, account: Account, by: AbstractBaseUser | None, judge_sender: bool = True) -> Proved:
+    """Connect with the account as it was entered. Not to be called inside a transaction.
+
+    Args:
+        account, by, judge_sender: as for :func:`save_account`, to which the result is handed.
+
+    Raises:
+        ValidationError: it may not be stored like that; nothing was connected.
+        NotProved: the connection does not work.
+        Throttled, RuntimeError: see :func:`mailconfig.delivery.probe_values`.
+    """
+    _require_say_over_project(account, by)
+    _require_encrypted_login(account)
+    binding = _binding(account)
+    check = probe_values(account=account, requested_by=by, tenant=account.tenant, judge_sender=judge_sender)
+    if check.state != CheckState.PASSED:
+        msg = "the connection does not work"
+        raise NotProved(msg, check=check)
+    return Proved(check, binding)
+
+
 def save_account(
-    *, account: Account, by: AbstractBaseUser | None, prove: bool = False, judge_sender: bool = True
+    *,
+    account: Account,
+    by: AbstractBaseUser | None,
+    prove: bool = False,
+    proved: Proved | None = None,
+    judge_sender: bool = True,
 ) -> ConnectionCheck | None:
     """Store a new account, or what was changed of one that was read before.
 
@@ -47,6 +85,7 @@ def save_account(
         by: who entered them.
         prove: connect first, and store nothing if that fails. Then not to be called inside a transaction. Where
             only workers connect, it is stored first, and one of them is asked to check it.
+        proved: what :func:`prove_account` found of the same values, where a transaction has to be opened in between.
         judge_sender: if false, a refused sender is reported in the check and stored all the same.
 
     Returns:
@@ -63,36 +102,49 @@ def save_account(
     account.updated_by_id = by.pk if by else None
     if adding:
         account.created_by_id = account.updated_by_id
+    _require_say_over_project(account, by)
     account.full_clean()
-    check = None
-    proved_for = ""
-    if prove:
-        _require_encrypted_login(account)
     later = prove and only_by_workers()
-    prove = prove and not later
     if prove:
-        proved_for = _binding(account)
-        check = probe_values(
-            account=account, requested_by=by, tenant=account.tenant, judge_sender=judge_sender
-        )
-        if check.state != CheckState.PASSED:
-            msg = "the connection does not work"
-            raise NotProved(msg, check=check)
+        if later:
+            _require_encrypted_login(account)
+        else:
+            proved = prove_account(account=account, by=by, judge_sender=judge_sender)
     try:
         with transaction.atomic():
             if not adding:
                 _require_unchanged(account)
-            if prove:
-                _require_proved_server(account, proved_for)
+            if proved is not None:
+                _require_proved_server(account, proved.binding)
             account.save()
             if later:
                 return request_check(account_id=account.pk, kind=CheckKind.CONNECTION, requested_by=by)
     except IntegrityError as error:
         msg = "another account of this kind was stored at the same moment"
         raise AccountChanged(msg) from error
-    if check is not None:
-        adopt_check(check=check, account=account)
-    return check
+    if proved is None:
+        return None
+    adopt_check(check=proved.check, account=account)
+    return proved.check
+
+
+def _require_say_over_project(account: Account, by: AbstractBaseUser | None) -> None:
+    """Who may not choose the project's accounts may neither mark one, nor lead one that is marked elsewhere.
+
+    Raises:
+        ValidationError: nothing was connected or stored.
+    """
+    if by is None or holds(by, "choose_project_accounts"):
+        return
+    if account.project_marks_changed():
+        words = _("You may not choose which accounts send for the project.")
+        raise ValidationError({"serves_project": ValidationError(words, code="not_permitted")})
+    if account.serves_project and account.leads_elsewhere():
+        words = _(
+            "This account sends for the project: its server, login, addresses, owner and tenant are changed by those"
+            " who may choose such accounts."
+        )
+        raise ValidationError(words, code="not_permitted")
 
 
 def _require_encrypted_login(account: Account) -> None:
@@ -171,6 +223,7 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
             secret=None,
             is_enabled=False,
             is_default=False,
+            serves_project=False,
             deleted_at=Now(),
             updated_at=Now(),
             updated_by=by,

@@ -12,7 +12,7 @@ from mailconfig.delivery import lanes
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation, note_sweep
 from mailconfig.delivery.queue.settle import reap
-from mailconfig.models import Account, Lane, Message, MessageState, Priority, Purpose
+from mailconfig.models import PAUSES, Account, Lane, Message, MessageState, Priority, Purpose, WaitReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ def sweep() -> SweepReport:
         max_retries=settings.max_retries,
     )
     _make_missing_lanes()
+    _heal(now)
     note_sweep(now)
     return SweepReport(reaped, _mend(now), lanes.ring_due())
 
@@ -56,6 +57,28 @@ def _make_missing_lanes() -> None:
     missing = [Lane(account_id=pk, purpose=Purpose.SEND) for pk in laneless.values_list("pk", flat=True)]
     if missing:
         Lane.objects.bulk_create(missing, ignore_conflicts=True)
+
+
+def _heal(now: datetime) -> int:
+    """Let go of lanes that are held back by what is not so (any more), and that nobody would look at again.
+
+    An edit ends such a wait itself; this is for what was changed past :meth:`Account.save`, and for whatever else
+    there may be: a reason without a time has to be true.
+    """
+    free = Q(lease_until=None) | Q(lease_until__lt=now)
+    endless = Lane.objects.filter(free, purpose=Purpose.SEND, wait_until=None).exclude(wait_reason="")
+    endless = endless.exclude(wait_reason__in=PAUSES)
+    usable = Q(account__is_enabled=True, account__deleted_at=None)
+    closed = Q(account__limit_count=0) | Q(account__limit_per_day=0)
+    closed |= Q(account__limit_per_week=0) | Q(account__limit_in_out_per_day=0)
+    is_true = Q(wait_reason=WaitReason.DISABLED) & ~usable | Q(wait_reason=WaitReason.LIMIT) & closed
+    found = list(endless.exclude(is_true).values_list("pk", "wait_reason")[:1000])
+    healed = 0
+    for pk, reason in found:
+        # Only if it still has that reason: somebody may have noted another one by now.
+        lane = Lane.objects.filter(free, pk=pk, wait_reason=reason, wait_until=None)
+        healed += lane.update(wait_reason="", wait_since=None, wait_text="", due_at=now, rung_at=None)
+    return healed
 
 
 def _mend(now: datetime) -> int:

@@ -1,6 +1,6 @@
 """While a reply is awaited the caller can renew its lease, or give up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -70,3 +70,22 @@ def test_the_caller_is_called_while_a_large_body_is_not_read(policy: NetworkPoli
         with pytest.raises(SessionLost):
             session.hand_over([MESSAGE * 1_000_000])
     assert len(calls) >= 4
+
+
+def test_the_caller_is_called_by_the_clock_while_a_body_goes_out_steadily(policy: NetworkPolicy) -> None:
+    """Each block is taken at once, so that no single one is ever waited for."""
+    calls: list[int] = []
+
+    def body() -> Iterator[bytes]:
+        while len(calls) < 3:
+            yield b"x" * 62 + b"\r\n"
+
+    with (
+        ChaosServer() as server,
+        session_to(server, policy, on_wait=_counter(calls), wait_slice=0.05) as session,
+    ):
+        session.propose(ENVELOPE)
+        session.envelope_outcome()
+        session.hand_over(body())
+        assert session.outcome().code == 250
+    assert len(calls) >= 3

@@ -130,9 +130,7 @@ def test_a_thousand_recipients_fold() -> None:
     assert len(read(rendered)["To"].addresses) == len(rendered.recipients) == 1000
 
 
-@pytest.mark.parametrize(
-    "evil", ["a\r\nBcc: x@example.org", "a\nb", "a\rb", "a\x00b", "a\x1fb", "a\u2028b", "a\ud800b", "a\x85b"]
-)
+@pytest.mark.parametrize("evil", ["a\r\nBcc: x@example.org", "a\r\n b", "a\nb", "a\rb", "a\x00b", "a\ud800b"])
 def test_nothing_is_injected(evil: str) -> None:
     for values in (
         {"subject": evil},
@@ -167,9 +165,11 @@ def test_header_names_that_are_none_or_ours_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        "a@b.example,c@d.example", "a@b.example;c@d.example", "G: a@b.example;", "a@b.example c@d.example", '"a b"@c.example',
-        "a@[127.0.0.1]", "a@b", "a@b..example", "a" * 65 + "@b.example", "a@" + "b" * 250 + ".example", "ü@b.example", "a@b.example(c)",
-        "-f@b.example", "root", "***@****.com", "<a@b.example", "N <a@b.example> x", "N <a@b.example>, M <c@d.example>", "@", "a@",
+        "a@b.example,c@d.example", "a@b.example;c@d.example", "G: a@b.example;", "a@b.example c@d.example", '"a\x1fb"@c.example',
+        '"a<b"@c.example', '"a>b"@c.example', '"a\\>b"@c.example', '""@c.example', '"a"b@c.example', '"a"."b"@c.example', "a b@c.example", "a @b.example",
+        "a@ b.example", "a@[127.0.0.1", "a@[127.0.0.1]x", "a@[::1]", "a@[IPv6:::1%25eth0]", "a@[IPv6:x]", "a@[1.2.3]", "a@[tag:x]", "a@-b.example", "a@b.example.",
+        "a@b..example", "a" * 65 + "@b.example", "a@" + "b" * 250 + ".example", "ü@b.example", "a@b.example(c", "a@b.example c)",
+        "...", "ro ot", "r\u00f6ot", "a\tb@c.example", "a\x85@b.example", "a@\u2028b.example", "a@☺.example", "a@b.example\x1f", "***@****.com", "<a@b.example", "N <a@b.example> x", "N <a@b.example>, M <c@d.example>", "@", "a@",
         "a@b.example\n", " ", "N, M <a@b.example>", "a@b.example <c@d.example>", "a\u200b@b.example",
     ],
 )  # fmt: skip
@@ -185,6 +185,12 @@ def test_what_is_not_one_address_is_refused(address: str) -> None:
         ("a+x@b.example", "a+x@b.example"), ("<a@b.example>", "a@b.example"), ("N <a@b.example>", "a@b.example"), ("a@localhost", "a@localhost"),
         ('"Doe, Jane \\"J\\"" <J.Doe@B.Example>', "J.Doe@b.example"), ("a@ü.example", "a@xn--tda.example"), ("Dr. X (home) <a@b.example>", "a@b.example"),
         ("a%0d%0a@b.example", "a%0d%0a@b.example"),
+        ('"a b"@c.example', '"a b"@c.example'), ('"a\\"b"@c.example', '"a\\"b"@c.example'), ('"root"@c.example', "root@c.example"), ('"a@b"@c.example', '"a@b"@c.example'),
+        ("a@[127.0.0.1]", "a@[127.0.0.1]"), ("a@[ipv6:2001:DB8::1]", "a@[IPv6:2001:db8::1]"), ("a@b", "a@b"), ("a@mail_host.local", "a@mail_host.local"),
+        ("-f@b.example", "-f@b.example"), ("a@b.example(c)", "a@b.example"), ("a@b.example (Carol)", "a@b.example"), ("(Carol) a@b.example", "a@b.example"),
+        ('Bob "Nick" Doe <a@b.example>', "a@b.example"), ("J. R. Doe <a@b.example>", "a@b.example"), ("A\tB <a@b.example>", "a@b.example"),
+        ("a@straße.example", "a@xn--strae-oqa.example"), ("a@STRASSE.example", "a@strasse.example"), ("a@xn--fa-hia.example", "a@xn--fa-hia.example"),
+        ("a@βόλος.example", "a@xn--nxasmm1c.example"), ("a@BÜCHER。example", "a@xn--bcher-kva.example"), ("a@u\u0308.example", "a@xn--tda.example"),
     ],
 )  # fmt: skip
 def test_what_is_one_address_is_taken(written: str, spec: str) -> None:

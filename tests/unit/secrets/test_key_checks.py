@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.core.checks import CheckMessage, run_checks
+from django.core.exceptions import ImproperlyConfigured
 
 from mailconfig.checks.keys import MAKE_A_KEY
+from mailconfig.secrets.keyring import KeyRing, configured_keys
 
 from .keys import NEW, OLD, OTHER
 
@@ -50,15 +52,44 @@ def test_good_keys_pass(settings: Any, keys: Any) -> None:
     assert ids() == []
 
 
-@pytest.mark.parametrize("keys", [None, "", [], ()])
-def test_no_key_is_an_error(settings: Any, keys: Any) -> None:
+@pytest.mark.parametrize("keys", ["", [], (), [""], " ", ["", "\n"], [None], b""], ids=repr)
+def test_an_empty_key_is_an_error_that_says_so(settings: Any, keys: Any) -> None:
     settings.FIELD_ENCRYPTION_KEY = keys
-    assert ids() == ["E001"]
+
+    (error,) = messages()
+
+    assert error.id == "mailconfig.E001"
+    assert "is set and empty" in error.msg
+    assert "environment variable" in str(error.hint)
+    with pytest.raises(ImproperlyConfigured, match="FIELD_ENCRYPTION_KEY is set and empty"):
+        KeyRing(configured_keys())
 
 
-def test_a_missing_setting_is_an_error(settings: Any) -> None:
-    del settings.FIELD_ENCRYPTION_KEY
-    assert ids() == ["E001"]
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_missing_key_is_an_error_that_says_so(settings: Any, is_there: bool) -> None:
+    if is_there:
+        settings.FIELD_ENCRYPTION_KEY = None
+    else:
+        del settings.FIELD_ENCRYPTION_KEY
+
+    (error,) = messages()
+
+    assert error.id == "mailconfig.E001"
+    assert "FIELD_ENCRYPTION_KEY is not set" in error.msg
+    with pytest.raises(ImproperlyConfigured, match="FIELD_ENCRYPTION_KEY is not set"):
+        KeyRing(configured_keys())
+
+
+@pytest.mark.parametrize("blank", ["", " ", None])
+def test_nothing_between_two_commas_is_an_error_that_says_so(settings: Any, blank: Any) -> None:
+    settings.FIELD_ENCRYPTION_KEY = [NEW, blank, OLD]
+
+    (error,) = messages()
+
+    assert error.id == "mailconfig.E002"
+    assert error.msg == "Key 2 of FIELD_ENCRYPTION_KEY is empty."
+    with pytest.raises(ImproperlyConfigured, match="key 2 in FIELD_ENCRYPTION_KEY is empty"):
+        KeyRing(configured_keys())
 
 
 @pytest.mark.parametrize(

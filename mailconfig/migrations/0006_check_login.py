@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("mailconfig", "0002_check_revision"),
+        ("mailconfig", "0005_mark_accounts_of_administrators"),
     ]
 
     operations = [

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     """Forget the user names of checks that did not pass."""
 
     dependencies = [
-        ("mailconfig", "0003_check_login"),
+        ("mailconfig", "0006_check_login"),
     ]
 
     operations = [

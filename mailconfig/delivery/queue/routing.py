@@ -1,0 +1,250 @@
+"""Who sends for whom: the account of a mail that names none, among those that may have it.
+
+Anybody may keep an account that says it is somebody's address; only its own server vouched for that. So the project's
+own mail is for accounts that an administrator marked, and a tenant's mail for that tenant's accounts.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import reduce
+from operator import or_
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db.models import Case, Q, When
+from django.db.models.functions import Lower
+
+from mailconfig.delivery.rendering.compose import from_address
+from mailconfig.exceptions import NoAccount
+from mailconfig.models import Account, AccountKind, Tenant
+from mailconfig.models.account_queries import AccountQuerySet
+
+__all__ = ["TenantReference", "account_for", "account_named", "routed", "sending_for"]
+
+TenantReference = Tenant | int | str
+"""A tenant, its primary key or its short name."""
+
+AT_ONCE = 100
+"""Addresses that one query asks for: databases bound the length of a statement."""
+
+_tenant: ContextVar[TenantReference | None] = ContextVar("mailconfig_tenant", default=None)
+
+
+@contextmanager
+def sending_for(tenant: TenantReference | None) -> Iterator[None]:
+    """Within this block, mail that names no account is sent by an account of this tenant, or not at all.
+
+    Holds for this thread or async task, and what it awaits. Blocks may be nested; ``None`` is the project itself.
+    What ``mail_admins`` and Django's error reports send within the block stays the project's own.
+
+    Raises:
+        TypeError, ValueError: this is no stored tenant, nor a key or short name of one.
+    """
+    token = _tenant.set(None if tenant is None else checked_tenant(tenant))
+    try:
+        yield
+    finally:
+        _tenant.reset(token)
+
+
+def checked_tenant(tenant: TenantReference) -> TenantReference:
+    """The reference, if it can name a tenant.
+
+    Raises:
+        TypeError, ValueError: it cannot. Taken for nothing it would mean the project, or rows without a tenant.
+    """
+    if isinstance(tenant, Tenant):
+        if tenant.pk is None:
+            msg = "the tenant is not stored"
+            raise ValueError(msg)
+    elif isinstance(tenant, bool) or not isinstance(tenant, (int, str)):
+        msg = f"a tenant is named by its row, its key or its short name, not by {type(tenant).__name__}"
+        raise TypeError(msg)
+    return tenant
+
+
+def account_for(message: EmailMessage) -> Account:
+    """The account that sends ``message``, which names none.
+
+    Raises:
+        NoAccount: nobody does.
+    """
+    (pair,) = routed([message])
+    return pair[1]
+
+
+def routed(
+    messages: Iterable[EmailMessage], *, tenant: TenantReference | None = None
+) -> Iterator[tuple[EmailMessage, Account]]:
+    """Each mail with the account that sends it: by its From address, then by the domain of that, then the default one.
+
+    Args:
+        messages: of a sequence the accounts are asked for at once; of a generator one mail is held at a time.
+        tenant: whose accounts are asked; else that of :func:`sending_for`, else those marked for the project.
+
+    Raises:
+        NoAccount: nobody sends one of them.
+    """
+    ambient = _tenant.get() if tenant is None else None
+    chosen = Routes(ambient if tenant is None else tenant)
+    project = Routes(None)
+    if isinstance(messages, Sequence):
+        chosen.look_up({from_address(message).lower() for message in messages})
+    for message in messages:
+        routes = project if ambient is not None and _is_for_operators(message) else chosen
+        yield message, routes.account_of(from_address(message))
+
+
+def account_named(wanted: str | uuid.UUID | int, *, tenant: TenantReference | None = None) -> Account:
+    """The account that an option names by UUID, key or name.
+
+    A UUID or key means that account, whosever it is. A name means one of those that could be chosen without it: anybody
+    may call an account as another is called.
+
+    Args:
+        tenant: the account has to be this tenant's, however it is named.
+
+    Raises:
+        NoAccount: there is none, or more than one of that name.
+    """
+    names_row, condition = _naming(wanted)
+    if tenant is None and names_row:
+        rows = Account.objects.kept()
+    else:
+        rows = _in_question(_tenant.get() if tenant is None else tenant)
+    found = list(rows.filter(condition).defer("secret")[:2])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        msg = f"there are several accounts named {str(wanted)!r}"
+    elif names_row or tenant is not None:
+        msg = f"there is no account {str(wanted)!r}"
+    else:
+        msg = f"there is no account named {str(wanted)!r} among those that send for the project"
+    raise NoAccount(msg)
+
+
+class Routes:
+    """Finds the accounts for From addresses, each asked for once.
+
+    Args:
+        tenant: whose accounts are asked; ``None``: those marked for the project.
+    """
+
+    def __init__(self, tenant: TenantReference | None) -> None:
+        self._tenant = tenant
+        self._found: dict[str, Account | None] = {}
+
+    def account_of(self, sender: str) -> Account:
+        """The account for this From address; ``""``: the mail names none.
+
+        Raises:
+            NoAccount: there is none.
+        """
+        account = self.find(sender)
+        if account is None:
+            raise NoAccount(self._why_nobody(sender))
+        return account
+
+    def find(self, sender: str) -> Account | None:
+        """The account for this From address; ``None``: nobody sends for it."""
+        key = sender.lower()
+        if key not in self._found:
+            self.look_up({key})
+        return self._found[key]
+
+    def look_up(self, senders: Iterable[str]) -> None:
+        """Ask for the accounts of these addresses, in lower case, in as few queries as can be."""
+        wanted = sorted(set(senders) - self._found.keys())
+        for start in range(0, len(wanted), AT_ONCE):
+            self._ask(wanted[start : start + AT_ONCE])
+
+    def _ask(self, senders: list[str]) -> None:
+        domains = {_domain(sender) for sender in senders} - {""}
+        suits = [Q(address__in=senders), *(Q(address__endswith=f"@{domain}") for domain in domains)]
+        condition = reduce(or_, suits, self._is_last_resort())
+        login = When(from_email="", then=Lower("username"))
+        rows = _in_question(self._tenant).annotate(address=Case(login, default=Lower("from_email")))
+        accounts = sorted(rows.filter(condition).defer("secret"), key=self._rank)
+        for sender in senders:
+            self._found[sender] = self._best(accounts, sender)
+
+    def _is_last_resort(self) -> Q:
+        return Q(is_default=True) if self._tenant is None else Q(kind=AccountKind.TENANT_CONFIG)
+
+    def _is_default(self, account: Account) -> bool:
+        return account.is_default if self._tenant is None else account.kind == AccountKind.TENANT_CONFIG
+
+    def _rank(self, account: Account) -> tuple[bool, bool, bool, int]:
+        """Of several that suit: an enabled one, the default one, one without a tenant, the one that is there longest."""
+        return (
+            not account.is_enabled,
+            not self._is_default(account),
+            account.tenant_id is not None,
+            account.pk,
+        )
+
+    def _best(self, accounts: Sequence[Account], sender: str) -> Account | None:
+        domain = _domain(sender)
+        tests = (
+            lambda account: account.named_sender.lower() == sender,
+            lambda account: bool(domain) and _domain(account.named_sender) == domain,
+            self._is_default,
+        )
+        for suits in tests:
+            found = next((account for account in accounts if suits(account)), None)
+            if found is not None:
+                return found
+        return None
+
+    def _why_nobody(self, sender: str) -> str:
+        what = f"mail from {sender}" if sender else "mail that names no From address"
+        if self._tenant is not None:
+            return f"no account of the tenant {self._tenant} sends {what}: it needs a configuration that is active"
+        return (
+            f"no account sends {what} for the project: mark one with 'sends for the project', or make one the default"
+            " account, in the admin"
+        )
+
+
+def _in_question(tenant: TenantReference | None) -> AccountQuerySet:
+    """The accounts that may be chosen for a mail that names none."""
+    if tenant is None:
+        return Account.objects.for_project()
+    if isinstance(tenant, str):
+        return Account.objects.for_tenant(Q(tenant__slug=tenant))
+    return Account.objects.for_tenant(Q(tenant=tenant))
+
+
+def _naming(wanted: str | uuid.UUID | int) -> tuple[bool, Q]:
+    """Whether this can mean one row only, and which rows it means."""
+    if isinstance(wanted, int):
+        return True, Q(pk=wanted)
+    try:
+        return True, Q(uuid=uuid.UUID(str(wanted)))
+    except ValueError:
+        return False, Q(name=wanted)
+
+
+def _domain(address: str) -> str:
+    """The domain that accounts may be found by, in lower case; ``""``: there is none, or it is any machine's."""
+    domain = address.rpartition("@")[2].lower() if "@" in address else ""
+    return domain if "." in domain else ""
+
+
+def _is_for_operators(message: EmailMessage) -> bool:
+    """Whether this is what ``mail_admins`` and ``mail_managers`` make: it may hold a traceback of the project."""
+    people = {*_addresses(settings.ADMINS), *_addresses(settings.MANAGERS)}
+    if message.from_email != settings.SERVER_EMAIL or not people:
+        return False
+    return all(recipient in people for recipient in message.recipients())
+
+
+def _addresses(people: Iterable[str | tuple[str, str]]) -> Iterator[str]:
+    """Those of ``ADMINS``, which are pairs with names before Django 6."""
+    for person in people:
+        yield person if isinstance(person, str) else person[1]

@@ -1,0 +1,51 @@
+"""What must hold of one account, whoever writes it, and what the database cannot hold by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from mailconfig.values import Authentication
+
+from .choices import AccountKind, Scope
+
+if TYPE_CHECKING:
+    from .account import Account
+
+
+def broken_rules(account: Account) -> dict[str, ValidationError]:
+    """What is wrong with the row, by field; empty: nothing."""
+    errors: dict[str, ValidationError] = {}
+    if account.destination_changed():
+        errors["secret"] = enter_again()
+    if account.authentication != Authentication.NONE and not errors:
+        if not account.username:
+            errors["username"] = ValidationError(_("A login needs a user name."), code="required")
+        if account.secret is None:
+            errors["secret"] = ValidationError(_("A login needs a password."), code="required")
+    if not account.host and account.scope != Scope.SYSTEM_OVERRIDE:
+        errors["host"] = ValidationError(_("Name the mail server."), code="required")
+    if account.limit_count is not None and not account.limit_period:
+        errors["limit_period"] = ValidationError(_("Say how long the period is."), code="required")
+    if account.kind == AccountKind.TENANT_CONFIG and account.tenant_id is None:
+        errors["tenant"] = ValidationError(_("Choose the tenant."), code="required")
+    if account.tenant_id is not None and _is_this_machine(account.named_sender):
+        words = _("Mail of a tenant comes from a domain of its own, not from localhost.")
+        errors["from_email"] = ValidationError(words, code="localhost")
+    return errors
+
+
+def enter_again() -> ValidationError:
+    """The stored secret would reach another destination than it was entered for."""
+    return ValidationError(
+        _("The server, encryption, login or user name changed: enter the password again."),
+        code="destination_changed",
+    )
+
+
+def _is_this_machine(address: str) -> bool:
+    """Whether the address is one of whatever machine reads it (RFC 6761 §6.3), and so of no organisation."""
+    domain = address.rpartition("@")[2].lower().rstrip(".")
+    return domain == "localhost" or domain.endswith((".localhost", "localhost.localdomain"))
