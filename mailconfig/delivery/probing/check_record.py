@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
@@ -53,7 +54,7 @@ def begin(
     host, port = _server_of(account)
     login = logins.key_of(account)
     person_id = requested_by.pk if requested_by else None
-    is_claimed = logins.is_claimed(login, counts_for or account, person_id=person_id)
+    is_claimed = partial(logins.is_claimed, login, counts_for or account, person_id=person_id)
     with transaction.atomic(durable=running):
         throttle.queue_up()
         check = ConnectionCheck.objects.create(
@@ -133,21 +134,21 @@ def finish(
 
 def waiting_ids(*, older_than: float, limit: int = 100) -> list[int]:
     """Checks that wait for a worker for longer than so many seconds and may run now, the oldest first."""
-    running = Counter(throttle.running_checks().values_list("requested_by_id", flat=True))
+    running: Counter[int | None] = Counter(throttle.running_checks().values_list("requested_by_id", flat=True))
     rows = ConnectionCheck.objects.filter(
         state=CheckState.PENDING, created_at__lt=Now() - timedelta(seconds=older_than)
     )
     found: list[int] = []
     for pk, person_id in rows.order_by("created_at", "pk").values_list("pk", "requested_by_id").iterator():
         running[person_id] += 1
-        if person_id is None or running[person_id] <= throttle.AT_ONCE:
+        if not person_id or running[person_id] <= throttle.AT_ONCE:
             found.append(pk)
         if len(found) == limit:
             break
     return found
 
 
-def next_waiting_id(person_id: object) -> int | None:
+def next_waiting_id(person_id: int | None) -> int | None:
     """The check that this person has waited for longest; ``None``: there is none."""
     rows = ConnectionCheck.objects.filter(state=CheckState.PENDING, requested_by_id=person_id)
     return rows.order_by("created_at", "pk").values_list("pk", flat=True).first()

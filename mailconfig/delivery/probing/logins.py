@@ -53,7 +53,7 @@ def _outcome(result: CheckResult) -> str:
     return next((stage.outcome for stage in result.stages if stage.stage is Stage.LOGIN), "")
 
 
-def is_claimed(key: str, account: Account, *, person_id: object) -> bool:
+def is_claimed(key: str, account: Account, *, person_id: int | None) -> bool:
     """Whether the login is one's own: that of the stored account, or one that a server has let this person make."""
     if account.pk is not None:
         stored = Account.objects.kept().defer("secret").filter(pk=account.pk).first()

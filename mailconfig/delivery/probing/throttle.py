@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
@@ -69,11 +69,11 @@ def queue_up() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
-def charge(check: ConnectionCheck, *, is_claimed: bool) -> None:
+def charge(check: ConnectionCheck, *, is_claimed: Callable[[], bool]) -> None:
     """Count ``check``, which was inserted in this transaction; if it is one too many, it has to be rolled back.
 
     Args:
-        is_claimed: the login it makes is one's own, and what others made of it does not matter.
+        is_claimed: whether the login it makes is one's own, so that what others made of it does not matter.
 
     Raises:
         Throttled: with the seconds to wait.
@@ -84,8 +84,7 @@ def charge(check: ConnectionCheck, *, is_claimed: bool) -> None:
     if check.state == CheckState.RUNNING:
         charge_running(check)
     _charge_failed_logins(check)
-    if not is_claimed:
-        _charge_logins_of_all(check)
+    _charge_logins_of_all(check, is_claimed)
 
 
 def _rules(check: ConnectionCheck) -> Iterator[Rule]:
@@ -167,7 +166,7 @@ def _charge_failed_logins(check: ConnectionCheck) -> None:
     refuse(_("This login was refused too often. The next try is possible in %(wait)s."), wait)
 
 
-def _charge_logins_of_all(check: ConnectionCheck) -> None:
+def _charge_logins_of_all(check: ConnectionCheck, is_claimed: Callable[[], bool]) -> None:
     """However many people guess, one user name at one server is not tried more often than the server bears."""
     if not check.login:
         return
@@ -179,7 +178,9 @@ def _charge_logins_of_all(check: ConnectionCheck) -> None:
         if by_person[person] <= SHARE_OF_ONE:
             counted.append(created_at)
         if len(counted) == LOGINS_PER_HOUR:
-            refuse(_TOO_OFTEN, _until(created_at, HOUR))
+            if not is_claimed():
+                refuse(_TOO_OFTEN, _until(created_at, HOUR))
+            return
 
 
 def _refused_logins(check: ConnectionCheck, *, seconds: int) -> QuerySet[ConnectionCheck]:
