@@ -26,6 +26,8 @@ from .serializers import ProviderProblem, ProviderSerializer
 
 LIMIT = 20
 MOST = 100
+BIGGEST_KEY = 10**18 - 1
+"""The largest that may be asked for: what any database takes."""
 STATUS_SECONDS = 30.0
 """So long the outcome of a check of unchanged values is told again without connecting."""
 SORTABLE = {
@@ -44,6 +46,10 @@ class ProvidersView(SurfaceView):
     """The base: needs the model permission of :class:`SMTPProvider`, whoever's the row is."""
 
     surface = "providers"
+    path_parts = {
+        **SurfaceView.path_parts,
+        "provider_id": ({"type": "integer", "minimum": 1, "maximum": BIGGEST_KEY}, "The provider's id."),
+    }
     secret_names = frozenset({"password"})
     problem_serializer = ProviderProblem
     # What only the admin shows is told of what is nearest to it here.

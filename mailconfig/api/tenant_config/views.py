@@ -91,6 +91,10 @@ class TenantConfigView(SurfaceView):
     """The base: a member of the tenant, over https. To everybody else there is no such tenant."""
 
     surface = "tenant_config"
+    path_parts = {
+        **SurfaceView.path_parts,
+        "tenant_id": ({"type": "string"}, "The tenant's short name."),
+    }
     secret_names = frozenset({"password"})
     problem_serializer = TenantConfigAnswerSerializer()
     wire_names = TenantMailConfigSerializer.wire_names()
