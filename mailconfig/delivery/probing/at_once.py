@@ -74,7 +74,9 @@ def place(requested_by: AbstractBaseUser | None) -> Iterator[None]:
         msg = _("Connections are tested by a worker here. Save the account, then have it tested.")
         raise OnlyByWorkers(str(msg))
     if not _running.take(requested_by.pk, limit=limit):
-        refuse(_("Other checks are being made just now. The next one is possible in %(wait)s."), RETRY_SECONDS)
+        refuse(
+            _("Other checks are being made just now. The next one is possible in %(wait)s."), RETRY_SECONDS
+        )
     try:
         yield
     finally:

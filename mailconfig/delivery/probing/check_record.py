@@ -134,7 +134,9 @@ def finish(
 
 def waiting_ids(*, older_than: float, limit: int = 100) -> list[int]:
     """Checks that wait for a worker for longer than so many seconds and may run now, the oldest first."""
-    running: Counter[int | None] = Counter(throttle.running_checks().values_list("requested_by_id", flat=True))
+    running: Counter[int | None] = Counter(
+        throttle.running_checks().values_list("requested_by_id", flat=True)
+    )
     rows = ConnectionCheck.objects.filter(
         state=CheckState.PENDING, created_at__lt=Now() - timedelta(seconds=older_than)
     )

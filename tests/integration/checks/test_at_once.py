@@ -14,7 +14,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from mailconfig import signals
-from mailconfig.delivery import due_checks, probe_account, probe_values, request_check, run_check, send_test_mail
+from mailconfig.delivery import (
+    due_checks,
+    probe_account,
+    probe_values,
+    request_check,
+    run_check,
+    send_test_mail,
+)
 from mailconfig.exceptions import OnlyByWorkers, Throttled
 from mailconfig.models import CheckKind, CheckState, ConnectionCheck
 from tests.integration.checks.conftest import new_account, note_checks, stored_account
@@ -209,4 +216,6 @@ def test_where_only_workers_check_nothing_is_connected_while_somebody_waits(
     done = run_check(check_id=asked.pk)
     assert done is not None
     assert done.ok
-    assert probe_account(account_id=account.pk, requested_by=None).ok, "a command's own check is nobody's wait"
+    assert probe_account(account_id=account.pk, requested_by=None).ok, (
+        "a command's own check is nobody's wait"
+    )

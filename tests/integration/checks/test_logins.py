@@ -58,9 +58,7 @@ def test_who_was_let_in_before_is_not_kept_out(
     assert probe_values(account=new_account(starttls), requested_by=bob).ok
 
 
-def test_one_stranger_alone_keeps_nobody_out(
-    starttls: ChaosServer, bob: User, strangers: list[User]
-) -> None:
+def test_one_stranger_alone_keeps_nobody_out(starttls: ChaosServer, bob: User, strangers: list[User]) -> None:
     note_guesses(starttls, strangers[:1], each=40)
 
     assert probe_values(account=new_account(starttls), requested_by=bob).ok
