@@ -1,7 +1,7 @@
 """The error tree.
 
 Exception
-├─ ImproperlyConfigured (Django's; outside, so that ``fail_silently`` cannot swallow it)
+├─ ImproperlyConfigured (Django's; a mistake of the deployment, not of a mail)
 └─ MailconfigError
    ├─ SecretUnreadable           the stored token does not open; nothing is sent with it
    │  └─ DestinationChanged      … because it was entered for another server
