@@ -100,6 +100,8 @@ def _type(annotation: Any) -> str:
 def _default(value: Any) -> str:
     if isinstance(value, enum.Enum):
         return f"{type(value).__name__}.{value.name}"
+    if isinstance(value, str):
+        return f'"{value}"'  # as the formatter has it
     return "..." if callable(value) else repr(value)
 
 
@@ -124,7 +126,7 @@ def _with_inner(found: Any) -> Iterator[type]:
 
 
 def _value(value: type) -> str:
-    fields = dataclasses.fields(value)  # type: ignore[arg-type]
+    fields = dataclasses.fields(value)
     lines = [f"    {field.name}: {_type(field.type)}" for field in fields]
     lines += [
         f"    {name}: {_type(typing.get_type_hints(found.fget).get('return', Any))}  # a property"
