@@ -69,7 +69,7 @@ def send_test_of_values(
     tenant: Tenant | None = None,
     counts_for: Account | None = None,
 ) -> ConnectionCheck:
-    """The same with the values of ``account``, which need not be those stored, or stored at all.
+    """Send a short text of ours with the values of ``account``, which need not be those stored, or stored at all.
 
     Nothing is concluded for any lane: other values were tried than those that send.
 
