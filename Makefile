@@ -25,7 +25,7 @@ DEBIAN_PACKAGES := curl postfix chromium chromium-driver fonts-noto-cjk redis-se
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo run test test-system soak check lint format types imports messages migrations coverage openapi \
-	openapi-lint wheel bench \
+	openapi-lint reference wheel bench \
 	system-packages constraints clean
 
 help: ## Print the targets
@@ -106,6 +106,9 @@ coverage: venv ## The tests on both databases, and how much of the code they rea
 
 openapi: venv ## Write the snapshots of the OpenAPI documents anew
 	@TEST_DB=sqlite UPDATE_OPENAPI=1 $(BIN)/python -m pytest -q tests/contract/test_documents.py
+
+reference: venv ## Write docs/reference.md anew from the docstrings
+	@$(BIN)/python -m tests.reference
 
 # Snapshots: the tests see to it that they are what is served. Neither program asks anybody on the network.
 openapi-lint: ## Have redocly and spectral judge the OpenAPI documents; needs npm (REQUIRE_NPM=1: fails without)

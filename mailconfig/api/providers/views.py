@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from mailconfig import delivery
 from mailconfig.api.common import queries
-from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, wants_async
+from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, is_for_worker
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
 from mailconfig.api.common.negotiation import CurlNegotiation
 from mailconfig.api.common.places import place
@@ -211,7 +211,7 @@ class ProviderStatus(ProvidersView):
         Token only. What came of it is told again for half a minute, while nothing is changed.
         """
         provider = self.provider(provider_id, "view")
-        if wants_async(request):
+        if is_for_worker(request):
             check = delivery.request_check(
                 account_id=provider.pk, kind=CheckKind.CONNECTION, requested_by=self.principal
             )
