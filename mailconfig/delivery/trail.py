@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.dispatch import receiver
@@ -20,10 +19,7 @@ from django.dispatch import receiver
 from mailconfig import signals
 from mailconfig.conf import get_settings
 from mailconfig.models import PAUSES, Message, MessageState, WaitReason
-
-if TYPE_CHECKING:
-    from mailconfig.delivery.queue.turn import Settlement
-    from mailconfig.values import Reply
+from mailconfig.values import Reply
 
 logger = logging.getLogger("mailconfig.trail")
 
@@ -51,36 +47,27 @@ MOST_ADDRESSES = 20
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'=]+@[^\s<>()\[\],;:\"']+")
 
 
+def is_told(state: MessageState | str) -> bool:
+    """Whether anybody wants to read of a mail that came to this state."""
+    return logger.isEnabledFor(_level(state))
+
+
 def settled(
-    settlement: Settlement, state: MessageState | str, *, account_id: int, late: bool = False
+    values: Mapping[str, object],
+    *,
+    state: MessageState | str,
+    reply: Reply | None,
+    addresses: Sequence[str],
 ) -> None:
     """Tell what came of a turn, once that is committed.
 
     Args:
+        values: of :data:`FIELDS`, besides those that follow.
         state: the message's, from now on; ``""``: the outcome changed nothing of it.
-        account_id: whose mail it is.
-        late: the reply came after the attempt was given up.
+        addresses: the recipients.
     """
-    if not logger.isEnabledFor(_level(state)):
-        return
-    reply = settlement.reply
-    recipients = [recipient.address for recipient in settlement.turn.recipients]
-    values = {
-        "event": "outcome",
-        "account_id": account_id,
-        "message_id": settlement.turn.message.pk,
-        "attempt_id": settlement.turn.attempt_id,
-        "state": str(state),
-        "outcome": str(settlement.outcome),
-        "stage": str(settlement.stage),
-        "error_code": settlement.error_code if state != MessageState.SENT else "",
-        "reason": str(settlement.wait_reason),
-        "until": settlement.retry_at,
-        "recipients": settlement.handed_over,
-        "late": late,
-        **_said(reply),
-    }
-    _after_commit(_level(state), values, recipients)
+    fields = {**values, "event": "outcome", "state": str(state), **_said(reply)}
+    _after_commit(_level(state), fields, addresses)
 
 
 def moved(
@@ -99,7 +86,7 @@ def moved(
         event: ``hold``, ``release``, ``requeue`` or ``cancel`` by hand, ``test_mail``; by ourselves ``reap`` and
             ``internal_error``.
     """
-    if not logger.isEnabledFor(_level(state)):
+    if not is_told(state):
         return
     account_id = Message.objects.filter(pk=message_id).values_list("account_id", flat=True).first()
     values = {
@@ -166,11 +153,11 @@ def _said(reply: Reply | None) -> dict[str, object]:
     }
 
 
-def _after_commit(level: int, values: Mapping[str, object], recipients: list[str] | None = None) -> None:
+def _after_commit(level: int, values: Mapping[str, object], addresses: Sequence[str] = ()) -> None:
     fields: dict[str, object] = {**dict.fromkeys(FIELDS), **values}
     words = " ".join(str(values.get("words") or "").split())
     if get_settings().log_addresses:
-        fields["addresses"] = (recipients or [])[:MOST_ADDRESSES]
+        fields["addresses"] = list(addresses[:MOST_ADDRESSES])
     else:
         words = _ADDRESS.sub("***", words)
     fields["words"] = words

@@ -14,9 +14,8 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from mailconfig import signals
-from mailconfig.delivery import trail
 from mailconfig.delivery.lanes import Ownership
-from mailconfig.delivery.queue import statements
+from mailconfig.delivery.queue import outcomes, statements
 from mailconfig.delivery.queue.settle import erases, settle_all
 from mailconfig.delivery.queue.statements import columns_of, rows_sql
 from mailconfig.delivery.queue.transitions import sources
@@ -156,7 +155,7 @@ class PostgresJournal(OrmJournal):
             for kind, key, attempt_id, at in fetch():
                 if kind == "done":
                     settlement = late.pop(key)
-                    trail.settled(settlement, MessageState.SENT, account_id=self.ownership.account_id)
+                    outcomes.tell(settlement, MessageState.SENT, account_id=self.ownership.account_id)
                 else:
                     by_message[key].attempt_id, by_message[key].handed_over_at = attempt_id, at
             settle_all(late.values(), ownership=self.ownership)

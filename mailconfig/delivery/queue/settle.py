@@ -14,7 +14,7 @@ from mailconfig import signals
 from mailconfig.conf import get_settings
 from mailconfig.delivery import trail
 from mailconfig.delivery.lanes import MOST_COUNTED, Ownership
-from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.queue import bodies, outcomes
 from mailconfig.delivery.queue.due import DueRecipient
 from mailconfig.delivery.queue.transitions import sources
 from mailconfig.delivery.queue.turn import Settlement, state_after
@@ -47,10 +47,10 @@ def settle(settlement: Settlement, *, ownership: Ownership) -> None:
         elif _close_attempt(settlement, attempt_id):
             _settle_recipients(settlement)
             state = _settle_message(settlement)
-            trail.settled(settlement, state, account_id=ownership.account_id)
+            outcomes.tell(settlement, state, account_id=ownership.account_id)
         elif settlement.sent:
             state = _settle_late(settlement, attempt_id)
-            trail.settled(settlement, state, account_id=ownership.account_id, late=True)
+            outcomes.tell(settlement, state, account_id=ownership.account_id, late=True)
 
 
 def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
@@ -75,7 +75,7 @@ def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
     if is_ours and _locked(queued):
         _settle_recipients(settlement)
         state = _settle_message(settlement)
-    trail.settled(settlement, state, account_id=ownership.account_id)
+    outcomes.tell(settlement, state, account_id=ownership.account_id)
 
 
 def _attempt_values(settlement: Settlement) -> dict[str, object]:
