@@ -14,6 +14,7 @@ from mailconfig.models.choices import AuthenticationChoice
 from mailconfig.secrets.forms import SecretFormField
 
 from .proof import Proof
+from .themes import dress
 from .widgets import PresetSelect, preset_choices
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ class AccountForm(AccountModelForm):
         if "seen_revision" in self.fields and not adding:
             self.initial["seen_revision"] = self.instance.revision
         self._tell_about_secret()
+        for name in ("preset", "secret", "clear_secret"):
+            if name in self.fields:
+                dress(self.fields[name].widget)
 
     def _tell_about_secret(self) -> None:
         field = self.fields.get("secret")

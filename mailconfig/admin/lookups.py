@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+
+from .typed import AnyModelAdmin
 
 MOST_WORDS = 20
 _STEPS = frozenset({"id", "pk", "exact", "in", "isnull"})
 
 
-class OfferedLookups(admin.ModelAdmin):  # type: ignore[type-arg]
+class OfferedLookups(AnyModelAdmin):
     """Any other look-up could ask for what no page shows: Django lets ``?body__regex=…`` read mail bit by bit."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
+
+from .typed import ChangeList
 
 CAP = 10_000
 """Rows counted and paged through; the filters find what lies behind them."""

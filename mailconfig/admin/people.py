@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib.admin.widgets import ForeignKeyRawIdWidget, ManyToManyRawIdWidget
+from django.contrib.admin.widgets import ManyToManyRawIdWidget
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
 from mailconfig.models import Tenant
 
 from .lookups import OfferedLookups
+from .themes import RawIdWidget, dress
 from .typed import user_of
 
 
-class UnlabelledKeyWidget(ForeignKeyRawIdWidget):
+class UnlabelledKeyWidget(RawIdWidget):
     """A key and nothing else, or anybody could read off it whose it is by trying all keys."""
 
     def label_and_url_for_value(self, value: Any) -> tuple[str, str]:
@@ -47,6 +48,7 @@ class PeopleFields(OfferedLookups):
         """The same for many."""
         if db_field.name in self.person_fields and db_field.name not in self.get_autocomplete_fields(request):
             kwargs["widget"] = ManyToManyRawIdWidget(db_field.remote_field, self.admin_site)
+            dress(kwargs["widget"])
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def _by_key(self, db_field: Any, request: HttpRequest) -> Any:
@@ -56,5 +58,5 @@ class PeopleFields(OfferedLookups):
             may_see = other.has_view_permission(request)
         else:
             may_see = user_of(request).has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
-        widget = ForeignKeyRawIdWidget if may_see else UnlabelledKeyWidget
+        widget = RawIdWidget if may_see else UnlabelledKeyWidget
         return widget(db_field.remote_field, self.admin_site)

@@ -1,17 +1,20 @@
-"""Django's admin classes as the type checker sees them: they take no parameters at run time."""
+"""The theme's admin classes as the type checker sees them: they take no parameters at run time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
 from mailconfig.models import Account, Attempt, ConnectionCheck, Message, Tenant
 
+from .themes import ChangeList, ModelAdmin
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+    AnyModelAdmin = admin.ModelAdmin[Any]
 
     AccountModelAdmin = admin.ModelAdmin[Account]
     AttemptModelAdmin = admin.ModelAdmin[Attempt]
@@ -19,12 +22,14 @@ if TYPE_CHECKING:
     MessageModelAdmin = admin.ModelAdmin[Message]
     TenantModelAdmin = admin.ModelAdmin[Tenant]
 else:
+    AnyModelAdmin = ModelAdmin
     AccountModelAdmin = AttemptModelAdmin = CheckModelAdmin = MessageModelAdmin = TenantModelAdmin = (
-        admin.ModelAdmin
+        ModelAdmin
     )
 
 __all__ = [
     "AccountModelAdmin",
+    "AnyModelAdmin",
     "AttemptModelAdmin",
     "ChangeList",
     "CheckModelAdmin",

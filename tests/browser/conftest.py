@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -43,17 +44,24 @@ def live_server(django_db_setup: None) -> Iterator[LiveServer]:
 @pytest.fixture
 def page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
     """A page of Alice, who may do everything, at the admin's start. Errors of scripts fail the test."""
+    with logged_in(browser, live_server.url) as page:
+        yield page
+
+
+@contextmanager
+def logged_in(browser: Browser, url: str) -> Iterator[Page]:
+    """A page of Alice, who is made for it, at the start of the admin that is served at ``url``."""
     make_user("alice", is_staff=True, is_superuser=True)
-    context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900})
+    context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.set_default_timeout(20_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto("/admin/")
-    page.fill("#id_username", "alice")
-    page.fill("#id_password", PASSWORD)
-    page.click("input[type=submit]")
-    page.wait_for_selector("#user-tools")
+    page.goto("/admin/login/?next=/admin/mailconfig/")
+    page.fill("[name=username]", "alice")
+    page.fill("[name=password]", PASSWORD)
+    page.click("[type=submit]")
+    page.wait_for_url("**/admin/mailconfig/")
     yield page
     # What the server is still answering would meet a database that was taken away.
     page.wait_for_load_state("networkidle")

@@ -30,10 +30,10 @@ class Answer:
 class WebServer:
     """Answers on loopback while used as a context manager. The test's data has to be committed."""
 
-    def __init__(self) -> None:
+    def __init__(self, handler: WSGIHandler | None = None, *, threads: int = 2) -> None:
         self._map: dict[int, Any] = {}
-        self._django = WSGIHandler()
-        self._server = create_server(self._answer, host="127.0.0.1", port=0, threads=2, map=self._map)
+        self._django = handler or WSGIHandler()
+        self._server = create_server(self._answer, host="127.0.0.1", port=0, threads=threads, map=self._map)
         self._thread = threading.Thread(target=self._run, name="web-server", daemon=True)
 
     @property

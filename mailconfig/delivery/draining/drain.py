@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from mailconfig import crash
 from mailconfig.conf import Settings, get_settings
 from mailconfig.delivery import lanes
-from mailconfig.delivery.draining import guards
+from mailconfig.delivery.draining import guards, strikes
 from mailconfig.delivery.draining.journaling import Journaling
 from mailconfig.delivery.draining.line import Line
 from mailconfig.delivery.draining.sessions import SessionKeeper
@@ -23,6 +23,7 @@ from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import due, retry
 from mailconfig.delivery.queue.commits import Committer
+from mailconfig.delivery.queue.quotas import server_limit_seconds
 from mailconfig.delivery.queue.retry import Verdict
 from mailconfig.delivery.queue.settle import note_internal_error
 from mailconfig.delivery.queue.turn import Judge, Settlement, Turn
@@ -325,22 +326,23 @@ class Drain:
                 lanes.note_strikes(self.lane, 0, token=self.ownership.token)
         if settlement.verdict is not Verdict.ACCEPTED:
             self._note_verdict(settlement)
+        elif strikes.is_doubtful(settlement) and not self.settings.redirect_all_to:
+            self._flush()
+            self._pause(strikes.after_doubt(settlement, self.lane))
+
+    def _pause(self, wait: guards.Wait | None) -> None:
+        if wait is not None:
+            self._hold_back(wait)
 
     def _note_verdict(self, settlement: Settlement) -> None:
-        reply, now = settlement.reply or Reply(0), self.clock.now()
+        reply, now = settlement.account_reply or settlement.reply or Reply(0), self.clock.now()
         if settlement.verdict is Verdict.SERVER_LIMIT:
-            until = now + timedelta(seconds=retry.server_limit_seconds(reply))
+            until = now + timedelta(seconds=server_limit_seconds(reply))
             self._hold_back(guards.Wait(WaitReason.SERVER_LIMIT, until, reply.words, "server_limit"))
         elif settlement.verdict is Verdict.PROTOCOL:
             self._hold_back(guards.after_strike(self.lane, now=now, settings=self.settings, text=reply.words))
-        elif settlement.verdict is Verdict.SENDER_REFUSED:
-            strikes = self.lane.strikes + 1
-            if strikes >= guards.SENDER_STRIKES:
-                self._hold_back(
-                    guards.Wait(WaitReason.PAUSED_SENDER, None, reply.words, "sender_refused", strikes=0)
-                )
-            else:
-                lanes.note_strikes(self.lane, strikes, token=self.ownership.token)
+        elif settlement.verdict in {Verdict.SENDER_REFUSED, Verdict.ACCOUNT_REFUSED}:
+            self._pause(strikes.after_refusal(settlement, self.lane, token=self.ownership.token))
 
     def _note_connected(self) -> None:
         """The server let us in and took our sender: what was wrong with the connection is over."""

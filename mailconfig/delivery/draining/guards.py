@@ -26,7 +26,6 @@ LOOK_AGAIN = timedelta(minutes=1)
 """What nobody tells us of when it is mended, and costs nothing to look at."""
 LOGIN_BACKOFF = timedelta(minutes=10)
 STRIKES = 5
-SENDER_STRIKES = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,5 +88,10 @@ class Line:
         )
 
     def committed(self, settlements: Iterable[Settlement]) -> None:
-        """These outcomes are in the database, whose word about their messages counts again."""
-        self._in_hand.difference_update(settlement.turn.message.pk for settlement in settlements)
+        """These outcomes are in the database, whose word about their messages counts again.
+
+        Those that stand aside stay in hand: it is the next drain that reads them again.
+        """
+        self._in_hand.difference_update(
+            settlement.turn.message.pk for settlement in settlements if not settlement.stands_aside
+        )

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from mailconfig.delivery import lanes
 from mailconfig.delivery.probing import check_record
+from mailconfig.delivery.probing.at_once import place
 from mailconfig.delivery.probing.check_run import (
     kept_account,
     note_on_lane,
@@ -42,15 +43,16 @@ def probe_account(
     Raises:
         NoAccount: there is none, or it was deleted.
         WrongInstallation: the stored secret is used by another installation.
-        Throttled: nothing was connected.
+        Throttled, OnlyByWorkers: nothing was connected.
         RuntimeError: a transaction is open.
     """
     account = kept_account(account_id)
     require_own_installation(account)
-    check = check_record.begin(
-        kind=CheckKind.CONNECTION, account=account, requested_by=requested_by, looks_only=looks_only
-    )
-    return probe_stored(check, account, requested_by=requested_by, judge_sender=judge_sender)
+    with place(requested_by):
+        check = check_record.begin(
+            kind=CheckKind.CONNECTION, account=account, requested_by=requested_by, looks_only=looks_only
+        )
+        return probe_stored(check, account, requested_by=requested_by, judge_sender=judge_sender)
 
 
 def recent_check(*, account: Account, seconds: float) -> ConnectionCheck | None:
@@ -90,15 +92,20 @@ def probe_values(
         ValidationError: the stored secret would reach another destination, or serve somebody else: enter the password
             again.
         WrongInstallation: the stored secret is used by another installation.
-        Throttled: nothing was connected.
+        Throttled, OnlyByWorkers: nothing was connected.
         RuntimeError: a transaction is open.
     """
     require_own_destination(account)
     require_own_installation(account)
-    check = check_record.begin(
-        kind=CheckKind.CONNECTION, account=account, requested_by=requested_by, tenant=tenant, stored=False
-    )
-    return run_probe(check, account, requested_by=requested_by, judge_sender=judge_sender)
+    with place(requested_by):
+        check = check_record.begin(
+            kind=CheckKind.CONNECTION,
+            account=account,
+            requested_by=requested_by,
+            tenant=tenant,
+            stored=False,
+        )
+        return run_probe(check, account, requested_by=requested_by, judge_sender=judge_sender)
 
 
 def adopt_check(*, check: ConnectionCheck, account: Account) -> None:

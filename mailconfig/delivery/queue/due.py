@@ -27,6 +27,7 @@ _COLUMNS = (
     "attempts",
     "created_at",
     "not_before",
+    "error_code",
 )
 
 
@@ -51,6 +52,8 @@ class DueMessage:
     attempts: int
     created_at: datetime
     not_before: datetime
+    error_code: str
+    """What the last attempt came to."""
     recipients: list[DueRecipient] = field(default_factory=list)
     """Those due now."""
     others: bool = False
@@ -124,7 +127,7 @@ def _read_priority(
 
 
 _READ = """
-    SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, body
+    SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code, body
       FROM (SELECT *, sum(inline) OVER (ORDER BY not_before, id) - inline AS octets_before
               FROM (SELECT *, CASE WHEN stored_as = '' THEN size ELSE 0 END AS inline
                       FROM mailconfig_message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +25,12 @@ from mailconfig.models import Account, Message, Priority
 
 __all__ = ["enqueue", "enqueue_for", "enqueue_many"]
 
+logger = logging.getLogger("mailconfig.queue")
+
 BATCH_MESSAGES = 500
 BATCH_BYTES = 4 * 1024 * 1024
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""Before this a mail must be due: a year that ends every calendar, short of the hour in which time zones overflow."""
 
 
 def enqueue(
@@ -60,7 +65,7 @@ def enqueue(
     if key is not None:
         new.idempotency_key, new.content_digest = key, rendered.digest()
     with _stored_bytes([(new, rendered)]):
-        if key is None and later is None and can_commit_at_once():
+        if key is None and later is None and can_commit_at_once(rendered.recipients):
             _insert_and_wake(new, rendered.recipients)
             return new
         written = _insert_one(new, rendered.recipients)
@@ -103,11 +108,12 @@ def enqueue_for(
     """As :func:`enqueue_many`, each mail with an account of its own.
 
     Args:
-        skip_invalid: leave out, and do not raise, what cannot be queued as it is.
+        skip_invalid: leave out what cannot be queued as it is, and log instead of raising it.
     """
     later = _later(not_before)
     written: list[Message] = []
-    with transaction.atomic(savepoint=False):
+    # Within the caller's transaction a savepoint: whoever catches what is raised here can go on with it.
+    with transaction.atomic():
         for batch in _batches(pairs, skip_invalid=skip_invalid):
             rows = [
                 (_new_message(rendered, sender, priority, later, is_test=is_test), rendered)
@@ -235,9 +241,10 @@ def _batches(
     for message, account in pairs:
         try:
             rendered = _composed(message, account)
-        except InvalidMessage:
+        except InvalidMessage as error:
             if not skip_invalid:
                 raise
+            logger.error("a mail was left out, since it cannot be queued: %s", error)
             continue
         batch.append((rendered, account))
         octets += rendered.size
@@ -257,8 +264,10 @@ def _later(not_before: datetime | None) -> datetime | None:
             not_before = timezone.make_aware(not_before)
         not_before = not_before.astimezone(UTC)
     except OverflowError:
-        msg = "the time when the mail may go is beyond what a calendar holds"
-        raise InvalidMessage(msg) from None
+        not_before = LATEST
+    if not_before >= LATEST:
+        msg = f"the time when the mail may go is beyond what a calendar holds: the year {LATEST.year} is too late"
+        raise InvalidMessage(msg)
     return not_before if not_before > timezone.now() else None
 
 

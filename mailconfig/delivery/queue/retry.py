@@ -10,6 +10,8 @@ import random
 import re
 
 from mailconfig.conf import Settings
+from mailconfig.delivery.queue.faults import AccountFault, account_fault
+from mailconfig.delivery.queue.quotas import is_server_limit
 from mailconfig.values import Reply
 
 GREYLIST_SECONDS = 300.0
@@ -19,8 +21,6 @@ _PER_SESSION = re.compile(
     r"\bper (?:smtp )?(?:session|connection)\b|\b(?:in|on|over) (?:this|one|a single|the same) (?:session|connection)\b",
     re.IGNORECASE,
 )
-
-_RATE = re.compile(r"rate|limit|quota|too many|exceeded|throttl", re.IGNORECASE)
 
 
 class Verdict(enum.Enum):
@@ -34,7 +34,9 @@ class Verdict(enum.Enum):
     SERVER_LIMIT = enum.auto()
     """The server's own limit is reached: the account rests, the message is not to blame."""
     SENDER_REFUSED = enum.auto()
-    """Permanent, and probably the account's fault: three in a row pause it."""
+    """The reply to MAIL, permanent, and probably the account's fault: three in a row pause it."""
+    ACCOUNT_REFUSED = enum.auto()
+    """Surely the account's fault, wherever it is told: three in a row pause it, and the message keeps its place."""
     NEXT_SESSION = enum.auto()
     """The server takes no more in this session: the message goes in the next one."""
     PROTOCOL = enum.auto()
@@ -49,6 +51,11 @@ def judge_sender(reply: Reply) -> Verdict:
         return Verdict.NEXT_SESSION
     if is_server_limit(reply):
         return Verdict.SERVER_LIMIT
+    if account_fault(reply) not in {
+        None,
+        AccountFault.SENDER,
+    }:  # whose address it is may be the message's affair
+        return Verdict.ACCOUNT_REFUSED
     if refuses_command(reply):
         return Verdict.PROTOCOL
     if reply.is_transient:
@@ -64,6 +71,10 @@ def judge_recipient(reply: Reply) -> Verdict:
         return Verdict.ACCEPTED
     if ends_session(reply):
         return Verdict.NEXT_SESSION
+    if is_server_limit(reply):
+        return Verdict.SERVER_LIMIT
+    if account_fault(reply):
+        return Verdict.ACCOUNT_REFUSED
     if refuses_command(reply):
         return Verdict.PROTOCOL
     if reply.code in {452, 552} and reply.enhanced in {"4.5.3", "5.5.3", ""}:
@@ -75,7 +86,9 @@ def judge_recipient(reply: Reply) -> Verdict:
 
 def judge_data(reply: Reply) -> Verdict:
     """A reply to DATA that is no 354."""
-    return Verdict.PROTOCOL if refuses_command(reply) else judge_message(reply)
+    if refuses_command(reply) and not account_fault(reply):
+        return Verdict.PROTOCOL
+    return judge_message(reply)
 
 
 def judge_message(reply: Reply) -> Verdict:
@@ -86,6 +99,8 @@ def judge_message(reply: Reply) -> Verdict:
         return Verdict.NEXT_SESSION
     if is_server_limit(reply):
         return Verdict.SERVER_LIMIT
+    if account_fault(reply):
+        return Verdict.ACCOUNT_REFUSED
     if reply.is_transient:
         return Verdict.RETRY
     return Verdict.FAIL if reply.is_permanent else Verdict.PROTOCOL
@@ -103,22 +118,6 @@ def refuses_command(reply: Reply) -> bool:
 def ends_session(reply: Reply) -> bool:
     """Tell whether the server says that a session may carry so many mails and no more."""
     return reply.is_transient and bool(_PER_SESSION.search(reply.text))
-
-
-def is_server_limit(reply: Reply) -> bool:
-    """Whether the server says that this account has sent too much.
-
-    Gmail: ``550 5.4.5`` daily limit; Exchange: ``554 5.2.0`` submission quota; many: ``4.7.x`` with such words.
-    """
-    if reply.enhanced == "5.4.5":
-        return True
-    worded = bool(_RATE.search(reply.text))
-    return worded and (reply.enhanced == "5.2.0" or reply.enhanced.startswith("4.7."))
-
-
-def server_limit_seconds(reply: Reply) -> float:
-    """How long an account rests after :func:`is_server_limit`; the server names no time."""
-    return 600.0 if reply.is_transient else 3600.0
 
 
 def retry_seconds(attempts: int, settings: Settings, *, first_at_least: float = 0.0) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,6 +13,10 @@ from mailconfig.delivery.queue.retry import Verdict
 from mailconfig.exceptions import TransportError
 from mailconfig.models import AttemptOutcome, MessageState, WaitReason
 from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, Reply, Stage
+
+ACCOUNT_REFUSED = "account_refused"
+SERVER_LIMIT = "server_limit"
+"""Error codes of messages that wait for their account: see the verdicts of these names."""
 
 
 @dataclass(slots=True)
@@ -75,6 +80,13 @@ class Settlement:
     error_code: str = ""
     verdict: Verdict = Verdict.ACCEPTED
     """What it means for the account."""
+    account_reply: Reply | None = None
+    """What the server said of the account, if not by ``reply``."""
+
+    @property
+    def stands_aside(self) -> bool:
+        """Whether the message keeps its place, and others go first: then it shows whose fault it is."""
+        return self.verdict is Verdict.ACCOUNT_REFUSED and bool(self.deferred) and not self.counts
 
     @property
     def is_plain(self) -> bool:
@@ -121,32 +133,47 @@ class Judge:
             turn=turn, outcome=AttemptOutcome.SENT, ended_at=ended_at, stage=stage, reply=final
         )
         answers = envelope.recipients * len(turn.recipients) if self.redirected else envelope.recipients
-        accepted: list[DueRecipient] = []
-        later = False
+        answered: dict[Verdict, list[tuple[DueRecipient, Reply]]] = defaultdict(list)
         for recipient, answer in zip(turn.recipients, answers, strict=True):
-            verdict = retry.judge_recipient(answer)
-            if verdict is Verdict.ACCEPTED:
-                accepted.append(recipient)
-            elif verdict is Verdict.FAIL:
-                settlement.failed.append((recipient, answer))
-            elif verdict is Verdict.NEXT_TRANSACTION:
-                later = True
-            else:
-                settlement.deferred.append((recipient, answer))
+            answered[retry.judge_recipient(answer)].append((recipient, answer))
+        accepted = [recipient for recipient, _ in answered.pop(Verdict.ACCEPTED, [])]
+        later = answered.pop(Verdict.NEXT_TRANSACTION, [])
+        blamed = answered.pop(Verdict.ACCOUNT_REFUSED, [])
+        limited = answered.pop(Verdict.SERVER_LIMIT, [])
+        settlement.failed = answered.pop(Verdict.FAIL, [])
+        settlement.deferred = [pair for pairs in answered.values() for pair in pairs]
         if accepted and final is not None:
+            # Who takes mail from this account for others means these recipients.
+            settlement.failed += blamed
             self._judge_final(settlement, accepted, final, handed_over=reply is not None)
         elif not accepted:
             settlement.stage = Stage.RECIPIENT
             settlement.reply = envelope.recipients[-1]
-            if later:
-                settlement.deferred.extend(
-                    (recipient, answer)
-                    for recipient, answer in zip(turn.recipients, answers, strict=True)
-                    if retry.judge_recipient(answer) is Verdict.NEXT_TRANSACTION
-                )
+            settlement.deferred += later
+            self._wait_for_account(settlement, Verdict.ACCOUNT_REFUSED, blamed)
+        self._wait_for_account(settlement, Verdict.SERVER_LIMIT, limited)
         left_out = len(turn.message.recipients) > len(turn.recipients)
-        settlement.keeps_place = left_out or (later and bool(accepted))
+        settlement.keeps_place = left_out or bool(later and accepted)
         return self._conclude(settlement, first_at_least=retry.GREYLIST_SECONDS)
+
+    def _wait_for_account(
+        self, settlement: Settlement, verdict: Verdict, refused: list[tuple[DueRecipient, Reply]]
+    ) -> None:
+        """Put off recipients for something that is the account's affair, and no reason to count a retry."""
+        if not refused:
+            return
+        settlement.counts = bool(settlement.deferred) or self._counts(verdict, settlement.turn.message)
+        settlement.deferred += refused
+        settlement.verdict, settlement.account_reply = verdict, refused[0][1]
+        if settlement.stage is Stage.RECIPIENT:
+            settlement.reply = settlement.account_reply
+
+    @staticmethod
+    def _counts(verdict: Verdict, message: DueMessage) -> bool:
+        """Whether an attempt with this verdict is one of the message's retries."""
+        if verdict is Verdict.ACCOUNT_REFUSED:  # the second time it may be the message after all
+            return message.error_code == ACCOUNT_REFUSED
+        return verdict is Verdict.RETRY
 
     def _judge_final(
         self, settlement: Settlement, accepted: list[DueRecipient], reply: Reply, *, handed_over: bool
@@ -160,7 +187,7 @@ class Judge:
             settlement.failed.extend((recipient, reply) for recipient in accepted)
         else:
             settlement.deferred.extend((recipient, reply) for recipient in accepted)
-            settlement.counts = settlement.verdict is Verdict.RETRY
+            settlement.counts = self._counts(settlement.verdict, settlement.turn.message)
 
     def _all_alike(
         self, turn: Turn, verdict: Verdict, reply: Reply, stage: Stage, ended_at: datetime
@@ -178,32 +205,33 @@ class Judge:
             settlement.failed = [(recipient, reply) for recipient in turn.message.recipients]
         else:
             settlement.deferred = rows
-            settlement.counts = verdict is Verdict.RETRY
+            settlement.counts = self._counts(verdict, turn.message)
         return self._conclude(settlement)
 
     def _conclude(self, settlement: Settlement, *, first_at_least: float = 0.0) -> Settlement:
         message = settlement.turn.message
-        if settlement.deferred and settlement.counts and self._is_spent(settlement):
+        if settlement.deferred and self._is_spent(settlement):
             settlement.failed.extend(settlement.deferred)
             settlement.deferred = []
-        if settlement.deferred:
+        if settlement.deferred and settlement.counts:
             seconds = retry.retry_seconds(message.attempts + 1, self.settings, first_at_least=first_at_least)
-            wait = timedelta(seconds=seconds if settlement.counts else 0)
-            settlement.retry_at = settlement.ended_at + wait
-            settlement.wait_reason = WaitReason.RETRY if settlement.counts else ""
+            settlement.retry_at = settlement.ended_at + timedelta(seconds=seconds)
+            settlement.wait_reason = WaitReason.RETRY
         if settlement.sent:
             rest = settlement.failed or settlement.deferred
             settlement.outcome = AttemptOutcome.PARTIAL if rest else AttemptOutcome.SENT
         else:
             settlement.outcome = AttemptOutcome.DEFERRED if settlement.deferred else AttemptOutcome.REFUSED
         if settlement.failed or settlement.deferred:
-            settlement.error_code = _ERROR_CODES.get(settlement.stage, "message_refused")
+            by_stage = _ERROR_CODES.get(settlement.stage, "message_refused")
+            settlement.error_code = _ACCOUNT_CODES.get(settlement.verdict, by_stage)
         return settlement
 
     def _is_spent(self, settlement: Settlement) -> bool:
         message = settlement.turn.message
         age = (settlement.ended_at - message.created_at).total_seconds()
-        return message.attempts + 1 > self.max_retries or age > self.settings.max_age_seconds
+        retries = message.attempts + int(settlement.counts)
+        return retries > self.max_retries or age > self.settings.max_age_seconds
 
     def refuse(
         self, turn: Turn, *, reply: Reply, stage: Stage, error_code: str, ended_at: datetime
@@ -242,6 +270,7 @@ class Judge:
         return settlement
 
 
+_ACCOUNT_CODES = {Verdict.ACCOUNT_REFUSED: ACCOUNT_REFUSED, Verdict.SERVER_LIMIT: SERVER_LIMIT}
 _ERROR_CODES = {Stage.SENDER: "sender_refused", Stage.RECIPIENT: "recipient_refused"}
 
 

@@ -16,7 +16,8 @@
     const note = document.createElement("div");
     note.className = "help mc-preset-note";
     note.setAttribute("aria-live", "polite");
-    select.closest(".form-row").append(note);
+    /* Themes other than Django's have no rows of that class. */
+    (select.closest(".form-row") || select.parentElement).append(note);
     return note;
   };
 
@@ -63,9 +64,9 @@
     const security = field("security");
     if (preset && preset.dataset.presets) { connectPreset(preset); }
     if (security) { connectSecurity(security); }
-    const guilty = document.querySelector(".form-row.errors input, .form-row .errors input");
+    const guilty = document.querySelector(".errors input:not([type=hidden]), .errors select");
     if (guilty) { guilty.focus({ preventScroll: true }); }
-    document.querySelectorAll("#content-main form[method=post]").forEach(connectSubmit);
+    document.querySelectorAll("#content-main form[method=post], #mc-tools").forEach(connectSubmit);
   });
   window.addEventListener("pageshow", () => {
     document.body.classList.remove("mc-busy");

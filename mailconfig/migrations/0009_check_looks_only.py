@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0006_tenant_name_is_a_line'),
+        ('mailconfig', '0008_tenant_name_is_a_line'),
     ]
 
     operations = [

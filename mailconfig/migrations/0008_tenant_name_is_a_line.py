@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0005_mark_accounts_of_administrators'),
+        ('mailconfig', '0007_refused_user_names'),
     ]
 
     operations = [

@@ -1,0 +1,191 @@
+"""The admin's pages under the themes that host projects have: every button does what it says, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Browser, Page, expect
+
+from mailconfig.models import ConnectionCheck, Lane, Mailbox, Message, MessageState, WaitReason
+from tests.factories import make_mailbox, make_message
+from tests.servers.chaos import ChaosServer
+from tests.servers.children import Child, environment, until
+
+from .conftest import LOGIN, SECRET, logged_in
+from .pictures import take
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+THEMES = {"stock": "", "jazzmin": "jazzmin", "unfold": "unfold"}
+READY = "answers at port"
+WORDS = "535 5.7.8 the postmaster says no"
+
+
+def is_ready(child: Child) -> bool:
+    """Whether it answers."""
+    assert child.is_running, child.said()
+    return READY in child.said()
+
+
+@pytest.fixture(scope="session")
+def servers(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The address of a web server for each theme."""
+    folder = tmp_path_factory.mktemp("themes")
+    with ExitStack() as stack:
+        started = {
+            theme: stack.enter_context(
+                Child("-m", "tests.servers.themed", folder=folder, env={**environment(), "TESTS_THEME": app})
+            )
+            for theme, app in THEMES.items()
+        }
+        for child in started.values():
+            until(partial(is_ready, child))
+        yield {
+            theme: f"http://127.0.0.1:{child.said().split(READY)[1].split()[0]}"
+            for theme, child in started.items()
+        }
+
+
+@pytest.fixture(params=THEMES)
+def theme(request: pytest.FixtureRequest) -> str:
+    """One after another."""
+    return str(request.param)
+
+
+@pytest.fixture
+def page(theme: str, servers: dict[str, str], browser: Browser, transactional_db: None) -> Iterator[Page]:
+    """Alice's page under the theme."""
+    with logged_in(browser, servers[theme]) as page:
+        yield page
+
+
+def tool(page: Page, label: str) -> None:
+    """Press a button or link among the page's tools."""
+    page.locator(".mc-tool", has_text=label).click()
+
+
+def turn_to(page: Page, part: str) -> None:
+    """Show a part of the form, where the theme makes tabs of them."""
+    tab = page.get_by_role("tab", name=part)
+    if tab.count():
+        tab.click()
+
+
+def no_form_within_another(page: Page) -> bool:
+    """As a browser reads it: it leaves out what stands within, so the source is asked."""
+    source = page.evaluate("async () => (await fetch(location.href)).text()")
+    depth = 0
+    for piece in source.lower().split("<")[1:]:
+        depth += piece.startswith(("form ", "form>")) - piece.startswith("/form")
+        if depth > 1:
+            return False
+    return True
+
+
+def test_the_tools_of_an_account_save_nothing(page: Page, theme: str, server: ChaosServer) -> None:
+    server.credentials = None
+    mailbox = make_mailbox(server.port, name="Front desk")
+    Lane.objects.filter(account_id=mailbox.pk).update(
+        wait_reason=WaitReason.PAUSED_LOGIN, wait_since=timezone.now(), wait_text=WORDS
+    )
+    url = f"/admin/mailconfig/mailbox/{mailbox.pk}/change/"
+    page.goto(url)
+    assert no_form_within_another(page)
+    take(page, f"{theme}-account")
+    turn_to(page, "Identity")
+    page.fill("#id_name", "Typed and not saved")
+    tool(page, "Test connection")
+
+    expect(page.locator(".mc-result.mc-good")).to_contain_text("The connection works.")
+    assert ConnectionCheck.objects.filter(account_id=mailbox.pk).count() == 1
+    assert Mailbox.objects.get().name == "Front desk"
+
+    tool(page, "Send test mail")
+    page.fill("#id_recipient", "carol@example.net")
+    take(page, f"{theme}-test-mail")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator(".mc-result.mc-good")).to_contain_text("hand the mail over")
+    assert [message.recipients for message in server.messages] == [("carol@example.net",)]
+    take(page, f"{theme}-account-tested")
+
+
+def test_an_account_is_added_and_saved(page: Page, theme: str, server: ChaosServer) -> None:
+    page.goto("/admin/mailconfig/mailbox/add/")
+    turn_to(page, "Connection")
+    page.select_option("#id_preset", "gmail")
+    expect(page.locator("#id_host")).to_have_value("smtp.gmail.com")
+    turn_to(page, "Identity")
+    page.fill("#id_name", "Bob's mailbox")
+    page.fill("#id_from_email", LOGIN)
+    turn_to(page, "Connection")
+    page.fill("#id_host", "127.0.0.1")
+    page.select_option("#id_security", "none")
+    page.fill("#id_port", str(server.port))
+    page.fill("#id_username", LOGIN)
+    page.fill("#id_secret", "not-the-password")
+    take(page, f"{theme}-account-add")
+    page.click("[name=_continue]")
+    expect(page.locator(".mc-result")).to_contain_text("failed at: login")
+    take(page, f"{theme}-account-refused")
+
+    turn_to(page, "Connection")
+    page.fill("#id_secret", SECRET)
+    page.click("[name=_continue]")
+    expect(page.locator("body")).to_contain_text("it works")
+    assert Mailbox.objects.get().name == "Bob's mailbox"
+
+    server.stop()
+    turn_to(page, "Connection")
+    page.fill("#id_username", "bob-away@example.com")
+    page.fill("#id_secret", SECRET)
+    page.click("[name=_save_untested]")
+    page.wait_for_url("**/mailbox/*")
+    assert Mailbox.objects.get().username == "bob-away@example.com"
+
+
+def test_mail_is_held_released_cancelled_and_read(page: Page, theme: str) -> None:
+    mailbox = make_mailbox(name="Front desk")
+    message = make_message(mailbox, subject="Your booking")
+
+    def state() -> str:
+        return Message.objects.get(pk=message.pk).state
+
+    page.goto(f"/admin/mailconfig/message/{message.pk}/change/")
+    assert no_form_within_another(page)
+    tool(page, "Hold")
+    expect(page.locator("body")).to_contain_text("Hold: 1 mail.")
+    assert state() == MessageState.HELD
+    take(page, f"{theme}-message")
+    tool(page, "Release")
+    expect(page.locator("body")).to_contain_text("Release: 1 mail.")
+    assert state() == MessageState.QUEUED
+    tool(page, "Content")
+    expect(page.locator(".mc-plain")).to_contain_text("Text")
+    take(page, f"{theme}-content")
+
+    page.goto(f"/admin/mailconfig/message/{message.pk}/change/")
+    tool(page, "Cancel")
+    expect(page.locator("body")).to_contain_text("Cancel these mails?")
+    take(page, f"{theme}-cancel")
+    page.get_by_role("button", name="Yes, I’m sure").click()
+    expect(page.locator("body")).to_contain_text("Cancel: 1 mail.")
+    assert state() == MessageState.CANCELLED
+
+
+def test_the_lists_are_shown_with_what_somebody_has_to_see_to(page: Page, theme: str) -> None:
+    mailbox = make_mailbox(name="Front desk", limit_count=5, limit_period=60)
+    make_message(mailbox, subject="Your booking")
+    Lane.objects.filter(account_id=mailbox.pk).update(
+        wait_reason=WaitReason.PAUSED_LOGIN, wait_since=timezone.now(), wait_text=WORDS
+    )
+    for model in ("mailbox", "message", "attempt", "connectioncheck", "tenant"):
+        page.goto(f"/admin/mailconfig/{model}/")
+        expect(page.locator(".mc-banner")).to_contain_text("Front desk")
+        take(page, f"{theme}-{model}-list")
+    page.goto("/admin/mailconfig/")
+    expect(page.locator(".mc-banner")).to_contain_text("Front desk")
+    take(page, f"{theme}-index")

@@ -1,0 +1,104 @@
+"""Which refusals are about the account, wherever a server tells them."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailconfig.delivery.queue import retry
+from mailconfig.delivery.queue.faults import AccountFault, account_fault
+from mailconfig.delivery.queue.retry import Verdict
+from mailconfig.values import Reply
+
+FAULTS = [
+    # Postfix
+    (553, "5.7.1", "<me@example.com>: Sender address rejected: not owned by user me", AccountFault.SENDER),
+    (553, "5.7.1", "<me@example.com>: Sender address rejected: not logged in", AccountFault.SENDER),
+    (550, "5.1.8", "<me@nowhere.example>: Sender address rejected: Domain not found", AccountFault.SENDER),
+    (501, "5.1.7", "Bad sender address syntax", AccountFault.SENDER),
+    (554, "5.7.1", "<pc>: Helo command rejected: Access denied", AccountFault.CLIENT),
+    (504, "5.5.2", "<pc>: Helo command rejected: need fully-qualified hostname", AccountFault.CLIENT),
+    (554, "5.7.1", "<to@example.net>: Relay access denied", AccountFault.LOGIN),
+    (
+        554,
+        "5.7.1",
+        "Service unavailable; Client host [192.0.2.1] blocked using zen.example.org",
+        AccountFault.CLIENT,
+    ),
+    (554, "5.7.1", "<unknown[192.0.2.1]>: Client host rejected: Access denied", AccountFault.CLIENT),
+    (530, "5.7.0", "Must issue a STARTTLS command first", AccountFault.ENCRYPTION),
+    (530, "5.7.0", "Authentication required", AccountFault.LOGIN),
+    # Exim
+    (550, "", "relay not permitted", AccountFault.LOGIN),
+    (550, "", "Sender verify failed", AccountFault.SENDER),
+    (503, "5.5.1", "authentication required", AccountFault.LOGIN),
+    # Exchange
+    (
+        554,
+        "5.2.252",
+        "SendAsDenied; me@example.com not allowed to send as you@example.com",
+        AccountFault.SENDER,
+    ),
+    (550, "5.7.60", "SMTP; Client does not have permissions to send as this sender", AccountFault.SENDER),
+    (530, "5.7.57", "Client not authenticated to send mail", AccountFault.LOGIN),
+    (550, "5.7.54", "SMTP; Unable to relay recipient in non-accepted domain", AccountFault.LOGIN),
+    (
+        550,
+        "5.7.708",
+        "Service unavailable. Access denied, traffic not accepted from this IP",
+        AccountFault.CLIENT,
+    ),
+    (550, "5.1.8", "Access denied, bad outbound sender", AccountFault.SENDER),
+    # Others
+    (
+        554,
+        "",
+        "Message rejected: Email address is not verified. The following identities failed",
+        AccountFault.SENDER,
+    ),
+    (550, "", "The from address does not match a verified Sender Identity", AccountFault.SENDER),
+    (550, "5.7.1", "You are not allowed to send from this address", AccountFault.SENDER),
+    (503, "", "AUTH command first", AccountFault.LOGIN),
+    (550, "5.7.1", "Your IP address 192.0.2.1 is blacklisted", AccountFault.CLIENT),
+    (550, "5.7.11", "Encryption required", AccountFault.ENCRYPTION),
+]
+
+
+@pytest.mark.parametrize(("code", "enhanced", "text", "fault"), FAULTS, ids=[row[2][:40] for row in FAULTS])
+def test_an_account_fault_is_known_at_the_recipient_and_at_the_dot(
+    code: int, enhanced: str, text: str, fault: AccountFault
+) -> None:
+    reply = Reply(code, text, enhanced)
+
+    assert account_fault(reply) is fault
+    for judge in (retry.judge_recipient, retry.judge_data, retry.judge_message):
+        assert judge(reply) is Verdict.ACCOUNT_REFUSED
+    at_mail = Verdict.SENDER_REFUSED if fault is AccountFault.SENDER else Verdict.ACCOUNT_REFUSED
+    assert retry.judge_sender(reply) is at_mail
+
+
+@pytest.mark.parametrize(
+    ("code", "enhanced", "text"),
+    [
+        (550, "5.1.1", "<to@example.net>: Recipient address rejected: User unknown in local recipient table"),
+        (554, "5.7.1", "<to@example.net>: Recipient address rejected: Access denied"),
+        (550, "5.7.1", "Message rejected as spam: contains a link that is blocked using dbl.example.org"),
+        (550, "5.7.1", "host of the recipient blocked"),
+        (550, "5.2.1", "mailbox disabled"),
+        (554, "5.6.0", "no"),
+    ],
+)
+def test_a_recipient_or_a_message_that_is_refused_is_none(code: int, enhanced: str, text: str) -> None:
+    assert account_fault(Reply(code, text, enhanced)) is None
+    assert retry.judge_recipient(Reply(code, text, enhanced)) is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("code", "enhanced", "text"),
+    [
+        (450, "4.1.8", "<me@example.com>: Sender address rejected: Domain not found"),
+        (454, "4.7.1", "<to@example.net>: Relay access denied"),
+        (450, "4.7.25", "Client host rejected: cannot find your hostname"),
+    ],
+)
+def test_what_is_said_for_now_is_tried_again(code: int, enhanced: str, text: str) -> None:
+    assert retry.judge_recipient(Reply(code, text, enhanced)) is Verdict.RETRY
