@@ -34,6 +34,7 @@ class Standing:
     health: Health
     windows: tuple[WindowUsage, ...]
     waiting: int
+    lane: Lane | None
 
 
 def standings(accounts: list[Account], now: datetime) -> dict[int, Standing]:
@@ -44,7 +45,10 @@ def standings(accounts: list[Account], now: datetime) -> dict[int, Standing]:
     waiting = unsent(ids)
     return {
         account.pk: Standing(
-            health_of(account, lanes.get(account.pk), now), windows[account.pk], waiting.get(account.pk, 0)
+            health_of(account, lanes.get(account.pk), now),
+            windows[account.pk],
+            waiting.get(account.pk, 0),
+            lanes.get(account.pk),
         )
         for account in accounts
     }
@@ -68,20 +72,28 @@ class AccountChangeList(ChangeList):
 
 
 def standing_of(account: Account) -> Standing:
-    """The account's standing: the list's, else asked for this one."""
-    standing: Standing | None = getattr(account, _STANDING, None)
-    return standing or standings([account], database_now())[account.pk]
+    """The account's standing: the list's, else asked for this one, once."""
+    if not hasattr(account, _STANDING):
+        setattr(account, _STANDING, standings([account], database_now())[account.pk])
+    standing: Standing = getattr(account, _STANDING)
+    return standing
 
 
 def health_html(health: Health) -> SafeString:
     """The word with a mark that needs no colour to be told apart, and what there is to say."""
     lines = [line for line in (health.text, health.detail) if line]
     return format_html(
-        '<span class="mc-health mc-{}">{}</span>{}',
+        '<span class="mc-health mc-{}">{}</span>{}{}',
         health.state.value,
         health.state.label,
         format_html_join("", '<span class="mc-note">{}</span>', ((line,) for line in lines)),
+        words_html(health.words),
     )
+
+
+def words_html(words: str) -> SafeString:
+    """What the mail server said, as a quotation of one line or a few."""
+    return format_html('<q class="mc-words">{}</q>', words) if words else SafeString("")
 
 
 def quota_html(windows: tuple[WindowUsage, ...]) -> SafeString:

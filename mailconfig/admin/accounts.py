@@ -23,7 +23,7 @@ from mailconfig.exceptions import AccountChanged, DeliveryError, Throttled
 from mailconfig.models import Account, CheckKind, Mailbox, OutboundEmail, SMTPProvider, TenantMailConfig
 
 from .account_actions import A_WORKER_CHECKS, AccountActions, as_shown
-from .account_list import AccountChangeList, AccountColumns, health_html, quota_html, standing_of
+from .account_list import AccountChangeList, AccountColumns, health_html, quota_html, standing_of, words_html
 from .anchors import anchor_warning
 from .durations import date_text
 from .forms import AccountForm, MailboxForm
@@ -134,7 +134,8 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
             (_("Replies and bounces"), {"fields": ADDRESSES, "classes": ("collapse",)}),
         ]
         if obj is not None:
-            now = ("standing", "usage", "history")
+            error = ("last_error",) if self.last_error(obj) else ()
+            now = ("standing", *error, "usage", "history")
             fieldsets.insert(0, (None, {"fields": now}))
         return fieldsets
 
@@ -145,7 +146,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
         """What the page only tells."""
-        return ("standing", "usage", "history", "password") if obj else ()
+        return ("standing", "last_error", "usage", "history", "password") if obj else ()
 
     @admin.display(description=gettext_lazy("Health"))
     def standing(self, account: Account) -> str:
@@ -156,6 +157,15 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
         waiting = _("%(count)s mails wait") % {"count": standing.waiting}
         url = self.queue_url(account)
         return format_html('{} <a href="{}">{}</a>', health_html(standing.health), url, waiting)
+
+    @admin.display(description=gettext_lazy("Last error"))
+    def last_error(self, account: Account) -> str:
+        """What went wrong last with the account itself, when, and what the server said; empty: nothing did."""
+        lane = standing_of(account).lane
+        if lane is None or lane.last_error_at is None:
+            return ""
+        at, words = date_text(lane.last_error_at), words_html(lane.last_error_text)
+        return format_html("{}, {}{}", lane.last_error_code, at, words)
 
     @admin.display(description=gettext_lazy("Quota"))
     def usage(self, account: Account) -> str:

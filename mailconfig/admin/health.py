@@ -38,6 +38,8 @@ class Health:
     state: HealthState
     text: str = ""
     detail: str = ""
+    words: str = ""
+    """What the mail server said, where it said something."""
 
 
 def health_of(account: Account, lane: Lane | None, now: datetime) -> Health:
@@ -49,10 +51,10 @@ def health_of(account: Account, lane: Lane | None, now: datetime) -> Health:
     reason = WaitReason(lane.wait_reason).label if lane.wait_reason else ""
     if lane.is_paused:
         since = _("since %(time)s") % {"time": moment_text(lane.wait_since, now)} if lane.wait_since else ""
-        return Health(HealthState.PAUSED, str(reason), since)
+        return Health(HealthState.PAUSED, str(reason), since, lane.wait_text)
     if lane.wait_reason:
         until = _("until %(time)s") % {"time": moment_text(lane.wait_until, now)} if lane.wait_until else ""
-        return Health(HealthState.WAITS, str(reason), until)
+        return Health(HealthState.WAITS, str(reason), until, lane.wait_text)
     proved = max(filter(None, (lane.validated_at, lane.last_success_at)), default=None)
     if proved is None:
         return Health(HealthState.UNPROVED, detail=_("Nobody has tried this connection yet."))

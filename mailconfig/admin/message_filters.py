@@ -20,11 +20,15 @@ from mailconfig.models import (
     WaitReason,
 )
 
+from .lookups import LONGEST_NUMBER, first_words
+
 if TYPE_CHECKING:
     from .typed import MessageModelAdmin
 
 WAITING = "waiting"
 LISTED_ACCOUNTS = 50
+SEARCHED = 10_000
+"""Mails, from the newest on, in which a part of something is looked for: reading them all would take for ever."""
 OWN_REASONS = (
     WaitReason.DISABLED,
     WaitReason.SCHEDULED,
@@ -96,26 +100,42 @@ class AccountFilter(admin.SimpleListFilter):
         """The first by name, and the chosen one."""
         accounts = Account.objects.defer("secret").order_by("name", "pk")
         rows = list(accounts.filter(deleted_at=None)[:LISTED_ACCOUNTS])
-        chosen = request.GET.get(self.parameter_name, "")
-        if chosen.isdecimal() and all(str(account.pk) != chosen for account in rows):
+        chosen = _key(self.value())
+        if chosen is not None and all(account.pk != chosen for account in rows):
             rows += accounts.filter(pk=chosen)
         return [(str(account.pk), str(account)) for account in rows]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
         """As chosen."""
-        value = self.value() or ""
-        return queryset.filter(account_id=int(value)) if value.isdecimal() and len(value) < 19 else queryset
+        chosen = _key(self.value())
+        return queryset if chosen is None else queryset.filter(account_id=chosen)
+
+
+def _key(value: str | None) -> int | None:
+    """The primary key that a value from an address names; ``None``: it names none, or one that no database compares."""
+    return int(value) if value and value.isdecimal() and len(value) <= LONGEST_NUMBER else None
 
 
 def search(queryset: QuerySet[Message], term: str) -> QuerySet[Message]:
-    """Mail by what somebody knows of it: an address or Message-ID whole, else words of subject or recipient."""
-    term = term.strip()
+    """Mail by what somebody knows of it: a whole address or Message-ID, else a part of an address or of the subject.
+
+    What is whole is found by an index, however long ago it was; parts are looked for among the newest
+    :data:`SEARCHED` only.
+    """
+    term = first_words(term.strip())
     if "\x00" in term or not term:
         return queryset.none() if term else queryset
-    recipients = Recipient.objects.values("message_id")
-    if "@" in term:
-        forms = {term, term.lower()}
-        mine = recipients.filter(address__in=forms)
-        ids = {term, f"<{term.strip('<>')}>"}
-        return queryset.filter(Q(pk__in=mine) | Q(message_id__in=ids))
-    return queryset.filter(Q(subject__icontains=term) | Q(pk__in=recipients.filter(address__icontains=term)))
+    whole = _whole(term) if "@" in term else Message.objects.none()
+    if whole.exists():
+        return queryset.filter(pk__in=whole.values("pk"))
+    newest = Message.objects.order_by("-pk").values_list("pk", flat=True)
+    last = newest[SEARCHED - 1 : SEARCHED].first() or 0
+    addressed = Recipient.objects.filter(message_id__gte=last, address__icontains=term)
+    parts = Q(subject__icontains=term) | Q(pk__in=addressed.values("message_id"))
+    return queryset.filter(parts, pk__gte=last)
+
+
+def _whole(term: str) -> QuerySet[Message]:
+    """Mail with just this address or Message-ID."""
+    mine = Recipient.objects.filter(address__in={term, term.lower()}).values("message_id")
+    return Message.objects.filter(Q(pk__in=mine) | Q(message_id__in={term, f"<{term.strip('<>')}>"}))

@@ -73,9 +73,11 @@ class MessageChangeList(CappedChangeList):
 
 
 def facts_of(message: Message) -> Facts:
-    """The message's facts: the list's, else asked for this one."""
-    known: Facts | None = getattr(message, _FACTS, None)
-    return known or facts([message])[message.pk]
+    """The message's facts: the list's, else asked for this one, once."""
+    if not hasattr(message, _FACTS):
+        setattr(message, _FACTS, facts([message])[message.pk])
+    known: Facts = getattr(message, _FACTS)
+    return known
 
 
 def recipients_html(known: Facts) -> SafeString:

@@ -22,6 +22,7 @@ from mailconfig.models import Attempt, Message, MessageState
 
 from .account_actions import stage_name
 from .account_links import account_link
+from .account_list import words_html
 from .durations import date_text, moment_text
 from .message_content import content_of
 from .message_filters import AccountFilter, ReasonFilter, StateFilter, search
@@ -52,7 +53,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
     list_select_related = ("account",)
     search_fields = ("subject",)
     search_help_text = gettext_lazy(
-        "A whole address or Message-ID, or words of the subject or of a recipient"
+        "A whole address or Message-ID; or, among the newest 10,000 mails, a part of an address or of the subject"
     )
     ordering = ("-id",)
     sortable_by = ()
@@ -61,7 +62,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
     show_facets = admin.ShowFacets.NEVER
     change_form_template = "admin/mailconfig/message_change_form.html"
     fieldsets: ClassVar[Any] = (
-        (None, {"fields": ("state_mark", "why", "account_name", "envelope_from", "attempts")}),
+        (None, {"fields": ("state_mark", "why_with_words", "account_name", "envelope_from", "attempts")}),
         (gettext_lazy("Times"), {"fields": ("created_at", "due", "handed_over_at", "settled_at")}),
         (
             gettext_lazy("Details"),
@@ -136,6 +137,12 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
     def why(self, message: Message) -> SafeString:
         """The reason, and the next time."""
         return waiting_html(facts_of(message))
+
+    @admin.display(description=gettext_lazy("waits because"))
+    def why_with_words(self, message: Message) -> SafeString:
+        """The reason, the next time, and what the server said of the account."""
+        waiting = facts_of(message).waiting
+        return format_html("{}{}", self.why(message), words_html(waiting.words if waiting else ""))
 
     def get_urls(self) -> list[URLPattern]:
         """The admin's own, after ours."""

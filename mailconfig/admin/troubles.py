@@ -55,6 +55,8 @@ class Trouble:
     text: str
     advice: str
     since: str
+    words: str
+    """What the mail server said."""
 
 
 def troubles_for(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
@@ -89,9 +91,8 @@ def troubles_for(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
 
 def _trouble(lane: Lane, site: AdminSite, since: str) -> Trouble:
     advice = str(ADVICE.get(lane.wait_reason, ""))
-    return Trouble(
-        lane.account, account_url(lane.account, site), str(WaitReason(lane.wait_reason).label), advice, since
-    )
+    text = str(WaitReason(lane.wait_reason).label)
+    return Trouble(lane.account, account_url(lane.account, site), text, advice, since, lane.wait_text)
 
 
 def _visible_kinds(request: HttpRequest) -> list[str]:

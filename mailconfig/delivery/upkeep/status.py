@@ -31,6 +31,10 @@ class AccountStatus:
     reason: str
     since: datetime | None
     until: datetime | None
+    words: str
+    """What the mail server said, or what failed, behind the reason."""
+    last_error_at: datetime | None
+    last_error_code: str
     is_paused: bool
     is_stuck: bool
     """Its mail is due for a minute, nothing holds it back (any more), and nobody takes it."""
@@ -112,6 +116,9 @@ def _account(account: Account, lane: Lane, counts: Mapping[str, Any], now: datet
         reason=str(reason),
         since=lane.wait_since,
         until=lane.wait_until,
+        words=lane.wait_text if account.is_enabled else "",
+        last_error_at=lane.last_error_at,
+        last_error_code=lane.last_error_code,
         is_paused=lane.is_paused and account.is_enabled,
         is_stuck=is_stuck,
     )

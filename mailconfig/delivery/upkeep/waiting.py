@@ -27,10 +27,12 @@ class Waiting:
         reason: a stable word.
         text: the reason in words.
         next_at: when it may go, as things are; ``None``: nobody knows, or somebody has to act.
+        words: what the mail server said of the account, where that is why; for staff.
     """
 
     reason: WaitReason
     next_at: datetime | None = None
+    words: str = ""
 
     @property
     def text(self) -> str:
@@ -81,7 +83,7 @@ def _explain(message: Message, lane: Lane | None, now: datetime, limiters: dict[
     if lane.wait_reason == WaitReason.LIMIT:
         return _explain_limit(message, lane.account, now, limiters)
     if lane.wait_reason:
-        return Waiting(WaitReason(lane.wait_reason), lane.wait_until)
+        return Waiting(WaitReason(lane.wait_reason), lane.wait_until, lane.wait_text)
     return Waiting(WaitReason.BUSY)
 
 

@@ -68,6 +68,10 @@ def _line(account: AccountStatus) -> str:
         parts.append(f"since {_time(account.since)}")
     if account.until:
         parts.append(f"until {_time(account.until)}")
+    if account.words:
+        parts.append(f"“{account.words}”")
+    if account.last_error_at:
+        parts.append(f"last error {account.last_error_code} at {_time(account.last_error_at)}")
     return "; ".join(parts)
 
 

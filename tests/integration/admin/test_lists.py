@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -179,3 +181,37 @@ def test_a_mail_at_the_end_of_time_does_not_break_the_list(client: Client, setti
     message = make_message(make_account(), not_before=datetime.max.replace(tzinfo=UTC))
     assert client.get("/admin/mailconfig/message/").status_code == 200
     assert client.get(f"/admin/mailconfig/message/{message.pk}/change/").status_code == 200
+
+
+WORDS = "535 5.7.8 <b>the postmaster</b> says no"
+
+
+def test_the_servers_words_stand_behind_a_pause_wherever_it_is_told(client: Client) -> None:
+    mailbox = make_mailbox(name="Front desk")
+    message = make_message(mailbox)
+    pause(mailbox, WaitReason.PAUSED_LOGIN)
+    at = timezone.now() - timedelta(minutes=5)
+    Lane.objects.filter(account_id=mailbox.pk).update(
+        wait_text=WORDS, last_error_at=at, last_error_code="auth_failed", last_error_text=WORDS
+    )
+    for url, often in (
+        (admin_url("mailbox"), 2),  # the row and the banner
+        (admin_url("mailbox", "change", mailbox.pk), 2),  # health and last error
+        (admin_url("message"), 1),  # the banner
+        (admin_url("message", "change", message.pk), 1),
+        ("/admin/mailconfig/", 1),
+    ):
+        page = client.get(url).content.decode()
+        assert page.count("535 5.7.8 &lt;b&gt;the postmaster") == often, url
+        assert "<b>the postmaster" not in page
+    assert "auth_failed" in client.get(admin_url("mailbox", "change", mailbox.pk)).content.decode()
+
+    output = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("mailconfig_status", stdout=output)
+    assert f"“{WORDS}”; last error auth_failed at" in output.getvalue()
+
+
+def test_an_account_that_never_failed_shows_no_last_error(client: Client) -> None:
+    page = client.get(admin_url("mailbox", "change", make_mailbox().pk)).content.decode()
+    assert "Last error" not in page

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.test import Client
 
 from tests.factories import make_account, make_mailbox, make_message
@@ -10,7 +13,60 @@ from tests.factories import make_account, make_mailbox, make_message
 from .conftest import permitted
 from .pages import admin_url
 
-LISTS = ("message", "attempt", "connectioncheck", "mailbox", "outboundemail", "tenant")
+LISTS = (
+    "message", "attempt", "connectioncheck", "mailbox", "outboundemail", "smtpprovider", "tenantmailconfig", "tenant",
+)  # fmt: skip
+DIGITS = "9" * 5000
+"""More than Python makes a number of."""
+ODD_VALUES = ("x", "%C2%B2", "9" * 19, DIGITS)
+FILTERS = ("account__id__exact", "tenant__id__exact", "tenant__id__in", "tenant__isnull", "priority__exact", "priority__in",
+    "is_enabled__exact", "is_active__exact", "state", "state__exact", "kind__exact", "outcome__exact", "health", "reason",
+    "nonsense")  # fmt: skip
+CONTROLS = ("p", "o", "ot", "e", "all", "q", "_popup", "_to_field", "_facets", "_changelist_filters")
+SEARCHES = ("x" * 60_000, "%25" * 30_000, "%F0%9F%98%80" * 15_000, "%22" + "x" * 60_000, "a%22b%22%27", "%5C", "%25_%5C", "%3C%3E@", "@",
+    "@" * 60_000, "a@" + "b" * 60_000, "(a+" * 3000, "'%20" * 100, "a+" * 2000)  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["message", "attempt", "connectioncheck", "mailbox", "tenant"])
+def test_no_value_in_its_address_breaks_a_list(client: Client, model: str) -> None:
+    """400: an address that no page makes, as Django answers it."""
+    make_message(make_mailbox())
+    asked = [f"{name}={value}" for name in (*FILTERS, *CONTROLS) for value in ODD_VALUES]
+    asked += [f"q={term}" for term in SEARCHES]
+    answers = {one[:60]: client.get(f"{admin_url(model)}?{one}").status_code for one in asked}
+    assert {one: code for one, code in answers.items() if code not in {200, 302, 400}} == {}
+
+
+@pytest.mark.parametrize("model", LISTS)
+def test_no_action_breaks_a_list(client: Client, model: str) -> None:
+    message = make_message(make_mailbox())
+    chosen = ACTION_CHECKBOX_NAME
+    sent: tuple[dict[str, Any], ...] = (
+        {},
+        {"action": "cancel"},
+        {"action": "nonsense", chosen: ["1"]},
+        {"action": "cancel", "index": DIGITS},
+        {"action": "cancel", "index": "-5", "select_across": "x"},
+        {"action": ["cancel", "hold"], "index": "1", chosen: ["1"]},
+        {"action": "cancel", chosen: [str(message.pk)], "confirmed": "yes", "select_across": "1"},
+        {"_save": "1", "form-TOTAL_FORMS": "x"},
+        *({"action": action, chosen: [value]} for action in ("cancel", "delete_selected") for value in
+          ("x", "", "-1", "1.5", "٣", "²", "\x00", "9" * 19, "9" * 30, DIGITS)),
+    )  # fmt: skip
+    answers = {str(data)[:90]: client.post(admin_url(model), data).status_code for data in sent}
+    assert {data: code for data, code in answers.items() if code not in {200, 302, 403}} == {}
+
+
+@pytest.mark.parametrize("term", ["x" * 60_000, "\x00", "%", "a " * 20_000, ""])
+@pytest.mark.parametrize(
+    ("model", "field"), [("mailbox", "tenant"), ("mailbox", "owner"), ("tenant", "members"), ("x", "y")]
+)
+@pytest.mark.parametrize("page", ["1", "x", DIGITS])
+def test_no_term_breaks_looking_for_tenants_and_people(
+    client: Client, model: str, field: str, term: str, page: str
+) -> None:
+    asked = {"app_label": "mailconfig", "model_name": model, "field_name": field, "term": term, "page": page}
+    assert client.get("/admin/autocomplete/", asked).status_code in {200, 302, 403, 404}
 
 
 @pytest.mark.parametrize(
