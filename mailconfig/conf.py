@@ -111,6 +111,8 @@ class Settings:
 
     test_mails_per_hour: Quota = 10
     checks_per_minute: Quota = 10
+    checks_at_once: Quota = 3
+    """Checks that somebody waits for, in one process at the same time. ``0``: workers make them all."""
     checks_per_hour_and_tenant: Quota = 60
 
     def network_policy(self) -> NetworkPolicy:

@@ -22,6 +22,7 @@ Exception
       ├─ InvalidTransition       the message is not in a state that allows it
       ├─ LeaseLost               another worker owns the lane
       ├─ WrongInstallation       this database belongs to another installation
+      ├─ OnlyByWorkers           no connection is made while somebody waits: a worker has to be asked
       └─ Throttled               too many checks or test mails; ``retry_after`` seconds
 """
 
@@ -161,6 +162,10 @@ class LeaseLost(DeliveryError):
 
 class WrongInstallation(DeliveryError):
     """The database belongs to another installation; nothing is sent from here."""
+
+
+class OnlyByWorkers(DeliveryError):
+    """This deployment has workers make its checks; nothing was connected."""
 
 
 class Throttled(DeliveryError):

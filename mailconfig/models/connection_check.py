@@ -52,6 +52,9 @@ class ConnectionCheck(models.Model):
     host = models.CharField(_("server"), max_length=255, blank=True)
     port = models.PositiveIntegerField(_("port"), null=True)
     username = models.CharField(_("user name"), max_length=255, blank=True)
+    """Noted once a server has let it log in: what it refuses may be a password typed into the wrong field."""
+    login = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    """Hash of the login that was made, or that is being made; empty: none was."""
     recipient = models.CharField(_("recipient"), max_length=254, blank=True)
 
     stage = models.CharField(_("failed at"), max_length=16, blank=True)
@@ -64,6 +67,8 @@ class ConnectionCheck(models.Model):
     """``[{"stage", "outcome", "milliseconds", "detail"}]`` in their order."""
     revision = models.PositiveIntegerField(null=True, editable=False)
     """Of the account, whose values as they were stored then came to this end; NULL: other values, or no end."""
+    looks_only = models.BooleanField(default=False, db_default=False, editable=False)
+    """Whoever asked may not change the account: what came of it neither ends a pause nor is noted on the lane."""
     created_at = models.DateTimeField(_("asked"), db_default=Now(), editable=False)
     started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
@@ -79,9 +84,8 @@ class ConnectionCheck(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["created_at"], name="mailconfig_check_created"),
-            models.Index(
-                fields=["requested_by", "host", "username", "created_at"], name="mailconfig_check_throttle"
-            ),
+            models.Index(fields=["requested_by", "created_at"], name="mailconfig_check_person"),
+            models.Index(fields=["login", "created_at"], name="mailconfig_check_login"),
             models.Index(
                 fields=["created_at"],
                 name="mailconfig_check_pending",

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mailconfig import delivery
-from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, wants_async
+from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, is_for_worker
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
 from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
@@ -151,6 +151,10 @@ class TenantConfigView(SurfaceView):
         """Whether the caller has the model permission."""
         return has_permission(self.principal, AccountKind.TENANT_CONFIG, action)
 
+    def may_test(self) -> bool:
+        """Whether the caller may have test mails sent, and read what came of those asked for."""
+        return self.may("change") or holds(self.principal, "test_account")
+
 
 class TenantConfig(TenantConfigView):
     """The configuration, which is written and never read."""
@@ -199,7 +203,7 @@ class TenantTest(TenantConfigView):
     )
     def post(self, request: Request, **kwargs: Any) -> Response:
         """Send a mail to the caller's own address now, or with ``Prefer: respond-async`` have a worker do it."""
-        if not (self.may("change") or holds(self.principal, "test_account")):
+        if not self.may_test():
             raise PermissionDenied
         TenantTestMailSerializer(data=request.data).is_valid(raise_exception=True)
         config = self.config()
@@ -208,7 +212,7 @@ class TenantTest(TenantConfigView):
         recipient = self._own_address()
         if recipient is None:
             return Response(envelope(NO_USER, "USER_NOT_FOUND"), status=404)
-        if wants_async(request):
+        if is_for_worker(request):
             check = delivery.request_check(
                 account_id=config.pk,
                 kind=CheckKind.TEST_MAIL,
@@ -246,8 +250,9 @@ class TenantCheck(TenantConfigView, CheckView):
     account_kind = AccountKind.TENANT_CONFIG
 
     def checks(self) -> QuerySet[ConnectionCheck]:
-        """Those of this tenant's configuration."""
-        return super().checks().filter(account__tenant=self.tenant)
+        """Those of this tenant's configuration, as long as one may ask for them."""
+        rows = super().checks().filter(account__tenant=self.tenant)
+        return rows if self.may_test() else rows.none()
 
 
 class RealmCheck(TenantCheck):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import F
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
@@ -58,19 +62,33 @@ def longest_window() -> timedelta:
 def _delete_messages(before: datetime, most: int) -> int:
     deleted = 0
     while deleted < most:
-        rows = list(
-            Message.objects.filter(settled_at__lt=before)
-            .order_by("settled_at")
-            .values_list("pk", "stored_as")[:STEP]
-        )
-        if not rows:
+        old = Message.objects.filter(settled_at__lt=before).order_by("settled_at")
+        ids = list(old.values_list("pk", flat=True)[:STEP])
+        if not ids:
             break
-        Message.objects.filter(pk__in=[pk for pk, _name in rows]).delete()
-        for _pk, name in rows:
-            if name:
-                bodies.delete(name)
-        deleted += len(rows)
+        names = _delete_settled(ids, before)
+        for name in names:
+            bodies.delete_if_there(name)
+        deleted += len(names)
     return deleted
+
+
+def _delete_settled(ids: Sequence[int], before: datetime) -> list[str]:
+    """Delete those of the messages that are settled for so long even now: somebody may have queued one again.
+
+    Returns:
+        For each that was deleted the name of its stored bytes, ``""`` if it had none.
+    """
+    with transaction.atomic():
+        still = Message.objects.filter(pk__in=ids, settled_at__lt=before)
+        if connection.features.has_select_for_update:
+            still = still.select_for_update()
+        else:
+            # Where nobody locks rows, whoever has written keeps others from writing.
+            still.update(settled_at=F("settled_at"))
+        rows = dict(still.values_list("pk", "stored_as"))
+        Message.objects.filter(pk__in=list(rows)).delete()
+    return list(rows.values())
 
 
 def _delete_attempts(before: datetime, most: int) -> int:
