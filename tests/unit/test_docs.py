@@ -44,6 +44,8 @@ OTHER_NAMES = {
     "DELETE", "GET", "HEAD", "PATCH", "POST", "PUT",
     # Priorities
     "HIGH", "NORMAL", "LOW",
+    # Levels of the log
+    "INFO", "WARNING",
     # What the tenants' surface answers
     "USER_NOT_FOUND", *TENANT_STATUSES.values(),
 }  # fmt: skip
