@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from mailconfig import signals
 
+from .written import WrittenManager
+
 
 class Purpose(models.TextChoices):
     """What a lane is for."""
@@ -91,7 +93,10 @@ class Lane(models.Model):
     failures = models.PositiveSmallIntegerField(default=0, editable=False)
     """Failed connections in a row; chooses the back-off."""
 
+    objects = WrittenManager["Lane"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("lane")
         verbose_name_plural = _("lanes")
         constraints: ClassVar = [
