@@ -17,7 +17,7 @@ from tests.factories import make_account, make_message, make_tenant, make_user
 pytestmark = pytest.mark.django_db(transaction=True)
 
 KINDS = ("outbound_email", "smtp_provider", "tenant_config", "mailbox")
-PERSONAL = {
+PERSONAL: dict[str, Any] = {
     "name": "Anna's account",
     "preset": "other",
     "from_email": "anna@acme.example",
@@ -89,7 +89,7 @@ def test_after_the_longest_window_a_deleted_account_is_a_number_and_after_its_la
 
     assert delivery.purge().accounts == 0
 
-    row = Account.objects.values().get(pk=account.pk)
+    row: dict[str, Any] = dict(Account.objects.values().get(pk=account.pk))
     names = {**PERSONAL, "owner_id": anna.pk, "tenant_id": acme.pk, "created_by_id": 1, "updated_by_id": 1}
     assert {name for name in names if row[name]} == set()
     assert not ConnectionCheck.objects.filter(account=account).exists()
