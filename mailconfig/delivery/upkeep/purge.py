@@ -13,6 +13,7 @@ from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.limits import WEEK
 from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.upkeep.deleted_accounts import remove_accounts
 from mailconfig.models import Account, Attempt, AttemptOutcome, ConnectionCheck, Message
 
 STEP = 1000
@@ -27,13 +28,14 @@ class PurgeReport:
     attempts: int
     checks: int
     files: int
+    accounts: int
 
 
 def purge(*, most: int = 100_000) -> PurgeReport:
-    """Delete settled messages, their attempts once no window counts them, old checks and orphaned files.
+    """Delete settled messages, their attempts once no window counts them, old checks, orphaned files and deleted accounts.
 
     Args:
-        most: messages (and as many attempts) deleted at most in this call.
+        most: messages (and as many attempts, and accounts) deleted at most in this call.
     """
     settings = get_settings()
     now = database_now()
@@ -49,7 +51,8 @@ def purge(*, most: int = 100_000) -> PurgeReport:
             created_at__lt=now - timedelta(days=settings.check_retention_days)
         )
         checks, _by_model = old.delete()
-    return PurgeReport(messages, attempts, checks, bodies.remove_orphans())
+    accounts = remove_accounts(now - longest_window(), most=most)
+    return PurgeReport(messages, attempts, checks, bodies.remove_orphans(), accounts)
 
 
 def longest_window() -> timedelta:
