@@ -57,7 +57,7 @@ def replica(db: None, settings: Settings, tmp_path: Path) -> Iterator[None]:
     settings.DATABASE_ROUTERS = [ReadsGoToTheReplica()]
     yield
     connections[ALIAS].close()
-    delattr(connections._connections, ALIAS)
+    del connections[ALIAS]
     del connections.settings[ALIAS]
 
 

@@ -7,7 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0009_check_looks_only'),
+        ('mailconfig', '0010_deleted_accounts_let_go'),
     ]
 
     operations = [
