@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 
 from mailconfig import signals
 from mailconfig.conf import get_settings
+from mailconfig.delivery import trail
 from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.exceptions import LeaseLost
 from mailconfig.models import PAUSES, Account, Lane, Purpose, WaitReason
@@ -150,6 +151,7 @@ def wait(
         values["strikes"] = min(strikes, MOST_COUNTED)
     if not _write(lane, values, token=token, revision=revision):
         return False
+    trail.waits(lane.account_id, reason=reason, newly=newly, until=until, error_code=error_code, words=text)
     if newly and reason in PAUSES:
         signals.account_paused.send_robust(
             sender=Lane, account_id=lane.account_id, reason=str(reason), text=text
@@ -180,7 +182,7 @@ def clear(
     Raises:
         LeaseLost: there is a token, and somebody else owns the lane by now.
     """
-    paused = lane.is_paused
+    paused, waited = lane.is_paused, lane.wait_reason not in {"", WaitReason.LIMIT}
     values: dict[str, object] = {
         "wait_reason": "",
         "wait_since": None,
@@ -196,6 +198,8 @@ def clear(
         return False
     if paused:
         signals.account_resumed.send_robust(sender=Lane, account_id=lane.account_id)
+    elif waited:
+        trail.goes_on(lane.account_id)
     return True
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from mailconfig import signals
 from mailconfig.delivery.probing import check_record, sentences
-from mailconfig.delivery.probing.check_run import kept_account, probe_stored
+from mailconfig.delivery.probing.check_run import kept_account, probe_stored, require_own_installation
 from mailconfig.delivery.probing.sample import require_recipient, send_stored
 from mailconfig.exceptions import NoAccount, WrongInstallation
 from mailconfig.models import CheckKind, CheckState, ConnectionCheck
@@ -31,11 +31,13 @@ def request_check(
     kind: CheckKind,
     requested_by: AbstractBaseUser | None,
     recipient: str = "",
+    looks_only: bool = False,
 ) -> ConnectionCheck:
     """Ask for a check of a stored account by a worker. The row is waiting; a worker is called on commit.
 
     Args:
         recipient: of a test mail.
+        looks_only: see :func:`mailconfig.delivery.probe_account`.
 
     Raises:
         NoAccount: there is none, or it was deleted.
@@ -51,6 +53,7 @@ def request_check(
             requested_by=requested_by,
             recipient=recipient if kind == CheckKind.TEST_MAIL else "",
             state=CheckState.PENDING,
+            looks_only=looks_only,
         )
         transaction.on_commit(partial(_ring, check.pk), robust=True)
     return check
@@ -84,6 +87,7 @@ def _run(check: ConnectionCheck) -> ConnectionCheck:
         account = kept_account(check.account_id or 0)
         if check.kind == CheckKind.TEST_MAIL:
             return send_stored(check, account, requested_by=check.requested_by)
+        require_own_installation(account)
         return probe_stored(check, account, requested_by=check.requested_by)
     except NoAccount:
         return check_record.finish(check, CheckResult(ok=False, message=sentences.ACCOUNT_GONE))

@@ -145,6 +145,7 @@ class Committer:
                 waits = is_database_away(error) and not connection.in_atomic_block
                 if not waits or time.monotonic() >= give_up_at:
                     raise
+                logger.warning("the database did not take what is to be written: %s", error)
                 connection.close()
                 time.sleep(pause)
                 pause = min(pause * 2, 5.0)

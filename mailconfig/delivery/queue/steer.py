@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from mailconfig.delivery import trail
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.queue.insertion import keep_accounts
 from mailconfig.delivery.queue.settle import final_values, told
@@ -87,6 +88,7 @@ def _move(operation: str, message_id: int, state: MessageState, **values: object
             raise InvalidTransition(_("The message does not exist any more."))
         text = _("The message cannot be changed like this: it is in the state “%(state)s”.")
         raise InvalidTransition(text % {"state": now.get_state_display()})
+    trail.moved(operation, message_id, state, reason=str(values.get("wait_reason", "")))
 
 
 def _wake(message_id: int) -> None:
