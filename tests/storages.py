@@ -31,7 +31,7 @@ class ObjectStorage(FileSystemStorage):
     def _open(self, name: str, mode: str = "rb") -> Any:
         self.opened.append(name)
         self._fail("open")
-        return super()._open(name, mode)
+        return super()._open(name, mode)  # type: ignore[misc]  # unknown to the stubs
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
         """As Django's."""

@@ -14,6 +14,7 @@ from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.limits import WEEK
 from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.upkeep.deleted_accounts import remove_accounts
 from mailconfig.delivery.upkeep.steps import do_steps
 from mailconfig.models import Account, Attempt, AttemptOutcome, ConnectionCheck, Message
 
@@ -29,13 +30,14 @@ class PurgeReport:
     attempts: int
     checks: int
     files: int
+    accounts: int
 
 
 def purge(*, most: int = 100_000) -> PurgeReport:
-    """Delete settled messages, their attempts once no window counts them, old checks and orphaned files.
+    """Delete settled messages, their attempts once no window counts them, old checks, orphaned files and deleted accounts.
 
     Args:
-        most: messages (and as many attempts) deleted at most in this call.
+        most: messages (and as many attempts, and accounts) deleted at most in this call.
     """
     now = database_now()
     gone = do_steps(
@@ -44,6 +46,7 @@ def purge(*, most: int = 100_000) -> PurgeReport:
             "purge_attempts": partial(_purge_attempts, now, most),
             "purge_checks": partial(_purge_checks, now),
             "purge_files": bodies.remove_orphans,
+            "purge_accounts": partial(_purge_accounts, now, most),
         }
     )
     return PurgeReport(*gone.values())
@@ -67,6 +70,10 @@ def _purge_checks(now: datetime) -> int:
         return 0
     count, _by_model = ConnectionCheck.objects.filter(created_at__lt=now - timedelta(days=days)).delete()
     return count
+
+
+def _purge_accounts(now: datetime, most: int) -> int:
+    return remove_accounts(now - longest_window(), most=most)
 
 
 def longest_window() -> timedelta:

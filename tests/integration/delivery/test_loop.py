@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from mailconfig import delivery
-from mailconfig.models import ConnectionCheck, Message
+from mailconfig.models import CheckKind, ConnectionCheck, Message
 from tests.factories import make_account, make_message, make_user
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import until
@@ -48,7 +48,7 @@ def loop() -> Iterator[Callable[[], threading.Thread]]:
 def ask(account: Any, number: int) -> None:
     """So many checks that no doorbell reached, each by somebody else."""
     for _ in range(number):
-        delivery.request_check(account_id=account.pk, kind="connection", requested_by=make_user())
+        delivery.request_check(account_id=account.pk, kind=CheckKind.CONNECTION, requested_by=make_user())
     ConnectionCheck.objects.update(created_at=timezone.now() - timedelta(seconds=30))
 
 

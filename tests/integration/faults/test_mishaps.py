@@ -14,7 +14,16 @@ from django.utils import timezone
 
 from mailconfig import delivery
 from mailconfig.delivery.upkeep.steps import troubles
-from mailconfig.models import Account, ConnectionCheck, Installation, Lane, Message, Scope, WaitReason
+from mailconfig.models import (
+    Account,
+    CheckKind,
+    ConnectionCheck,
+    Installation,
+    Lane,
+    Message,
+    Scope,
+    WaitReason,
+)
 from tests.factories import PASSWORD, make_account, make_email, make_message, make_user
 from tests.servers.chaos import ChaosServer
 from tests.storages import ObjectStorage
@@ -178,7 +187,7 @@ def test_a_step_of_the_sweep_that_throws_keeps_no_other_from_being_done(
 
 def test_a_check_that_throws_ends_and_says_so(server: ChaosServer) -> None:
     account = make_account(server.port)
-    check = delivery.request_check(account_id=account.pk, kind="connection", requested_by=None)
+    check = delivery.request_check(account_id=account.pk, kind=CheckKind.CONNECTION, requested_by=None)
 
     def wrapper(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if 'FROM "mailconfig_account"' in sql and "tenant" in sql:

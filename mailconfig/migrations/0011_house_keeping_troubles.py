@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0007_refused_user_names'),
+        ('mailconfig', '0010_deleted_accounts_let_go'),
     ]
 
     operations = [
