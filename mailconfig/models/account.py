@@ -20,6 +20,7 @@ from .account_constraints import ACCOUNT_CONSTRAINTS
 from .account_queries import AccountQuerySet
 from .account_rules import broken_rules, why_enter_again
 from .choices import AccountKind, AuthenticationChoice, Scope, SecurityChoice, SendMethod
+from .deleting import protect_unless_deleted
 from .lane import Lane, Purpose, wake_lanes
 from .validators import validate_address, validate_host, validate_line
 
@@ -41,7 +42,7 @@ class Account(models.Model):
     scope = models.CharField(_("scope"), max_length=16, choices=Scope.choices, default=Scope.USER)
     tenant = models.ForeignKey(
         "mailconfig.Tenant",
-        on_delete=models.PROTECT,
+        on_delete=protect_unless_deleted,
         verbose_name=_("tenant"),
         related_name="accounts",
         null=True,
@@ -49,7 +50,7 @@ class Account(models.Model):
     )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        on_delete=models.PROTECT,
+        on_delete=protect_unless_deleted,
         verbose_name=_("owner"),
         related_name="mail_accounts",
         null=True,

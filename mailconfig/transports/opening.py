@@ -23,7 +23,8 @@ from mailconfig.values import (
 
 from . import gate, hints, sasl, tls
 from .deadline import Deadline
-from .replies import BadReplyError, Scrubber, parse_capabilities, to_reply
+from .replies import BadReplyError, parse_capabilities, to_reply
+from .scrubber import Scrubber
 from .wire import Wire
 
 OnStage = Callable[[Stage, float, str], None]
@@ -198,7 +199,13 @@ class Opening:
             self._send(wire, line(), Stage.LOGIN)
             return self._read(wire, Stage.LOGIN, self.timeouts.command)
 
-        reply = sasl.log_in(settings, self.capabilities, exchange)
+        try:
+            reply = sasl.log_in(settings, self.capabilities, exchange)
+        except LoginRefused as error:
+            error.detail = self.scrubber.clean(
+                error.detail
+            )  # names of mechanisms are the server's words, too
+            raise
         self._done(Stage.LOGIN, started, f"{reply.code} {reply.text}")
 
     def _require_encryption_for_login(self) -> None:

@@ -11,7 +11,8 @@ from time import monotonic
 from mailconfig.values import Reply
 
 from .deadline import Deadline
-from .replies import BadReplyError, Scrubber, parse_line, to_reply
+from .replies import BadReplyError, parse_line, to_reply
+from .scrubber import Scrubber
 
 _RECEIVE = 64 * 1024
 _KNOWN = 32
