@@ -15,12 +15,13 @@ from datetime import datetime, timedelta
 from mailconfig import crash
 from mailconfig.conf import Settings, get_settings
 from mailconfig.delivery import lanes
-from mailconfig.delivery.draining import guards, strikes
+from mailconfig.delivery.draining import edge, guards, strikes
 from mailconfig.delivery.draining.journaling import Journaling
 from mailconfig.delivery.draining.line import Line
 from mailconfig.delivery.draining.sessions import SessionKeeper
 from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.lanes import Ownership
+from mailconfig.delivery.mishaps import is_everybodys
 from mailconfig.delivery.queue import due, retry
 from mailconfig.delivery.queue.commits import Committer
 from mailconfig.delivery.queue.quotas import server_limit_seconds
@@ -90,6 +91,11 @@ def drain_account(
         due_at = drain.run()
     except LeaseLost:
         logger.warning("the lane of account %s was lost to another worker", account_id)
+    except Exception as error:  # whatever it is, it costs this account its turn and nobody else
+        if is_everybodys(error):
+            raise
+        due_at = edge.rest(ownership, error)
+        drain.is_held_back = True
     finally:
         lanes.free(ownership, due_at=due_at, succeeded_at=drain.succeeded_at)
     # A message may have been queued while the lane was being freed; its doorbell found the lane owned.
