@@ -7,7 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0010_deleted_accounts_let_go'),
+        ('mailconfig', '0011_house_keeping_troubles'),
     ]
 
     operations = [
