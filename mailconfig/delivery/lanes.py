@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -62,11 +62,11 @@ class Ownership:
         """:meth:`renew_if_due` during a wait for the server. With a dot out a lost lease is told afterwards.
 
         Raises:
-            LeaseLost, OperationalError, InterfaceError: only as long as no dot is out.
+            LeaseLost, DatabaseError, InterfaceError: only as long as no dot is out.
         """
         try:
             self.renew_if_due()
-        except (LeaseLost, OperationalError, InterfaceError):
+        except (LeaseLost, DatabaseError, InterfaceError):
             if not self.awaits_reply:
                 raise
 

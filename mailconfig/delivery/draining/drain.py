@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from mailconfig import crash
 from mailconfig.conf import get_settings
 from mailconfig.delivery import lanes
+from mailconfig.delivery.draining import edge
 from mailconfig.delivery.draining.handing_over import Drain
 from mailconfig.delivery.installation import ensure_this_installation
+from mailconfig.delivery.mishaps import is_everybodys
 from mailconfig.delivery.queue import due
 from mailconfig.exceptions import LeaseLost
 
@@ -60,14 +62,22 @@ def drain_account(
     crash.point("after_lane")
     drain = Drain(ownership, settings, should_stop, slice_seconds or settings.slice_seconds)
     due_at: datetime | None = ownership.clock.now() + timedelta(seconds=settings.sweep_seconds)
+    is_resting = False
     try:
         due_at = drain.run()
     except LeaseLost:
         logger.warning("the lane of account %s was lost to another worker", account_id)
+    except Exception as error:  # whatever it is, it costs this account its turn and nobody else
+        if is_everybodys(error):
+            raise
+        due_at = edge.rest(ownership, error)
+        is_resting = True
     finally:
         lanes.free(ownership, due_at=due_at, succeeded_at=drain.succeeded_at)
     # A message may have been queued while the lane was being freed; its doorbell found the lane owned.
-    is_due = not drain.is_held_back and due.exists(account_id=account_id, now=ownership.clock.now())
+    is_due = not (is_resting or drain.is_held_back) and due.exists(
+        account_id=account_id, now=ownership.clock.now()
+    )
     if is_due:
         lanes.make_due([account_id])
     return DrainReport(True, drain.settled, is_due, due_at)

@@ -331,6 +331,20 @@ def _put_back(message_id: int | None, *, now: datetime, hold: bool, max_retries:
     trail.moved("reap", message_id, state, reason=str(values["wait_reason"]))
 
 
+def end_orphans(now: datetime) -> int:
+    """Fail mail that waits in an account that was deleted: nobody drains it any more. How much there was."""
+    orphans = Message.objects.filter(account__deleted_at__isnull=False, state__in=sources("end_orphans"))
+    count = 0
+    for message_id, state in orphans.values_list("pk", "state")[:1000]:
+        with transaction.atomic():
+            values = final_values(MessageState.FAILED, now) | {"error_code": "account_deleted"}
+            message = Message.objects.filter(pk=message_id, state=state)
+            if message.update(state=MessageState.FAILED, **values):
+                told(message_id, MessageState.FAILED)
+                count += 1
+    return count
+
+
 def settle_all(settlements: Iterable[Settlement], *, ownership: Ownership) -> None:
     """:func:`settle` each in its order."""
     for settlement in settlements:
