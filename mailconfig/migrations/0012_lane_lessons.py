@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0010_deleted_accounts_let_go'),
+        ('mailconfig', '0011_house_keeping_troubles'),
     ]
 
     operations = [
