@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from mailconfig.delivery import trail
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.queue.insertion import keep_accounts
 from mailconfig.delivery.queue.settle import final_values, told
@@ -61,7 +62,12 @@ def requeue(*, message_id: int) -> None:
         )
         failed = Recipient.objects.filter(message_id=message_id, state=RecipientState.FAILED)
         failed.update(
-            state=RecipientState.AS_MESSAGE, not_before=None, reply_code=None, enhanced_code="", reply_text=""
+            state=RecipientState.AS_MESSAGE,
+            not_before=None,
+            attempts=0,
+            reply_code=None,
+            enhanced_code="",
+            reply_text="",
         )
         _wake(message_id)
 
@@ -87,6 +93,7 @@ def _move(operation: str, message_id: int, state: MessageState, **values: object
             raise InvalidTransition(_("The message does not exist any more."))
         text = _("The message cannot be changed like this: it is in the state “%(state)s”.")
         raise InvalidTransition(text % {"state": now.get_state_display()})
+    trail.moved(operation, message_id, state, reason=str(values.get("wait_reason", "")))
 
 
 def _wake(message_id: int) -> None:

@@ -161,6 +161,9 @@ OUTBOUND_EMAIL = Surface(
     },
     required=("name", "mail_smtpserver", "mail_smtpuser", "mail_smtppass"),
     bad_queries=(
+        "order_by=" + "name:ASC," * 1000,
+        "fields=" + "name," * 1000,
+        "offset=" + "1" * 5000,
         "max_num=0",
         "max_num=-1",
         "max_num=1001",
