@@ -7,7 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0011_house_keeping_troubles'),
+        ('mailconfig', '0013_recipient_attempts'),
     ]
 
     operations = [
