@@ -30,7 +30,7 @@ QUERIES = f"""
 GET    {LIST}     4      4
 POST   {LIST}     34     37
 GET    {ONE}      4      4
-PUT    {ONE}      37     40
+PUT    {ONE}      36     39
 DELETE {ONE}      9      9
 POST   {OVERRIDE} 17     19
 """
