@@ -20,7 +20,7 @@ from mailconfig.models import (
     WaitReason,
 )
 
-from .lookups import LONGEST_NUMBER, first_words
+from .lookups import LONGEST_VALUE, shortened
 
 if TYPE_CHECKING:
     from .typed import MessageModelAdmin
@@ -100,20 +100,19 @@ class AccountFilter(admin.SimpleListFilter):
         """The first by name, and the chosen one."""
         accounts = Account.objects.defer("secret").order_by("name", "pk")
         rows = list(accounts.filter(deleted_at=None)[:LISTED_ACCOUNTS])
-        chosen = _key(self.value())
-        if chosen is not None and all(account.pk != chosen for account in rows):
+        chosen = request.GET.get(self.parameter_name, "")
+        if _is_key(chosen) and all(str(account.pk) != chosen for account in rows):
             rows += accounts.filter(pk=chosen)
         return [(str(account.pk), str(account)) for account in rows]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
         """As chosen."""
-        chosen = _key(self.value())
-        return queryset if chosen is None else queryset.filter(account_id=chosen)
+        value = self.value() or ""
+        return queryset.filter(account_id=int(value)) if _is_key(value) else queryset
 
 
-def _key(value: str | None) -> int | None:
-    """The primary key that a value from an address names; ``None``: it names none, or one that no database compares."""
-    return int(value) if value and value.isdecimal() and len(value) <= LONGEST_NUMBER else None
+def _is_key(text: str) -> bool:
+    return text.isdecimal() and len(text) <= LONGEST_VALUE
 
 
 def search(queryset: QuerySet[Message], term: str) -> QuerySet[Message]:
@@ -122,7 +121,7 @@ def search(queryset: QuerySet[Message], term: str) -> QuerySet[Message]:
     What is whole is found by an index, however long ago it was; parts are looked for among the newest
     :data:`SEARCHED` only.
     """
-    term = first_words(term.strip())
+    term = shortened(term).strip()
     if "\x00" in term or not term:
         return queryset.none() if term else queryset
     whole = _whole(term) if "@" in term else Message.objects.none()

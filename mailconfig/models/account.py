@@ -20,6 +20,7 @@ from .account_constraints import ACCOUNT_CONSTRAINTS
 from .account_queries import AccountQuerySet
 from .account_rules import broken_rules, why_enter_again
 from .choices import AccountKind, AuthenticationChoice, Scope, SecurityChoice, SendMethod
+from .deleting import protect_unless_deleted
 from .lane import Lane, Purpose, wake_lanes
 from .validators import validate_address, validate_host, validate_line
 
@@ -41,7 +42,7 @@ class Account(models.Model):
     scope = models.CharField(_("scope"), max_length=16, choices=Scope.choices, default=Scope.USER)
     tenant = models.ForeignKey(
         "mailconfig.Tenant",
-        on_delete=models.PROTECT,
+        on_delete=protect_unless_deleted,
         verbose_name=_("tenant"),
         related_name="accounts",
         null=True,
@@ -49,7 +50,7 @@ class Account(models.Model):
     )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        on_delete=models.PROTECT,
+        on_delete=protect_unless_deleted,
         verbose_name=_("owner"),
         related_name="mail_accounts",
         null=True,
@@ -141,14 +142,18 @@ class Account(models.Model):
     deleted_at = models.DateTimeField(null=True, editable=False)
 
     objects = AccountQuerySet.as_manager()
+    all_rows = AccountQuerySet.as_manager()
+    """Of every kind, in the classes of one kind as well."""
 
     kind_of_class: ClassVar[AccountKind | None] = None
     _stored_destination: tuple[object, ...] | None = None
     _stored_senders: tuple[str, str] | None = None
+    _stored_reply_to: str | None = None
     _stored_holder: tuple[object, ...] | None = None
     _stored_marks: tuple[bool, bool] = (False, False)
 
     class Meta:
+        base_manager_name = "all_rows"
         verbose_name = _("account")
         verbose_name_plural = _("accounts")
         ordering: ClassVar = ["name", "id"]
@@ -193,6 +198,8 @@ class Account(models.Model):
             self._stored_destination = self._own_destination()
         if not deferred.intersection(("from_email", "envelope_from")):
             self._stored_senders = self._senders()
+        if "reply_to_email" not in deferred:
+            self._stored_reply_to = self.reply_to_email
         if not deferred.intersection(("owner_id", "tenant_id")):
             self._stored_holder = self._holder()
         if not deferred.intersection(("serves_project", "is_default")):
@@ -279,12 +286,17 @@ class Account(models.Model):
         return self._stored_marks != self._marks()
 
     def leads_elsewhere(self) -> bool:
-        """Whether its mail would newly reach another server, come from another address, or be somebody else's."""
+        """Whether its mail would newly reach another server, come from or be answered to another address, or be others'."""
         return (
             self._stored_destination != self._own_destination()
             or self._stored_senders != self._senders()
+            or self._stored_reply_to != self.reply_to_email
             or self._stored_holder != self._holder()
         )
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """As Django's; whether owner and tenant are there the database says, for a replica may not know them yet."""
+        super().clean_fields(exclude={*(exclude or ()), "owner", "tenant"})
 
     def clean(self) -> None:
         """What must hold of one row, whoever writes it.

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from .message import Message
+from .written import WrittenManager
 
 
 class RecipientState(models.TextChoices):
@@ -33,11 +34,16 @@ class Recipient(models.Model):
     )
     not_before = models.DateTimeField(null=True, editable=False)
     """When it is tried again after a transient refusal; ``None``: with the message."""
+    attempts = models.SmallIntegerField(default=0, db_default=0, editable=False)
+    """How often it was put off, counting towards the retries: the parts of a large mail each have their own."""
     reply_code = models.PositiveSmallIntegerField(_("reply"), null=True)
     enhanced_code = models.CharField(max_length=16, blank=True)
     reply_text = models.TextField(blank=True)
 
+    objects = WrittenManager["Recipient"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("recipient")
         verbose_name_plural = _("recipients")
         constraints: ClassVar = [

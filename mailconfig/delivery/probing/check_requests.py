@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from mailconfig.values import CheckResult
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
+
+logger = logging.getLogger("mailconfig.checks")
 
 DOORBELL_SECONDS = 5.0
 """A check that waits for longer was not heard, and the sweep runs it."""
@@ -90,6 +93,9 @@ def _run(check: ConnectionCheck) -> ConnectionCheck:
         return check_record.finish(check, CheckResult(ok=False, message=sentences.ACCOUNT_GONE))
     except WrongInstallation:
         return check_record.finish(check, CheckResult(ok=False, message=sentences.WRONG_INSTALLATION))
+    except Exception:
+        logger.exception("check %s: an error of our own", check.pk)
+        return check_record.finish(check, CheckResult(ok=False, message=sentences.INTERNAL_ERROR))
 
 
 def due_checks(*, limit: int = 100) -> list[int]:

@@ -24,9 +24,9 @@ GET  {CHECK}   401       401      404      404      404       404    200    404 
 """
 QUERIES = f"""
                 sqlite postgres
-POST   {CONFIG} 27     27
+POST   {CONFIG} 26     26
 POST   {TEST}   26     31
-GET    {CHECK}  3      3
+GET    {CHECK}  5      5
 """
 
 STATUSES = {
