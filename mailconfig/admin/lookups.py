@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from .typed import AnyModelAdmin
 
@@ -36,6 +37,18 @@ class OfferedLookups(AnyModelAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         """As Django's, for the first words: each one makes the query larger, until the database refuses it."""
         return super().get_search_results(request, queryset, shortened(search_term))
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """As Django's; what is no key selects nothing."""
+        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        keys = [one for one in chosen if one.isdecimal() and len(one) <= LONGEST_VALUE]
+        if len(keys) < len(chosen):
+            data = request.POST.copy()
+            data.setlist(ACTION_CHECKBOX_NAME, keys)
+            request.POST = data  # type: ignore[assignment]
+        return super().response_action(request, queryset, *args, **kwargs)
 
 
 def shortened(search_term: str) -> str:
