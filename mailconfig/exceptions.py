@@ -100,7 +100,15 @@ class TLSFailed(TransportError):
 
 
 class LoginRefused(TransportError):
-    """The server refused the credentials, or would not let us try."""
+    """The server refused the credentials, or would not let us try.
+
+    Attributes:
+        tries: AUTH commands that it refused in this session.
+    """
+
+    def __init__(self, message: str, *, tries: int = 1, **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.tries = tries
 
 
 class ProtocolError(TransportError):

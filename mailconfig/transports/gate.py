@@ -14,6 +14,7 @@ from mailconfig.exceptions import AddressBlocked, ConnectionFailed, HostNotAllow
 from mailconfig.hostnames import check_host
 from mailconfig.values import ErrorCode, NetworkPolicy, Stage
 
+from . import hints
 from .addresses import is_allowed
 from .deadline import Deadline
 from .tls import secure
@@ -86,12 +87,14 @@ def vet_host(host: str, port: int, policy: NetworkPolicy) -> str:
     literal = _literal(name)
     listed = name in policy.allowed_hosts
     if literal is not None and not listed and not is_allowed(literal, policy.allowed_networks):
-        raise _not_allowed("This address is not allowed.")
+        raise _not_allowed("This address is not allowed.", hint=hints.ALLOW_HOST)
     if type(port) is not int or not 1 <= port <= 65535:
         raise _port_not_allowed("A port is a number from 1 to 65535.")
     if policy.allowed_ports is not None and port not in policy.allowed_ports:
         allowed = ", ".join(str(number) for number in sorted(policy.allowed_ports))
-        raise _port_not_allowed(f"Connections to port {port} are not allowed; allowed are {allowed}.")
+        raise _port_not_allowed(
+            f"Connections to port {port} are not allowed; allowed are {allowed}.", hint=hints.ALLOW_PORT
+        )
     return name
 
 
@@ -142,7 +145,7 @@ def resolve(
         for address in found:
             if not is_allowed(address, policy.allowed_networks):
                 detail = f"the name has an address that is not allowed: {address}"
-                raise unreachable(Stage.RESOLVE, detail, temporary=False, error=AddressBlocked)
+                raise _blocked(Stage.RESOLVE, detail)
     return _alternate(found)[: policy.max_addresses]
 
 
@@ -164,11 +167,11 @@ def connect(
         ConnectionFailed: none answered (temporary), or it is this machine itself (not temporary).
     """
     deadline = deadline or Deadline()
-    detail = "no time was left"
+    detail, is_closed = "no time was left", False
     for index, address in enumerate(addresses):
         if _is_own(address) and not _is_listed(address, host, policy):
             detail = f"{address} is this machine itself"
-            raise unreachable(Stage.CONNECT, detail, temporary=False, error=AddressBlocked)
+            raise _blocked(Stage.CONNECT, detail)
         share = deadline.left() / (len(addresses) - index)
         if share <= 0:
             break
@@ -188,27 +191,40 @@ def connect(
         except OSError as error:
             sock.close()
             detail = f"{address}: {error.strerror or type(error).__name__}"
+            is_closed = isinstance(error, ConnectionRefusedError)
         except BaseException:
             sock.close()
             raise
         else:
             return sock
+    if is_closed:
+        raise unreachable(Stage.CONNECT, detail, field="port", hint=hints.CLOSED_PORT)
     raise unreachable(Stage.CONNECT, detail)
 
 
 def unreachable(
-    stage: Stage, detail: str, *, temporary: bool = True, error: type[ConnectionFailed] = ConnectionFailed
+    stage: Stage,
+    detail: str,
+    *,
+    temporary: bool = True,
+    error: type[ConnectionFailed] = ConnectionFailed,
+    field: str = "host",
+    hint: str = "Check the name of the server and the port.",
 ) -> ConnectionFailed:
     """The one error for a name that is unknown, an address that is blocked, a connection that is refused."""
     return error(
         UNREACHABLE,
         stage=stage,
         code=ErrorCode.CONNECT_FAILED,
-        field="host",
-        hint="Check the name of the server and the port.",
+        field=field,
+        hint=hint,
         detail=detail,
         temporary=temporary,
     )
+
+
+def _blocked(stage: Stage, detail: str) -> ConnectionFailed:
+    return unreachable(stage, detail, temporary=False, error=AddressBlocked, hint=hints.ALLOW_HOST)
 
 
 def _literal(name: str) -> IPv4Address | IPv6Address | None:
@@ -241,14 +257,24 @@ def _is_own(address: IPv4Address | IPv6Address) -> bool:
         return False
 
 
-def _not_allowed(message: str) -> HostNotAllowed:
+def _not_allowed(message: str, *, hint: str = "") -> HostNotAllowed:
     return HostNotAllowed(
-        message, stage=Stage.RESOLVE, code=ErrorCode.HOST_NOT_ALLOWED, field="host", temporary=False
+        message,
+        stage=Stage.RESOLVE,
+        code=ErrorCode.HOST_NOT_ALLOWED,
+        field="host",
+        hint=hint,
+        temporary=False,
     )
 
 
-def _port_not_allowed(message: str) -> HostNotAllowed:
+def _port_not_allowed(message: str, *, hint: str = "") -> HostNotAllowed:
     """``host_not_allowed`` is kept for hosts, so a port has the neighbouring code."""
     return HostNotAllowed(
-        message, stage=Stage.CONNECT, code=ErrorCode.CONNECT_FAILED, field="port", temporary=False
+        message,
+        stage=Stage.CONNECT,
+        code=ErrorCode.CONNECT_FAILED,
+        field="port",
+        hint=hint,
+        temporary=False,
     )

@@ -62,7 +62,7 @@ def test_sixty_checks_an_hour_and_tenant(plain: ChaosServer, bob: User) -> None:
 
 
 def test_five_refused_logins_in_fifteen_minutes(starttls: ChaosServer, bob: User, staff: User) -> None:
-    starttls.credentials = {USERNAME: "another-not-real-password"}
+    starttls.credentials, starttls.mechanisms = {USERNAME: "another-not-real-password"}, ("PLAIN",)
     for _ in range(5):
         assert probe_values(account=new_account(starttls), requested_by=bob).code == "auth_failed"
 
@@ -160,7 +160,7 @@ def test_of_many_at_once_no_more_than_ten_pass(bob: User, plain: ChaosServer) ->
 
 
 def test_of_many_logins_at_once_no_more_than_five_are_refused(bob: User, starttls: ChaosServer) -> None:
-    starttls.credentials = {}
+    starttls.credentials, starttls.mechanisms = {}, ("PLAIN",)
     start = threading.Barrier(8)
 
     def guess(number: int) -> None:
