@@ -19,11 +19,13 @@ PACKAGES := $(sort $(dir $(wildcard */*.py)))
 TESTS := -m pytest -q -n auto --no-loadscope-reorder
 # Groups that need Debian packages are run by test-system.
 UNMARKED := not system and not browser
+LINTERS := tests/openapi
+DOCUMENTS := tests/contract/openapi/*.json
 DEBIAN_PACKAGES := curl postfix chromium chromium-driver fonts-noto-cjk redis-server faketime
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo run test test-system soak check lint format types imports messages migrations coverage openapi \
-	wheel bench \
+	openapi-lint reference wheel bench \
 	system-packages constraints clean
 
 help: ## Print the targets
@@ -55,7 +57,7 @@ test: venv ## Run the tests on SQLite and PostgreSQL (DB=sqlite or DB=postgres: 
 	@$(BIN)/python -m tests.databases $(DATABASES) -- $(TESTS) -m "$(UNMARKED)" $(ARGS)
 	@echo "Left to 'make test-system': what needs Debian packages (a browser, smtp-sink)."
 
-test-system: venv system-packages ## Run the tests that need Debian packages, installing those as root
+test-system: venv system-packages openapi-lint ## Run the tests that need Debian packages, installing those as root
 	@if [ -e $(VENV)/.system-packages-missing ]; then unset REQUIRE_SYSTEM; else export REQUIRE_SYSTEM=1; fi; \
 	TEST_DB=$(if $(filter both,$(DB)),postgres,$(DB)) DJANGO_ALLOW_ASYNC_UNSAFE=true $(BIN)/python -m pytest -q -m "system or browser" $(ARGS); \
 	status=$$?; [ $$status -eq 5 ] && echo "There are no such tests yet." && status=0; exit $$status
@@ -104,6 +106,21 @@ coverage: venv ## The tests on both databases, and how much of the code they rea
 
 openapi: venv ## Write the snapshots of the OpenAPI documents anew
 	@TEST_DB=sqlite UPDATE_OPENAPI=1 $(BIN)/python -m pytest -q tests/contract/test_documents.py
+
+reference: venv ## Write docs/reference.md anew from the docstrings
+	@$(BIN)/python -m tests.reference
+
+# Snapshots: the tests see to it that they are what is served. Neither program asks anybody on the network.
+openapi-lint: ## Have redocly and spectral judge the OpenAPI documents; needs npm (REQUIRE_NPM=1: fails without)
+	@command -v npm >/dev/null || { \
+		echo "OPENAPI DOCUMENTS NOT LINTED: npm is missing" >&2; [ -z "$$REQUIRE_NPM" ]; exit; \
+	}; \
+	npm install --prefix $(LINTERS) --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error || { \
+		echo "OPENAPI DOCUMENTS NOT LINTED: npm could not install the linters" >&2; [ -z "$$REQUIRE_NPM" ]; exit; \
+	}; \
+	export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true && \
+	$(LINTERS)/node_modules/.bin/redocly lint --config $(LINTERS)/redocly.yaml $(DOCUMENTS) && \
+	$(LINTERS)/node_modules/.bin/spectral lint --ruleset $(LINTERS)/spectral.yaml --fail-severity=warn $(DOCUMENTS)
 
 wheel: venv ## Build the wheel into dist/ (the tests open it and look)
 	@$(BIN)/python -m hatchling build -t wheel

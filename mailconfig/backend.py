@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,9 +11,12 @@ import django
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
+from mailconfig.delivery.queue import reports
 from mailconfig.delivery.queue.enqueue import enqueue_for
 from mailconfig.delivery.queue.routing import TenantReference, account_named, checked_tenant, routed
 from mailconfig.models import Account
+
+logger = logging.getLogger("mailconfig.backend")
 
 
 class EmailBackend(BaseEmailBackend):
@@ -23,8 +27,7 @@ class EmailBackend(BaseEmailBackend):
     same domain, else the default one.
 
     Args:
-        fail_silently: leave out, instead of raising, a mail that cannot be queued as it is. A missing account is
-            a mistake of the deployment, and is raised all the same.
+        fail_silently: raise nothing. What cannot be queued is logged as an error, whatever the reason.
         account: the account's UUID (text or :class:`uuid.UUID`), its key (``int``), or its name, which must be
             that of one only among those that could be chosen without it.
         tenant: only accounts of this tenant are looked at; its row, its key (``int``), or its short name.
@@ -54,14 +57,45 @@ class EmailBackend(BaseEmailBackend):
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Queue the mails, all in the order they come, in one transaction or the caller's.
 
+        What Django mails of a log record is queued past a transaction of the caller's, where the database allows
+        that, and raises nothing even without ``fail_silently``.
+
         Returns:
             How many were queued; a mail without recipients counts for nothing, as with Django's own backends.
 
         Raises:
             InvalidMessage: one cannot be queued as it is; then none of them is. Not if ``fail_silently``.
-            NoAccount: there is no account for one of them; then none of them is queued.
+            NoAccount: there is no account for one of them; then none of them is queued. Not if ``fail_silently``.
         """
         messages = [message for message in email_messages if message.recipients()]
+        if not messages:
+            return 0
+        if reports.is_report():
+            return self._report(messages)
+        try:
+            return self._queue(messages)
+        except Exception:
+            if not self.fail_silently:
+                raise
+            logger.exception("%d mail(s) could not be queued, and the caller wanted no error", len(messages))
+            return 0
+
+    def _report(self, messages: Sequence[EmailMessage]) -> int:
+        """Queue what Django mails of a log record; whatever goes wrong is logged, with what was logged before."""
+        with reports.once() as is_first:
+            if not is_first:
+                return 0
+            try:
+                readable = [reports.readable(message) for message in messages]
+                if reports.needs_own_connection():
+                    return reports.on_own_connection(lambda: self._queue(readable))
+                return self._queue(readable)
+            except Exception:
+                subjects = ", ".join(ascii(str(message.subject)[:200]) for message in messages)
+                logger.exception("a report to the administrators could not be queued: %s", subjects)
+                return 0
+
+    def _queue(self, messages: Sequence[EmailMessage]) -> int:
         return len(enqueue_for(self._with_accounts(messages), skip_invalid=self.fail_silently))
 
     def _with_accounts(self, messages: Sequence[EmailMessage]) -> Iterator[tuple[EmailMessage, Account]]:

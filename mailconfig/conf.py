@@ -102,6 +102,8 @@ class Settings:
     storage: str = "default"
     """Alias in ``STORAGES`` for the bytes of large messages. It must not be served to the public."""
     max_message_bytes: Octets = 25 * 1024 * 1024
+    envelope_domains: tuple[ListedHost, ...] = ()
+    """Where a mail may have its bounces sent by ``from_email``, besides the domain of its account."""
     keep_sent_bytes: bool = False
     retention_days: Days = 30
     """Settled messages older than this are purged. ``0`` keeps them for ever."""
@@ -109,6 +111,8 @@ class Settings:
 
     test_mails_per_hour: Quota = 10
     checks_per_minute: Quota = 10
+    checks_at_once: Quota = 3
+    """Checks that somebody waits for, in one process at the same time. ``0``: workers make them all."""
     checks_per_hour_and_tenant: Quota = 60
 
     def network_policy(self) -> NetworkPolicy:

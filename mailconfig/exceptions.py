@@ -1,14 +1,15 @@
 """The error tree.
 
 Exception
-├─ ImproperlyConfigured (Django's; outside, so that ``fail_silently`` cannot swallow it)
+├─ ImproperlyConfigured (Django's; a mistake of the deployment, not of a mail)
 └─ MailconfigError
    ├─ SecretUnreadable           the stored token does not open; nothing is sent with it
    │  └─ DestinationChanged      … because it was entered for another server
    ├─ TransportError             the far side or the way to it; says at which stage and what became of it
    │  ├─ HostNotAllowed          no host name, or one that policy forbids: nothing was connected
    │  ├─ ConnectionFailed        no session (DNS, refused, timeout, banner): the message is untouched
-   │  │  └─ AddressBlocked       … because policy forbids the name's address; looks like any other
+   │  │  ├─ AddressBlocked       … because policy forbids the name's address; looks like any other
+   │  │  └─ PortClosed           … because nobody listens there; looks like any other
    │  ├─ TLSFailed               no verified TLS: the login was never shown
    │  ├─ LoginRefused            the server refused the credentials
    │  ├─ ProtocolError           the server broke the protocol or a cap
@@ -22,6 +23,7 @@ Exception
       ├─ InvalidTransition       the message is not in a state that allows it
       ├─ LeaseLost               another worker owns the lane
       ├─ WrongInstallation       this database belongs to another installation
+      ├─ OnlyByWorkers           no connection is made while somebody waits: a worker has to be asked
       └─ Throttled               too many checks or test mails; ``retry_after`` seconds
 """
 
@@ -93,6 +95,10 @@ class ConnectionFailed(TransportError):
 
 class AddressBlocked(ConnectionFailed):
     """The name has an address that policy forbids. To whoever is not staff it looks like its base."""
+
+
+class PortClosed(ConnectionFailed):
+    """The machine is there, and nobody listens on that port. To whoever is not staff it looks like its base."""
 
 
 class TLSFailed(TransportError):
@@ -169,6 +175,10 @@ class LeaseLost(DeliveryError):
 
 class WrongInstallation(DeliveryError):
     """The database belongs to another installation; nothing is sent from here."""
+
+
+class OnlyByWorkers(DeliveryError):
+    """This deployment has workers make its checks; nothing was connected."""
 
 
 class Throttled(DeliveryError):

@@ -16,17 +16,20 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailconfig.delivery.probing.at_once import only_by_workers
+from mailconfig.delivery.probing.check_requests import request_check
 from mailconfig.delivery.probing.check_view import shown, staff_view
 from mailconfig.delivery.probing.probe import probe_account
 from mailconfig.delivery.probing.sample import send_test_mail
 from mailconfig.exceptions import DeliveryError
-from mailconfig.models import Account, CheckState, ConnectionCheck
+from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck
 from mailconfig.models.validators import validate_address
 
 from .themes import dress
 from .typed import AccountModelAdmin, user_of
 
 SHOWN_CHECKS = 5
+A_WORKER_CHECKS = gettext_lazy("A worker tries the connection. What comes of it will be shown on this page.")
 
 
 class RecipientForm(forms.Form):
@@ -77,6 +80,8 @@ class AccountActions(AccountModelAdmin):
             return HttpResponseNotAllowed(["POST"])
         account = self._tested(request, object_id)
         try:
+            if only_by_workers():
+                return self._ask_worker(request, account, CheckKind.CONNECTION)
             check = probe_account(account_id=account.pk, requested_by=user_of(request))
         except (DeliveryError, ValidationError) as error:
             return self._refused(request, account, error)
@@ -92,10 +97,22 @@ class AccountActions(AccountModelAdmin):
             return self._ask_for_recipient(request, account, form)
         recipient = form.cleaned_data["recipient"]
         try:
+            if only_by_workers():
+                return self._ask_worker(request, account, CheckKind.TEST_MAIL, recipient=recipient)
             check = send_test_mail(account_id=account.pk, recipient=recipient, requested_by=user_of(request))
         except (DeliveryError, ValidationError) as error:
             return self._refused(request, account, error)
         return self._tell(request, account, check)
+
+    def _ask_worker(
+        self, request: HttpRequest, account: Account, kind: CheckKind, *, recipient: str = ""
+    ) -> HttpResponse:
+        check = request_check(
+            account_id=account.pk, kind=kind, requested_by=user_of(request), recipient=recipient
+        )
+        self.log_change(request, account, f"{check.get_kind_display()}: {check.get_state_display()}")
+        self.message_user(request, A_WORKER_CHECKS, messages.INFO)
+        return HttpResponseRedirect(self._account_url(account, check))
 
     def _ask_for_recipient(self, request: HttpRequest, account: Account, form: forms.Form) -> HttpResponse:
         context = {

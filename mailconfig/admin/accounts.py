@@ -16,11 +16,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
+from mailconfig.delivery.probing.at_once import only_by_workers
+from mailconfig.delivery.probing.check_requests import request_check
 from mailconfig.delivery.upkeep.accounts import delete_account, save_account, unsent
-from mailconfig.exceptions import AccountChanged, DeliveryError
-from mailconfig.models import Account, Mailbox, OutboundEmail, SMTPProvider, TenantMailConfig
+from mailconfig.exceptions import AccountChanged, DeliveryError, Throttled
+from mailconfig.models import Account, CheckKind, Mailbox, OutboundEmail, SMTPProvider, TenantMailConfig
 
-from .account_actions import AccountActions, as_shown
+from .account_actions import A_WORKER_CHECKS, AccountActions, as_shown
 from .account_list import AccountChangeList, AccountColumns, health_html, quota_html, standing_of
 from .anchors import anchor_warning
 from .durations import date_text
@@ -217,7 +219,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Try the values first, with no transaction open; then as Django does, with a form that knows."""
-        if request.method == "POST" and not self._skips_proof(request):
+        if request.method == "POST" and not self._skips_proof(request) and not only_by_workers():
             self._prove(request, object_id)
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
@@ -246,6 +248,15 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
         if form.is_valid() and form.connects_anew():
             prove(request, form.instance)
 
+    def _prove_later(self, request: HttpRequest, account: Account) -> None:
+        """Where only workers connect."""
+        try:
+            request_check(account_id=account.pk, kind=CheckKind.CONNECTION, requested_by=user_of(request))
+        except Throttled as error:
+            self.message_user(request, str(error), messages.WARNING)
+        else:
+            self.message_user(request, A_WORKER_CHECKS, messages.INFO)
+
     def save_model(self, request: HttpRequest, obj: Account, form: ModelForm[Account], change: bool) -> None:
         """Store it as every interface does; a check that proved it becomes the account's own."""
         proof = proof_of(request)
@@ -254,7 +265,10 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
         if proved is not None:
             self.message_user(request, _("The connection was tried: it works."), messages.SUCCESS)
         elif isinstance(form, AccountForm) and form.connects_anew():
-            self.message_user(request, _("Saved without trying the connection."), messages.WARNING)
+            if only_by_workers() and not self._skips_proof(request):
+                self._prove_later(request, obj)
+            else:
+                self.message_user(request, _("Saved without trying the connection."), messages.WARNING)
         if warning := anchor_warning(obj):
             self.message_user(request, warning, messages.WARNING)
 

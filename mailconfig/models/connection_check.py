@@ -52,6 +52,9 @@ class ConnectionCheck(models.Model):
     host = models.CharField(_("server"), max_length=255, blank=True)
     port = models.PositiveIntegerField(_("port"), null=True)
     username = models.CharField(_("user name"), max_length=255, blank=True)
+    """Noted once a server has let it log in: what it refuses may be a password typed into the wrong field."""
+    login = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    """Hash of the login that was made, or that is being made; empty: none was."""
     recipient = models.CharField(_("recipient"), max_length=254, blank=True)
 
     stage = models.CharField(_("failed at"), max_length=16, blank=True)
@@ -79,9 +82,8 @@ class ConnectionCheck(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["created_at"], name="mailconfig_check_created"),
-            models.Index(
-                fields=["requested_by", "host", "username", "created_at"], name="mailconfig_check_throttle"
-            ),
+            models.Index(fields=["requested_by", "created_at"], name="mailconfig_check_person"),
+            models.Index(fields=["login", "created_at"], name="mailconfig_check_login"),
             models.Index(
                 fields=["created_at"],
                 name="mailconfig_check_pending",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import chain, zip_longest
 
-from mailconfig.exceptions import AddressBlocked, ConnectionFailed, HostNotAllowed
+from mailconfig.exceptions import AddressBlocked, ConnectionFailed, HostNotAllowed, PortClosed
 from mailconfig.hostnames import check_host
 from mailconfig.values import ErrorCode, NetworkPolicy, Stage
 
@@ -145,7 +145,7 @@ def resolve(
         for address in found:
             if not is_allowed(address, policy.allowed_networks):
                 detail = f"the name has an address that is not allowed: {address}"
-                raise _blocked(Stage.RESOLVE, detail)
+                raise unreachable(Stage.RESOLVE, detail, temporary=False, error=AddressBlocked)
     return _alternate(found)[: policy.max_addresses]
 
 
@@ -171,7 +171,7 @@ def connect(
     for index, address in enumerate(addresses):
         if _is_own(address) and not _is_listed(address, host, policy):
             detail = f"{address} is this machine itself"
-            raise _blocked(Stage.CONNECT, detail)
+            raise unreachable(Stage.CONNECT, detail, temporary=False, error=AddressBlocked)
         share = deadline.left() / (len(addresses) - index)
         if share <= 0:
             break
@@ -197,34 +197,22 @@ def connect(
             raise
         else:
             return sock
-    if is_closed:
-        raise unreachable(Stage.CONNECT, detail, field="port", hint=hints.CLOSED_PORT)
-    raise unreachable(Stage.CONNECT, detail)
+    raise unreachable(Stage.CONNECT, detail, error=PortClosed if is_closed else ConnectionFailed)
 
 
 def unreachable(
-    stage: Stage,
-    detail: str,
-    *,
-    temporary: bool = True,
-    error: type[ConnectionFailed] = ConnectionFailed,
-    field: str = "host",
-    hint: str = "Check the name of the server and the port.",
+    stage: Stage, detail: str, *, temporary: bool = True, error: type[ConnectionFailed] = ConnectionFailed
 ) -> ConnectionFailed:
     """The one error for a name that is unknown, an address that is blocked, a connection that is refused."""
     return error(
         UNREACHABLE,
         stage=stage,
         code=ErrorCode.CONNECT_FAILED,
-        field=field,
-        hint=hint,
+        field="host",
+        hint="Check the name of the server and the port.",
         detail=detail,
         temporary=temporary,
     )
-
-
-def _blocked(stage: Stage, detail: str) -> ConnectionFailed:
-    return unreachable(stage, detail, temporary=False, error=AddressBlocked, hint=hints.ALLOW_HOST)
 
 
 def _literal(name: str) -> IPv4Address | IPv6Address | None:

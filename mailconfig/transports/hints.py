@@ -25,7 +25,6 @@ _SENDER = (
 _TLS_PORT = "The server says nothing: it probably expects TLS from the first byte. Choose TLS for this port."
 _TLS_PORTS = frozenset({465, 2465})
 _CHECK_PLACE = "Check the name of the server and the port."
-CLOSED_PORT = "Nobody listens on this port: is it the right one?"
 ALLOW_HOST = (
     "If this server is meant: ALLOWED_NETWORKS or ALLOWED_HOSTS in the deployment's settings allow it."
 )

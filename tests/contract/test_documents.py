@@ -62,6 +62,55 @@ def test_every_operation_has_a_name_of_its_own_and_says_how_it_fails(url: str, c
         assert operation["summary"]
 
 
+@pytest.mark.parametrize("url", DOCUMENTS.values())
+def test_null_and_alternatives_are_written_as_every_reader_takes_them(url: str, client: Client) -> None:
+    schemas = list(_schemas(client.get(url).json()))
+    assert schemas
+    for schema in schemas:
+        assert "oneOf" not in schema
+        assert "nullable" not in schema or "type" in schema
+        alternatives = schema.get("anyOf", [])
+        assert sum(one.get("nullable", False) for one in alternatives) <= 1
+        assert not [one for one in alternatives if "default" in one]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "shape"),
+    [
+        ("/api/v2/mail/providers/{provider_id}", "provider_id", ("integer", None)),
+        ("/api/v2/mail/providers/{provider_id}/status", "provider_id", ("integer", None)),
+        ("/api/v2/mail/providers/checks/{check_id}", "check_id", ("string", "uuid")),
+        ("/rest/v10/OutboundEmail/{record_id}", "record_id", ("string", "uuid")),
+        ("/auth/realms/{tenant_id}/mail/setup", "tenant_id", ("string", None)),
+        ("/auth/realms/{tenant_id}/mail/checks/{check_id}", "check_id", ("string", "uuid")),
+    ],
+)
+def test_what_stands_in_a_path_is_typed_as_it_is(
+    path: str, name: str, shape: tuple[str, str | None], client: Client
+) -> None:
+    item = client.get(DOCUMENTS["mailconfig"]).json()["paths"][path]
+    for operation in (item[method] for method in METHODS & set(item)):
+        (part,) = [one for one in operation["parameters"] if one["name"] == name]
+        assert (part["schema"]["type"], part["schema"].get("format")) == shape
+        assert part["description"]
+
+
+def test_a_list_whose_keys_are_asked_for_promises_those_that_always_come(client: Client) -> None:
+    schemas = client.get(DOCUMENTS["outbound_email"]).json()["components"]["schemas"]
+    assert schemas["ListedOutboundEmail"]["required"] == ["_acl", "_module", "id"]
+    assert schemas["OutboundEmailPage"]["properties"]["records"]["items"] == {
+        "$ref": "#/components/schemas/ListedOutboundEmail"
+    }
+    assert {"name", "mail_smtpserver"} <= set(schemas["OutboundEmail"]["required"])
+
+
+@pytest.mark.parametrize("url", DOCUMENTS.values())
+def test_every_tag_is_explained(url: str, client: Client) -> None:
+    served = client.get(url).json()
+    used = {tag for operation in _operations(served) for tag in operation["tags"]}
+    assert {tag["name"] for tag in served["tags"] if tag["description"]} == used
+
+
 def test_documents_of_surfaces_together_are_the_document_of_all(client: Client) -> None:
     all_names = {one["operationId"] for one in _operations(client.get(DOCUMENTS["mailconfig"]).json())}
     by_surface = {
@@ -112,3 +161,10 @@ def test_a_document_knows_where_it_is_mounted(client: Client) -> None:
 
 def _operations(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [item[method] for item in document["paths"].values() for method in METHODS & set(item)]
+
+
+def _schemas(node: Any) -> list[dict[str, Any]]:
+    """Every object of a document that could be a schema."""
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    found = [schema for one in inner for schema in _schemas(one)]
+    return [node, *found] if isinstance(node, dict) else found

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
+from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
-from mailconfig.models import Account
+from mailconfig.delivery import run_check
+from mailconfig.delivery.probing.at_once import place
+from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck
 from tests.bearer import PREFIX
 from tests.contract.surface import Call
 from tests.contract.surfaces import having
@@ -154,6 +159,43 @@ def test_429_says_when_to_come_again(world: World, settings: Settings) -> None:
 
     check(world, response, 429)
     assert 0 < int(response["Retry-After"]) <= 3600
+
+
+@pytest.mark.parametrize("full", ["person", "process"])
+def test_429_while_others_of_ones_checks_run(world: World, server: ChaosServer, full: str) -> None:
+    clerk = world.people["clerk"]
+    with ExitStack() as stack:
+        if full == "process":
+            for actor in ("owner", "staff", "superuser"):
+                stack.enter_context(place(world.people[actor]))
+        else:
+            for _ in range(2):
+                ConnectionCheck.objects.create(
+                    kind=CheckKind.CONNECTION, state=CheckState.RUNNING, requested_by=clerk, started_at=Now()
+                )
+        response = world.send(world.surface.check, "clerk")
+
+    check(world, response, 429)
+    assert 0 < int(response["Retry-After"]) <= 10
+    assert server.sessions == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_only_workers_check_one_is_asked_and_nobody_waits(
+    world: World, server: ChaosServer, settings: Settings
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "CHECKS_AT_ONCE": 0}
+
+    response = world.send(world.surface.check, "clerk")
+
+    assert response.status_code in {200, 202}, response.content
+    assert server.sessions == 0
+    asked = ConnectionCheck.objects.get(requested_by=world.people["clerk"])
+    assert asked.state == CheckState.PENDING
+    done = run_check(check_id=asked.pk)
+    assert done is not None
+    assert done.ok
+    assert len(server.auth_attempts) == 1
 
 
 def test_a_session_login_suffices_only_with_its_csrf_token(world: World) -> None:

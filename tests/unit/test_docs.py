@@ -15,13 +15,14 @@ from django.db.models import Model
 from django.dispatch import Signal
 from django.template import Context, Template
 
-from mailconfig import signals
+from mailconfig import delivery, exceptions, signals
 from mailconfig.api.tenant_config.views import STATUSES as TENANT_STATUSES
 from mailconfig.conf import Settings
 from mailconfig.delivery.probing.check_result import TEST_MAIL_STAGES
 from mailconfig.models import MessageState, WaitReason
 from mailconfig.presets import PRESETS
 from mailconfig.values import ErrorCode, Timeouts
+from tests import reference
 from tests.documents import ROOT, Document, code_words, document, documents, rows
 
 README = document("README.md")
@@ -31,7 +32,7 @@ OTHER_NAMES = {
     "ATOMIC_REQUESTS", "AUTH_USER_MODEL", "CELERY_BROKER_URL", "CELERY_TASK_ALWAYS_EAGER", "DATABASE_URL",
     "ADMINS", "DEFAULT_AUTHENTICATION_CLASSES", "DEFAULT_FROM_EMAIL", "DEMO_DIR", "DISABLE_SERVER_SIDE_CURSORS", "EMAIL_BACKEND",
     "EMAIL_HOST", "FIELD_ENCRYPTION_KEY", "LANGUAGES", "LANGUAGE_CODE", "MAILCONFIG", "MAILCONFIG_CRASH_AT", "MAILERS", "MANAGERS",
-    "MEDIA_ROOT", "REDIS_URL", "REMOTE_USER", "SECRET_KEY", "SECURE_PROXY_SSL_HEADER", "SERVER_EMAIL", "STORAGES",
+    "MEDIA_ROOT", "REDIS_URL", "REMOTE_USER", "REQUIRE_NPM", "SECRET_KEY", "SECURE_PROXY_SSL_HEADER", "SERVER_EMAIL", "STORAGES",
     "SMTP_HOST", "SMTP_PASSWORD", "SMTP_PORT", "SMTP_USER", "TENANT", "TOKEN", "URL", "USE_TZ",
     # Methods of HTTP
     "DELETE", "GET", "HEAD", "PATCH", "POST", "PUT",
@@ -211,6 +212,33 @@ def test_every_permission_named_exists() -> None:
     assert listed
     assert {name.removeprefix("mailconfig.") for name in listed} <= own | usual
     assert own <= {name.removeprefix("mailconfig.") for name in listed}
+
+
+def test_the_reference_says_what_the_docstrings_say() -> None:
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run `make reference`"
+
+
+def test_the_reference_explains_everything_that_callers_may_rely_on() -> None:
+    prose = document("docs/reference.md").prose
+
+    headings = re.findall(r"^### (\w+)$", prose, re.MULTILINE)
+
+    assert set(delivery.__all__) <= set(headings)
+    assert len(headings) == len(set(headings))
+    assert {name for names in reference.GROUPS.values() for name in names} <= set(delivery.__all__)
+    for name in headings:
+        assert document("docs/reference.md").section(name).strip(), name
+
+
+def test_the_reference_lists_what_operations_refuse() -> None:
+    head = document("docs/reference.md").text.partition(reference.MADE_BELOW)[0]
+    ours = {
+        name
+        for name, value in vars(exceptions).items()
+        if isinstance(value, type) and issubclass(value, exceptions.DeliveryError)
+    }
+
+    assert set(first_words(head)) == ours | {"MailconfigError"}
 
 
 @pytest.mark.parametrize("text", documents(), ids=lambda text: text.name)

@@ -11,6 +11,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from mailconfig.delivery.probing.at_once import only_by_workers
 from mailconfig.delivery.probing.check_view import is_staff, public_view, staff_view
 from mailconfig.models import AccountKind, ConnectionCheck
 
@@ -43,8 +44,13 @@ class CheckSerializer(serializers.Serializer[Any]):
     stages = StageSerializer(many=True)
 
 
-def wants_async(request: Request) -> bool:
-    """Whether the client prefers not to wait (RFC 7240 §4.1)."""
+def is_for_worker(request: Request) -> bool:
+    """Whether a worker makes the check: this deployment has them all made so, or the client prefers not to wait."""
+    return only_by_workers() or _prefers_async(request)
+
+
+def _prefers_async(request: Request) -> bool:
+    """RFC 7240 §4.1."""
     preferences = request.headers.get("Prefer", "").split(",")
     return any(one.partition(";")[0].strip().lower() == "respond-async" for one in preferences)
 
@@ -57,7 +63,9 @@ def accepted(request: Request, check: ConnectionCheck, *, route: str, **kwargs: 
         kwargs: of that route, besides ``check_id``.
     """
     location = place(request, route, **kwargs, check_id=str(check.uuid))
-    headers = {"Location": location, "Preference-Applied": "respond-async"}
+    headers = {"Location": location}
+    if _prefers_async(request):
+        headers["Preference-Applied"] = "respond-async"
     return Response(shown(check, request), status=202, headers=headers)
 
 

@@ -22,8 +22,16 @@ from mailconfig.conf import get_settings
 
 from .negotiation import HeaderNegotiation, PlainJSONRenderer
 from .schema import BEARER, writing_our_own
+from .unions import settle_unions
 
 Endpoint = tuple[str, str, str, Any]
+
+TAGS = {
+    "outbound_email": "A user's own ways to send mail.",
+    "providers": "The back office's connections to mail services.",
+    "tenant_config": "A tenant's mail configuration.",
+}
+"""What each surface is about; a surface is a tag."""
 
 _patching = threading.Lock()
 """drf-spectacular's settings are the process's: one document after another."""
@@ -35,9 +43,16 @@ def only_switched_on(endpoints: list[Endpoint]) -> list[Endpoint]:
     return [endpoint for endpoint in endpoints if getattr(endpoint[3].cls, "surface", None) in surfaces]
 
 
-def without_marks(result: dict[str, Any], **_others: Any) -> dict[str, Any]:
-    """The document without what drf-spectacular notes for a later step of its own."""
+def finished(result: dict[str, Any], **_others: Any) -> dict[str, Any]:
+    """The document as readers want it: its unions settled, its tags explained.
+
+    And without what drf-spectacular notes for a later step of its own.
+    """
     _drop(result, "x-spec-enum-id")
+    settle_unions(result)
+    operations = (operation for item in result["paths"].values() for operation in item.values())
+    used = {tag for operation in operations for tag in operation["tags"]}
+    result["tags"] = [{"name": tag, "description": TAGS[tag]} for tag in sorted(used)]
     return result
 
 
@@ -63,7 +78,7 @@ def settings_for(title: str) -> dict[str, Any]:
         "TAGS": [],
         "EXTERNAL_DOCS": {},
         "CONTACT": {},
-        "LICENSE": {},
+        "LICENSE": {"name": "MIT", "url": "https://opensource.org/license/mit"},
         "EXTENSIONS_INFO": {},
         "EXTENSIONS_ROOT": {},
         "APPEND_COMPONENTS": {"securitySchemes": {BEARER: {"type": "http", "scheme": "bearer"}}},
@@ -76,7 +91,7 @@ def settings_for(title: str) -> dict[str, Any]:
         "SORT_OPERATIONS": True,
         "SORT_OPERATION_PARAMETERS": True,
         "PREPROCESSING_HOOKS": [f"{__name__}.only_switched_on"],
-        "POSTPROCESSING_HOOKS": [f"{__name__}.without_marks"],
+        "POSTPROCESSING_HOOKS": [f"{__name__}.finished"],
         "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
         "AUTHENTICATION_WHITELIST": None,
         "PARSER_WHITELIST": None,

@@ -24,6 +24,7 @@ from mailconfig.exceptions import (
     AccountInUse,
     NoAccount,
     NotProved,
+    OnlyByWorkers,
     SecretUnreadable,
     Throttled,
     WrongInstallation,
@@ -155,6 +156,8 @@ def _of_delivery(error: Exception, user: Any) -> Problem | None:
         return Problem(status=409, code=ProblemCode.CHANGED, message=words)
     if isinstance(error, Throttled):
         return _throttled(str(error), error.retry_after)
+    if isinstance(error, OnlyByWorkers):
+        return Problem(status=503, code=ProblemCode.UNAVAILABLE, message=str(error))
     if isinstance(error, SecretUnreadable):
         words = _("The stored password cannot be read. Enter it again.")
         return invalid({"secret": [FieldProblem(words, "unreadable")]})

@@ -49,6 +49,14 @@ class SurfaceSchema(AutoSchema):
         """One tag a surface."""
         return [self._surface.surface]
 
+    def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
+        """The parts of the path as the surface explains them: routes take any text, so that a wrong one is not found."""
+        return [
+            {"in": "path", "name": name, "schema": shape, "required": True, "description": text}
+            for name in variables
+            for shape, text in [self._surface.path_parts[name]]
+        ]
+
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         statuses = PROBLEMS if self.method in {"GET", "DELETE"} else (*PROBLEMS, *WITH_BODY)

@@ -50,6 +50,10 @@ class SurfaceView(APIView):
     """The shape of :meth:`draw`, for the OpenAPI document."""
     wire_names: ClassVar[dict[str, str]] = {}
     """What the wire calls a column of the account."""
+    path_parts: ClassVar[dict[str, tuple[dict[str, Any], str]]] = {
+        "check_id": ({"type": "string", "format": "uuid"}, "The check's id."),
+    }
+    """What stands in place of each part of a route: its JSON schema and its meaning, for the OpenAPI document."""
     secret_names: ClassVar[frozenset[str]] = frozenset()
     """What the wire calls secrets; their text is hidden as soon as the body is read."""
     takes_cookies: ClassVar[bool] = True

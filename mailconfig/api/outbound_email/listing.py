@@ -20,7 +20,7 @@ from mailconfig.models import Account, Scope
 from mailconfig.presets import PRESETS
 from mailconfig.values import Authentication, Security
 
-from .serializers import ENCRYPTIONS, OTHER_ENCRYPTION, OTHER_SERVICE, SERVICES, OutboundEmailRecord
+from .serializers import ALWAYS, ENCRYPTIONS, OTHER_ENCRYPTION, OTHER_SERVICE, SERVICES, OutboundEmailRecord
 
 PREFIX = "filter["
 MAX_FILTERS = 20
@@ -32,7 +32,6 @@ _FILTER = re.compile(
     r"filter\[[0-9]{1,4}\]\[(?P<field>\w+)\](?:\[(?P<operator>\$\w+)\](?P<item>\[[0-9]{0,4}\])?)?"
 )
 _LOOKUPS = {"$starts": "istartswith", "$contains": "icontains"}
-_ALWAYS = ("id", "_acl", "_module")
 _NAMES = tuple(OutboundEmailRecord().fields)
 
 
@@ -217,7 +216,7 @@ def wanted_fields(text: str | None) -> frozenset[str]:
     if not named <= set(_NAMES):
         words = _("Must be some of %(words)s.") % {"words": ", ".join(_NAMES)}
         raise ValidationError({"fields": [words]})
-    return named.union(_ALWAYS)
+    return named | ALWAYS
 
 
 def _refusal(name: str, words: str) -> ValidationError:

@@ -28,6 +28,8 @@ ENCRYPTIONS = {Security.NONE: "0", Security.TLS: "1", Security.STARTTLS: "2"}
 # What has no word of its own. "0" promises nothing, so opportunistic STARTTLS is that and never "2".
 OTHER_SERVICE = "other"
 OTHER_ENCRYPTION = "0"
+ALWAYS = frozenset({"id", "_acl", "_module"})
+"""The keys that a listed record has whatever is asked for."""
 BLANK = LineField().error_messages["blank"]
 
 
@@ -54,7 +56,7 @@ class LoginField(StrictBooleanField):
 
 @extend_schema_field(
     {
-        "oneOf": [
+        "anyOf": [
             {"type": "string", "format": "password", "nullable": True},
             {"type": "boolean", "enum": [True]},
         ]
@@ -233,11 +235,23 @@ class OutboundEmailRecord(serializers.Serializer[Any]):
     _module = serializers.CharField(help_text="Always OutboundEmail.")
 
 
+@extend_schema_serializer(component_name="ListedOutboundEmail")
+class ListedRecord(OutboundEmailRecord):
+    """A user's own way to send mail, with the keys that were asked for."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Those of a record, of which few are there whatever is asked for."""
+        fields = super().get_fields()
+        for name in fields.keys() - ALWAYS:
+            fields[name].required = False
+        return fields
+
+
 class OutboundEmailPage(serializers.Serializer[Any]):
     """Some of the records."""
 
     next_offset = serializers.IntegerField(help_text="Where the next page begins; -1: this is the last one.")
-    records = OutboundEmailRecord(many=True)
+    records = ListedRecord(many=True)
 
 
 class OutboundEmailDeleted(serializers.Serializer[Any]):

@@ -65,6 +65,10 @@ class OutboundEmailView(SurfaceView):
     """The base: one's own accounts, with the model permission those of one's tenants."""
 
     surface = "outbound_email"
+    path_parts = {
+        **SurfaceView.path_parts,
+        "record_id": ({"type": "string", "format": "uuid"}, "The account's id."),
+    }
     secret_names = frozenset({"mail_smtppass"})
     problem_serializer = OutboundEmailProblem()
     wire_names = OutboundEmailSerializer.wire_names()

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from mailconfig import delivery
 from mailconfig.api.common import queries
-from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, wants_async
+from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, is_for_worker
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
 from mailconfig.api.common.negotiation import CurlNegotiation
 from mailconfig.api.common.places import place
@@ -26,6 +26,8 @@ from .serializers import ProviderProblem, ProviderSerializer
 
 LIMIT = 20
 MOST = 100
+BIGGEST_KEY = 10**18 - 1
+"""The largest that may be asked for: what any database takes."""
 STATUS_SECONDS = 30.0
 """So long the outcome of a check of unchanged values is told again without connecting."""
 SORTABLE = {
@@ -44,6 +46,10 @@ class ProvidersView(SurfaceView):
     """The base: needs the model permission of :class:`SMTPProvider`, whoever's the row is."""
 
     surface = "providers"
+    path_parts = {
+        **SurfaceView.path_parts,
+        "provider_id": ({"type": "integer", "minimum": 1, "maximum": BIGGEST_KEY}, "The provider's id."),
+    }
     secret_names = frozenset({"password"})
     problem_serializer = ProviderProblem
     # What only the admin shows is told of what is nearest to it here.
@@ -205,7 +211,7 @@ class ProviderStatus(ProvidersView):
         Token only. What came of it is told again for half a minute, while nothing is changed.
         """
         provider = self.provider(provider_id, "view")
-        if wants_async(request):
+        if is_for_worker(request):
             check = delivery.request_check(
                 account_id=provider.pk, kind=CheckKind.CONNECTION, requested_by=self.principal
             )

@@ -43,8 +43,10 @@ def refuse_mask(value: str) -> None:
 
 @extend_schema_field(
     {
-        "oneOf": [{"type": "string", "pattern": "^[0-9]{0,5}$"}, {"type": "integer"}],
-        "nullable": True,
+        "anyOf": [
+            {"type": "string", "pattern": "^[0-9]{0,5}$", "nullable": True},
+            {"type": "integer", "minimum": 1, "maximum": 65535},
+        ],
         "default": DEFAULT_PORT,
         "description": "From 1 to 65535.",
     }
@@ -58,8 +60,7 @@ class PortEntryField(PortField):
 
 @extend_schema_field(
     {
-        "oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["true", "false", ""]}],
-        "nullable": True,
+        "anyOf": [{"type": "boolean", "nullable": True}, {"type": "string", "enum": ["true", "false", ""]}],
         "default": False,
     }
 )

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mailconfig import delivery
-from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, wants_async
+from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, is_for_worker
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
 from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
@@ -91,6 +91,10 @@ class TenantConfigView(SurfaceView):
     """The base: a member of the tenant, over https. To everybody else there is no such tenant."""
 
     surface = "tenant_config"
+    path_parts = {
+        **SurfaceView.path_parts,
+        "tenant_id": ({"type": "string"}, "The tenant's short name."),
+    }
     secret_names = frozenset({"password"})
     problem_serializer = TenantConfigAnswerSerializer()
     wire_names = TenantMailConfigSerializer.wire_names()
@@ -204,7 +208,7 @@ class TenantTest(TenantConfigView):
         recipient = self._own_address()
         if recipient is None:
             return Response(envelope(NO_USER, "USER_NOT_FOUND"), status=404)
-        if wants_async(request):
+        if is_for_worker(request):
             check = delivery.request_check(
                 account_id=config.pk,
                 kind=CheckKind.TEST_MAIL,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
@@ -11,7 +13,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from mailconfig.conf import get_settings
-from mailconfig.delivery.probing import sentences, throttle
+from mailconfig.delivery.probing import logins, sentences, throttle
+from mailconfig.exceptions import Throttled
 from mailconfig.hostnames import check_host
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Tenant
 from mailconfig.values import CheckResult, ErrorCode
@@ -34,12 +37,14 @@ def begin(
     stored: bool = True,
     recipient: str = "",
     state: CheckState = CheckState.RUNNING,
+    counts_for: Account | None = None,
 ) -> ConnectionCheck:
     """Insert a check and count it; the row is committed when this returns, if nobody else opened a transaction.
 
     Args:
         stored: the account's stored values are checked, so the row belongs to it.
         state: ``RUNNING`` if the caller goes on to connect, which must not be done inside a transaction.
+        counts_for: a stored account with the same login, if it is not ``account``.
 
     Raises:
         Throttled: nothing was inserted.
@@ -47,6 +52,9 @@ def begin(
     """
     running = state == CheckState.RUNNING
     host, port = _server_of(account)
+    login = logins.key_of(account)
+    person_id = requested_by.pk if requested_by else None
+    is_claimed = partial(logins.is_claimed, login, counts_for or account, person_id=person_id)
     with transaction.atomic(durable=running):
         throttle.queue_up()
         check = ConnectionCheck.objects.create(
@@ -54,29 +62,44 @@ def begin(
             state=state,
             account_id=account.pk if stored else None,
             tenant_id=tenant.pk if tenant else account.tenant_id,
-            requested_by_id=requested_by.pk if requested_by else None,
+            requested_by_id=person_id,
             host=host,
             port=port,
-            username=cleaned(account.username, 255),
+            login=login,
             recipient=recipient,
             started_at=Now() if running else None,
         )
-        throttle.charge(check)
+        throttle.charge(check, is_claimed=is_claimed)
     return check
 
 
 def claim(check_id: int) -> ConnectionCheck | None:
-    """The waiting check, now running and the caller's; ``None`` if somebody else took it or it is over."""
+    """The waiting check, now running and the caller's.
+
+    Returns:
+        ``None`` if somebody else took it, it is over, or it has to wait until another one of the same person ends.
+    """
     waiting = ConnectionCheck.objects.filter(pk=check_id, state=CheckState.PENDING)
-    if not waiting.update(state=CheckState.RUNNING, started_at=Now()):
+    try:
+        with transaction.atomic():
+            throttle.queue_up()
+            if not waiting.update(state=CheckState.RUNNING, started_at=Now()):
+                return None
+            rows = ConnectionCheck.objects.select_related("account", "requested_by", "tenant")
+            check = rows.get(pk=check_id)
+            throttle.charge_running(check)
+    except Throttled:
         return None
-    return ConnectionCheck.objects.select_related("account", "requested_by", "tenant").get(pk=check_id)
+    return check
 
 
-def finish(check: ConnectionCheck, result: CheckResult, *, revision: int | None = None) -> ConnectionCheck:
+def finish(
+    check: ConnectionCheck, result: CheckResult, *, username: str = "", revision: int | None = None
+) -> ConnectionCheck:
     """Write what came of a running check. One that was given up meanwhile stays so.
 
     Args:
+        username: it was made with; noted if the server let it log in.
         revision: of the account, if its stored values were checked.
 
     Returns:
@@ -101,6 +124,8 @@ def finish(check: ConnectionCheck, result: CheckResult, *, revision: int | None 
         server_text=cleaned(result.server_text, 600),
         stages=stages,
         revision=revision,
+        username=cleaned(username, 255) if logins.was_accepted(result) else "",
+        login=check.login if logins.was_made(result) else "",
         finished_at=Now(),
     )
     check.refresh_from_db()
@@ -108,11 +133,27 @@ def finish(check: ConnectionCheck, result: CheckResult, *, revision: int | None 
 
 
 def waiting_ids(*, older_than: float, limit: int = 100) -> list[int]:
-    """Checks that wait for a worker for longer than so many seconds, the oldest first."""
+    """Checks that wait for a worker for longer than so many seconds and may run now, the oldest first."""
+    running: Counter[int | None] = Counter(
+        throttle.running_checks().values_list("requested_by_id", flat=True)
+    )
     rows = ConnectionCheck.objects.filter(
         state=CheckState.PENDING, created_at__lt=Now() - timedelta(seconds=older_than)
     )
-    return list(rows.order_by("created_at", "pk").values_list("pk", flat=True)[:limit])
+    found: list[int] = []
+    for pk, person_id in rows.order_by("created_at", "pk").values_list("pk", "requested_by_id").iterator():
+        running[person_id] += 1
+        if not person_id or running[person_id] <= throttle.AT_ONCE:
+            found.append(pk)
+        if len(found) == limit:
+            break
+    return found
+
+
+def next_waiting_id(person_id: int | None) -> int | None:
+    """The check that this person has waited for longest; ``None``: there is none."""
+    rows = ConnectionCheck.objects.filter(state=CheckState.PENDING, requested_by_id=person_id)
+    return rows.order_by("created_at", "pk").values_list("pk", flat=True).first()
 
 
 def give_up() -> int:

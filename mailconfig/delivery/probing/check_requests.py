@@ -60,12 +60,23 @@ def _ring(check_id: int) -> None:
 def run_check(*, check_id: int) -> ConnectionCheck | None:
     """Run a waiting check. Called twice, or late, it does nothing. Not to be called inside a transaction.
 
+    Any number may run side by side, each in a thread of its own; of one person's no more than two do.
+
     Returns:
-        The finished check; ``None`` if it was not waiting.
+        The finished check; ``None`` if it was not waiting, or has to wait for another one of the same person.
     """
     check = check_record.claim(check_id)
     if check is None:
         return None
+    finished = _run(check)
+    if check.requested_by_id is not None:
+        waiting = check_record.next_waiting_id(check.requested_by_id)
+        if waiting is not None:  # it may have been refused while this one ran
+            _ring(waiting)
+    return finished
+
+
+def _run(check: ConnectionCheck) -> ConnectionCheck:
     try:
         account = kept_account(check.account_id or 0)
         if check.kind == CheckKind.TEST_MAIL:

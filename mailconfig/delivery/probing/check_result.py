@@ -8,9 +8,11 @@ from time import monotonic
 from mailconfig.delivery.probing import sentences
 from mailconfig.delivery.queue.faults import AccountFault, account_fault
 from mailconfig.exceptions import (
+    AddressBlocked,
     DestinationChanged,
     HostNotAllowed,
     MailconfigError,
+    PortClosed,
     SecretUnreadable,
     TransportError,
 )
@@ -125,7 +127,7 @@ def of_error(error: MailconfigError, log: StageLog, *, sender_field: str) -> Che
         log,
         stage=stage,
         code=error.code,
-        field=error.field or ("host" if stage in {Stage.RESOLVE, Stage.CONNECT} else ""),
+        field=_field(error, stage),
         message=_sentence(error, stage),
         hint=_hint(error, stage),
         reply=error.reply,
@@ -141,7 +143,17 @@ def _sentence(error: TransportError, stage: Stage) -> str:
     return sentences.of_failure(str(error), code=error.code, stage=stage)
 
 
+def _field(error: TransportError, stage: Stage) -> str:
+    if isinstance(error, PortClosed):
+        return "port"
+    return error.field or ("host" if stage in {Stage.RESOLVE, Stage.CONNECT} else "")
+
+
 def _hint(error: TransportError, stage: Stage) -> str:
+    if isinstance(error, PortClosed):
+        return sentences.CLOSED_PORT
+    if isinstance(error, AddressBlocked):
+        return sentences.ALLOW_HOST
     if stage is Stage.RESOLVE and error.code is ErrorCode.CONNECT_FAILED and "unknown" in error.detail:
         return sentences.NAME_UNKNOWN
     return sentences.of_hint(error.hint)

@@ -139,7 +139,7 @@ def run_probe(
     since = time.monotonic()
     result = _probe(account, sender=account.reverse_path, judge_sender=judge_sender)
     pad(result, since=since, requested_by=requested_by)
-    return check_record.finish(check, result, revision=revision)
+    return check_record.finish(check, result, username=account.username, revision=revision)
 
 
 def _probe(account: Account, *, sender: str, judge_sender: bool) -> CheckResult:

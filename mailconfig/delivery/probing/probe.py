@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.db.models.functions import Now
 
 from mailconfig.delivery.probing import check_record
+from mailconfig.delivery.probing.at_once import place
 from mailconfig.delivery.probing.check_run import (
     kept_account,
     note_on_lane,
@@ -34,12 +35,13 @@ def probe_account(
 
     Raises:
         NoAccount: there is none, or it was deleted.
-        Throttled: nothing was connected.
+        Throttled, OnlyByWorkers: nothing was connected.
         RuntimeError: a transaction is open.
     """
     account = kept_account(account_id)
-    check = check_record.begin(kind=CheckKind.CONNECTION, account=account, requested_by=requested_by)
-    return probe_stored(check, account, requested_by=requested_by, judge_sender=judge_sender)
+    with place(requested_by):
+        check = check_record.begin(kind=CheckKind.CONNECTION, account=account, requested_by=requested_by)
+        return probe_stored(check, account, requested_by=requested_by, judge_sender=judge_sender)
 
 
 def recent_check(*, account: Account, seconds: float) -> ConnectionCheck | None:
@@ -75,14 +77,19 @@ def probe_values(
 
     Raises:
         ValidationError: the stored secret would reach another destination: enter the password again.
-        Throttled: nothing was connected.
+        Throttled, OnlyByWorkers: nothing was connected.
         RuntimeError: a transaction is open.
     """
     require_own_destination(account)
-    check = check_record.begin(
-        kind=CheckKind.CONNECTION, account=account, requested_by=requested_by, tenant=tenant, stored=False
-    )
-    return run_probe(check, account, requested_by=requested_by, judge_sender=judge_sender)
+    with place(requested_by):
+        check = check_record.begin(
+            kind=CheckKind.CONNECTION,
+            account=account,
+            requested_by=requested_by,
+            tenant=tenant,
+            stored=False,
+        )
+        return run_probe(check, account, requested_by=requested_by, judge_sender=judge_sender)
 
 
 def adopt_check(*, check: ConnectionCheck, account: Account) -> None:

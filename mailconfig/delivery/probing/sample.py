@@ -14,6 +14,7 @@ from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.probing import check_record, check_result, sentences
+from mailconfig.delivery.probing.at_once import place
 from mailconfig.delivery.probing.check_result import TEST_MAIL_STAGES, StageLog
 from mailconfig.delivery.probing.check_run import (
     blame,
@@ -48,16 +49,17 @@ def send_test_mail(
         NoAccount: there is none, or it was deleted.
         ValidationError: the recipient is no address.
         WrongInstallation: nothing is sent from here.
-        Throttled: nothing was connected.
+        Throttled, OnlyByWorkers: nothing was connected.
         RuntimeError: a transaction is open.
     """
     account = kept_account(account_id)
     require_recipient(recipient)
     ensure_this_installation()
-    check = check_record.begin(
-        kind=CheckKind.TEST_MAIL, account=account, requested_by=requested_by, recipient=recipient
-    )
-    return send_stored(check, account, requested_by=requested_by)
+    with place(requested_by):
+        check = check_record.begin(
+            kind=CheckKind.TEST_MAIL, account=account, requested_by=requested_by, recipient=recipient
+        )
+        return send_stored(check, account, requested_by=requested_by)
 
 
 def send_test_of_values(
@@ -68,7 +70,7 @@ def send_test_of_values(
     tenant: Tenant | None = None,
     counts_for: Account | None = None,
 ) -> ConnectionCheck:
-    """The same with the values of ``account``, which need not be those stored, or stored at all.
+    """Send a short text of ours with the values of ``account``, which need not be those stored, or stored at all.
 
     Nothing is concluded for any lane: other values were tried than those that send.
 
@@ -79,23 +81,25 @@ def send_test_of_values(
 
     Raises:
         ValidationError: the recipient is no address, or the stored secret would reach another destination.
-        WrongInstallation, Throttled, RuntimeError: see :func:`send_test_mail`.
+        WrongInstallation, Throttled, OnlyByWorkers, RuntimeError: see :func:`send_test_mail`.
     """
     require_recipient(recipient)
     require_own_destination(account)
     ensure_this_installation()
-    check = check_record.begin(
-        kind=CheckKind.TEST_MAIL,
-        account=account,
-        requested_by=requested_by,
-        tenant=tenant,
-        stored=False,
-        recipient=recipient,
-    )
-    since = time.monotonic()
-    result = _send(account, recipient, requested_by, counts_for=counts_for)
-    pad(result, since=since, requested_by=requested_by)
-    return check_record.finish(check, result)
+    with place(requested_by):
+        check = check_record.begin(
+            kind=CheckKind.TEST_MAIL,
+            account=account,
+            requested_by=requested_by,
+            tenant=tenant,
+            stored=False,
+            recipient=recipient,
+            counts_for=counts_for,
+        )
+        since = time.monotonic()
+        result = _send(account, recipient, requested_by, counts_for=counts_for)
+        pad(result, since=since, requested_by=requested_by)
+        return check_record.finish(check, result, username=account.username)
 
 
 def require_recipient(recipient: str) -> None:
@@ -122,7 +126,7 @@ def send_stored(
     since = time.monotonic()
     result = _send(account, check.recipient, requested_by, counts_for=account)
     pad(result, since=since, requested_by=requested_by)
-    check = check_record.finish(check, result)
+    check = check_record.finish(check, result, username=account.username)
     note_on_lane(check, account, sent=check.ok)
     return check
 

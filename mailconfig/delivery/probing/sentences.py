@@ -87,7 +87,6 @@ OF_TRANSPORTS = frozenset(
     {
         UNREACHABLE,
         UNREACHABLE_HINT,
-        CLOSED_PORT,
         ALLOW_HOST,
         ALLOW_PORT,
         _("This address is not allowed."),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from django.db import connection
 from django.db.models import Q, QuerySet
@@ -23,12 +25,24 @@ from mailconfig.values import ErrorCode, Stage
 MINUTE = 60
 HOUR = 3600
 
+AT_ONCE = 2
+"""Checks of one person that run at the same time."""
+GRACE_SECONDS = 5.0
+"""A check that still runs so long after its deadline holds nobody up any more: its process is gone."""
 FAILED_LOGINS = 5
 FAILED_LOGINS_SECONDS = 15 * MINUTE
 """So many refused logins of one principal at one server with one user name, in so many seconds."""
-CHECKS_PER_LOGIN_AND_HOUR = 20
-"""At one server with one user name, whoever asks."""
+LOGINS_PER_HOUR = 20
+"""Logins of one person with one user name, and refused ones of all who have no claim to that login together."""
+SHARE_OF_ONE = 5
+"""Of the refused logins of all together, so many count of one person: nobody uses them up alone."""
+SHARE_OF_A_MEMBER = 10
+"""Each member may make this fraction of a tenant's checks, whatever the others have made."""
 
+_MOST_ROWS = 1000
+_TOO_OFTEN = _(
+    "This server was checked too often with this user name. The next check is possible in %(wait)s."
+)
 _LOCK = 0x6D61696C63686B
 """Key of the advisory lock: "mailchk"."""
 
@@ -55,37 +69,71 @@ def queue_up() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
-def charge(check: ConnectionCheck) -> None:
+def charge(check: ConnectionCheck, *, is_claimed: Callable[[], bool]) -> None:
     """Count ``check``, which was inserted in this transaction; if it is one too many, it has to be rolled back.
+
+    Args:
+        is_claimed: whether the login it makes is one's own, so that what others made of it does not matter.
 
     Raises:
         Throttled: with the seconds to wait.
     """
     for rule in _rules(check):
         if wait := _seconds_to_wait(rule):
-            _refuse(rule.words, wait)
+            refuse(rule.words, wait)
+    if check.state == CheckState.RUNNING:
+        charge_running(check)
     _charge_failed_logins(check)
+    _charge_logins_of_all(check, is_claimed)
 
 
 def _rules(check: ConnectionCheck) -> Iterator[Rule]:
     settings = get_settings()
     others = ConnectionCheck.objects.exclude(pk=check.pk)
+    mine = others.filter(requested_by_id=check.requested_by_id)
     if check.requested_by_id is not None:
-        mine = others.filter(requested_by_id=check.requested_by_id)
         words = _("Too many checks in a short time. The next one is possible in %(wait)s.")
         yield Rule(mine, settings.checks_per_minute, MINUTE, words)
         if check.kind == CheckKind.TEST_MAIL:
             words = _("Too many test mails. The next one is possible in %(wait)s.")
             yield Rule(mine.filter(kind=CheckKind.TEST_MAIL), settings.test_mails_per_hour, HOUR, words)
-    if check.tenant_id is not None:
+    if check.tenant_id is not None and not _has_share(mine.filter(tenant_id=check.tenant_id)):
         theirs = others.filter(tenant_id=check.tenant_id)
         words = _("Your organisation has made too many checks. The next one is possible in %(wait)s.")
         yield Rule(theirs, settings.checks_per_hour_and_tenant, HOUR, words)
-    same = others.filter(host=check.host, username__iexact=check.username)
-    words = _(
-        "This server was checked too often with this user name. The next check is possible in %(wait)s."
+    if check.login:
+        yield Rule(mine.filter(login=check.login), LOGINS_PER_HOUR, HOUR, _TOO_OFTEN)
+
+
+def _has_share(mine: QuerySet[ConnectionCheck]) -> bool:
+    """Whether somebody with these checks in a tenant has some left that nobody else can use up."""
+    most = get_settings().checks_per_hour_and_tenant
+    share = math.ceil(most / SHARE_OF_A_MEMBER)
+    return mine.filter(created_at__gt=Now() - timedelta(seconds=HOUR)).count() < share
+
+
+def charge_running(check: ConnectionCheck) -> None:
+    """Count the checks of the same person that run now.
+
+    Raises:
+        Throttled: there are as many as one may have, besides ``check``.
+    """
+    if check.requested_by_id is None:
+        return
+    running = running_checks().exclude(pk=check.pk).filter(requested_by_id=check.requested_by_id)
+    started = list(running.order_by("-started_at").values_list("started_at", flat=True)[:AT_ONCE])
+    if len(started) < AT_ONCE:
+        return
+    wait = _until(min(filter(None, started)), math.ceil(get_settings().probe_seconds))
+    refuse(_("Your other checks are still running. The next one is possible in %(wait)s."), wait)
+
+
+def running_checks() -> QuerySet[ConnectionCheck]:
+    """Those that run; one whose process died counts for as long as it could have lasted."""
+    longest = get_settings().probe_seconds + GRACE_SECONDS
+    return ConnectionCheck.objects.filter(
+        state=CheckState.RUNNING, started_at__gt=Now() - timedelta(seconds=longest)
     )
-    yield Rule(same, CHECKS_PER_LOGIN_AND_HOUR, HOUR, words)
 
 
 def _seconds_to_wait(rule: Rule) -> int:
@@ -105,17 +153,9 @@ def _until(at: datetime, seconds: int) -> int:
 
 def _charge_failed_logins(check: ConnectionCheck) -> None:
     """Refused logins count, and checks under way as if they were, so that many at once guess no more than five."""
-    if check.requested_by_id is None or not check.username:
+    if check.requested_by_id is None or not check.login:
         return
-    failed = Q(state=CheckState.FAILED, stage=Stage.LOGIN, code=ErrorCode.AUTH_FAILED) & ~Q(server_text="")
-    under_way = Q(state__in=[CheckState.PENDING, CheckState.RUNNING])
-    rows = ConnectionCheck.objects.exclude(pk=check.pk).filter(
-        failed | under_way,
-        requested_by_id=check.requested_by_id,
-        host=check.host,
-        username__iexact=check.username,
-        created_at__gt=Now() - timedelta(seconds=FAILED_LOGINS_SECONDS),
-    )
+    rows = _refused_logins(check, seconds=FAILED_LOGINS_SECONDS).filter(requested_by_id=check.requested_by_id)
     newest = list(rows.order_by("-created_at").values_list("created_at", "state")[:FAILED_LOGINS])
     if len(newest) < FAILED_LOGINS:
         return
@@ -123,10 +163,37 @@ def _charge_failed_logins(check: ConnectionCheck) -> None:
     wait = (
         _until(newest[-1][0], FAILED_LOGINS_SECONDS) if refused else math.ceil(get_settings().probe_seconds)
     )
-    _refuse(_("This login was refused too often. The next try is possible in %(wait)s."), wait)
+    refuse(_("This login was refused too often. The next try is possible in %(wait)s."), wait)
 
 
-def _refuse(words: Promise | str, seconds: int) -> None:
+def _charge_logins_of_all(check: ConnectionCheck, is_claimed: Callable[[], bool]) -> None:
+    """However many people guess, one user name at one server is not tried more often than the server bears."""
+    if not check.login:
+        return
+    counted: list[datetime] = []
+    by_person: Counter[object] = Counter()
+    rows = _refused_logins(check, seconds=HOUR).order_by("-created_at")
+    for created_at, person in rows.values_list("created_at", "requested_by_id")[:_MOST_ROWS]:
+        by_person[person] += 1
+        if by_person[person] <= SHARE_OF_ONE:
+            counted.append(created_at)
+        if len(counted) == LOGINS_PER_HOUR:
+            if not is_claimed():
+                refuse(_TOO_OFTEN, _until(created_at, HOUR))
+            return
+
+
+def _refused_logins(check: ConnectionCheck, *, seconds: int) -> QuerySet[ConnectionCheck]:
+    """Other checks that made the same login and were refused, or that are about to make it."""
+    refused = Q(state=CheckState.FAILED, stage=Stage.LOGIN, code=ErrorCode.AUTH_FAILED)
+    under_way = Q(state__in=[CheckState.PENDING, CheckState.RUNNING])
+    return ConnectionCheck.objects.exclude(pk=check.pk).filter(
+        refused | under_way, login=check.login, created_at__gt=Now() - timedelta(seconds=seconds)
+    )
+
+
+def refuse(words: Promise | str, seconds: int) -> NoReturn:
+    """Raise :class:`mailconfig.exceptions.Throttled` with ``words``, whose ``%(wait)s`` is ``seconds``."""
     raise Throttled(str(words) % {"wait": in_words(seconds)}, retry_after=seconds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from mailconfig.exceptions import InvalidMessage, NoAccount
 from mailconfig.models import Account, Message, Priority
 
 __all__ = ["enqueue", "enqueue_for", "enqueue_many"]
+
+logger = logging.getLogger("mailconfig.queue")
 
 BATCH_MESSAGES = 500
 BATCH_BYTES = 4 * 1024 * 1024
@@ -103,11 +106,12 @@ def enqueue_for(
     """As :func:`enqueue_many`, each mail with an account of its own.
 
     Args:
-        skip_invalid: leave out, and do not raise, what cannot be queued as it is.
+        skip_invalid: leave out what cannot be queued as it is, and log instead of raising it.
     """
     later = _later(not_before)
     written: list[Message] = []
-    with transaction.atomic(savepoint=False):
+    # Within the caller's transaction a savepoint: whoever catches what is raised here can go on with it.
+    with transaction.atomic():
         for batch in _batches(pairs, skip_invalid=skip_invalid):
             rows = [
                 (_new_message(rendered, sender, priority, later, is_test=is_test), rendered)
@@ -235,9 +239,10 @@ def _batches(
     for message, account in pairs:
         try:
             rendered = _composed(message, account)
-        except InvalidMessage:
+        except InvalidMessage as error:
             if not skip_invalid:
                 raise
+            logger.error("a mail was left out, since it cannot be queued: %s", error)
             continue
         batch.append((rendered, account))
         octets += rendered.size

@@ -15,7 +15,13 @@ from django.core.mail import EmailMessage
 from mailconfig.conf import get_settings
 from mailconfig.delivery.rendering.addressing import Address, parse_address
 from mailconfig.delivery.rendering.content import content_part, written
-from mailconfig.delivery.rendering.fields import Identity, extra_headers, header_fields
+from mailconfig.delivery.rendering.fields import (
+    PLACEHOLDERS,
+    Identity,
+    extra_headers,
+    header_fields,
+    is_default,
+)
 from mailconfig.delivery.rendering.header_lines import CONTROLS, checked_value
 from mailconfig.delivery.rendering.overrides import is_overridden, own_rendering
 from mailconfig.exceptions import InvalidMessage
@@ -71,7 +77,8 @@ def compose(
     The account's From is used if the message names none: Django then fills in ``DEFAULT_FROM_EMAIL`` (or one
     of its placeholders), so these count as none, unless it is the account's own address. Any other From is kept
     as it is; whether the server lets the account use it is the server's to say. The account's Reply-To is used if
-    the message has none. Bounces go to ``envelope_from``, else to the account's address, else to the From.
+    the message has none. Bounces go to ``envelope_from``, else to the account's address, else to the From; a
+    ``from_email`` beside a From header of the message's own goes before these, see :func:`_reverse_path`.
 
     A message whose class overrides ``message()`` (or a step of it) is what that returns.
 
@@ -101,7 +108,7 @@ def compose(
         msg = f"the message has {len(body)} bytes; at most {limit} are allowed"
         raise InvalidMessage(msg)
     return Rendered(
-        sender=parse_address(envelope_from or from_email or fields.sender.spec, what="envelope sender").spec,
+        sender=_reverse_path(message, fields.sender, envelope_from=envelope_from, from_email=from_email),
         recipients=recipients,
         subject=CONTROLS.sub(" ", fields.subject),
         message_id=fields.message_id,
@@ -117,6 +124,26 @@ def from_address(message: EmailMessage) -> str:
         return parse_address(given, what="from").spec
     except InvalidMessage:
         return ""
+
+
+def _reverse_path(message: EmailMessage, header: Address, *, envelope_from: str, from_email: str) -> str:
+    """Where bounces go (MAIL FROM).
+
+    With Django's own backends that is ``from_email``, so mailing lists set it to an address of their own for each
+    recipient (VERP) and name the From in a header. That is done for the domains of the account and of
+    ``ENVELOPE_DOMAINS``: no other server would take such mail, and bounces would flood somebody else. An account
+    without an address leaves all that to its relay.
+    """
+    own = [
+        parse_address(address, what="envelope sender") for address in (envelope_from, from_email) if address
+    ]
+    given = message.from_email
+    if str(given or "").strip() not in PLACEHOLDERS and not is_default(given):
+        wanted = parse_address(given, what="from")
+        allowed = {address.domain for address in own}.union(get_settings().envelope_domains)
+        if wanted.spec != header.spec and (not own or wanted.domain in allowed):
+            return wanted.spec
+    return (own or [header])[0].spec
 
 
 def _named(name: str, email: str, what: str) -> Address:

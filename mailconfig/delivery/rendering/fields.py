@@ -119,13 +119,17 @@ def choose_sender(given: object, identity: Identity) -> Address:
     text, own = str(given or "").strip(), identity.sender
     if text not in PLACEHOLDERS:
         sender = parse_address(text, what="from")
-        chosen = text != str(settings.DEFAULT_FROM_EMAIL).strip()
-        if own is None or chosen or sender.spec.lower() == own.spec.lower():
+        if own is None or not is_default(text) or sender.spec.lower() == own.spec.lower():
             return sender
     if own is None:
         msg = "neither the message nor its account has a from address"
         raise InvalidMessage(msg)
     return own
+
+
+def is_default(given: object) -> bool:
+    """Whether a ``from_email`` is what Django fills in where there is none."""
+    return str(given).strip() == str(settings.DEFAULT_FROM_EMAIL).strip()
 
 
 def new_message_id(domain: str) -> str:

@@ -14,11 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailconfig.conf import get_settings
+from mailconfig.delivery.probing.at_once import only_by_workers
+from mailconfig.delivery.probing.check_requests import request_check
 from mailconfig.delivery.probing.probe import adopt_check, probe_values
 from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotProved
 from mailconfig.models import (
     WAITING_STATES,
     Account,
+    CheckKind,
     CheckState,
     ConnectionCheck,
     Lane,
@@ -80,12 +83,13 @@ def save_account(
     Args:
         account: with the values as they were entered; one that is stored must have been loaded whole.
         by: who entered them.
-        prove: connect first, and store nothing if that fails. Then not to be called inside a transaction.
+        prove: connect first, and store nothing if that fails. Then not to be called inside a transaction. Where
+            only workers connect, it is stored first, and one of them is asked to check it.
         proved: what :func:`prove_account` found of the same values, where a transaction has to be opened in between.
         judge_sender: if false, a refused sender is reported in the check and stored all the same.
 
     Returns:
-        The check, if the connection was proved.
+        The check, if the connection was proved, or if a worker was asked to.
 
     Raises:
         ValidationError: by field; nothing was connected or stored.
@@ -100,8 +104,12 @@ def save_account(
         account.created_by_id = account.updated_by_id
     _require_say_over_project(account, by)
     account.full_clean()
+    later = prove and only_by_workers()
     if prove:
-        proved = prove_account(account=account, by=by, judge_sender=judge_sender)
+        if later:
+            _require_encrypted_login(account)
+        else:
+            proved = prove_account(account=account, by=by, judge_sender=judge_sender)
     try:
         with transaction.atomic():
             if not adding:
@@ -109,6 +117,8 @@ def save_account(
             if proved is not None:
                 _require_proved_server(account, proved.binding)
             account.save()
+            if later:
+                return request_check(account_id=account.pk, kind=CheckKind.CONNECTION, requested_by=by)
     except IntegrityError as error:
         msg = "another account of this kind was stored at the same moment"
         raise AccountChanged(msg) from error

@@ -28,11 +28,11 @@ POST   {OVERRIDE} 401       401      200      200      200       200    200    2
 QUERIES = f"""
                   sqlite postgres
 GET    {LIST}     4      4
-POST   {LIST}     33     35
+POST   {LIST}     36     39
 GET    {ONE}      4      4
-PUT    {ONE}      36     38
+PUT    {ONE}      37     40
 DELETE {ONE}      9      9
-POST   {OVERRIDE} 14     16
+POST   {OVERRIDE} 17     19
 """
 
 CODES = {

@@ -25,7 +25,7 @@ GET  {CHECK}   401       401      404      404      404       404    200    404 
 QUERIES = f"""
                 sqlite postgres
 POST   {CONFIG} 27     27
-POST   {TEST}   25     29
+POST   {TEST}   26     31
 GET    {CHECK}  3      3
 """
 

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django import Settings
 
 from mailconfig.delivery.upkeep.accounts import delete_account
 from mailconfig.exceptions import AccountInUse, NoAccount
@@ -15,7 +16,7 @@ from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Reply
 
 from .conftest import permitted
-from .pages import LOGIN, admin_url
+from .pages import LOGIN, admin_url, entered, values
 
 
 def test_the_connection_is_tested_and_its_stages_are_shown(client: Client, server: ChaosServer) -> None:
@@ -150,3 +151,43 @@ def test_the_operation_refuses_what_is_in_use_or_gone(alice: User) -> None:
     delete_account(account_id=mailbox.pk, by=alice)
     with pytest.raises(NoAccount):
         delete_account(account_id=mailbox.pk, by=alice)
+
+
+def test_where_only_workers_check_the_buttons_ask_one(
+    client: Client, server: ChaosServer, settings: Settings
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "CHECKS_AT_ONCE": 0}
+    mailbox = make_mailbox(server.port)
+
+    pages = [
+        client.post(admin_url("mailbox", "test", mailbox.pk), follow=True),
+        client.post(
+            admin_url("mailbox", "test_mail", mailbox.pk), {"recipient": "carol@example.net"}, follow=True
+        ),
+    ]
+
+    assert all("A worker tries the connection" in page.content.decode() for page in pages)
+    assert server.sessions == 0
+    asked = mailbox.checks.values_list("kind", "state", "recipient")
+    assert set(asked) == {
+        ("connection", "pending", ""),
+        ("test_mail", "pending", "carol@example.net"),
+    }
+
+
+def test_where_only_workers_check_what_is_saved_is_tried_by_one(
+    client: Client, server: ChaosServer, settings: Settings
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "CHECKS_AT_ONCE": 0, "CHECKS_PER_MINUTE": 1}
+    url = admin_url("mailbox", "add")
+
+    page = client.post(url, entered(client, url, **values(server.port)), follow=True).content.decode()
+    again = client.post(
+        url, entered(client, url, **values(server.port, name="Another")), follow=True
+    ).content.decode()
+
+    assert "A worker tries the connection" in page
+    assert "Too many checks" in again, "which is no reason not to save"
+    assert Mailbox.objects.count() == 2
+    assert server.sessions == 0
+    assert ConnectionCheck.objects.get().state == "pending"

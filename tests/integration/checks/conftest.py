@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from pytest_django import Settings
 
-from mailconfig.models import Account, AccountKind
+from mailconfig.models import Account, AccountKind, CheckKind, CheckState, ConnectionCheck
 from mailconfig.values import Secret
 from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
@@ -88,3 +90,13 @@ def stored_account(server: ChaosServer | None, **values: Any) -> Account:
     account = new_account(server, **values)
     account.save()
     return Account.objects.get(pk=account.pk)
+
+
+def note_checks(count: int, *, seconds_ago: float = 1.0, **values: object) -> None:
+    """So many checks of the past, the oldest ``seconds_ago``."""
+    rows = ConnectionCheck.objects.bulk_create(
+        ConnectionCheck(**{"kind": CheckKind.CONNECTION, "state": CheckState.PASSED, "host": "h", **values})
+        for _ in range(count)
+    )
+    at = timezone.now() - timedelta(seconds=seconds_ago)
+    ConnectionCheck.objects.filter(pk__in=[row.pk for row in rows]).update(created_at=at)

@@ -40,7 +40,7 @@ def test_a_passing_probe_goes_through_every_stage_and_sends_nothing(
     assert [stage["stage"] for stage in check.stages] == STAGES
     assert all(stage["milliseconds"] >= 0 for stage in check.stages)
     assert starttls.auth_attempts == [("PLAIN", USERNAME, PASSWORD)]
-    assert starttls.verbs()[-3:] == ["MAIL", "RCPT", "RSET", "QUIT"]
+    assert starttls.verbs()[-4:] == ["MAIL", "RCPT", "RSET", "QUIT"]
     assert starttls.messages == []
     assert check.started_at is not None
     assert check.finished_at is not None

@@ -7,6 +7,8 @@ import django
 import pytest
 from django.core import mail
 from django.core.mail import EmailMessage
+from django.core.mail.message import BadHeaderError
+from django.db import transaction
 
 from mailconfig.backend import EmailBackend
 from mailconfig.exceptions import InvalidMessage, NoAccount
@@ -69,20 +71,25 @@ def test_the_option_names_the_account(accounts: dict[str, Account]) -> None:
 
 
 @pytest.mark.parametrize("option", [uuid.uuid4(), "nobody", 0, "twice"])
-def test_an_option_that_names_no_account_is_told_even_silently(
-    accounts: dict[str, Account], option: object
+def test_an_option_that_names_no_account_is_told(
+    accounts: dict[str, Account], option: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     new_account("x@example.com", name="twice", serves_project=True)
     new_account("y@example.com", name="twice", serves_project=True)
+    message = EmailMessage("s", "b", None, ["a@example.org"])
     with pytest.raises(NoAccount):
-        EmailBackend(fail_silently=True, account=option).send_messages(  # type: ignore[arg-type]
-            [EmailMessage("s", "b", None, ["a@example.org"])]
-        )
+        EmailBackend(account=option).send_messages([message])
+    assert EmailBackend(fail_silently=True, account=option).send_messages([message]) == 0
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "NoAccount" in caplog.text
 
 
-def test_without_any_account_it_is_told_even_silently() -> None:
+def test_without_any_account_it_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    message = EmailMessage("s", "b", None, ["a@example.org"])
     with pytest.raises(NoAccount):
-        EmailBackend(fail_silently=True).send_messages([EmailMessage("s", "b", None, ["a@example.org"])])
+        EmailBackend().send_messages([message])
+    assert EmailBackend(fail_silently=True).send_messages([message]) == 0
+    assert "NoAccount" in caplog.text
 
 
 def test_of_several_accounts_with_one_address_the_choice_is_always_the_same(
@@ -115,7 +122,9 @@ def test_a_mailers_entry_names_its_account_and_no_unknown_option(
         message.send(using="wrong")
 
 
-def test_a_bad_mail_stops_all_of_its_call_unless_silent(accounts: dict[str, Account]) -> None:
+def test_a_bad_mail_stops_all_of_its_call_unless_silent(
+    accounts: dict[str, Account], caplog: pytest.LogCaptureFixture
+) -> None:
     good = EmailMessage("good", "b", None, ["a@example.org"])
     bad = EmailMessage("bad\nBcc: x@example.org", "b", None, ["a@example.org"])
     with pytest.raises(InvalidMessage):
@@ -123,6 +132,30 @@ def test_a_bad_mail_stops_all_of_its_call_unless_silent(accounts: dict[str, Acco
     assert not Message.objects.exists()
     assert EmailBackend(fail_silently=True).send_messages([bad, good, bad]) == 1
     assert Message.objects.get().subject == "good"
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert "Bcc" in caplog.text
+
+
+def test_whoever_catches_a_bad_header_can_go_on_with_the_transaction(accounts: dict[str, Account]) -> None:
+    with transaction.atomic():
+        with pytest.raises(BadHeaderError):
+            mail.send_mail("a\nb", "b", None, ["a@example.org"])
+        assert mail.send_mail("good", "b", None, ["a@example.org"]) == 1
+    assert Message.objects.get().subject == "good"
+
+
+def test_what_fails_silently_leaves_the_transaction_as_it_was(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    message = EmailMessage("s", "b", None, ["a@example.org"])
+    with transaction.atomic():
+        assert EmailBackend(fail_silently=True).send_messages([message]) == 0
+        new_account("default@example.com", is_default=True)
+        assert EmailBackend(fail_silently=True).send_messages([message]) == 1
+        transaction.set_rollback(True)
+        assert EmailBackend(fail_silently=True).send_messages([message]) == 0
+    assert not Message.objects.exists()
+    assert "TransactionManagementError" in caplog.text
 
 
 def test_the_outbox_of_a_host_project_finds_its_mail() -> None:
