@@ -255,7 +255,8 @@ class Opening:
             code, message = ErrorCode.CONNECT_FAILED, "The server ended the connection."
         field, hint = "host", ""
         if stage is Stage.BANNER:
-            field = "security" if hints.expects_tls(self.settings) else "port"
+            if self.settings.security is not Security.TLS:  # else something does talk TLS there
+                field = "security" if hints.expects_tls(self.settings) else "port"
             hint = hints.for_silence(self.settings)
             if code is ErrorCode.TIMEOUT:
                 message = "Nothing answers as a mail server here."
