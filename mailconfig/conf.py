@@ -109,6 +109,9 @@ class Settings:
     """Settled messages older than this are purged. ``0`` keeps them for ever."""
     check_retention_days: Days = 30
 
+    log_addresses: bool = False
+    """Whether the log may tell recipients, and the server's words with the addresses in them."""
+
     test_mails_per_hour: Quota = 10
     checks_per_minute: Quota = 10
     checks_at_once: Quota = 3

@@ -96,6 +96,9 @@ def _encode(label: str) -> str:
     lowered = unicodedata.normalize("NFC", label.lower())
     if unicodedata.normalize("NFKC", lowered) != lowered:
         raise ValueError("a host name has to be written in plain letters")
+    if unicodedata.category(lowered[0])[0] == "M":
+        # RFC 5891 §4.2.3.2: it would be drawn over what stands before the label.
+        raise ValueError("no part of a host name begins with a combining mark")
     if not all(_is_allowed(character) for character in lowered):
         raise ValueError("a host name has letters, digits and hyphens only")
     try:

@@ -39,6 +39,7 @@ GROUPS = {
 OTHERS = "Other operations"
 """Under this heading comes whatever is in no group."""
 VALUES = "What they return"
+REFUSALS = "What they refuse"
 
 _ROLE = re.compile(r":\w+:`~?(?:[\w.]+\.)?(\w+)`")
 _BLOCK = re.compile(r"^(Args|Attributes|Returns|Raises|Yields):$")
@@ -48,7 +49,7 @@ _WIDTH = 100
 
 def made() -> str:
     """What stands below the marker."""
-    from mailconfig import delivery
+    from mailconfig import delivery, exceptions
 
     operations = {name: getattr(delivery, name) for name in delivery.__all__}
     functions = {name: found for name, found in operations.items() if not inspect.isclass(found)}
@@ -60,6 +61,12 @@ def made() -> str:
         parts += [f"## {title}", *sections] if sections else []
     values = dict.fromkeys(value for found in functions.values() for value in _values(found))
     parts += [f"## {VALUES}", *(f"### {value.__name__}\n\n{_value(value)}" for value in values)]
+    refusals = [
+        found
+        for found in vars(exceptions).values()
+        if inspect.isclass(found) and issubclass(found, exceptions.DeliveryError)
+    ]
+    parts += [f"## {REFUSALS}", *(f"### {found.__name__}\n\n{_refusal(found)}" for found in refusals)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -135,6 +142,11 @@ def _value(value: type) -> str:
     ]
     code = "\n".join([f"class {value.__name__}:", *lines])
     return f"```python\n{code}\n```\n\n{_explained(value)}"
+
+
+def _refusal(found: type[Exception]) -> str:
+    bases = ", ".join(base.__name__ for base in found.__bases__)
+    return f"```python\nclass {found.__name__}({bases}): ...\n```\n\n{_explained(found)}"
 
 
 def _explained(found: object) -> str:

@@ -21,7 +21,7 @@ def span_text(seconds: int) -> str:
 
 def moment_text(moment: datetime, now: datetime) -> str:
     """A moment as somebody would say it: with seconds within a minute, without the date on the same day."""
-    local, today = timezone.localtime(moment), timezone.localtime(now)
+    local, today = _local(moment), _local(now)
     if local.date() != today.date():
         return formats.date_format(local, "SHORT_DATETIME_FORMAT")
     near = abs((moment - now).total_seconds()) < 600
@@ -30,4 +30,12 @@ def moment_text(moment: datetime, now: datetime) -> str:
 
 def date_text(moment: datetime) -> str:
     """A date and a time, short."""
-    return formats.date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
+    return formats.date_format(_local(moment), "SHORT_DATETIME_FORMAT")
+
+
+def _local(moment: datetime) -> datetime:
+    """The local time; at the end of all time, which some time zones have left already, as it stands."""
+    try:
+        return timezone.localtime(moment)
+    except OverflowError:
+        return moment

@@ -10,6 +10,10 @@ from django.http import HttpRequest
 from .typed import AnyModelAdmin
 
 MOST_WORDS = 20
+LONGEST_TERM = 254
+"""Characters of a search: as many as the longest address has. SQLite takes no pattern of more than 50,000 bytes."""
+LONGEST_VALUE = 18
+"""Digits of a key: a longer number is none, and more than the databases compare."""
 _STEPS = frozenset({"id", "pk", "exact", "in", "isnull"})
 
 
@@ -17,10 +21,13 @@ class OfferedLookups(AnyModelAdmin):
     """Any other look-up could ask for what no page shows: Django lets ``?body__regex=…`` read mail bit by bit."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Whether a filter of this list makes such an address; no value has a NUL, which PostgreSQL refuses."""
+        """Whether a filter of this list makes such an address.
+
+        No value has a NUL, which PostgreSQL refuses, nor is a number that no key can be.
+        """
         name, *steps = lookup.split("__")
         offered = {_parameter(one).partition("__")[0] for one in self.get_list_filter(request)}
-        if name not in offered or not _STEPS.issuperset(steps) or "\x00" in str(value):
+        if name not in offered or not _STEPS.issuperset(steps) or not _may_be_stored(value):
             return False
         return super().lookup_allowed(lookup, value, request)
 
@@ -28,9 +35,20 @@ class OfferedLookups(AnyModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """As Django's, for the first words: each one makes the query larger, until the database refuses it."""
-        words = search_term.split()
-        term = search_term if len(words) <= MOST_WORDS else " ".join(words[:MOST_WORDS])
-        return super().get_search_results(request, queryset, term)
+        return super().get_search_results(request, queryset, shortened(search_term))
+
+
+def shortened(search_term: str) -> str:
+    """As much of what somebody searches for as any database takes."""
+    words = search_term[:LONGEST_TERM].split()
+    return search_term[:LONGEST_TERM] if len(words) <= MOST_WORDS else " ".join(words[:MOST_WORDS])
+
+
+def _may_be_stored(value: Any) -> bool:
+    parts = [str(part) for part in value] if isinstance(value, (list, tuple)) else str(value).split(",")
+    is_number = (part.strip().lstrip("+-").isdecimal() for part in parts)
+    long = any(found and len(part) > LONGEST_VALUE for found, part in zip(is_number, parts, strict=True))
+    return not long and not any("\x00" in part for part in parts)
 
 
 def _parameter(list_filter: Any) -> str:

@@ -20,6 +20,8 @@ from mailconfig.models import (
     WaitReason,
 )
 
+from .lookups import LONGEST_VALUE, shortened
+
 if TYPE_CHECKING:
     from .typed import MessageModelAdmin
 
@@ -97,19 +99,23 @@ class AccountFilter(admin.SimpleListFilter):
         accounts = Account.objects.defer("secret").order_by("name", "pk")
         rows = list(accounts.filter(deleted_at=None)[:LISTED_ACCOUNTS])
         chosen = request.GET.get(self.parameter_name, "")
-        if chosen.isdecimal() and all(str(account.pk) != chosen for account in rows):
+        if _is_key(chosen) and all(str(account.pk) != chosen for account in rows):
             rows += accounts.filter(pk=chosen)
         return [(str(account.pk), str(account)) for account in rows]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
         """As chosen."""
         value = self.value() or ""
-        return queryset.filter(account_id=int(value)) if value.isdecimal() and len(value) < 19 else queryset
+        return queryset.filter(account_id=int(value)) if _is_key(value) else queryset
+
+
+def _is_key(text: str) -> bool:
+    return text.isdecimal() and len(text) <= LONGEST_VALUE
 
 
 def search(queryset: QuerySet[Message], term: str) -> QuerySet[Message]:
     """Mail by what somebody knows of it: an address or Message-ID whole, else words of subject or recipient."""
-    term = term.strip()
+    term = shortened(term).strip()
     if "\x00" in term or not term:
         return queryset.none() if term else queryset
     recipients = Recipient.objects.values("message_id")

@@ -22,7 +22,7 @@ from mailconfig.models import Attempt, Message, MessageState
 
 from .account_actions import stage_name
 from .account_links import account_link
-from .durations import moment_text
+from .durations import date_text, moment_text
 from .message_content import content_of
 from .message_filters import AccountFilter, ReasonFilter, StateFilter, search
 from .message_list import MessageChangeList, facts_of, recipients_html, waiting_html
@@ -62,7 +62,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
     change_form_template = "admin/mailconfig/message_change_form.html"
     fieldsets: ClassVar[Any] = (
         (None, {"fields": ("state_mark", "why", "account_name", "envelope_from", "attempts")}),
-        (gettext_lazy("Times"), {"fields": ("created_at", "not_before", "handed_over_at", "settled_at")}),
+        (gettext_lazy("Times"), {"fields": ("created_at", "due", "handed_over_at", "settled_at")}),
         (
             gettext_lazy("Details"),
             {
@@ -116,6 +116,11 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
     def queued_at(self, message: Message) -> str:
         """When, as short as it can be said."""
         return moment_text(message.created_at, facts_of(message).now)
+
+    @admin.display(description=gettext_lazy("not before"))
+    def due(self, message: Message) -> str:
+        """From when on it may go, whatever time a row says."""
+        return date_text(message.not_before)
 
     @admin.display(description=gettext_lazy("size"))
     def size_text(self, message: Message) -> str:

@@ -12,6 +12,15 @@ from mailconfig.models import Tenant
 
 from .lookups import OfferedLookups
 from .themes import RawIdWidget, dress
+from .typed import user_of
+
+
+class UnlabelledKeyWidget(RawIdWidget):
+    """A key and nothing else, or anybody could read off it whose it is by trying all keys."""
+
+    def label_and_url_for_value(self, value: Any) -> tuple[str, str]:
+        """Neither."""
+        return "", ""
 
 
 class PeopleFields(OfferedLookups):
@@ -32,7 +41,7 @@ class PeopleFields(OfferedLookups):
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """By its key, where it cannot be searched: a list of all users may be endless."""
         if db_field.name not in self.get_autocomplete_fields(request):
-            kwargs.setdefault("widget", self._by_key(db_field))
+            kwargs.setdefault("widget", self._by_key(db_field, request))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -42,5 +51,12 @@ class PeopleFields(OfferedLookups):
             dress(kwargs["widget"])
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    def _by_key(self, db_field: Any) -> Any:
-        return RawIdWidget(db_field.remote_field, self.admin_site)
+    def _by_key(self, db_field: Any, request: HttpRequest) -> Any:
+        model = db_field.remote_field.model
+        other = self.admin_site._registry.get(model)
+        if other is not None:
+            may_see = other.has_view_permission(request)
+        else:
+            may_see = user_of(request).has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
+        widget = RawIdWidget if may_see else UnlabelledKeyWidget
+        return widget(db_field.remote_field, self.admin_site)

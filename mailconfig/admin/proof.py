@@ -10,7 +10,14 @@ from django.utils.translation import gettext_lazy as _
 
 from mailconfig.delivery.probing.check_view import shown
 from mailconfig.delivery.upkeep.accounts import Proved, prove_account
-from mailconfig.exceptions import AccountChanged, NotProved, SecretUnreadable, Throttled, WrongInstallation
+from mailconfig.exceptions import (
+    AccountChanged,
+    NotProved,
+    OnlyByWorkers,
+    SecretUnreadable,
+    Throttled,
+    WrongInstallation,
+)
 from mailconfig.models import Account, ConnectionCheck
 
 from .typed import user_of
@@ -59,7 +66,7 @@ def prove(request: HttpRequest, account: Account) -> None:
         proof = Proof(proved=prove_account(account=account, by=user_of(request)))
     except NotProved as error:
         proof = Proof(check=error.check)
-    except (Throttled, WrongInstallation) as error:
+    except (OnlyByWorkers, Throttled, WrongInstallation) as error:
         proof = Proof(error=str(error))
     except SecretUnreadable:
         proof = Proof(error=str(_("The stored password cannot be read. Enter it again.")))

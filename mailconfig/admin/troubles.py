@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
 from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.upkeep.steps import troubles as failing_steps
 from mailconfig.models import (
     PAUSES,
     Account,
@@ -43,6 +44,7 @@ ADVICE: dict[str, _StrPromise] = {
     ),
     WaitReason.PAUSED_PROTOCOL: gettext_lazy("Check server and port, then test the connection."),
     WaitReason.SECRET_UNREADABLE: gettext_lazy("Then save."),
+    WaitReason.INTERNAL_ERROR: gettext_lazy("The log says more. All other accounts go on."),
 }
 
 
@@ -64,7 +66,7 @@ def troubles_for(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
         return {}
     lanes = Lane.objects.filter(
         purpose=Purpose.SEND,
-        wait_reason__in=PAUSES,
+        wait_reason__in=[*PAUSES, WaitReason.INTERNAL_ERROR],
         account__deleted_at=None,
         account__is_enabled=True,
         account__kind__in=kinds,
@@ -84,6 +86,10 @@ def troubles_for(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
         "count": count,
         "hidden": max(0, count - SHOWN),
         "is_standing_still": _is_standing_still(),
+        "failing_steps": [
+            {"name": trouble.step, "since": moment_text(trouble.since, now), "text": trouble.text}
+            for trouble in failing_steps()
+        ],
     }
 
 

@@ -7,6 +7,7 @@
     queued, handing_over ──settle──▶ sent, partial, failed, queued, held
     queued, held, failed, partial ──settle_late──▶ sent, partial, queued
     handing_over ──reap──▶ queued, held, failed, sent, partial
+    queued, held ──end_orphans──▶ failed
     queued ──hold──▶ held
     held ──release──▶ queued
     failed ──requeue──▶ queued

@@ -58,9 +58,10 @@ def adopt() -> str:
     return name
 
 
-def note_sweep(at: datetime) -> None:
-    """Note that the sweep is alive."""
+def note_sweep(at: datetime) -> int:
+    """Note that the sweep is alive; how many rows say so."""
     if not Installation.objects.filter(id=1).update(swept_at=at):
         Installation.objects.get_or_create(
             id=1, defaults={"name": get_settings().installation_id, "swept_at": at}
         )
+    return 1

@@ -6,16 +6,17 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from mailconfig import signals
 from mailconfig.conf import get_settings
+from mailconfig.delivery import trail
 from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.exceptions import LeaseLost
 from mailconfig.models import PAUSES, Account, Lane, Purpose, WaitReason
@@ -61,11 +62,11 @@ class Ownership:
         """:meth:`renew_if_due` during a wait for the server. With a dot out a lost lease is told afterwards.
 
         Raises:
-            LeaseLost, OperationalError, InterfaceError: only as long as no dot is out.
+            LeaseLost, DatabaseError, InterfaceError: only as long as no dot is out.
         """
         try:
             self.renew_if_due()
-        except (LeaseLost, OperationalError, InterfaceError):
+        except (LeaseLost, DatabaseError, InterfaceError):
             if not self.awaits_reply:
                 raise
 
@@ -150,6 +151,7 @@ def wait(
         values["strikes"] = min(strikes, MOST_COUNTED)
     if not _write(lane, values, token=token, revision=revision):
         return False
+    trail.waits(lane.account_id, reason=reason, newly=newly, until=until, error_code=error_code, words=text)
     if newly and reason in PAUSES:
         signals.account_paused.send_robust(
             sender=Lane, account_id=lane.account_id, reason=str(reason), text=text
@@ -180,7 +182,7 @@ def clear(
     Raises:
         LeaseLost: there is a token, and somebody else owns the lane by now.
     """
-    paused = lane.is_paused
+    paused, waited = lane.is_paused, lane.wait_reason not in {"", WaitReason.LIMIT}
     values: dict[str, object] = {
         "wait_reason": "",
         "wait_since": None,
@@ -196,6 +198,8 @@ def clear(
         return False
     if paused:
         signals.account_resumed.send_robust(sender=Lane, account_id=lane.account_id)
+    elif waited:
+        trail.goes_on(lane.account_id)
     return True
 
 
@@ -209,6 +213,23 @@ def note_strikes(lane: Lane, strikes: int, *, token: uuid.UUID) -> None:
     if not Lane.objects.filter(pk=lane.pk, lease_token=token).update(strikes=strikes):
         raise _lost()
     lane.strikes = strikes
+
+
+def learn(lane: Lane, lesson: Mapping[str, datetime | int | None], *, token: uuid.UUID) -> None:
+    """Note how the server wants to be talked to, for whoever drains the lane next.
+
+    Args:
+        lane: whose.
+        lesson: values for ``no_overlap_until``, ``session_mails`` and ``session_mails_until``.
+        token: the owner's.
+
+    Raises:
+        LeaseLost: somebody else owns the lane by now.
+    """
+    if not Lane.objects.filter(pk=lane.pk, lease_token=token).update(**lesson):
+        raise _lost()
+    for name, value in lesson.items():
+        setattr(lane, name, value)
 
 
 def _write(lane: Lane, values: dict[str, object], *, token: uuid.UUID | None, revision: int | None) -> bool:

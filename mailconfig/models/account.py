@@ -18,8 +18,9 @@ from mailconfig.values import Authentication, Secret, Security, SMTPSettings
 
 from .account_constraints import ACCOUNT_CONSTRAINTS
 from .account_queries import AccountQuerySet
-from .account_rules import broken_rules, enter_again
+from .account_rules import broken_rules, why_enter_again
 from .choices import AccountKind, AuthenticationChoice, Scope, SecurityChoice, SendMethod
+from .deleting import protect_unless_deleted
 from .lane import Lane, Purpose, wake_lanes
 from .validators import validate_address, validate_host, validate_line
 
@@ -41,7 +42,7 @@ class Account(models.Model):
     scope = models.CharField(_("scope"), max_length=16, choices=Scope.choices, default=Scope.USER)
     tenant = models.ForeignKey(
         "mailconfig.Tenant",
-        on_delete=models.PROTECT,
+        on_delete=protect_unless_deleted,
         verbose_name=_("tenant"),
         related_name="accounts",
         null=True,
@@ -49,7 +50,7 @@ class Account(models.Model):
     )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        on_delete=models.PROTECT,
+        on_delete=protect_unless_deleted,
         verbose_name=_("owner"),
         related_name="mail_accounts",
         null=True,
@@ -145,6 +146,7 @@ class Account(models.Model):
     kind_of_class: ClassVar[AccountKind | None] = None
     _stored_destination: tuple[object, ...] | None = None
     _stored_senders: tuple[str, str] | None = None
+    _stored_reply_to: str | None = None
     _stored_holder: tuple[object, ...] | None = None
     _stored_marks: tuple[bool, bool] = (False, False)
 
@@ -193,6 +195,8 @@ class Account(models.Model):
             self._stored_destination = self._own_destination()
         if not deferred.intersection(("from_email", "envelope_from")):
             self._stored_senders = self._senders()
+        if "reply_to_email" not in deferred:
+            self._stored_reply_to = self.reply_to_email
         if not deferred.intersection(("owner_id", "tenant_id")):
             self._stored_holder = self._holder()
         if not deferred.intersection(("serves_project", "is_default")):
@@ -266,15 +270,24 @@ class Account(models.Model):
             and self._stored_destination != self._own_destination()
         )
 
+    def holder_changed(self) -> bool:
+        """Whether the stored secret would newly be used for another owner or tenant, who was never told it."""
+        return (
+            self._stored_holder is not None
+            and isinstance(self.secret, SealedSecret)
+            and self._stored_holder != self._holder()
+        )
+
     def project_marks_changed(self) -> bool:
         """Whether it would newly send for the project, or cease to."""
         return self._stored_marks != self._marks()
 
     def leads_elsewhere(self) -> bool:
-        """Whether its mail would newly reach another server, come from another address, or be somebody else's."""
+        """Whether its mail would newly reach another server, come from or be answered to another address, or be others'."""
         return (
             self._stored_destination != self._own_destination()
             or self._stored_senders != self._senders()
+            or self._stored_reply_to != self.reply_to_email
             or self._stored_holder != self._holder()
         )
 
@@ -293,10 +306,10 @@ class Account(models.Model):
         """Store the row; a new one gets its sending lane.
 
         Raises:
-            ValidationError: the destination changed and no new secret came with it.
+            ValidationError: the destination, owner or tenant changed and no new secret came with it.
         """
-        if self.destination_changed():
-            raise ValidationError({"secret": enter_again()})
+        if refusal := why_enter_again(self):
+            raise ValidationError({"secret": refusal})
         self.serves_project = self.serves_project or self.is_default
         adding = self._state.adding
         reconnects = self._connection_edited()

@@ -57,6 +57,6 @@ ACCOUNT_CONSTRAINTS: list[models.BaseConstraint] = [
     ),
     models.CheckConstraint(
         name="mailconfig_tenant_config_has_tenant",
-        condition=~Q(kind=AccountKind.TENANT_CONFIG) | Q(tenant__isnull=False),
+        condition=~Q(kind=AccountKind.TENANT_CONFIG) | Q(tenant__isnull=False) | Q(deleted_at__isnull=False),
     ),
 ]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def broken_rules(account: Account) -> dict[str, ValidationError]:
     """What is wrong with the row, by field; empty: nothing."""
     errors: dict[str, ValidationError] = {}
-    if account.destination_changed():
-        errors["secret"] = enter_again()
+    if refusal := why_enter_again(account):
+        errors["secret"] = refusal
     if account.authentication != Authentication.NONE and not errors:
         if not account.username:
             errors["username"] = ValidationError(_("A login needs a user name."), code="required")
@@ -33,16 +33,22 @@ def broken_rules(account: Account) -> dict[str, ValidationError]:
         errors["tenant"] = ValidationError(_("Choose the tenant."), code="required")
     if account.tenant_id is not None and _is_this_machine(account.named_sender):
         words = _("Mail of a tenant comes from a domain of its own, not from localhost.")
-        errors["from_email"] = ValidationError(words, code="localhost")
+        errors["from_email" if account.from_email else "username"] = ValidationError(words, code="localhost")
     return errors
 
 
-def enter_again() -> ValidationError:
-    """The stored secret would reach another destination than it was entered for."""
-    return ValidationError(
-        _("The server, encryption, login or user name changed: enter the password again."),
-        code="destination_changed",
-    )
+def why_enter_again(account: Account) -> ValidationError | None:
+    """Why the stored secret cannot be kept: it was entered for another destination, or by somebody else's leave."""
+    if account.destination_changed():
+        return ValidationError(
+            _("The server, encryption, login or user name changed: enter the password again."),
+            code="destination_changed",
+        )
+    if account.holder_changed():
+        return ValidationError(
+            _("The owner or tenant changed: enter the password again."), code="holder_changed"
+        )
+    return None
 
 
 def _is_this_machine(address: str) -> bool:

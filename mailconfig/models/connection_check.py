@@ -67,6 +67,8 @@ class ConnectionCheck(models.Model):
     """``[{"stage", "outcome", "milliseconds", "detail"}]`` in their order."""
     revision = models.PositiveIntegerField(null=True, editable=False)
     """Of the account, whose values as they were stored then came to this end; NULL: other values, or no end."""
+    looks_only = models.BooleanField(default=False, db_default=False, editable=False)
+    """Whoever asked may not change the account: what came of it neither ends a pause nor is noted on the lane."""
     created_at = models.DateTimeField(_("asked"), db_default=Now(), editable=False)
     started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)

@@ -19,6 +19,8 @@ class Installation(models.Model):
 
     swept_at = models.DateTimeField(null=True, editable=False)
     """The sweep's sign of life, for monitoring."""
+    troubles = models.TextField(default="", db_default="", blank=True, editable=False)
+    """The steps of the house-keeping that throw, as JSON; empty: none does."""
 
     class Meta:
         constraints: ClassVar = [

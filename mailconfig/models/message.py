@@ -54,7 +54,7 @@ class Message(models.Model):
     )
     tenant = models.ForeignKey(
         "mailconfig.Tenant",
-        on_delete=models.PROTECT,
+        on_delete=models.SET_NULL,
         related_name="+",
         null=True,
         blank=True,

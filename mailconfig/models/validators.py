@@ -13,17 +13,26 @@ from mailconfig.conf import get_settings
 from mailconfig.hostnames import check_host
 
 _LINE_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_BIDI_CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Unicode's property Bidi_Control: text around them, or they themselves, is read in another order than it is written."""
 _email = EmailValidator()
 
 
 def validate_line(value: str) -> None:
-    """One line of text without control characters (RFC 5322 §2.2 forbids them in header values).
+    """One line of text without control characters (RFC 5322 §2.2 forbids them in header values), that is read as it is.
 
     Raises:
-        ValidationError: a control character, a line separator or a lone surrogate is in it.
+        ValidationError: a control character, one that turns the direction of text, a line separator or a lone surrogate
+            is in it, or it begins with a combining mark, which would be drawn over what stands before it.
     """
     if _LINE_BREAKS.search(value) or any(unicodedata.category(char) == "Cs" for char in value):
         raise ValidationError(_("This must be one line without control characters."), code="invalid")
+    if _BIDI_CONTROLS.search(value):
+        raise ValidationError(
+            _("This must not hold invisible characters that turn the direction of text."), code="invalid"
+        )
+    if value and unicodedata.category(value.lstrip()[:1] or " ")[0] == "M":
+        raise ValidationError(_("This must not begin with a combining mark."), code="invalid")
 
 
 def validate_address(value: str) -> None:
@@ -44,6 +53,11 @@ def validate_address(value: str) -> None:
     if value != value.strip() or local.startswith("-"):
         raise ValidationError(_("Enter an e-mail address."), code="invalid")
     _email(value)
+    if "xn--" in domain.lower():
+        try:
+            check_host(domain)
+        except ValueError as error:
+            raise ValidationError(_("Enter an e-mail address."), code="invalid") from error
 
 
 def validate_host(value: str) -> None:

@@ -23,7 +23,8 @@ from mailconfig.values import (
 
 from . import gate, hints, sasl, tls
 from .deadline import Deadline
-from .replies import BadReplyError, Scrubber, parse_capabilities, to_reply
+from .replies import BadReplyError, parse_capabilities, to_reply
+from .scrubber import Scrubber
 from .wire import Wire
 
 OnStage = Callable[[Stage, float, str], None]
@@ -198,7 +199,13 @@ class Opening:
             self._send(wire, line(), Stage.LOGIN)
             return self._read(wire, Stage.LOGIN, self.timeouts.command)
 
-        reply = sasl.log_in(settings, self.capabilities, exchange)
+        try:
+            reply = sasl.log_in(settings, self.capabilities, exchange)
+        except LoginRefused as error:
+            error.detail = self.scrubber.clean(
+                error.detail
+            )  # names of mechanisms are the server's words, too
+            raise
         self._done(Stage.LOGIN, started, f"{reply.code} {reply.text}")
 
     def _require_encryption_for_login(self) -> None:
@@ -242,6 +249,10 @@ class Opening:
         try:
             return wire.read(seconds)
         except BadReplyError as error:
+            if (
+                error.code >= 400
+            ):  # 220-…, then 521: in whatever way it began, it ends in a refusal, with words
+                return error.code, list(error.lines)
             raise _broken(stage, f"This is no mail server, or a broken one: {error}.") from None
         except OSError as error:
             raise self._lost(stage, error) from None

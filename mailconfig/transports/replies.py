@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from mailconfig.values import Capabilities, Reply
 
-MAX_TEXT = 500
+from .scrubber import Scrubber
+
 _MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")
 """A SASL mechanism's name (RFC 4422 §3.1)."""
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]+|$)")
 
 
 class BadReplyError(Exception):
-    """What came is no SMTP reply, or larger than a reply may be."""
+    """What came is no SMTP reply, or larger than a reply may be.
 
+    Attributes:
+        code, lines: of a reply that is whole, but whose lines have different codes: the last one's, and all texts.
+    """
 
-class Scrubber:
-    """Takes our own secrets out of what a hostile server echoes. Does not show itself."""
-
-    __slots__ = ("_needles",)
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        found = {secret for secret in secrets if secret}
-        self._needles = tuple(sorted(found, key=len, reverse=True))
-
-    @classmethod
-    def for_login(cls, username: str, secret: str) -> Scrubber:
-        """Knows the secret plain, in base64 and inside the responses of PLAIN and XOAUTH2."""
-        forms = (
-            secret,
-            f"\0{username}\0{secret}",
-            f"user={username}\x01auth=Bearer {secret}\x01\x01",
-        )
-        encoded = [base64.b64encode(form.encode()).decode() for form in forms]
-        bare = [text.rstrip("=") for text in encoded]
-        return cls([secret, secret.encode().decode("ascii", "replace"), *encoded, *bare])
-
-    def clean(self, text: str) -> str:
-        """Printable, without a secret, cut to :data:`MAX_TEXT` characters."""
-        if not text.isprintable():
-            text = "".join(character for character in text if character.isprintable())
-        for needle in self._needles:
-            if needle in text:
-                text = text.replace(needle, "***")
-        return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
-
-    def __repr__(self) -> str:
-        return "Scrubber(***)"
+    def __init__(self, message: str, *, code: int = 0, lines: Sequence[bytes] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.lines = lines
 
 
 def parse_line(line: bytes) -> tuple[int, bool, bytes]:

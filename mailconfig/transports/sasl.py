@@ -10,7 +10,7 @@ from mailconfig.exceptions import ConnectionFailed, LoginRefused, ProtocolError
 from mailconfig.values import Authentication, Capabilities, ErrorCode, Reply, Secret, SMTPSettings, Stage
 
 from . import hints
-from .replies import MAX_TEXT
+from .scrubber import MAX_TEXT
 
 Exchange = Callable[[Callable[[], bytes]], Reply]
 """Writes the line that its argument makes and returns the reply to it.

@@ -14,10 +14,16 @@ from django.core.management import get_commands
 from django.db.models import Model
 from django.dispatch import Signal
 from django.template import Context, Template
+from django.test import Client
 
 from mailconfig import delivery, exceptions, signals
+from mailconfig.api.common.errors import Problem, ProblemCode
+from mailconfig.api.common.views import SurfaceView
+from mailconfig.api.outbound_email.views import OutboundEmailView
+from mailconfig.api.providers.views import ProvidersView
 from mailconfig.api.tenant_config.views import STATUSES as TENANT_STATUSES
-from mailconfig.conf import Settings
+from mailconfig.api.tenant_config.views import TenantConfigView
+from mailconfig.conf import SURFACES, Settings
 from mailconfig.delivery.probing.check_result import TEST_MAIL_STAGES
 from mailconfig.models import MessageState, WaitReason
 from mailconfig.presets import PRESETS
@@ -38,6 +44,8 @@ OTHER_NAMES = {
     "DELETE", "GET", "HEAD", "PATCH", "POST", "PUT",
     # Priorities
     "HIGH", "NORMAL", "LOW",
+    # Levels of the log
+    "INFO", "WARNING",
     # What the tenants' surface answers
     "USER_NOT_FOUND", *TENANT_STATUSES.values(),
 }  # fmt: skip
@@ -214,6 +222,34 @@ def test_every_permission_named_exists() -> None:
     assert own <= {name.removeprefix("mailconfig.") for name in listed}
 
 
+def test_the_page_of_the_surfaces_tells_of_each_of_them(client: Client) -> None:
+    page = document("docs/api.md")
+    table, *_others = page.prose.partition("## Mounting")
+
+    assert {code_words(cells[1])[0] for cells in rows(table)} == set(SURFACES)
+    for path in [code_words(cells[1])[0] for cells in rows(page.section("OpenAPI"))]:
+        assert client.get(path).status_code == 200, path
+    for surface in SURFACES:
+        assert f'"mailconfig.api.{surface}.urls"' in page.text
+
+
+def test_the_page_of_the_surfaces_tells_how_each_draws_a_mistake() -> None:
+    page = document("docs/api.md").section("What is answered")
+    told = {cells[0]: cells[1:4] for cells in rows(page)}
+    views: list[type[SurfaceView]] = [OutboundEmailView, ProvidersView, TenantConfigView]
+    cases = {
+        "a value or a query parameter is wrong, or a value is missing": (400, ProblemCode.INVALID),
+        "somebody else changed it at the same moment; mail of it waits": (409, ProblemCode.CHANGED),
+        "the body has no length": (411, ProblemCode.MALFORMED),
+        "the body is no strict JSON": (400, ProblemCode.MALFORMED),
+        "no such method": (405, ProblemCode.METHOD_NOT_ALLOWED),
+    }
+
+    for words, (status, code) in cases.items():
+        problem = Problem(status=status, code=code, message="x")
+        assert told[words] == [str(view().draw(problem)[0]) for view in views], words
+
+
 def test_the_reference_says_what_the_docstrings_say() -> None:
     assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run `make reference`"
 
@@ -230,15 +266,15 @@ def test_the_reference_explains_everything_that_callers_may_rely_on() -> None:
         assert document("docs/reference.md").section(name).strip(), name
 
 
-def test_the_reference_lists_what_operations_refuse() -> None:
-    head = document("docs/reference.md").text.partition(reference.MADE_BELOW)[0]
+def test_the_reference_explains_what_operations_refuse() -> None:
+    section = document("docs/reference.md").section(reference.REFUSALS)
     ours = {
         name
         for name, value in vars(exceptions).items()
         if isinstance(value, type) and issubclass(value, exceptions.DeliveryError)
     }
 
-    assert set(first_words(head)) == ours | {"MailconfigError"}
+    assert set(re.findall(r"^### (\w+)$", section, re.MULTILINE)) == ours
 
 
 @pytest.mark.parametrize("text", documents(), ids=lambda text: text.name)

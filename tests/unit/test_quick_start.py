@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import django
@@ -12,8 +13,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from tests.documents import ROOT, document
+from tests.servers.chaos import ChaosServer
 
 SETTINGS, MAILERS, BACKEND, ACCOUNT, SEND, URLS = document("README.md").snippets("python")
+LOCAL_SETTINGS, LOCAL_ACCOUNT, _COMPOSE = document("docs/developing.md").snippets("python")
 (HOST_TEST,) = [code for code in document("docs/sending.md").snippets("python") if "TestCase" in code]
 
 pytestmark = pytest.mark.slow
@@ -113,3 +116,47 @@ def test_without_a_key_in_the_environment_the_check_says_so(shop: Shop) -> None:
 
     assert "FIELD_ENCRYPTION_KEY is set and empty" in said
     assert "Traceback" not in said
+
+
+@pytest.fixture
+def local_server() -> Iterator[ChaosServer]:
+    """What listens on this machine instead of Mailpit."""
+    with ChaosServer() as server:
+        yield server
+
+
+def test_a_server_on_this_machine_is_reached_with_the_settings_for_developing(
+    shop: Shop, local_server: ChaosServer
+) -> None:
+    port = str(local_server.port)
+    shop.manage("migrate", "--verbosity=0")
+    settings = f"from shop.settings import *\n{LOCAL_SETTINGS.replace('1025', port)}"
+    (shop.folder / "shop/developing.py").write_text(settings, encoding="utf-8")
+    here = "--settings=shop.developing"
+    empty = "from mailconfig.models import Account, Message; Message.objects.all().delete(); Account.objects.all().delete()"
+    shop.manage("shell", here, "--command", f"{empty}\n{LOCAL_ACCOUNT.replace('1025', port)}")
+
+    shop.manage("sendtestemail", here, "anna@example.net")
+    shop.manage("mailconfig_drain", here, "--once")
+
+    assert local_server.wait_for(lambda: bool(local_server.messages))
+    assert [mail.recipients for mail in local_server.messages] == [("anna@example.net",)]
+
+
+def test_without_those_settings_the_words_say_what_is_not_allowed(
+    shop: Shop, local_server: ChaosServer
+) -> None:
+    shop.manage("migrate", "--verbosity=0")
+    probe = (
+        "from mailconfig import delivery; from mailconfig.models import SMTPProvider;"
+        "a = SMTPProvider(name='x', from_email='shop@example.com', host='{host}', port={port}, security='none',"
+        " authentication='none'); c = delivery.probe_values(account=a, requested_by=None);"
+        "print('SAID', c.code, c.guilty_field)"
+    )
+    told = [
+        shop.manage("shell", "--command", probe.format(host=host, port=port)).rpartition("SAID ")[2].split()
+        for host, port in (("localhost", local_server.port), ("localhost", 25), ("127.0.0.1", 25))
+    ]
+
+    assert told == [["connect_failed", "port"], ["connect_failed", "host"], ["host_not_allowed", "host"]]
+    assert not local_server.messages

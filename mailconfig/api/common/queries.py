@@ -14,6 +14,8 @@ from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+LONGEST_VALUE = 2000
+"""Characters of one parameter: every name of a surface's list, and what any of its columns holds."""
 BIGGEST = 10**9 - 1
 """The largest offset: what any database takes."""
 
@@ -25,7 +27,7 @@ def read(request: Request, *, known: Collection[str], prefix: str | None = None)
         prefix: names that begin so are for the caller to judge, and not among those returned.
 
     Raises:
-        ValidationError: one is unknown, comes twice, or holds what cannot be stored.
+        ValidationError: one is unknown, comes twice, is too long, or holds what cannot be stored.
     """
     errors: dict[str, list[str]] = {}
     for name, values in request.query_params.lists():
@@ -34,6 +36,8 @@ def read(request: Request, *, known: Collection[str], prefix: str | None = None)
             errors[name[:100]] = [_("There is no such parameter.")]
         elif len(values) > 1 and not apart:
             errors[name] = [_("This parameter stands there twice.")]
+        elif any(len(value) > LONGEST_VALUE for value in values):
+            errors[name[:100]] = [_("This is too long.")]
         elif any(_UNSTORABLE.search(value) for value in values):
             errors[name[:100]] = [_("This value cannot be used.")]
     if errors:

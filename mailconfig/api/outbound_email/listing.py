@@ -183,15 +183,16 @@ def ordering(text: str) -> list[str]:
     Raises:
         ValidationError: an unknown field or direction.
     """
-    columns = []
+    columns: dict[str, str] = {}
     for part in filter(None, text.split(",")):
         name, _colon, direction = part.partition(":")
         column = SORTABLE.get(name)
         if column is None or direction.upper() not in {"", "ASC", "DESC"}:
             words = _("Must be field:ASC or field:DESC, with one of %(words)s.")
             raise ValidationError({"order_by": [words % {"words": ", ".join(SORTABLE)}]})
-        columns.append(f"-{column}" if direction.upper() == "DESC" else column)
-    return [*columns, "pk"]
+        # The first one decides, and the query has no more columns than there are.
+        columns.setdefault(column, "-" if direction.upper() == "DESC" else "")
+    return [*(f"{sign}{column}" for column, sign in columns.items()), "pk"]
 
 
 def ordering_schema() -> dict[str, Any]:

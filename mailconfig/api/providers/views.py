@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
@@ -18,7 +19,7 @@ from mailconfig.api.common.negotiation import CurlNegotiation
 from mailconfig.api.common.places import place
 from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
-from mailconfig.models import Account, AccountKind, CheckKind, SMTPProvider
+from mailconfig.models import Account, AccountKind, CheckKind, ConnectionCheck, SMTPProvider
 from mailconfig.models.access import Action, has_permission
 from mailconfig.models.account_queries import AccountQuerySet
 
@@ -208,16 +209,24 @@ class ProviderStatus(ProvidersView):
     def get(self, request: Request, provider_id: str) -> Response:
         """Connect with what is stored: name, connection, encryption, login, sender. No mail is sent.
 
+        If it works and the caller may change the provider, a pause ends.
+
         Token only. What came of it is told again for half a minute, while nothing is changed.
         """
         provider = self.provider(provider_id, "view")
+        looks_only = not has_permission(self.principal, AccountKind.SMTP_PROVIDER, "change")
         if is_for_worker(request):
             check = delivery.request_check(
-                account_id=provider.pk, kind=CheckKind.CONNECTION, requested_by=self.principal
+                account_id=provider.pk,
+                kind=CheckKind.CONNECTION,
+                requested_by=self.principal,
+                looks_only=looks_only,
             )
             return accepted(request, check, route="mailconfig-provider-check")
         recent = delivery.recent_check(account=provider, seconds=STATUS_SECONDS)
-        check = recent or delivery.probe_account(account_id=provider.pk, requested_by=self.principal)
+        check = recent or delivery.probe_account(
+            account_id=provider.pk, requested_by=self.principal, looks_only=looks_only
+        )
         if check.ok:
             return Response(status=204)
         problem = of_check(check, user=self.principal)
@@ -229,6 +238,11 @@ class ProviderCheck(ProvidersView, CheckView):
     """A check of a provider that a worker runs."""
 
     account_kind = AccountKind.SMTP_PROVIDER
+
+    def checks(self) -> QuerySet[ConnectionCheck]:
+        """Those of providers, as long as one may look at them."""
+        rows = super().checks()
+        return rows if has_permission(self.principal, AccountKind.SMTP_PROVIDER, "view") else rows.none()
 
 
 def _is_key(text: str) -> bool:

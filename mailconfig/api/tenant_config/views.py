@@ -151,6 +151,10 @@ class TenantConfigView(SurfaceView):
         """Whether the caller has the model permission."""
         return has_permission(self.principal, AccountKind.TENANT_CONFIG, action)
 
+    def may_test(self) -> bool:
+        """Whether the caller may have test mails sent, and read what came of those asked for."""
+        return self.may("change") or holds(self.principal, "test_account")
+
 
 class TenantConfig(TenantConfigView):
     """The configuration, which is written and never read."""
@@ -199,7 +203,7 @@ class TenantTest(TenantConfigView):
     )
     def post(self, request: Request, **kwargs: Any) -> Response:
         """Send a mail to the caller's own address now, or with ``Prefer: respond-async`` have a worker do it."""
-        if not (self.may("change") or holds(self.principal, "test_account")):
+        if not self.may_test():
             raise PermissionDenied
         TenantTestMailSerializer(data=request.data).is_valid(raise_exception=True)
         config = self.config()
@@ -246,8 +250,9 @@ class TenantCheck(TenantConfigView, CheckView):
     account_kind = AccountKind.TENANT_CONFIG
 
     def checks(self) -> QuerySet[ConnectionCheck]:
-        """Those of this tenant's configuration."""
-        return super().checks().filter(account__tenant=self.tenant)
+        """Those of this tenant's configuration, as long as one may ask for them."""
+        rows = super().checks().filter(account__tenant=self.tenant)
+        return rows if self.may_test() else rows.none()
 
 
 class RealmCheck(TenantCheck):

@@ -37,12 +37,14 @@ def begin(
     stored: bool = True,
     recipient: str = "",
     state: CheckState = CheckState.RUNNING,
+    looks_only: bool = False,
     counts_for: Account | None = None,
 ) -> ConnectionCheck:
     """Insert a check and count it; the row is committed when this returns, if nobody else opened a transaction.
 
     Args:
         stored: the account's stored values are checked, so the row belongs to it.
+        looks_only: what comes of it changes nothing for sending.
         state: ``RUNNING`` if the caller goes on to connect, which must not be done inside a transaction.
         counts_for: a stored account with the same login, if it is not ``account``.
 
@@ -67,6 +69,7 @@ def begin(
             port=port,
             login=login,
             recipient=recipient,
+            looks_only=looks_only,
             started_at=Now() if running else None,
         )
         throttle.charge(check, is_claimed=is_claimed)

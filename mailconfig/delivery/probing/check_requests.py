@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from django.db import transaction
 
 from mailconfig import signals
 from mailconfig.delivery.probing import check_record, sentences
-from mailconfig.delivery.probing.check_run import kept_account, probe_stored
+from mailconfig.delivery.probing.check_run import kept_account, probe_stored, require_own_installation
 from mailconfig.delivery.probing.sample import require_recipient, send_stored
 from mailconfig.exceptions import NoAccount, WrongInstallation
 from mailconfig.models import CheckKind, CheckState, ConnectionCheck
@@ -17,6 +18,8 @@ from mailconfig.values import CheckResult
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
+
+logger = logging.getLogger("mailconfig.checks")
 
 DOORBELL_SECONDS = 5.0
 """A check that waits for longer was not heard, and the sweep runs it."""
@@ -28,11 +31,13 @@ def request_check(
     kind: CheckKind,
     requested_by: AbstractBaseUser | None,
     recipient: str = "",
+    looks_only: bool = False,
 ) -> ConnectionCheck:
     """Ask for a check of a stored account by a worker. The row is waiting; a worker is called on commit.
 
     Args:
         recipient: of a test mail.
+        looks_only: see :func:`mailconfig.delivery.probe_account`.
 
     Raises:
         NoAccount: there is none, or it was deleted.
@@ -48,6 +53,7 @@ def request_check(
             requested_by=requested_by,
             recipient=recipient if kind == CheckKind.TEST_MAIL else "",
             state=CheckState.PENDING,
+            looks_only=looks_only,
         )
         transaction.on_commit(partial(_ring, check.pk), robust=True)
     return check
@@ -81,11 +87,15 @@ def _run(check: ConnectionCheck) -> ConnectionCheck:
         account = kept_account(check.account_id or 0)
         if check.kind == CheckKind.TEST_MAIL:
             return send_stored(check, account, requested_by=check.requested_by)
+        require_own_installation(account)
         return probe_stored(check, account, requested_by=check.requested_by)
     except NoAccount:
         return check_record.finish(check, CheckResult(ok=False, message=sentences.ACCOUNT_GONE))
     except WrongInstallation:
         return check_record.finish(check, CheckResult(ok=False, message=sentences.WRONG_INSTALLATION))
+    except Exception:
+        logger.exception("check %s: an error of our own", check.pk)
+        return check_record.finish(check, CheckResult(ok=False, message=sentences.INTERNAL_ERROR))
 
 
 def due_checks(*, limit: int = 100) -> list[int]:

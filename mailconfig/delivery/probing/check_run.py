@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from mailconfig.conf import get_settings
 from mailconfig.delivery import lanes
 from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.outbox import OutboxSession
 from mailconfig.delivery.probing import check_record, check_result, sentences
 from mailconfig.delivery.probing.check_result import CONNECTION_STAGES, Blame, StageLog
@@ -21,6 +22,8 @@ from mailconfig.delivery.queue.faults import account_fault
 from mailconfig.delivery.wake import ring_on_commit
 from mailconfig.exceptions import InvalidMessage, NoAccount, SecretUnreadable, TransportError
 from mailconfig.models import Account, ConnectionCheck, Lane
+from mailconfig.models.account_rules import why_enter_again
+from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.transports.base import Session, open_transport
 from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage
 
@@ -42,7 +45,8 @@ def probe_stored(
     check = run_probe(
         check, account, requested_by=requested_by, judge_sender=judge_sender, revision=account.revision
     )
-    note_on_lane(check, account)
+    if not check.looks_only:
+        note_on_lane(check, account)
     return check
 
 
@@ -85,11 +89,21 @@ def require_own_destination(account: Account) -> None:
     """Whether the secret goes where it was entered for.
 
     Raises:
-        ValidationError: the stored secret would reach another destination: enter the password again.
+        ValidationError: the stored secret would reach another destination, or serve somebody else: enter the password
+            again.
     """
-    if account.destination_changed():
-        words = _("The server, encryption, login or user name changed: enter the password again.")
-        raise ValidationError({"secret": ValidationError(words, code="destination_changed")})
+    if refusal := why_enter_again(account):
+        raise ValidationError({"secret": refusal})
+
+
+def require_own_installation(account: Account) -> None:
+    """Whether its stored secret, if it has one, may be used from here: a copied database logs in nowhere.
+
+    Raises:
+        WrongInstallation: the database belongs to another installation.
+    """
+    if isinstance(account.secret, SealedSecret):
+        ensure_this_installation()
 
 
 def open_session(account: Account, log: StageLog) -> Session:

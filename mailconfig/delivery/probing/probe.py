@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models.functions import Now
 
+from mailconfig.delivery import lanes
 from mailconfig.delivery.probing import check_record
 from mailconfig.delivery.probing.at_once import place
 from mailconfig.delivery.probing.check_run import (
@@ -14,6 +15,7 @@ from mailconfig.delivery.probing.check_run import (
     note_on_lane,
     probe_stored,
     require_own_destination,
+    require_own_installation,
     run_probe,
 )
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Tenant
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
 
 
 def probe_account(
-    *, account_id: int, requested_by: AbstractBaseUser | None, judge_sender: bool = True
+    *,
+    account_id: int,
+    requested_by: AbstractBaseUser | None,
+    judge_sender: bool = True,
+    looks_only: bool = False,
 ) -> ConnectionCheck:
     """Check the connection with the stored values. Not to be called inside a transaction: it takes its time.
 
@@ -32,22 +38,28 @@ def probe_account(
 
     Args:
         judge_sender: if false, a refused sender is reported among the stages, and the check passes.
+        looks_only: for somebody who may not change the account: neither happens, only the check tells.
 
     Raises:
         NoAccount: there is none, or it was deleted.
+        WrongInstallation: the stored secret is used by another installation.
         Throttled, OnlyByWorkers: nothing was connected.
         RuntimeError: a transaction is open.
     """
     account = kept_account(account_id)
+    require_own_installation(account)
     with place(requested_by):
-        check = check_record.begin(kind=CheckKind.CONNECTION, account=account, requested_by=requested_by)
+        check = check_record.begin(
+            kind=CheckKind.CONNECTION, account=account, requested_by=requested_by, looks_only=looks_only
+        )
         return probe_stored(check, account, requested_by=requested_by, judge_sender=judge_sender)
 
 
 def recent_check(*, account: Account, seconds: float) -> ConnectionCheck | None:
     """The newest finished check of the connection as ``account`` was read, if it is not older than ``seconds``.
 
-    By the account's revision, for a time of change is told by another clock than the times of a check.
+    By the account's revision, for a time of change is told by another clock than the times of a check. What passed while
+    the account is paused does not count: the pause came later, or who asked could not end it.
     """
     rows = ConnectionCheck.objects.filter(
         account_id=account.pk,
@@ -56,7 +68,8 @@ def recent_check(*, account: Account, seconds: float) -> ConnectionCheck | None:
         state__in=[CheckState.PASSED, CheckState.FAILED],
         finished_at__gt=Now() - timedelta(seconds=seconds),
     )
-    return rows.order_by("-created_at", "-pk").first()
+    found = rows.order_by("-created_at", "-pk").first()
+    return None if found is not None and found.ok and lanes.lane_of(account).is_paused else found
 
 
 def probe_values(
@@ -76,11 +89,14 @@ def probe_values(
         judge_sender: if false, a refused sender is reported among the stages, and the check passes.
 
     Raises:
-        ValidationError: the stored secret would reach another destination: enter the password again.
+        ValidationError: the stored secret would reach another destination, or serve somebody else: enter the password
+            again.
+        WrongInstallation: the stored secret is used by another installation.
         Throttled, OnlyByWorkers: nothing was connected.
         RuntimeError: a transaction is open.
     """
     require_own_destination(account)
+    require_own_installation(account)
     with place(requested_by):
         check = check_record.begin(
             kind=CheckKind.CONNECTION,

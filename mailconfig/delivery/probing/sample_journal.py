@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from mailconfig.delivery import trail
 from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.delivery.lanes import worker_name
 from mailconfig.delivery.queue.settle import final_values, told
@@ -86,6 +87,8 @@ class SampleJournal:
             handing_over = Message.objects.filter(pk=self._message.pk, state=MessageState.HANDING_OVER)
             handing_over.update(state=state, attempts=1, **values)
         told(self._message.pk, state)
+        code = "" if result.ok else str(result.code or "")
+        trail.moved("test_mail", self._message.pk, state, error_code=code, reply=reply)
 
     def _settle_attempt(self, values: dict[str, object]) -> None:
         if self._attempt is not None:

@@ -33,6 +33,7 @@ SECRET_UNREADABLE = _("The stored password cannot be read.")
 DESTINATION_CHANGED = _("The stored password was entered for another server or user name.")
 NO_SYSTEM_ACCOUNT = _("There is no system account whose server could be used.")
 GIVEN_UP = _("The check did not come to an end.")
+INTERNAL_ERROR = _("An error of our own, which stands in the log.")
 ACCOUNT_GONE = _("The account was deleted.")
 WRONG_INSTALLATION = _("This database belongs to another installation: nothing is sent from here.")
 

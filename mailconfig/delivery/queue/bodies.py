@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from django.utils import timezone
 
 from mailconfig.conf import Settings, get_settings
 from mailconfig.models import Message
+
+logger = logging.getLogger("mailconfig.storage")
 
 CHUNK = 64 * 1024
 FOLDER = "mailconfig"
@@ -72,6 +75,14 @@ def delete(stored_as: str) -> None:
     """Remove a stored file; nothing happens where there is none."""
     if stored_as:
         _storage().delete(stored_as)
+
+
+def delete_if_there(stored_as: str) -> None:
+    """As :func:`delete`, where nobody depends on it: what cannot be deleted now is an orphan, and goes later."""
+    try:
+        delete(stored_as)
+    except Exception:
+        logger.exception("the stored message %s cannot be deleted", stored_as)
 
 
 def erase(message: Message) -> None:

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, connection
 
 from mailconfig import crash
 from mailconfig.delivery.lanes import Ownership
+from mailconfig.delivery.mishaps import is_database_away
 from mailconfig.delivery.queue.journal import adopt_lost_commit, open_journal
 from mailconfig.delivery.queue.turn import Settlement, Turn
 
@@ -87,7 +88,7 @@ class Committer:
             yield
         except BaseException as error:
             # In a transaction of the caller's, a test's say, there is nothing to try again.
-            if isinstance(error, (OperationalError, InterfaceError)) and not connection.in_atomic_block:
+            if is_database_away(error) and not connection.in_atomic_block:
                 logger.warning("the database did not answer: %s", error)
                 exchange.wait, exchange.is_lost = None, True
                 return
@@ -107,13 +108,28 @@ class Committer:
         """
         committed = self.finish()
         if finished := self._finished:
-            self._insist(partial(self._write, finished))
+            try:
+                self._insist(partial(self._write, finished))
+            except DatabaseError as error:
+                if is_database_away(error) or connection.in_atomic_block:
+                    raise
+                self._write_one_by_one(finished)
             self._finished = []
             crash.point("after_commit")
         return committed + finished
 
     def _write(self, finished: Sequence[Settlement]) -> None:
         self._journal.exchange(finished, [], revision=0)()
+
+    def _write_one_by_one(self, finished: Sequence[Settlement]) -> None:
+        """One of them cannot be written: the others must be. Its attempt stays open, and the sweep gives it up."""
+        for settlement in finished:
+            try:
+                self._insist(partial(self._write, [settlement]))
+            except DatabaseError as error:
+                if is_database_away(error):
+                    raise
+                logger.exception("the outcome of message %s cannot be written", settlement.turn.message.uuid)
 
     def _insist(self, write: Callable[[], None]) -> None:
         give_up_at = time.monotonic() + PATIENCE_SECONDS
@@ -124,10 +140,12 @@ class Committer:
                 connection.close_if_unusable_or_obsolete()
             try:
                 return write()
-            except (OperationalError, InterfaceError):
+            except Exception as error:
                 # In a transaction of the caller's, a test's say, there is nothing to try again.
-                if connection.in_atomic_block or time.monotonic() >= give_up_at:
+                waits = is_database_away(error) and not connection.in_atomic_block
+                if not waits or time.monotonic() >= give_up_at:
                     raise
+                logger.warning("the database did not take what is to be written: %s", error)
                 connection.close()
                 time.sleep(pause)
                 pause = min(pause * 2, 5.0)

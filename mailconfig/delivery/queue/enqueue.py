@@ -29,6 +29,8 @@ logger = logging.getLogger("mailconfig.queue")
 
 BATCH_MESSAGES = 500
 BATCH_BYTES = 4 * 1024 * 1024
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""Before this a mail must be due: a year that ends every calendar, short of the hour in which time zones overflow."""
 
 
 def enqueue(
@@ -63,7 +65,7 @@ def enqueue(
     if key is not None:
         new.idempotency_key, new.content_digest = key, rendered.digest()
     with _stored_bytes([(new, rendered)]):
-        if key is None and later is None and can_commit_at_once():
+        if key is None and later is None and can_commit_at_once(rendered.recipients):
             _insert_and_wake(new, rendered.recipients)
             return new
         written = _insert_one(new, rendered.recipients)
@@ -262,8 +264,10 @@ def _later(not_before: datetime | None) -> datetime | None:
             not_before = timezone.make_aware(not_before)
         not_before = not_before.astimezone(UTC)
     except OverflowError:
-        msg = "the time when the mail may go is beyond what a calendar holds"
-        raise InvalidMessage(msg) from None
+        not_before = LATEST
+    if not_before >= LATEST:
+        msg = f"the time when the mail may go is beyond what a calendar holds: the year {LATEST.year} is too late"
+        raise InvalidMessage(msg)
     return not_before if not_before > timezone.now() else None
 
 

@@ -5,7 +5,7 @@ On PostgreSQL one mail is one data-modifying statement, and many are copied in; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -39,6 +39,9 @@ _GIVEN = (
 )
 _DEFAULT = {"not_before", "created_at"}
 
+MOST_IN_STATEMENT = 1000
+"""Recipients written out in one statement, whose values PostgreSQL counts with 16 bits. More are copied in."""
+
 
 def insert_one(message: Message, recipients: tuple[str, ...]) -> bool:
     """Write a message, within the caller's transaction or one of its own.
@@ -48,6 +51,13 @@ def insert_one(message: Message, recipients: tuple[str, ...]) -> bool:
     """
     if not _has_statements():
         return _insert_by_orm([(message, recipients)])
+    if len(recipients) > MOST_IN_STATEMENT:
+        with transaction.atomic():
+            if not insert_one(message, recipients[:MOST_IN_STATEMENT]):
+                return False
+            with connection.cursor() as cursor:
+                _copy_recipients(cursor, [(message.pk, recipients[MOST_IN_STATEMENT:])])
+        return True
     sql = _statement(len(recipients), message.idempotency_key is not None)
     values = [getattr(message, name) for name in _GIVEN]
     with connection.cursor() as cursor:
@@ -59,10 +69,11 @@ def insert_one(message: Message, recipients: tuple[str, ...]) -> bool:
     return True
 
 
-def can_commit_at_once() -> bool:
-    """Whether :func:`insert_and_commit` may be used: on PostgreSQL, and outside any transaction."""
+def can_commit_at_once(recipients: Sequence[str]) -> bool:
+    """Whether :func:`insert_and_commit` may be used: on PostgreSQL, outside any transaction, for so many."""
     return (
-        _has_statements()
+        len(recipients) <= MOST_IN_STATEMENT
+        and _has_statements()
         and not connection.in_atomic_block
         and connection.get_autocommit()
         and not connection.settings_dict["OPTIONS"].get("server_side_binding")
@@ -120,36 +131,62 @@ def insert_many(batch: Sequence[NewMessage]) -> bool:
     if not _has_statements():
         return _insert_by_orm(batch)
     accounts = list({message.account_id for message, _addresses in batch})
-    messages, recipients = quoted(Message), quoted(Recipient)
+    messages = quoted(Message)
     with connection.cursor() as cursor:
         cursor.execute(_NUMBERS, [Message._meta.db_table, len(batch), accounts])
         numbers, now, kept = cursor.fetchone()
         if kept < len(accounts):
             return False
-        same, same_recipient = (
-            _constants(Message, {*_GIVEN, *_DEFAULT}),
-            _constants(Recipient, {"message_id", "address"}),
-        )
+        same = _constants(Message, {*_GIVEN, *_DEFAULT})
         columns = ", ".join((*_GIVEN, "not_before", "created_at", "id", *same))
         # Text format: psycopg sends each value as PostgreSQL reads it, whatever the column's exact type.
         with cursor.copy(f"COPY {messages} ({columns}) FROM STDIN") as copy:
             for (message, _addresses), pk in zip(batch, numbers, strict=True):
                 given = [getattr(message, name) for name in _GIVEN]
                 copy.write_row([*given, _time_or_none(message) or now, now, pk, *same.values()])
-        columns = ", ".join(("message_id", "address", *same_recipient))
-        with cursor.copy(f"COPY {recipients} ({columns}) FROM STDIN") as copy:
-            for (_message, addresses), pk in zip(batch, numbers, strict=True):
-                for address in addresses:
-                    copy.write_row([pk, address, *same_recipient.values()])
+        _copy_recipients(cursor, [(pk, new[1]) for new, pk in zip(batch, numbers, strict=True)])
     for (message, _addresses), pk in zip(batch, numbers, strict=True):
         _complete(message, pk, _time_or_none(message) or now, now)
     return True
 
 
+def _copy_recipients(cursor: Any, rows: Sequence[tuple[int, Sequence[str]]]) -> None:
+    """Copy in the addresses of messages."""
+    same = _constants(Recipient, {"message_id", "address"})
+    columns = ", ".join(("message_id", "address", *same))
+    with cursor.copy(f"COPY {quoted(Recipient)} ({columns}) FROM STDIN") as copy:
+        for pk, addresses in rows:
+            for address in addresses:
+                copy.write_row([pk, address, *same.values()])
+
+
+_KEPT = f"""
+    SELECT count(*) FROM (
+        SELECT FROM {Account._meta.db_table} WHERE id = ANY(%s) AND deleted_at IS NULL FOR KEY SHARE
+    ) AS kept
+"""  # noqa: S608 - the name of a table
+"""Django's foreign keys are looked at when the transaction ends, and a deleted account keeps its row. So the row is
+locked: who deletes it waits for the mail, or the mail waits and sees it deleted."""
+
+
+def keep_accounts(account_ids: Collection[int]) -> bool:
+    """Whether these accounts are there. Then none of them is deleted before the transaction ends.
+
+    Where rows cannot be locked so, something must have been written in the transaction before.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(_KEPT, [list(account_ids)])
+            (kept,) = cursor.fetchone()
+    else:
+        kept = Account.objects.kept().filter(pk__in=account_ids).count()
+    return bool(kept == len(account_ids))
+
+
 _NUMBERS = f"""
     SELECT array(SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)),
         statement_timestamp(),
-        (SELECT count(*) FROM {Account._meta.db_table} WHERE id = ANY(%s) AND deleted_at IS NULL)
+        ({_KEPT})
 """  # noqa: S608 - the name of a table
 
 
@@ -182,7 +219,7 @@ def _statement(recipients: int, has_key: bool) -> str:
             INSERT INTO {quoted(Message)} ({", ".join((*_GIVEN, "not_before", *same))})
             SELECT {", ".join(f"%s::{types[name]}" for name in _GIVEN)},
                 COALESCE(%s::timestamptz, statement_timestamp()){_literals(same)}
-            WHERE EXISTS (SELECT FROM {quoted(Account)} WHERE id = %s AND deleted_at IS NULL)
+            WHERE EXISTS (SELECT FROM {quoted(Account)} WHERE id = %s AND deleted_at IS NULL FOR KEY SHARE)
             {conflict}
             RETURNING id, not_before, created_at
         ), new_recipient AS (
@@ -240,12 +277,7 @@ def _complete(message: Message, pk: int, not_before: Any, created_at: Any) -> No
 
 
 def _insert_by_orm(batch: Sequence[NewMessage]) -> bool:
-    accounts = {message.account_id for message, _addresses in batch}
-    if Account.objects.kept().filter(pk__in=accounts).count() < len(accounts):
-        return False
-    has_key = any(message.idempotency_key is not None for message, _addresses in batch)
-    # Without a key nothing is expected to fail, so a savepoint would only cost.
-    with transaction.atomic(savepoint=has_key):
+    with transaction.atomic():
         if connection.features.can_return_rows_from_bulk_insert:
             Message.objects.bulk_create([message for message, _addresses in batch])
         else:
@@ -258,6 +290,9 @@ def _insert_by_orm(batch: Sequence[NewMessage]) -> bool:
                 for address in addresses
             ]
         )
+        if not keep_accounts({message.account_id for message, _addresses in batch}):
+            transaction.set_rollback(True)
+            return False
     now = timezone.now()
     for message, _addresses in batch:
         created_at: Any = message.created_at

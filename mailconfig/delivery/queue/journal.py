@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from mailconfig import signals
 from mailconfig.delivery.lanes import Ownership
-from mailconfig.delivery.queue import statements
+from mailconfig.delivery.queue import outcomes, statements
 from mailconfig.delivery.queue.settle import erases, settle_all
 from mailconfig.delivery.queue.statements import columns_of, rows_sql
 from mailconfig.delivery.queue.transitions import sources
@@ -154,7 +154,8 @@ class PostgresJournal(OrmJournal):
             by_message = {turn.message.pk: turn for turn in group}
             for kind, key, attempt_id, at in fetch():
                 if kind == "done":
-                    del late[key]
+                    settlement = late.pop(key)
+                    outcomes.tell(settlement, MessageState.SENT, account_id=self.ownership.account_id)
                 else:
                     by_message[key].attempt_id, by_message[key].handed_over_at = attempt_id, at
             settle_all(late.values(), ownership=self.ownership)

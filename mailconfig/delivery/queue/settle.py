@@ -12,8 +12,9 @@ from django.db.models.functions import Least
 
 from mailconfig import signals
 from mailconfig.conf import get_settings
+from mailconfig.delivery import trail
 from mailconfig.delivery.lanes import MOST_COUNTED, Ownership
-from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.queue import bodies, outcomes
 from mailconfig.delivery.queue.due import DueRecipient
 from mailconfig.delivery.queue.transitions import sources
 from mailconfig.delivery.queue.turn import Settlement, state_after
@@ -45,9 +46,11 @@ def settle(settlement: Settlement, *, ownership: Ownership) -> None:
             _settle_untouched(settlement, ownership)
         elif _close_attempt(settlement, attempt_id):
             _settle_recipients(settlement)
-            _settle_message(settlement)
+            state = _settle_message(settlement)
+            outcomes.tell(settlement, state, account_id=ownership.account_id)
         elif settlement.sent:
-            _settle_late(settlement, attempt_id)
+            state = _settle_late(settlement, attempt_id)
+            outcomes.tell(settlement, state, account_id=ownership.account_id, late=True)
 
 
 def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
@@ -63,15 +66,16 @@ def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
     Attempt.objects.create(
         account_id=ownership.account_id, worker=ownership.worker, **mine, **_attempt_values(settlement)
     )
-    if not Lane.objects.filter(pk=ownership.lane_id, lease_token=ownership.token).exists():
-        return
+    state: MessageState | str = ""
     # Where it counted for somebody else, the message has another number of attempts by now.
     queued = Message.objects.filter(
         pk=turn.message.pk, state=MessageState.QUEUED, attempts=turn.message.attempts
     )
-    if _locked(queued):
+    is_ours = Lane.objects.filter(pk=ownership.lane_id, lease_token=ownership.token).exists()
+    if is_ours and _locked(queued):
         _settle_recipients(settlement)
-        _settle_message(settlement)
+        state = _settle_message(settlement)
+    outcomes.tell(settlement, state, account_id=ownership.account_id)
 
 
 def _attempt_values(settlement: Settlement) -> dict[str, object]:
@@ -114,6 +118,7 @@ def _settle_recipients(settlement: Settlement) -> None:
             Recipient.objects.filter(pk__in=chunk, state=RecipientState.AS_MESSAGE).update(
                 state=state,
                 not_before=not_before,
+                attempts=counted(settlement.counts),
                 reply_code=reply.code if reply.code > 0 else None,
                 enhanced_code=reply.enhanced,
                 reply_text=reply.text,
@@ -143,10 +148,11 @@ def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
 
 
-def _settle_message(settlement: Settlement) -> None:
+def _settle_message(settlement: Settlement) -> MessageState | str:
+    """The state that the message has now; ``""``: it was none of ours any more."""
     turn = settlement.turn
     state, not_before = _next(settlement)
-    values: dict[str, object] = {"state": state, "attempts": counted(settlement.counts)}
+    values: dict[str, object] = {"state": state, "attempts": counted(settlement.counts_for_message)}
     if state in FINAL_STATES:
         values |= final_values(state, settlement.ended_at)
     else:
@@ -155,10 +161,16 @@ def _settle_message(settlement: Settlement) -> None:
             values["not_before"] = not_before
     if state != MessageState.SENT and settlement.error_code:
         values["error_code"] = settlement.error_code
-        values["error_text"] = settlement.reply.text if settlement.reply else ""
+        values["error_text"] = settlement.error_reply.text if settlement.error_reply else ""
+    if state == MessageState.PARTIAL and not settlement.failed:
+        # The last words may be those of somebody who was put off, and has it by now.
+        failed = Recipient.objects.filter(message_id=turn.message.pk, state=RecipientState.FAILED)
+        values["error_text"] = failed.order_by("pk").values_list("reply_text", flat=True).first() or ""
     source = MessageState.QUEUED if turn.attempt_id is None else MessageState.HANDING_OVER
-    if Message.objects.filter(pk=turn.message.pk, state=source).update(**values):
-        told(turn.message.pk, state, stored_as=turn.message.stored_as)
+    if not Message.objects.filter(pk=turn.message.pk, state=source).update(**values):
+        return ""
+    told(turn.message.pk, state, stored_as=turn.message.stored_as)
+    return state
 
 
 def _next(settlement: Settlement) -> tuple[MessageState, datetime | None]:
@@ -194,8 +206,12 @@ def aggregate(message_id: int) -> tuple[MessageState, list[datetime | None]]:
 _COUNTS = (Count("pk"), Count("not_before"), Min("not_before"))
 
 
-def _settle_late(settlement: Settlement, attempt_id: int) -> None:
-    """The reply came after the attempt was given up: who has the mail must not get it again, the others still do."""
+def _settle_late(settlement: Settlement, attempt_id: int) -> MessageState | str:
+    """The reply came after the attempt was given up: who has the mail must not get it again, the others still do.
+
+    Returns:
+        The state that the message has now; ``""``: it stayed as it was.
+    """
     turn, reply = settlement.turn, settlement.reply
     Attempt.objects.filter(pk=attempt_id).update(
         outcome=settlement.outcome,
@@ -210,7 +226,7 @@ def _settle_late(settlement: Settlement, attempt_id: int) -> None:
         waiting.update(state=RecipientState.FAILED)
     _note_sent(settlement.sent)
     if message is None:
-        return
+        return ""
     state, _times = aggregate(message.pk)
     if state in FINAL_STATES:
         values = final_values(state, settlement.ended_at)
@@ -218,13 +234,14 @@ def _settle_late(settlement: Settlement, attempt_id: int) -> None:
         # There is no doubt any more, and the others were not even asked.
         values = {"wait_reason": "", "not_before": settlement.ended_at}
     else:
-        return
+        return ""
     Message.objects.filter(pk=message.pk).update(state=state, **values)
     told(message.pk, state, stored_as=turn.message.stored_as)
+    return state
 
 
 def counted(counts: bool) -> Combinable:
-    """The message's number of attempts after one more, which its column holds in any case."""
+    """The number of attempts of a message or recipient after one more, which its column holds in any case."""
     return Least(F("attempts") + int(counts), MOST_COUNTED)
 
 
@@ -311,6 +328,21 @@ def _put_back(message_id: int | None, *, now: datetime, hold: bool, max_retries:
         values |= {"wait_reason": "", "not_before": now}
     handing_over.update(state=state, **values)
     told(message_id, state, stored_as=message.stored_as)
+    trail.moved("reap", message_id, state, reason=str(values["wait_reason"]))
+
+
+def end_orphans(now: datetime) -> int:
+    """Fail mail that waits in an account that was deleted: nobody drains it any more. How much there was."""
+    orphans = Message.objects.filter(account__deleted_at__isnull=False, state__in=sources("end_orphans"))
+    count = 0
+    for message_id, state in orphans.values_list("pk", "state")[:1000]:
+        with transaction.atomic():
+            values = final_values(MessageState.FAILED, now) | {"error_code": "account_deleted"}
+            message = Message.objects.filter(pk=message_id, state=state)
+            if message.update(state=MessageState.FAILED, **values):
+                told(message_id, MessageState.FAILED)
+                count += 1
+    return count
 
 
 def settle_all(settlements: Iterable[Settlement], *, ownership: Ownership) -> None:
@@ -331,9 +363,12 @@ def note_internal_error(message_id: int, error: Exception, *, now: datetime) -> 
         "error_code": "internal_error",
         "error_text": text,
     }
-    if stumbled + 1 < INTERNAL_ERRORS:
-        message.update(**values, not_before=now + INTERNAL_PAUSE, wait_reason=WaitReason.INTERNAL_ERROR)
-        return
-    values |= {"state": MessageState.FAILED, **final_values(MessageState.FAILED, now)}
+    state = MessageState.QUEUED if stumbled + 1 < INTERNAL_ERRORS else MessageState.FAILED
+    if state == MessageState.QUEUED:
+        values |= {"not_before": now + INTERNAL_PAUSE, "wait_reason": WaitReason.INTERNAL_ERROR}
+    else:
+        values |= {"state": state, **final_values(state, now)}
     if message.update(**values):
-        told(message_id, MessageState.FAILED)
+        trail.moved("internal_error", message_id, state, error_code="internal_error", words=text)
+        if state == MessageState.FAILED:
+            told(message_id, state)

@@ -18,6 +18,8 @@ from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 
+from mailconfig.delivery.mishaps import is_plan_stale
+
 if TYPE_CHECKING:
     from mailconfig.delivery.queue.under_way import UnderWay
 
@@ -157,11 +159,11 @@ def _may_prepare() -> bool:
 
 
 def _is_unknown(error: DatabaseError) -> bool:
-    """Whether the server does not know what we prepared, or knows it already: then nothing was done."""
+    """Whether the server does not know what we prepared, or knows it already, or as it was: then nothing was done."""
     import psycopg
 
     unknown = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement)
-    return isinstance(error.__cause__, unknown)
+    return isinstance(error.__cause__, unknown) or is_plan_stale(error)
 
 
 def rows_sql(types: Sequence[str], count: int) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from mailconfig.delivery import trail
 from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.queue.insertion import keep_accounts
 from mailconfig.delivery.queue.settle import final_values, told
 from mailconfig.delivery.queue.transitions import sources
 from mailconfig.delivery.wake import wake_lane
@@ -28,7 +30,7 @@ def release(*, message_id: int) -> None:
     """Queue a held message again; what may have been accepted once may then arrive twice.
 
     Raises:
-        InvalidTransition: it is not held.
+        InvalidTransition: it is not held, or its account was deleted.
     """
     with transaction.atomic():
         _move("release", message_id, MessageState.QUEUED, wait_reason="", not_before=database_now())
@@ -39,7 +41,7 @@ def requeue(*, message_id: int) -> None:
     """Queue a failed message again, with all its retries before it, for the recipients that failed.
 
     Raises:
-        InvalidTransition: it has not failed, or its bytes are gone.
+        InvalidTransition: it has not failed, its bytes are gone, or its account was deleted.
     """
     with transaction.atomic():
         message = Message.objects.filter(pk=message_id).only("pk", "stored_as", "size").first()
@@ -60,7 +62,12 @@ def requeue(*, message_id: int) -> None:
         )
         failed = Recipient.objects.filter(message_id=message_id, state=RecipientState.FAILED)
         failed.update(
-            state=RecipientState.AS_MESSAGE, not_before=None, reply_code=None, enhanced_code="", reply_text=""
+            state=RecipientState.AS_MESSAGE,
+            not_before=None,
+            attempts=0,
+            reply_code=None,
+            enhanced_code="",
+            reply_text="",
         )
         _wake(message_id)
 
@@ -86,8 +93,12 @@ def _move(operation: str, message_id: int, state: MessageState, **values: object
             raise InvalidTransition(_("The message does not exist any more."))
         text = _("The message cannot be changed like this: it is in the state “%(state)s”.")
         raise InvalidTransition(text % {"state": now.get_state_display()})
+    trail.moved(operation, message_id, state, reason=str(values.get("wait_reason", "")))
 
 
 def _wake(message_id: int) -> None:
+    """Let the account of a message that is queued again be looked at, if it has not been deleted."""
     account_id = Message.objects.values_list("account_id", flat=True).get(pk=message_id)
+    if not keep_accounts([account_id]):
+        raise InvalidTransition(_("The message's account was deleted."))
     transaction.on_commit(lambda: wake_lane(account_id), robust=True)

@@ -27,6 +27,7 @@ TRANSITIONS = {
     "settle": _transition({S.HANDING_OVER, S.QUEUED}, _OUTCOMES),
     "settle_late": _transition({S.QUEUED, S.HELD, S.FAILED, S.PARTIAL}, {S.SENT, S.PARTIAL, S.QUEUED}),
     "reap": _transition({S.HANDING_OVER}, {S.QUEUED, S.HELD, S.FAILED, S.SENT, S.PARTIAL}),
+    "end_orphans": _transition({S.QUEUED, S.HELD}, {S.FAILED}),
     "hold": _transition({S.QUEUED}, {S.HELD}),
     "release": _transition({S.HELD}, {S.QUEUED}),
     "requeue": _transition({S.FAILED}, {S.QUEUED}),

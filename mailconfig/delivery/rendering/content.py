@@ -20,7 +20,7 @@ from mailconfig.delivery.rendering.parts import (
     split_type,
     text_part,
 )
-from mailconfig.delivery.rendering.standard_library import flattened, parsed
+from mailconfig.delivery.rendering.standard_library import flattened, original
 from mailconfig.exceptions import InvalidMessage
 
 
@@ -70,7 +70,8 @@ def _alternative(content: object, mimetype: str, encoding: str | Charset) -> Par
 
 def _attachment(attachment: object, encoding: str | Charset) -> Part:
     if isinstance(attachment, email.message.Message):
-        return Part([], [flattened(attachment, keep=False)])
+        data = flattened(attachment, keep=False)
+        return Part([], [data], eight_bit=not data.isascii())
     if not isinstance(attachment, (tuple, list)) or not 2 <= len(attachment) <= 3:
         msg = f"an attachment is a part or (name, content, type), not {type(attachment).__name__}"
         raise InvalidMessage(msg)
@@ -83,10 +84,10 @@ def _attachment(attachment: object, encoding: str | Charset) -> Part:
 
 
 def _enclosed(content: object) -> bytes:
-    """A mail within a mail."""
-    if isinstance(content, EmailMessage):
-        if is_overridden(content):
-            return flattened(content.message(), keep=False)
-        sender = parse_address(content.extra_headers.get("From") or content.from_email, what="from")
-        return written(header_fields(content, Identity(sender=sender)), content_part(content))
-    return flattened(content if isinstance(content, email.message.Message) else parsed(content), keep=False)
+    """A mail within a mail: what is there already stays as it is."""
+    if not isinstance(content, EmailMessage):
+        return original(content)
+    if is_overridden(content):
+        return flattened(content.message(), keep=True)
+    sender = parse_address(content.extra_headers.get("From") or content.from_email, what="from")
+    return written(header_fields(content, Identity(sender=sender)), content_part(content))

@@ -61,7 +61,7 @@ def own_rendering(message: EmailMessage, identity: Identity) -> tuple[Fields, by
         msg = f"message() made no message but {type(made).__name__}"
         raise InvalidMessage(msg)
     del made["Bcc"], made["Resent-Bcc"]
-    sender = choose_sender(_unfolded(made["From"]), identity)
+    sender = choose_sender(_unfolded(made["From"]) or message.from_email, identity)
     _set(made, "From", sender, replace=sender == identity.sender)
     if identity.reply_to:
         _set(made, "Reply-To", identity.reply_to, replace=False)

@@ -31,6 +31,8 @@ class Part:
 
     head: list[str]
     content: list[bytes]
+    eight_bit: bool = False
+    """Has octets above 127, as only what others made may."""
 
     def pieces(self) -> Iterator[bytes]:
         """The part as it stands between two boundaries."""
@@ -124,14 +126,18 @@ def multipart(subtype: str, parts: list[Part]) -> Part:
         content.extend(part.pieces())
         content.append(b"\r\n")
     content.append(f"--{boundary}--\r\n".encode())
-    return Part([f'Content-Type: {main}/{sub}{parameters};\r\n boundary="{boundary}"'], content)
+    head = [f'Content-Type: {main}/{sub}{parameters};\r\n boundary="{boundary}"']
+    eight_bit = any(part.eight_bit for part in parts)
+    if eight_bit:
+        head.append("Content-Transfer-Encoding: 8bit")  # RFC 2045 §6.4: no less than that of its parts
+    return Part(head, content, eight_bit=eight_bit)
 
 
 def enclosed_part(content: bytes, filename: str) -> Part:
     """A whole mail within a mail (message/rfc822, RFC 2046 §5.2.1: never base64)."""
     cte = "7bit" if content.isascii() else "8bit"
     head = ["Content-Type: message/rfc822", f"Content-Transfer-Encoding: {cte}", *_disposition(filename)]
-    return Part(head, [content])
+    return Part(head, [content], eight_bit=not content.isascii())
 
 
 def split_type(mimetype: str) -> tuple[str, str, str]:

@@ -1,35 +1,48 @@
-"""Messages and parts made of the standard library's classes, by others: checked, mended, written."""
+"""Messages and parts made of the standard library's classes, by others: checked, mended where needed, written.
+
+A mail that is forwarded, and one that somebody signed, keep their bytes: nothing but their line ends is changed, and
+lines that no server has to take.
+"""
 
 from __future__ import annotations
 
 import copy
 import email.message
 import re
+from collections.abc import Callable, Iterator
 from email import encoders, generator, message_from_bytes
 from email.errors import MessageError
 from io import BytesIO
+from typing import Any
 
-from mailconfig.delivery.rendering.header_lines import CONTROLS, MAX_LINE, checked_name
+from mailconfig.delivery.rendering.header_lines import FORBIDDEN, MAX_LINE, InvalidHeader, checked_name
 from mailconfig.delivery.rendering.parts import utf8
 from mailconfig.exceptions import InvalidMessage
 
 _BARE_BREAKS = re.compile(rb"\r\n?|\n")
-_LONG_LINE = re.compile(rb"[^\r\n]{%d}" % (MAX_LINE + 1))
-_FOLD = re.compile(r"\r?\n[ \t]|\t")
+_LONG_LINE = re.compile(rb"[^\r\n]{%d,}" % (MAX_LINE + 1))
+_FOLD = re.compile(r"\r?\n[ \t]")
+_HARD_BREAK = 900
 
 
-def parsed(content: object) -> email.message.Message:
-    """A mail given as text or bytes.
+def original(content: object) -> bytes:
+    """A mail that is forwarded as it is, given as text, bytes or a message.
 
     Raises:
-        InvalidMessage: it is neither.
+        InvalidMessage: it is none of them, or cannot be written.
     """
+    if isinstance(content, email.message.Message):
+        message = content
+        return _translated(lambda: _with_short_lines(message, _written(message, as_read=True)))
     if isinstance(content, str):
         content = utf8(content)
     if not isinstance(content, (bytes, bytearray, memoryview)):
         msg = f"an enclosed mail is a message, text or bytes, not {type(content).__name__}"
         raise InvalidMessage(msg)
-    return message_from_bytes(bytes(content))
+    data = _with_crlf(bytes(content))
+    if not _LONG_LINE.search(data):
+        return data
+    return _translated(lambda: _with_short_lines(message_from_bytes(data), data))
 
 
 def flattened(message: email.message.Message, *, keep: bool) -> bytes:
@@ -37,20 +50,31 @@ def flattened(message: email.message.Message, *, keep: bool) -> bytes:
 
     Args:
         keep: change nothing that need not be, since somebody may have signed it; else parts with octets above
-            127 are encoded. Lines over 998 octets always are.
+            127 are encoded, but not what is signed or forwarded in it. Lines over 998 octets always are.
 
     Raises:
         InvalidMessage: it cannot be written as bytes.
     """
-    try:
-        for part in message.walk():
+
+    def write() -> bytes:
+        nonlocal message
+        for part in _made_parts(message, signed=True):
             _refuse_bad_headers(part)
-        data = _written(message)
-        if _LONG_LINE.search(data) or not (keep or data.isascii()):
+        as_read = any(map(_was_read, message.walk()))
+        data = _written(message, as_read=as_read)
+        if not (keep or data.isascii()):
             message = copy.deepcopy(message)
-            for part in message.walk():
-                _recode(part, keep=keep)
-            data = _written(message)
+            for part in _made_parts(message, signed=False):
+                _encode(part, lambda raw: not raw.isascii())
+            data = _written(message, as_read=as_read)
+        return _with_short_lines(message, data)
+
+    return _translated(write)
+
+
+def _translated(write: Callable[[], bytes]) -> bytes:
+    try:
+        return write()
     except InvalidMessage:
         raise
     except (
@@ -59,36 +83,77 @@ def flattened(message: email.message.Message, *, keep: bool) -> bytes:
         ValueError,
         TypeError,
         AttributeError,
-        KeyError,
         MessageError,
     ) as error:
         msg = f"the message cannot be written: {ascii(str(error))[:200]}"
         raise InvalidMessage(msg) from error
-    return data
 
 
-def _written(message: email.message.Message) -> bytes:
+def _made_parts(part: email.message.Message, *, signed: bool) -> Iterator[email.message.Message]:
+    """The part and those in it, but nothing of a mail that it encloses, and only if wanted what is signed."""
+    if part.get_content_type() == "multipart/signed" and not signed:
+        return
+    yield part
+    if part.get_content_maintype() == "multipart" and part.is_multipart():
+        for inner in part.get_payload():
+            if isinstance(inner, email.message.Message):
+                yield from _made_parts(inner, signed=signed)
+
+
+def _was_read(part: email.message.Message) -> bool:
+    """Whether a parser made this, as it gives an epilogue to a multipart, or it holds a mail to be forwarded.
+
+    Then headers are folded as they came, and stay so. What a program put together is folded as the standard library
+    does it, since that is what was signed.
+    """
+    return part.get_content_type() == "message/rfc822" or (part.is_multipart() and part.epilogue is not None)
+
+
+def _written(message: email.message.Message, *, as_read: bool) -> bytes:
     buffer = BytesIO()
     policy = message.policy.clone(linesep="\r\n")
+    if as_read:
+        own: dict[str, Any] = {"refold_source": "none"} if hasattr(policy, "refold_source") else {}
+        policy = policy.clone(max_line_length=MAX_LINE, **own)
     generator.BytesGenerator(buffer, mangle_from_=False, policy=policy).flatten(message)
-    data = buffer.getvalue()
+    return _with_crlf(buffer.getvalue())
+
+
+def _with_crlf(data: bytes) -> bytes:
     pairs = data.count(b"\r\n")
     if data.count(b"\n") != pairs or data.count(b"\r") != pairs:
         data = _BARE_BREAKS.sub(b"\r\n", data)
     return data
 
 
-def _recode(part: email.message.Message, *, keep: bool) -> None:
-    """Encode a leaf that has long lines (or, unless ``keep``, octets above 127) in base64."""
-    if part.is_multipart() or str(part.get("Content-Transfer-Encoding", "")).lower() in {
-        "base64",
-        "quoted-printable",
-    }:
+def _with_short_lines(message: email.message.Message, data: bytes) -> bytes:
+    """``data``, unless there are lines in it over 998 octets: contents with such are encoded, headers folded."""
+    if not _LONG_LINE.search(data):
+        return data
+    message = copy.deepcopy(message)
+    for part in message.walk():
+        _encode(part, lambda raw: _LONG_LINE.search(raw) is not None)
+    return _LONG_LINE.sub(lambda found: _folded(found[0]), _written(message, as_read=True))
+
+
+def _folded(line: bytes) -> bytes:
+    """A header line in pieces: before a space where there is one, else anywhere, as mail servers do it."""
+    pieces = []
+    while len(line) > MAX_LINE:
+        cut = line.rfind(b" ", 1, MAX_LINE)
+        cut = cut if line[:cut].strip() and cut > 0 else _HARD_BREAK
+        pieces.append(line[:cut])
+        line = line[cut:] if line[cut : cut + 1] == b" " else b" " + line[cut:]
+    return b"\r\n".join([*pieces, line])
+
+
+def _encode(part: email.message.Message, is_wanted: Callable[[bytes], bool]) -> None:
+    """Encode a leaf in base64 if its content, as it would be written, is so."""
+    payload = part.get_payload()
+    if part.is_multipart() or not isinstance(payload, str):
         return
     data = part.get_payload(decode=True)
-    if not isinstance(data, bytes):
-        return
-    if _LONG_LINE.search(data) or not (keep or data.isascii()):
+    if isinstance(data, bytes) and is_wanted(payload.encode("utf-8", "surrogateescape")):
         del part["Content-Transfer-Encoding"]
         # Past whatever a subclass does to a payload: these are the bytes of the part, encoded already or not text.
         email.message.Message.set_payload(part, data)
@@ -99,6 +164,6 @@ def _refuse_bad_headers(part: email.message.Message) -> None:
     """Lines that were folded are fine, anything else that ends one is an injection."""
     for name, value in part.items():
         checked_name(name)
-        if CONTROLS.search(_FOLD.sub(" ", str(value))):
-            msg = f"the header {name} has a control character in it: {ascii(str(value))[:80]}"
-            raise InvalidMessage(msg)
+        if FORBIDDEN.search(_FOLD.sub(" ", str(value))):
+            msg = f"the header {name} has a line break or a NUL in it: {ascii(str(value))[:80]}"
+            raise InvalidHeader(msg)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import connection, transaction
+from django.db.models import F
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.limits import WEEK
 from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.upkeep.deleted_accounts import remove_accounts
+from mailconfig.delivery.upkeep.steps import do_steps
 from mailconfig.models import Account, Attempt, AttemptOutcome, ConnectionCheck, Message
 
 STEP = 1000
@@ -23,29 +30,50 @@ class PurgeReport:
     attempts: int
     checks: int
     files: int
+    accounts: int
 
 
 def purge(*, most: int = 100_000) -> PurgeReport:
-    """Delete settled messages, their attempts once no window counts them, old checks and orphaned files.
+    """Delete settled messages, their attempts once no window counts them, old checks, orphaned files and deleted accounts.
 
     Args:
-        most: messages (and as many attempts) deleted at most in this call.
+        most: messages (and as many attempts, and accounts) deleted at most in this call.
     """
-    settings = get_settings()
     now = database_now()
-    messages = attempts = 0
-    if settings.retention_days:
-        before = now - timedelta(days=settings.retention_days)
-        messages = _delete_messages(before, most)
-        kept_for = max(timedelta(days=settings.retention_days), longest_window())
-        attempts = _delete_attempts(now - kept_for, most)
-    checks = 0
-    if settings.check_retention_days:
-        old = ConnectionCheck.objects.filter(
-            created_at__lt=now - timedelta(days=settings.check_retention_days)
-        )
-        checks, _by_model = old.delete()
-    return PurgeReport(messages, attempts, checks, bodies.remove_orphans())
+    gone = do_steps(
+        {
+            "purge_messages": partial(_purge_messages, now, most),
+            "purge_attempts": partial(_purge_attempts, now, most),
+            "purge_checks": partial(_purge_checks, now),
+            "purge_files": bodies.remove_orphans,
+            "purge_accounts": partial(_purge_accounts, now, most),
+        }
+    )
+    return PurgeReport(*gone.values())
+
+
+def _purge_messages(now: datetime, most: int) -> int:
+    days = get_settings().retention_days
+    return _delete_messages(now - timedelta(days=days), most) if days else 0
+
+
+def _purge_attempts(now: datetime, most: int) -> int:
+    days = get_settings().retention_days
+    if not days:
+        return 0
+    return _delete_attempts(now - max(timedelta(days=days), longest_window()), most)
+
+
+def _purge_checks(now: datetime) -> int:
+    days = get_settings().check_retention_days
+    if not days:
+        return 0
+    count, _by_model = ConnectionCheck.objects.filter(created_at__lt=now - timedelta(days=days)).delete()
+    return count
+
+
+def _purge_accounts(now: datetime, most: int) -> int:
+    return remove_accounts(now - longest_window(), most=most)
 
 
 def longest_window() -> timedelta:
@@ -58,19 +86,33 @@ def longest_window() -> timedelta:
 def _delete_messages(before: datetime, most: int) -> int:
     deleted = 0
     while deleted < most:
-        rows = list(
-            Message.objects.filter(settled_at__lt=before)
-            .order_by("settled_at")
-            .values_list("pk", "stored_as")[:STEP]
-        )
-        if not rows:
+        old = Message.objects.filter(settled_at__lt=before).order_by("settled_at")
+        ids = list(old.values_list("pk", flat=True)[:STEP])
+        if not ids:
             break
-        Message.objects.filter(pk__in=[pk for pk, _name in rows]).delete()
-        for _pk, name in rows:
-            if name:
-                bodies.delete(name)
-        deleted += len(rows)
+        names = _delete_settled(ids, before)
+        for name in names:
+            bodies.delete_if_there(name)
+        deleted += len(names)
     return deleted
+
+
+def _delete_settled(ids: Sequence[int], before: datetime) -> list[str]:
+    """Delete those of the messages that are settled for so long even now: somebody may have queued one again.
+
+    Returns:
+        For each that was deleted the name of its stored bytes, ``""`` if it had none.
+    """
+    with transaction.atomic():
+        still = Message.objects.filter(pk__in=ids, settled_at__lt=before)
+        if connection.features.has_select_for_update:
+            still = still.select_for_update()
+        else:
+            # Where nobody locks rows, whoever has written keeps others from writing.
+            still.update(settled_at=F("settled_at"))
+        rows = dict(still.values_list("pk", "stored_as"))
+        Message.objects.filter(pk__in=list(rows)).delete()
+    return list(rows.values())
 
 
 def _delete_attempts(before: datetime, most: int) -> int:

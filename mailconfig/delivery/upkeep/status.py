@@ -11,6 +11,7 @@ from django.db.models import Count, Min, Q
 
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
+from mailconfig.delivery.upkeep.steps import Trouble, troubles
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import PAUSES, Account, Installation, Lane, Message, MessageState, Purpose, WaitReason
 
@@ -35,6 +36,11 @@ class AccountStatus:
     is_stuck: bool
     """Its mail is due for a minute, nothing holds it back (any more), and nobody takes it."""
 
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether somebody has to act, or to read the log."""
+        return self.is_paused or self.held > 0 or self.reason == WaitReason.INTERNAL_ERROR
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -46,13 +52,17 @@ class Status:
     """Whether the machinery stands: no sweep for a minute while mail waits, or a lane that is stuck."""
     wrong_installation: str
     failed_today: int
+    troubles: tuple[Trouble, ...] = ()
+    """The steps of the house-keeping that throw."""
 
     @property
     def exit_code(self) -> int:
         """0: all is well; 1: somebody has to act on an account; 2: nothing moves."""
         if self.is_stale or self.wrong_installation:
             return 2
-        return int(any(account.is_paused or account.held for account in self.accounts))
+        if self.troubles:
+            return 1
+        return int(any(account.needs_somebody for account in self.accounts))
 
 
 def status() -> Status:
@@ -70,7 +80,7 @@ def status() -> Status:
     stuck = any(account.is_stuck for account in accounts)
     day = now - timedelta(days=1)
     failed = Message.objects.filter(settled_at__gt=day, state=MessageState.FAILED).count()
-    return Status(accounts, swept_at, (unswept and waits) or stuck, wrong, failed)
+    return Status(accounts, swept_at, (unswept and waits) or stuck, wrong, failed, tuple(troubles()))
 
 
 def _accounts(now: datetime) -> list[AccountStatus]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db.models import Exists, OuterRef, Q
 
@@ -11,7 +12,8 @@ from mailconfig.conf import HOLD, get_settings
 from mailconfig.delivery import lanes
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation, note_sweep
-from mailconfig.delivery.queue.settle import reap
+from mailconfig.delivery.queue.settle import end_orphans, reap
+from mailconfig.delivery.upkeep.steps import do_steps
 from mailconfig.models import PAUSES, Account, Lane, Message, MessageState, Priority, Purpose, WaitReason
 
 
@@ -37,26 +39,38 @@ def sweep() -> SweepReport:
         WrongInstallation: this database belongs to another installation.
     """
     ensure_this_installation()
-    settings = get_settings()
     now = database_now()
-    reaped = reap(
+    found = do_steps(
+        {
+            "reap": partial(_reap, now),
+            "make_lanes": _make_missing_lanes,
+            "heal": partial(_heal, now),
+            "end_orphans": partial(end_orphans, now),
+            "note_sweep": partial(note_sweep, now),
+            "mend": partial(_mend, now),
+            "ring": lanes.ring_due,
+        }
+    )
+    return SweepReport(found["reap"], found["mend"] + found["heal"], found["ring"])
+
+
+def _reap(now: datetime) -> int:
+    settings = get_settings()
+    return reap(
         before=now - timedelta(seconds=settings.ambiguous_after_seconds),
         now=now,
         hold=settings.ambiguity == HOLD,
         max_retries=settings.max_retries,
     )
-    _make_missing_lanes()
-    _heal(now)
-    note_sweep(now)
-    return SweepReport(reaped, _mend(now), lanes.ring_due())
 
 
-def _make_missing_lanes() -> None:
+def _make_missing_lanes() -> int:
     """Bulk inserts of accounts leave out their lanes."""
     laneless = Account.objects.kept().exclude(lanes__purpose=Purpose.SEND)
     missing = [Lane(account_id=pk, purpose=Purpose.SEND) for pk in laneless.values_list("pk", flat=True)]
     if missing:
         Lane.objects.bulk_create(missing, ignore_conflicts=True)
+    return len(missing)
 
 
 def _heal(now: datetime) -> int:

@@ -10,11 +10,14 @@ from mailconfig import delivery
 class Command(BaseCommand):
     """What Celery's beat does once an hour."""
 
-    help = "Deletes settled messages, attempts no limit counts, old checks and orphaned files."
+    help = (
+        "Deletes settled messages, attempts no limit counts, old checks, orphaned files and deleted accounts."
+    )
 
     def handle(self, **options: object) -> None:
         """Purge and say what went."""
         report = delivery.purge()
         self.stdout.write(
-            f"{report.messages} messages, {report.attempts} attempts, {report.checks} checks, {report.files} files"
+            f"{report.messages} messages, {report.attempts} attempts, {report.checks} checks, {report.files} files,"
+            f" {report.accounts} deleted accounts"
         )

@@ -48,6 +48,11 @@ class Command(BaseCommand):
             self.stdout.write(
                 self.style.ERROR("Mail is due and nobody takes it: is a worker running, and beat?")
             )
+        for trouble in status.troubles:
+            since = _time(trouble.since)
+            self.stdout.write(
+                self.style.ERROR(f"house-keeping: {trouble.step} fails since {since}: {trouble.text}")
+            )
         for account in status.accounts:
             self.stdout.write(_line(account))
         if not status.accounts:

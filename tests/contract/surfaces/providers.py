@@ -32,8 +32,8 @@ POST   {LIST}   20     20
 GET    {ONE}    4      4
 PATCH  {ONE}    23     23
 DELETE {ONE}    9      9
-GET    {STATUS} 17     20
-GET    {CHECK}  2      2
+GET    {STATUS} 18     21
+GET    {CHECK}  4      4
 """
 
 NAME = {
@@ -132,6 +132,9 @@ PROVIDERS = Surface(
         "isEnabled=",
         "caption=%00",
         "caption=a&caption=b",
+        "sort=" + "caption," * 1000,
+        "caption=" + "a" * 60_000,
+        "limit=" + "1" * 5000,
         "sort=password",
         "sort=secret",
         "sort=--caption",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -170,3 +171,11 @@ def test_the_list_of_mail_is_narrowed_by_reason(client: Client) -> None:
 
     assert [row.pk for row in answer.context["cl"].result_list] == [waiting.pk]
     assert "The login does not work" in answer.content.decode()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
+def test_a_mail_at_the_end_of_time_does_not_break_the_list(client: Client, settings: Any, zone: str) -> None:
+    settings.TIME_ZONE = zone
+    message = make_message(make_account(), not_before=datetime.max.replace(tzinfo=UTC))
+    assert client.get("/admin/mailconfig/message/").status_code == 200
+    assert client.get(f"/admin/mailconfig/message/{message.pk}/change/").status_code == 200

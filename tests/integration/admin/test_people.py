@@ -9,7 +9,7 @@ from django.contrib.admin.widgets import (
     ManyToManyRawIdWidget,
     RelatedFieldWidgetWrapper,
 )
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.forms import Field, Widget
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
@@ -73,3 +73,21 @@ def test_a_tenant_with_accounts_is_not_deleted(client: Client) -> None:
     page = client.post(admin_url("tenant", "delete", tenant.pk), {"post": "yes"})
     assert page.status_code == 200
     assert Tenant.objects.filter(pk=tenant.pk).exists()
+
+
+def test_a_key_tells_nobody_whose_it_is_who_may_not_see_users(client: Client, db: None) -> None:
+    carol = make_user("carol-the-secret")
+    dave = permitted("dave", "add_mailbox", "view_mailbox")
+    permitted("seer", "add_mailbox", "view_mailbox")
+    seer_user = User.objects.get(username="seer")
+    seer_user.user_permissions.add(Permission.objects.get(codename="view_user"))
+    site = AdminSite(name="bare")  # users are in no admin here, so even who may see them names them by key
+
+    page = dave.post(admin_url("mailbox", "add"), {"owner": carol.pk}).content.decode()
+    assert f'value="{carol.pk}"' in page
+    assert "carol-the-secret" not in page
+    for user, label in ((User.objects.get(username="dave"), ""), (seer_user, "carol-the-secret")):
+        form = MailboxAdmin(Mailbox, site).get_form(request_of(user))
+        widget = control(form.base_fields["owner"])
+        assert isinstance(widget, ForeignKeyRawIdWidget)
+        assert widget.label_and_url_for_value(carol.pk)[0] == label

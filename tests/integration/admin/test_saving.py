@@ -15,7 +15,7 @@ from django.views.debug import ExceptionReporter
 
 from mailconfig.models import Account, ConnectionCheck, Mailbox, TenantMailConfig
 from mailconfig.secrets.fields import SealedSecret
-from tests.factories import make_account, make_mailbox, make_tenant, make_user
+from tests.factories import make_mailbox, make_tenant, make_user
 from tests.servers.chaos import ChaosServer
 
 from .conftest import permitted
@@ -269,35 +269,3 @@ def test_the_report_of_a_page_that_broke_holds_no_password(
     for text in reports:
         assert "ZeroDivisionError" in text
         assert SECRET not in text
-
-
-def test_the_mark_of_the_project_is_for_those_who_may_choose(server: ChaosServer, alice: User) -> None:
-    url = admin_url("smtpprovider", "add")
-    clerk = permitted("clerk", "add_smtpprovider", "change_smtpprovider", "view_smtpprovider")
-    chooser = permitted("chooser", "add_smtpprovider", "view_smtpprovider", "choose_project_accounts")
-    assert not {"serves_project", "is_default"} & set(clerk.get(url).context["adminform"].form.fields)
-    marks = {"serves_project": "on", "is_default": "on"}
-
-    clerk.post(url, entered(clerk, url, **values(server.port)) | marks)
-    chooser.post(url, entered(chooser, url, **values(server.port, name="The project's", serves_project="on")))
-
-    found = set(Account.objects.values_list("name", "serves_project", "is_default"))
-    assert found == {("Bob's mail", False, False), ("The project's", True, False)}
-    page = clerk.get(admin_url("smtpprovider"), {"serves_project__exact": "1"})
-    assert [account.name for account in page.context["cl"].result_list] == ["The project's"]
-
-
-def test_a_marked_account_is_led_elsewhere_only_by_those_who_may_choose(
-    server: ChaosServer, db: None
-) -> None:
-    provider = make_account(2525, kind="smtp_provider", serves_project=True, name="The project's")
-    clerk = permitted("clerk", "change_smtpprovider", "view_smtpprovider")
-    url = admin_url("smtpprovider", "change", provider.pk)
-
-    answer = clerk.post(url, entered(clerk, url, port=server.port, authentication="none"))
-
-    assert "This account sends for the project" in answer.content.decode()
-    provider.refresh_from_db()
-    assert (provider.port, server.sessions) == (2525, 0)
-    clerk.post(url, entered(clerk, url, name="Renamed"))
-    assert Account.objects.get().name == "Renamed"

@@ -342,11 +342,42 @@ def test_nothing_was_ever_stored_is_no_error(storage: Path) -> None:
 
 def test_a_time_beyond_the_calendar_is_refused_and_a_far_one_taken(account: Account) -> None:
     west = fixed_zone(timedelta(hours=-5))
-    with pytest.raises(InvalidMessage, match="calendar"):
-        enqueue(mail(), account=account, not_before=datetime.max.replace(tzinfo=west))
-    far = enqueue(mail(), account=account, not_before=datetime.max.replace(tzinfo=UTC))
-    assert far.not_before.year == 9999
+    for beyond in (
+        datetime.max,  # noqa: DTZ901 - as somebody writes it
+        datetime.max.replace(tzinfo=UTC),
+        datetime.max.replace(tzinfo=west),
+        datetime(9999, 1, 1, tzinfo=UTC),
+    ):
+        with pytest.raises(InvalidMessage, match="calendar"):
+            enqueue(mail(), account=account, not_before=beyond)
+        with pytest.raises(InvalidMessage, match="calendar"):
+            enqueue_many([mail()], account=account, not_before=beyond)
+    far = enqueue(mail(), account=account, not_before=datetime(9998, 12, 31, tzinfo=UTC))
+    assert far.not_before.year == 9998
     assert Message.objects.count() == 1
+
+
+@pytest.mark.parametrize("way", ["at once", "in a transaction", "with a key", "many", "later"])
+def test_more_recipients_than_one_statement_takes_are_queued_in_their_order(
+    account: Account, way: str
+) -> None:
+    addresses = [f"to{number}@example.org" for number in range(70_000)]
+    many = EmailMessage("s", "b", bcc=addresses)
+    if way == "many":
+        enqueue_many([many, mail()], account=account)
+    elif way == "in a transaction":
+        with transaction.atomic():
+            enqueue(many, account=account)
+    elif way == "with a key":
+        enqueue(many, account=account, idempotency_key="once")
+        enqueue(many, account=account, idempotency_key="once")
+    elif way == "later":
+        enqueue(many, account=account, not_before=timezone.now() + timedelta(days=1))
+    else:
+        enqueue(many, account=account)
+    first = Message.objects.order_by("pk")[0]
+    rows = Recipient.objects.filter(message=first).order_by("pk").values_list("address", flat=True)
+    assert list(rows) == addresses
 
 
 def test_a_sender_with_the_longest_of_domains_is_queued(account: Account) -> None:

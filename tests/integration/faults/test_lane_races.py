@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
 from django.utils import timezone
 
 from mailconfig import delivery
 from mailconfig.delivery import lanes
 from mailconfig.models import Account, Lane, WaitReason
 from mailconfig.values import Secret
+from tests.editor import Editor
 from tests.factories import make_account, make_message
 from tests.servers.chaos import ChaosServer
-from tests.servers.children import until
 from tests.servers.faults import Reply
 
 from .conftest import lane, states
@@ -31,43 +29,6 @@ def save(**values: object) -> None:
     for name, value in values.items():
         setattr(account, name, value)
     account.save()
-
-
-class Editor:
-    """Edits in a transaction of its own, in another thread, and commits once somebody waits for it."""
-
-    def __init__(self, edit: Callable[[], object]) -> None:
-        self._edit = edit
-        self._is_edited = threading.Event()
-        self._thread: threading.Thread | None = None
-        self.was_waited_for = False
-
-    def begin(self) -> None:
-        """Return when it is edited and not committed."""
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        assert self._is_edited.wait(60)
-
-    def _run(self) -> None:
-        try:
-            with transaction.atomic():
-                self._edit()
-                self._is_edited.set()
-                until(self._is_waited_for, why="nobody waited for the lock")
-                self.was_waited_for = True
-        finally:
-            connection.close()
-
-    def _is_waited_for(self) -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
-            return cursor.fetchone() is not None
-
-    def join(self) -> None:
-        """It is over."""
-        assert self._thread
-        self._thread.join(60)
-        assert self.was_waited_for
 
 
 def drain(account: Account, before: Callable[[], None], *, look: int) -> None:

@@ -284,7 +284,10 @@ def test_every_form_of_attachment_is_taken(tmp_path: Path) -> None:
     rendered = compose(message)
     found = list(read(rendered).iter_parts())
 
-    assert rendered.body.isascii()
+    assert rendered.eight_bit, "a mail that is forwarded keeps its octets"
+    assert b"raw.eml" in rendered.body
+    assert b"Gr\xc3\xbc\xc3\x9fe" in rendered.body
+    assert read(rendered)["Content-Transfer-Encoding"] == "8bit"
     assert found[0].get_payload(decode=True) == b"own"
     assert text(found[1]) == "x" * 5000 + "ü\n"
     assert found[2].get_payload(decode=True) == b"a\rb\n"

@@ -6,13 +6,12 @@ import pytest
 
 from mailconfig.transports import hints
 from mailconfig.transports.replies import (
-    MAX_TEXT,
     BadReplyError,
-    Scrubber,
     parse_capabilities,
     parse_line,
     to_reply,
 )
+from mailconfig.transports.scrubber import MAX_TEXT, Scrubber
 from mailconfig.values import Capabilities, Reply
 
 SECRET = "not-a-real-password"

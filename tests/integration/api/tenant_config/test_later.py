@@ -89,3 +89,15 @@ def test_a_check_is_read_at_its_own_tenant_and_surface_only(alice: User, plain: 
     assert read("acme", uuid) == 200
     assert read("second", uuid) == 404
     assert read("acme", elsewhere.uuid) == 404
+
+
+def test_it_is_not_read_any_more_without_the_permission_to_ask(
+    route: Route, alice: User, plain: ChaosServer
+) -> None:
+    route.configure(alice, relay(plain))
+    uuid = ask(route, alice)
+    assert route.read_check(alice, uuid).status_code == 200
+
+    alice.user_permissions.clear()
+
+    assert route.read_check(User.objects.get(pk=alice.pk), uuid).status_code == 404

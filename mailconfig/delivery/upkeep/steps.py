@@ -1,0 +1,106 @@
+"""The steps of the house-keeping: one that throws is told, rests for a while, and keeps no other from being done."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, InterfaceError, transaction
+
+from mailconfig.conf import get_settings
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.mishaps import in_words, require_database
+from mailconfig.delivery.queue.retry import backoff_seconds
+from mailconfig.exceptions import WrongInstallation
+from mailconfig.models import Installation
+
+logger = logging.getLogger("mailconfig.upkeep")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A step that throws.
+
+    Attributes:
+        step: its name.
+        since: when it first did.
+        text: what it said last, for staff.
+        failures: how often in a row.
+        retry_at: when it is tried again.
+    """
+
+    step: str
+    since: datetime
+    text: str
+    failures: int
+    retry_at: datetime
+
+
+def do_steps(steps: Mapping[str, Callable[[], int]]) -> dict[str, int]:
+    """Do one step after another.
+
+    Returns:
+        What each says it did; ``0`` for one that threw, or that rests since it threw not long ago.
+
+    Raises:
+        WrongInstallation: nothing may be done here.
+        DatabaseError, InterfaceError: the database does not answer.
+    """
+    known = {trouble.step: trouble for trouble in troubles()}
+    done = dict.fromkeys(steps, 0)
+    news: dict[str, Trouble | None] = {}
+    for name, step in steps.items():
+        trouble = known.get(name)
+        if trouble and trouble.retry_at > database_now():
+            continue
+        try:
+            done[name] = step()
+        except WrongInstallation:
+            raise
+        except Exception as error:
+            logger.exception("house-keeping: the step %s failed", name)
+            if isinstance(error, (DatabaseError, InterfaceError)):
+                require_database()
+            news[name] = _after(error, name, trouble)
+        else:
+            if trouble:
+                news[name] = None
+    if news:
+        _note(news)
+    return done
+
+
+def troubles() -> list[Trouble]:
+    """The steps that throw, the longest first."""
+    stored = Installation.objects.filter(id=1).values_list("troubles", flat=True).first()
+    found = [
+        Trouble(
+            **row
+            | {
+                "since": datetime.fromisoformat(row["since"]),
+                "retry_at": datetime.fromisoformat(row["retry_at"]),
+            }
+        )
+        for row in json.loads(stored or "[]")
+    ]
+    return sorted(found, key=lambda trouble: trouble.since)
+
+
+def _after(error: Exception, name: str, before: Trouble | None) -> Trouble:
+    now, failures = database_now(), (before.failures if before else 0) + 1
+    retry_at = now + timedelta(seconds=backoff_seconds(failures, get_settings()))
+    return Trouble(name, before.since if before else now, in_words(error), failures, retry_at)
+
+
+def _note(news: Mapping[str, Trouble | None]) -> None:
+    """Write what changed; another process may do other steps at the same time."""
+    with transaction.atomic():
+        Installation.objects.get_or_create(id=1, defaults={"name": get_settings().installation_id})
+        list(Installation.objects.select_for_update().filter(id=1))
+        merged = {trouble.step: trouble for trouble in troubles()} | dict(news)
+        rows = [asdict(trouble) for trouble in merged.values() if trouble]
+        text = json.dumps(rows, default=datetime.isoformat) if rows else ""
+        Installation.objects.filter(id=1).update(troubles=text)

@@ -1,0 +1,38 @@
+import django.db.models.deletion
+import mailconfig.models.deleting
+from django.conf import settings
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('mailconfig', '0009_check_looks_only'),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.RemoveConstraint(
+            model_name='account',
+            name='mailconfig_tenant_config_has_tenant',
+        ),
+        migrations.AlterField(
+            model_name='account',
+            name='owner',
+            field=models.ForeignKey(blank=True, null=True, on_delete=mailconfig.models.deleting.protect_unless_deleted, related_name='mail_accounts', to=settings.AUTH_USER_MODEL, verbose_name='owner'),
+        ),
+        migrations.AlterField(
+            model_name='account',
+            name='tenant',
+            field=models.ForeignKey(blank=True, null=True, on_delete=mailconfig.models.deleting.protect_unless_deleted, related_name='accounts', to='mailconfig.tenant', verbose_name='tenant'),
+        ),
+        migrations.AlterField(
+            model_name='message',
+            name='tenant',
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='mailconfig.tenant', verbose_name='tenant'),
+        ),
+        migrations.AddConstraint(
+            model_name='account',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'tenant_config'), _negated=True), ('tenant__isnull', False), ('deleted_at__isnull', False), _connector='OR'), name='mailconfig_tenant_config_has_tenant'),
+        ),
+    ]
