@@ -10,7 +10,6 @@ exports.hook_mail = function (next, connection, [address]) {
 
 exports.hook_rcpt = function (next, connection, [address]) {
   if (address.user === "nobody") return next(DENY, "no such user here");
-  connection.relaying = true;
   return next(OK);
 };
 
@@ -19,3 +18,6 @@ exports.hook_queue = function (next, connection) {
   fs.appendFileSync(process.env.MAIL_RECORD, JSON.stringify({ id }) + "\n");
   return next(OK, "kept");
 };
+
+// Who has logged in may send anywhere: this is asked first then, so that nothing is ever passed on.
+exports.hook_queue_outbound = exports.hook_queue;
