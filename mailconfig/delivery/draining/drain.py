@@ -201,7 +201,10 @@ class Drain:
         """
         self._flush()
         now = self.clock.now()
-        is_due = due.exists(account_id=self.account.pk, now=now)
+        storage_error = self.journaling.line.storage_error
+        is_due = due.exists(account_id=self.account.pk, now=now, inline_only=storage_error is not None)
+        if not is_due and storage_error:
+            self._hold_back(guards.after_storage(storage_error, self.lane, now=now))
         limiter = self.journaling.line.limiter
         if not is_due or limiter.free(now) != 0:
             return is_due
