@@ -21,10 +21,14 @@ TESTS := -m pytest -q -n auto --no-loadscope-reorder
 UNMARKED := not system and not browser
 LINTERS := tests/openapi
 DOCUMENTS := tests/contract/openapi/*.json
+# Django 6 wants a newer Python than the project does.
+DJANGO_6 := Django>=6.1,<6.2
+VENV_6 ?= .venv-django-6
+PYTHON_6 ?= python3.13 python3.12 $(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python)
 DEBIAN_PACKAGES := curl postfix chromium chromium-driver fonts-noto-cjk redis-server faketime
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test test-system soak check lint format types imports messages migrations coverage openapi \
+.PHONY: help venv demo run test test-system test-django soak check lint format types imports messages migrations coverage openapi \
 	openapi-lint reference wheel bench \
 	system-packages constraints clean
 
@@ -61,6 +65,22 @@ test-system: venv system-packages openapi-lint ## Run the tests that need Debian
 	@if [ -e $(VENV)/.system-packages-missing ]; then unset REQUIRE_SYSTEM; else export REQUIRE_SYSTEM=1; fi; \
 	TEST_DB=$(if $(filter both,$(DB)),postgres,$(DB)) DJANGO_ALLOW_ASYNC_UNSAFE=true $(BIN)/python -m pytest -q -m "system or browser" $(ARGS); \
 	status=$$?; [ $$status -eq 5 ] && echo "There are no such tests yet." && status=0; exit $$status
+
+test-django: venv ## Run Django's own mail tests over the queue: those of the Django here, and of 6.1 where a Python for it is (PYTHON_6=...)
+	@TEST_DB=$(if $(filter both,$(DB)),sqlite,$(DB)) $(BIN)/python -m pytest -q -n0 -m sdist tests/django_mail $(ARGS)
+	@for python in $(PYTHON_6); do \
+		if "$$python" -c 'from email.errors import HeaderWriteError; import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; \
+		then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "SKIPPED: Django 6.1's mail tests need Python 3.12.5 or later, and there is none as: $(PYTHON_6)" >&2; exit 0; \
+	fi; \
+	set -e; echo "With $(DJANGO_6) and $$($$found --version):"; \
+	[ -e $(VENV_6)/bin/pip ] || $$found -m venv --clear $(VENV_6); \
+	grep -vi '^django==' constraints.txt >$(VENV_6)/constraints.txt; \
+	$(VENV_6)/bin/python -m pip install -q --disable-pip-version-check -c $(VENV_6)/constraints.txt hatchling; \
+	$(VENV_6)/bin/python -m pip install -q --disable-pip-version-check -c $(VENV_6)/constraints.txt --no-build-isolation '$(DJANGO_6)' -e '.[test]'; \
+	TEST_DB=$(if $(filter both,$(DB)),sqlite,$(DB)) $(VENV_6)/bin/python -m pytest -q -n0 -m sdist tests/django_mail $(ARGS)
 
 soak: venv ## Kill workers by the hundred under load on PostgreSQL, and count what was lost or came twice (15 minutes)
 	@TEST_DB=postgres $(BIN)/python -m pytest -q -s -m soak $(ARGS)
@@ -137,4 +157,4 @@ constraints: ## Write constraints.txt anew from the newest versions (with the lo
 	@mv constraints.new constraints.txt && rm -rf .venv-constraints
 
 clean: ## Remove what was made here: environment, caches, builds
-	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(VENV_6) build dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -144,6 +144,11 @@ class Timeouts:
     block: float = 60.0
     dot: float = 600.0
     quit: float = 2.0
+    transaction: float = 300.0
+    """For MAIL, every RCPT and DATA together, and again for the body, however it trickles; a second more for each
+    recipient, and what the body takes at ``bytes_per_second``."""
+    bytes_per_second: float = 8192.0
+    """The slowest that a body may go."""
     total: float | None = None
     """One deadline over everything, for connections made during a request."""
 
@@ -167,6 +172,7 @@ class Reply:
     """A server's reply (RFC 5321 §4.2), cleaned: printable text, cut to a sane length."""
 
     code: int
+    """0: there was none, and the text is ours."""
     text: str = ""
     enhanced: str = ""
     """RFC 3463 status such as ``5.7.1``; empty where the server gave none."""
@@ -186,7 +192,8 @@ class Reply:
     @property
     def words(self) -> str:
         """All of it, for a person."""
-        return " ".join(part for part in (str(self.code), self.enhanced, self.text) if part)
+        code = str(self.code) if self.code > 0 else ""
+        return " ".join(part for part in (code, self.enhanced, self.text) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,16 +217,12 @@ class EnvelopeOutcome:
     recipients: tuple[Reply, ...]
     data: Reply | None
     """``None``: DATA was not open for a body (nobody was accepted); a 354 means the body may be written."""
+    farewell: Reply | None = None
+    """With what the server ended the session: its 421, or code 0 where it closed behind a refusal without a word."""
 
     @property
     def is_open(self) -> bool:
         return self.data is not None and self.data.code == 354
-
-    @property
-    def farewell(self) -> Reply:
-        """The 421 by which the server ended the session; the reply to MAIL if there was none."""
-        replies = (self.sender, *self.recipients, *([self.data] if self.data else []))
-        return next((reply for reply in replies if reply.code == 421), self.sender)
 
 
 @dataclass(frozen=True, slots=True)

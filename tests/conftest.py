@@ -41,13 +41,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> distribution
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave soak tests out unless the marker expression names them, and begin with what takes longest."""
+    """Leave out what takes minutes or the network unless the marker expression names it; begin with what takes longest."""
     items.sort(key=distribution.place)
-    if "soak" in (config.option.markexpr or ""):
-        return
-    soak = [item for item in items if item.get_closest_marker("soak")]
-    config.hook.pytest_deselected(items=soak)
-    items[:] = [item for item in items if item not in soak]
+    unasked = [name for name in ("soak", "sdist") if name not in (config.option.markexpr or "")]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in unasked)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from typing import Any
@@ -36,9 +37,11 @@ def named_backends() -> Iterator[tuple[str, str]]:
             name = mailer.get("BACKEND") if isinstance(mailer, Mapping) else None
             if isinstance(name, str):
                 yield f"MAILERS[{alias!r}]['BACKEND']", name
-    # Not the default: Django 6.1 warns of whoever reads it.
-    elif settings.is_overridden("EMAIL_BACKEND") and isinstance(settings.EMAIL_BACKEND, str):  # type: ignore[misc]
-        yield "EMAIL_BACKEND", settings.EMAIL_BACKEND
+    elif settings.is_overridden("EMAIL_BACKEND"):  # type: ignore[misc]
+        with warnings.catch_warnings(action="ignore"):  # Django 6.1 warns of whoever reads it, too
+            name = settings.EMAIL_BACKEND
+        if isinstance(name, str):
+            yield "EMAIL_BACKEND", name
 
 
 def _means_ours(name: str) -> bool:

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -213,6 +213,23 @@ def note_strikes(lane: Lane, strikes: int, *, token: uuid.UUID) -> None:
     if not Lane.objects.filter(pk=lane.pk, lease_token=token).update(strikes=strikes):
         raise _lost()
     lane.strikes = strikes
+
+
+def learn(lane: Lane, lesson: Mapping[str, datetime | int | None], *, token: uuid.UUID) -> None:
+    """Note how the server wants to be talked to, for whoever drains the lane next.
+
+    Args:
+        lane: whose.
+        lesson: values for ``no_overlap_until``, ``session_mails`` and ``session_mails_until``.
+        token: the owner's.
+
+    Raises:
+        LeaseLost: somebody else owns the lane by now.
+    """
+    if not Lane.objects.filter(pk=lane.pk, lease_token=token).update(**lesson):
+        raise _lost()
+    for name, value in lesson.items():
+        setattr(lane, name, value)
 
 
 def _write(lane: Lane, values: dict[str, object], *, token: uuid.UUID | None, revision: int | None) -> bool:

@@ -92,6 +92,13 @@ class Lane(models.Model):
     failures = models.PositiveSmallIntegerField(default=0, editable=False)
     """Failed connections in a row; chooses the back-off."""
 
+    no_overlap_until = models.DateTimeField(null=True, editable=False)
+    """The server refuses commands that come behind a dot before its reply: until then each waits for it."""
+    session_mails = models.PositiveSmallIntegerField(null=True, editable=False)
+    """So many mails the server takes in one session, as it seems."""
+    session_mails_until = models.DateTimeField(null=True, editable=False)
+    """Until when that is believed."""
+
     class Meta:
         verbose_name = _("lane")
         verbose_name_plural = _("lanes")
@@ -122,7 +129,7 @@ def wake_lanes(account_id: int, *, reconnects: bool) -> None:
     lanes.update(due_at=Now(), rung_at=None)
     if reconnects:
         # What worked before says nothing of the new connection.
-        lanes.update(validated_at=None, last_success_at=None)
+        lanes.update(validated_at=None, last_success_at=None, no_overlap_until=None, session_mails=None)
     blamed = Q(wait_reason__in=[*PAUSES, WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY])
     if reconnects and lanes.filter(purpose=Purpose.SEND, wait_reason__in=PAUSES).exists():
         transaction.on_commit(lambda: _tell_resumed(account_id), robust=True)

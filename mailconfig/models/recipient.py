@@ -33,6 +33,8 @@ class Recipient(models.Model):
     )
     not_before = models.DateTimeField(null=True, editable=False)
     """When it is tried again after a transient refusal; ``None``: with the message."""
+    attempts = models.SmallIntegerField(default=0, db_default=0, editable=False)
+    """How often it was put off, counting towards the retries: the parts of a large mail each have their own."""
     reply_code = models.PositiveSmallIntegerField(_("reply"), null=True)
     enhanced_code = models.CharField(max_length=16, blank=True)
     reply_text = models.TextField(blank=True)

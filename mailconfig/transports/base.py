@@ -59,7 +59,8 @@ class Session(Protocol):
         """The replies to the last proposal; there are as many ``recipients`` as the envelope has.
 
         Where MAIL was refused, or a 421 came, that reply stands for every recipient after it. ``data`` is
-        ``None`` if nobody was accepted; the session is idle then, and no RSET is needed.
+        ``None`` if nobody was accepted; the session is idle then, and no RSET is needed. Where the session ended
+        behind a refusal, what was read is returned, with the ``farewell``, and the session is ``closed``.
         """
         ...
 

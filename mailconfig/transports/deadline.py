@@ -22,6 +22,12 @@ class Deadline:
         """The monotonic time at which a step of ``seconds`` that starts now has to be over."""
         return min(monotonic() + seconds, self._until)
 
+    def within(self, seconds: float) -> Deadline:
+        """A deadline of its own in so many seconds, which does not pass this one either."""
+        sooner = Deadline()
+        sooner._until = self.step(seconds)
+        return sooner
+
     def left(self) -> float:
         """Seconds that are left, at least 0; infinite without a total."""
         return max(0.0, self._until - monotonic())

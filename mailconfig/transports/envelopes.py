@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from mailconfig.exceptions import InvalidMessage
 from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, Reply
@@ -46,10 +47,17 @@ def too_large(envelope: Envelope, capabilities: Capabilities) -> EnvelopeOutcome
     return refused_by(envelope, reply)
 
 
-def refused_by(envelope: Envelope, reply: Reply, known: tuple[Reply, ...] = ()) -> EnvelopeOutcome:
-    """The outcome where MAIL (or a 421 after ``known`` replies to RCPT) settled all the rest."""
-    rest = (reply,) * (len(envelope.recipients) - len(known))
-    return EnvelopeOutcome(reply, known + rest, None)
+def refused_by(envelope: Envelope, reply: Reply, *, farewell: Reply | None = None) -> EnvelopeOutcome:
+    """The outcome where MAIL settled all the rest."""
+    return EnvelopeOutcome(reply, (reply,) * len(envelope.recipients), None, farewell)
+
+
+def cut_off(envelope: Envelope, sender: Reply, replies: Sequence[Reply], farewell: Reply) -> EnvelopeOutcome:
+    """The outcome where the session ended before every RCPT and DATA had a reply: what was read counts."""
+    if not sender.is_success:
+        return refused_by(envelope, sender, farewell=farewell)
+    rest = (farewell,) * (len(envelope.recipients) - len(replies))
+    return EnvelopeOutcome(sender, (*replies, *rest), None, farewell)
 
 
 def _checked(address: str) -> str:

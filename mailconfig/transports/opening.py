@@ -249,6 +249,10 @@ class Opening:
         try:
             return wire.read(seconds)
         except BadReplyError as error:
+            if (
+                error.code >= 400
+            ):  # 220-…, then 521: in whatever way it began, it ends in a refusal, with words
+                return error.code, list(error.lines)
             raise _broken(stage, f"This is no mail server, or a broken one: {error}.") from None
         except OSError as error:
             raise self._lost(stage, error) from None

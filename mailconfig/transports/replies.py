@@ -15,7 +15,16 @@ _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]+|$)")
 
 
 class BadReplyError(Exception):
-    """What came is no SMTP reply, or larger than a reply may be."""
+    """What came is no SMTP reply, or larger than a reply may be.
+
+    Attributes:
+        code, lines: of a reply that is whole, but whose lines have different codes: the last one's, and all texts.
+    """
+
+    def __init__(self, message: str, *, code: int = 0, lines: Sequence[bytes] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.lines = lines
 
 
 def parse_line(line: bytes) -> tuple[int, bool, bytes]:

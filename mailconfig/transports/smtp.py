@@ -19,8 +19,8 @@ from mailconfig.exceptions import InvalidMessage, ProtocolError, SessionLost, Tr
 from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, ErrorCode, Reply, Stage, Timeouts
 
 from .body import blocks
-from .envelopes import DATA, MAX_BATCH, commands, mail_command, refused_by, too_large
-from .replies import BadReplyError
+from .envelopes import DATA, MAX_BATCH, commands, cut_off, mail_command, refused_by, too_large
+from .replies import BadReplyError, to_reply
 from .wire import Wire
 
 _CRASH_POINTS = {b"M": "after_mail", b"R": "after_rcpt", b"D": "after_data"}
@@ -42,6 +42,10 @@ class SMTPSession:
         self.closed = False
         self._wire = wire
         self._timeouts = timeouts
+        self._total = wire.deadline
+        """Over everything; each phase of a transaction has a deadline of its own within it."""
+        self._size = 0
+        """Octets of the message whose envelope was answered last."""
         self._proposal: Envelope | None = None
         self._settled: EnvelopeOutcome | None = None
         """The outcome of the proposal where it is known already: lock step, or too large."""
@@ -56,6 +60,8 @@ class SMTPSession:
     def propose(self, envelope: Envelope) -> None:
         """Write MAIL, RCPT and DATA; in lock step where the server offers no PIPELINING."""
         self._require(idle=True)
+        self._refuse_unasked(Stage.SENDER)
+        self._begin_envelope(envelope)
         if not self._offer(envelope):
             self._settled = too_large(envelope, self.capabilities) or self._lock_step(envelope)
         self._proposal = envelope
@@ -68,7 +74,8 @@ class SMTPSession:
         settled, self._settled = self._settled, None
         outcome = settled if settled is not None else self._read_envelope(envelope)
         self._proposal = None
-        self._is_open = outcome.is_open
+        self._is_open = outcome.is_open and not self.closed
+        self._size = envelope.size
         return outcome
 
     def hand_over(self, chunks: Iterable[bytes], *, following: Envelope | None = None) -> None:
@@ -77,8 +84,11 @@ class SMTPSession:
             raise RuntimeError("the server did not ask for a message")
         self._is_open = False
         tail = self._tail(following)
+        seconds = self._timeouts.transaction + self._size / self._timeouts.bytes_per_second
+        self._wire.deadline = self._total.within(seconds)
         try:
             for block, is_last in blocks(chunks):
+                self._refuse_unasked(Stage.BODY)
                 if is_last:
                     self._awaits_dot = True  # from here on, nobody knows until the reply has come
                     self._write_last(block, tail)
@@ -97,11 +107,14 @@ class SMTPSession:
         """The reply to the dot."""
         if not self._awaits_dot:
             raise RuntimeError("no message was handed over")
+        self._wire.deadline = self._total
         reply = self._read(Stage.DOT, self._timeouts.dot)
         if not (reply.is_success or reply.is_transient or reply.is_permanent):
             raise self._misplaced(reply, Stage.DOT)
         self._awaits_dot = False
         self._leave_after(reply)
+        if self._proposal:
+            self._begin_envelope(self._proposal)
         return reply
 
     def reset(self) -> None:
@@ -147,6 +160,10 @@ class SMTPSession:
 
     # The proposal
 
+    def _begin_envelope(self, envelope: Envelope) -> None:
+        """Replies that trickle are each in time, and all together never end."""
+        self._wire.deadline = self._total.within(self._timeouts.transaction + len(envelope.recipients))
+
     def _offer(self, envelope: Envelope) -> bool:
         """Write a whole proposal at once, if that is possible. Checks the addresses in any case."""
         lines = commands(envelope, self.capabilities)
@@ -185,49 +202,69 @@ class SMTPSession:
         self._write_proposal((mail,))
         sender = self._read_final(Stage.SENDER, self._timeouts.command)
         if not sender.is_success:
-            return refused_by(envelope, sender)
+            return refused_by(envelope, sender, farewell=sender if self.closed else None)
         replies: list[Reply] = []
         step = MAX_BATCH if self.capabilities.pipelining else 1
-        for start in range(0, len(recipients), step):
-            batch = tuple(recipients[start : start + step])
-            self._write_proposal(batch)
-            for _ in batch:
-                reply = self._read_final(Stage.RECIPIENT, self._timeouts.command)
-                if self.closed:
-                    return self._cut_off(envelope, sender, replies, reply)
-                replies.append(reply)
-        data: Reply | None = None
-        if any(reply.is_success for reply in replies):
+        try:
+            for start in range(0, len(recipients), step):
+                batch = tuple(recipients[start : start + step])
+                self._write_proposal(batch)
+                for _ in batch:
+                    reply = self._read_final(Stage.RECIPIENT, self._timeouts.command)
+                    if self.closed:
+                        return cut_off(envelope, sender, replies, reply)
+                    replies.append(reply)
+            if not any(reply.is_success for reply in replies):
+                return EnvelopeOutcome(sender, tuple(replies), None)
             self._write_proposal((DATA,))
-            data = self._read_data()
-        return EnvelopeOutcome(sender, tuple(replies), data)
+            return self._with_data(sender, replies, self._read_data())
+        except SessionLost as lost:
+            return self._as_far_as_read(envelope, sender, replies, lost)
 
     def _read_envelope(self, envelope: Envelope) -> EnvelopeOutcome:
         sender = self._read_final(Stage.SENDER, self._timeouts.command)
         if self.closed:
-            return refused_by(envelope, sender)
+            return refused_by(envelope, sender, farewell=sender)
         replies: list[Reply] = []
-        for _ in envelope.recipients:
-            reply = self._read_final(Stage.RECIPIENT, self._timeouts.command)
-            if self.closed:
-                return self._cut_off(envelope, sender, replies, reply)
-            replies.append(reply)
-        data = self._read_data()
-        accepted = sender.is_success and any(reply.is_success for reply in replies)
-        if not accepted and data.code == 354:
-            # RFC 2920 §3.1: the server waits for a message that has no recipient; it gets an empty one.
-            self._write(b".\r\n", Stage.DATA, self._timeouts.command)
-            self._read_final(Stage.DATA, self._timeouts.dot)
+        try:
+            for _ in envelope.recipients:
+                reply = self._read_final(Stage.RECIPIENT, self._timeouts.command)
+                if self.closed:
+                    # A 421 in the middle speaks for every recipient from there on.
+                    return cut_off(envelope, sender, replies, reply)
+                replies.append(reply)
+            data = self._read_data()
+            accepted = sender.is_success and any(reply.is_success for reply in replies)
+            if not accepted and data.code == 354:
+                # RFC 2920 §3.1: the server waits for a message that has no recipient; it gets an empty one.
+                self._write(b".\r\n", Stage.DATA, self._timeouts.command)
+                self._read_final(Stage.DATA, self._timeouts.dot)
+        except SessionLost as lost:
+            return self._as_far_as_read(envelope, sender, replies, lost)
         if not sender.is_success:
-            return refused_by(envelope, sender)
-        return EnvelopeOutcome(sender, tuple(replies), data if accepted else None)
+            return refused_by(envelope, sender, farewell=self._farewell(data))
+        return self._with_data(sender, replies, data, accepted=accepted)
 
-    def _cut_off(
-        self, envelope: Envelope, sender: Reply, replies: list[Reply], last: Reply
+    def _with_data(
+        self, sender: Reply, replies: list[Reply], data: Reply, *, accepted: bool = True
     ) -> EnvelopeOutcome:
-        """A 421 in the middle speaks for every recipient from there on."""
-        rest = (last,) * (len(envelope.recipients) - len(replies))
-        return EnvelopeOutcome(sender, (*replies, *rest), None)
+        return EnvelopeOutcome(sender, tuple(replies), data if accepted else None, self._farewell(data))
+
+    def _farewell(self, last: Reply) -> Reply | None:
+        return last if self.closed else None
+
+    def _as_far_as_read(
+        self, envelope: Envelope, sender: Reply, replies: list[Reply], lost: SessionLost
+    ) -> EnvelopeOutcome:
+        """A refusal that was read before the connection broke is a refusal all the same.
+
+        Raises:
+            SessionLost: nothing was refused.
+        """
+        if sender.is_success and all(reply.is_success for reply in replies) and lost.reply is None:
+            raise lost
+        farewell = lost.reply or Reply(0, str(lost))
+        return cut_off(envelope, sender, replies, farewell)
 
     def _read_data(self) -> Reply:
         reply = self._read(Stage.DATA, self._timeouts.data)
@@ -237,6 +274,26 @@ class SMTPSession:
         return reply
 
     # Reading and writing
+
+    def _refuse_unasked(self, stage: Stage) -> None:
+        """What comes before we asked must not be taken for the answer to what we write next, to the dot above all.
+
+        Raises:
+            SessionLost: the server has closed, or says no to the message in the middle of its body.
+            ProtocolError: it says yes to something that it cannot know yet.
+        """
+        self._require()
+        try:
+            if not self._wire.has_come():
+                return
+        except OSError as error:
+            raise self._lost(stage, error) from None
+        reply = self._read(stage, self._timeouts.command)
+        if not (reply.is_transient or reply.is_permanent):
+            raise self._broken("The server answered before it was asked.", stage, reply)
+        self.close()
+        message = "The server ended the transaction."
+        raise SessionLost(message, stage=stage, code=ErrorCode.CONNECT_FAILED, reply=reply)
 
     def _write_last(self, block: bytes, tail: tuple[bytes, ...]) -> None:
         if not crash.is_armed():
@@ -272,7 +329,8 @@ class SMTPSession:
         try:
             return self._wire.read_reply(seconds)
         except BadReplyError as error:
-            raise self._broken(f"The server broke the protocol: {error}.", stage) from None
+            reply = to_reply(error.code, error.lines, self._wire.scrubber) if error.code else None
+            raise self._broken(f"The server broke the protocol: {error}.", stage, reply) from None
         except OSError as error:
             raise self._lost(stage, error) from None
         except BaseException:  # on_wait's own error: the reply will not be read any more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -17,6 +18,12 @@ from .scrubber import Scrubber
 _RECEIVE = 64 * 1024
 _KNOWN = 32
 """Replies that are kept in their parsed form. The first ones are the ones that come again."""
+
+
+def _poll_for(sock: socket.socket) -> select.poll:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return poll
 
 
 class Wire:
@@ -39,6 +46,7 @@ class Wire:
         self.deadline = deadline
         self.on_wait = on_wait
         self._sock = sock
+        self._poll = _poll_for(sock)
         self._max = max_reply_bytes
         self._slice = wait_slice
         self._next_wait = monotonic() + wait_slice
@@ -55,6 +63,7 @@ class Wire:
     def replace(self, sock: socket.socket) -> None:
         """Go on over another socket: the same one wrapped in TLS."""
         self._sock = sock
+        self._poll = _poll_for(sock)
         self._seconds = None
 
     @property
@@ -93,7 +102,7 @@ class Wire:
         """The next whole reply, within ``seconds``, cleaned."""
         buffer = self._buffer
         end = buffer.find(b"\n")
-        if not 0 <= end < self._max or buffer[3:4] == b"-":
+        if not 1 < end < self._max or buffer[3:4] == b"-":
             code, lines = self.read(seconds)
             return to_reply(code, lines, self.scrubber)
         # One line that has come already: with PIPELINING nearly all replies, and nearly always the same ones.
@@ -108,9 +117,14 @@ class Wire:
         return reply
 
     def read(self, seconds: float) -> tuple[int, list[bytes]]:
-        """The next whole reply, within ``seconds``: its code and the text of its lines."""
+        """The next whole reply, within ``seconds``: its code and the text of its lines. Empty lines before it are none.
+
+        Raises:
+            BadReplyError: see there; if the lines differ in their codes, it has them.
+        """
         until = self.deadline.step(seconds)
         buffer = self._buffer
+        codes: set[int] = set()
         code = 0
         lines: list[bytes] = []
         start = searched = 0
@@ -124,15 +138,46 @@ class Wire:
                 continue
             if end >= self._max:
                 raise BadReplyError(f"the server's answer is longer than {self._max} bytes")
-            number, more, text = parse_line(bytes(buffer[start:end]).rstrip(b"\r"))
-            if lines and number != code:
-                raise BadReplyError("the lines of the server's answer have different codes")
-            code = number
-            lines.append(text)
+            line = bytes(buffer[start:end]).rstrip(b"\r")
             start = searched = end + 1
+            if not (line or lines):
+                continue
+            code, more, text = parse_line(line)
+            codes.add(code)
+            lines.append(text)
             if not more:
                 del buffer[:start]
-                return code, lines
+                break
+        if len(codes) > 1:
+            message = "the lines of the server's answer have different codes"
+            raise BadReplyError(message, code=code, lines=lines)
+        return code, lines
+
+    def has_come(self) -> bool:
+        """Whether (a part of) a reply has come that was not read; never waits. Empty lines are none.
+
+        Raises:
+            ConnectionResetError: nothing has, and the server has closed.
+        """
+        if self._buffer.strip():
+            return True
+        if not self._is_readable():
+            return False
+        self._sock.settimeout(0)
+        self._seconds = 0.0
+        try:
+            data = self._sock.recv(_RECEIVE)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False  # TLS had something to say, not the server
+        if not data:
+            raise ConnectionResetError("the server closed the connection")
+        self._buffer += data
+        return bool(self._buffer.strip())
+
+    def _is_readable(self) -> bool:
+        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
+            return True
+        return bool(self._poll.poll(0))
 
     def _fill(self, until: float) -> None:
         self._waited(None)  # before, never after: what it raises must not lose a reply that has come

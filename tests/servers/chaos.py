@@ -24,7 +24,7 @@ from typing import Self, TextIO
 
 from tests.servers.children import PATIENCE
 from tests.servers.dialogue import Dialogue
-from tests.servers.faults import VERBS, Action, Fault, parse_fault
+from tests.servers.faults import VERBS, Action, Fault, Reply, parse_fault
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,11 @@ class ChaosServer:
         self.credentials, self.mechanisms, self.auth_in_clear = credentials, mechanisms, auth_in_clear
         self.lenient_data = lenient_data
         self.body_fault_after = 1
+        self.refuses_overlap = False
+        """Answer 503 to whatever came behind a dot before its reply, as Haraka does."""
+        self.mails_per_session: int | None = None
+        self.after_most_mails: Action = Reply.of("421 4.7.0 enough for one session")
+        """At the MAIL after so many; a ``Close`` comes right behind the last 250."""
         self.bytes_per_second: float | None = None
         """How fast bodies are read, steadily; ``None``: as fast as they come."""
         self.stopping = threading.Event()

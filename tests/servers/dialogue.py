@@ -39,6 +39,9 @@ class Dialogue:
         """End by FIN and read what still comes, so that no RST overtakes the last reply."""
         self.mail_from: str | None = None
         self.recipients: list[str] = []
+        self.taken = 0
+        self.overlapping = 0
+        """Bytes of commands that came behind a dot before its reply."""
         self.outbox: queue.SimpleQueue[tuple[float, bytes] | None] = queue.SimpleQueue()
         self.writer: threading.Thread | None = None
 
@@ -176,6 +179,10 @@ class Dialogue:
     def command(self, line: str) -> None:
         self.server.record_command(self.number, line)
         verb = line.split(" ", 1)[0].lower()
+        if self.overlapping > 0:
+            self.overlapping -= len(line) + 2
+            self.write(b"503 5.5.1 pipelined after end of DATA\r\n")
+            return
         handler = getattr(self, f"do_{verb}", None)
         if handler is None:
             self.write(b"502 5.5.2 what?\r\n")
@@ -244,8 +251,14 @@ class Dialogue:
         self.server.record_command(self.number, line)
         return _decode(line)
 
+    def is_full(self) -> bool:
+        most = self.server.mails_per_session
+        return most is not None and self.taken >= most
+
     def do_mail(self, line: str) -> None:
-        if self.mail_from is not None:
+        if self.is_full():
+            self.act(self.server.after_most_mails)
+        elif self.mail_from is not None:
             self.write(b"503 5.5.1 nested MAIL\r\n")
         elif self.answer("mail", line, "250 2.1.0 ok"):
             self.mail_from = _path(line)
@@ -264,7 +277,7 @@ class Dialogue:
 
     def body(self) -> None:
         if self.server.has_fault("body"):
-            while len(self.buffer) < self.server.body_fault_after:
+            while len(self.buffer) < self.server.body_fault_after and not self.has_whole_body():
                 self.fill()
             self.fault_of_stage("body")
         data = self.read_body()
@@ -274,8 +287,14 @@ class Dialogue:
         accepted = fault is None or fault.accept or _says_yes(fault)
         if accepted and recipients:
             self.server.record_message(self.number, mail_from, recipients, data)
+        self.taken += bool(accepted and recipients)
+        if self.server.refuses_overlap:
+            self.overlapping = len(self.buffer)
         if fault is None:
             self.write(b"250 2.0.0 queued\r\n" if recipients else b"554 5.5.1 no recipients\r\n")
+            if self.is_full() and isinstance(self.server.after_most_mails, Close):
+                self.polite = True
+                raise GoneError
         else:
             self.act(fault.action)
 
@@ -291,6 +310,9 @@ class Dialogue:
         self.buffer += data
         if self.server.stopping.wait(len(data) / rate):
             raise GoneError
+
+    def has_whole_body(self) -> bool:
+        return self.buffer.startswith(b".\r\n") or b"\r\n.\r\n" in self.buffer
 
     def read_body(self) -> bytes:
         end = searched = 0

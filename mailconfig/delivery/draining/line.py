@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 
 from mailconfig.conf import Settings
@@ -37,6 +37,11 @@ class Line:
         """Why only mails go whose bytes are in the database."""
         open_for = timedelta(seconds=settings.ambiguous_after_seconds)
         self.limiter = Limiter.load(account, now=clock.now(), open_for=open_for)
+
+    @property
+    def in_hand(self) -> Collection[int]:
+        """Messages that are not read again for now: their outcome is not committed, or they stand aside."""
+        return self._in_hand
 
     def next(self) -> Turn | None:
         """The next turn; ``None``: nothing is due, or the limit is reached."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from mailconfig.conf import Settings
+from mailconfig.delivery.draining.standing import Mark, Standing
 from mailconfig.delivery.outbox import OutboxSession
 from mailconfig.exceptions import TransportError
 from mailconfig.models import Account
@@ -19,15 +20,16 @@ class SessionKeeper:
         self._settings = settings
         self._on_wait = on_wait
         self._session: Session | None = None
-        self._key: tuple[int, int] | None = None
+        self._key: tuple[int, Mark | None] | None = None
         self._used_at = 0.0
+        self._most_mails = settings.session_messages
 
     @property
     def current(self) -> Session | None:
         """The session that is open, if any."""
         return self._session if self._session and not self._session.closed else None
 
-    def get(self, account: Account) -> Session:
+    def get(self, standing: Standing) -> Session:
         """A session that is open and good for another message.
 
         One with a proposal under way is left as it is, however long the reply before it took and however worn it
@@ -35,11 +37,13 @@ class SessionKeeper:
 
         Raises:
             TransportError, SecretUnreadable: none could be opened.
+            ValidationError: the system's server, which the account uses, is gone.
         """
-        session = self.current
+        session, key = self.current, (standing.account.pk, standing.mark)
+        self._most_mails = standing.mails_per_session()
         if session and session.proposed:
             return session
-        if session and (self._key != (account.pk, account.revision) or self.is_worn()):
+        if session and (self._key != key or self.is_worn()):
             self.quit()
             session = None
         if session and time.monotonic() - self._used_at > self._settings.session_idle_seconds:
@@ -49,8 +53,8 @@ class SessionKeeper:
                 session.close()
                 session = None
         if session is None:
-            session = self._open(account)
-            self._session, self._key = session, (account.pk, account.revision)
+            session = self._open(standing.account)
+            self._session, self._key = session, key
         self._used_at = time.monotonic()
         return session
 
@@ -62,11 +66,11 @@ class SessionKeeper:
             except TransportError:
                 self._session.close()
 
-    def is_worn(self) -> bool:
-        """Whether the session has had its messages or its time."""
+    def is_worn(self, *, with_another: int = 0) -> bool:
+        """Whether the session has had its messages, or has with so many more, or has had its time."""
         session = self.current
         return session is not None and (
-            session.handed_over >= self._settings.session_messages
+            session.handed_over + with_another >= self._most_mails
             or time.monotonic() - session.opened_at >= self._settings.session_seconds
         )
 
@@ -87,8 +91,10 @@ class SessionKeeper:
             self._session.quit()
         self._session = None
 
-    def close(self) -> None:
-        """Drop the connection."""
-        if self._session:
-            self._session.close()
-        self._session = None
+    def close(self) -> int:
+        """Drop the connection, and say how many mails had gone over it."""
+        session, self._session = self._session, None
+        if session is None:
+            return 0
+        session.close()
+        return session.handed_over

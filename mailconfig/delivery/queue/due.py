@@ -37,6 +37,7 @@ class DueRecipient:
 
     pk: int
     address: str
+    attempts: int = 0
 
 
 @dataclass(slots=True)
@@ -187,13 +188,13 @@ def _add_bodies(messages: list[DueMessage]) -> None:
 def _add_recipients(messages: list[DueMessage], now: datetime) -> None:
     by_pk = {message.pk: message for message in messages}
     later: dict[int, list[DueRecipient]] = {}
-    for message_id, pk, address, state, not_before in _recipients(by_pk):
+    for message_id, pk, address, state, not_before, attempts in _recipients(by_pk):
         if state != RecipientState.AS_MESSAGE:
             by_pk[message_id].others = True
         elif not_before is not None and not_before > now:
-            later.setdefault(message_id, []).append(DueRecipient(pk, address))
+            later.setdefault(message_id, []).append(DueRecipient(pk, address, attempts))
         else:
-            by_pk[message_id].recipients.append(DueRecipient(pk, address))
+            by_pk[message_id].recipients.append(DueRecipient(pk, address, attempts))
     for message_id, recipients in later.items():
         message = by_pk[message_id]
         if message.recipients:
@@ -203,23 +204,30 @@ def _add_recipients(messages: list[DueMessage], now: datetime) -> None:
             message.recipients = recipients
 
 
-def _recipients(message_ids: Collection[int]) -> Iterable[tuple[int, int, str, str, datetime | None]]:
-    columns = ("message_id", "pk", "address", "state", "not_before")
+_RecipientRow = tuple[int, int, str, str, datetime | None, int]
+
+
+def _recipients(message_ids: Collection[int]) -> Iterable[_RecipientRow]:
+    columns = ("message_id", "pk", "address", "state", "not_before", "attempts")
     if connection.vendor == "postgresql" and message_ids:
         rows = statements.run(_RECIPIENTS, [statements.array(message_ids)])
-        return cast("list[tuple[int, int, str, str, datetime | None]]", rows)
+        return cast("list[_RecipientRow]", rows)
     return Recipient.objects.filter(message_id__in=message_ids).order_by("pk").values_list(*columns)
 
 
 _RECIPIENTS = """
-    SELECT message_id, id, address, state, not_before FROM mailconfig_recipient
+    SELECT message_id, id, address, state, not_before, attempts FROM mailconfig_recipient
      WHERE message_id = ANY (%s::bigint[]) ORDER BY id
 """
 
 
-def exists(*, account_id: int, now: datetime, inline_only: bool = False) -> bool:
-    """Whether anything is due, or anything whose bytes are in its row."""
+def exists(
+    *, account_id: int, now: datetime, without: Collection[int] = (), inline_only: bool = False
+) -> bool:
+    """Whether anything is due that is not in hand already; ``inline_only``: whose bytes are not in storage."""
     due = Message.objects.filter(_due(account_id, now))
+    if without:
+        due = due.exclude(pk__in=without)
     if inline_only:
         due = due.filter(stored_as="")
     return any(due.filter(priority=priority).exists() for priority in Priority.values)

@@ -12,7 +12,7 @@ import re
 from mailconfig.conf import Settings
 from mailconfig.delivery.queue.faults import AccountFault, account_fault
 from mailconfig.delivery.queue.quotas import is_server_limit
-from mailconfig.values import Reply
+from mailconfig.values import EnvelopeOutcome, Reply
 
 GREYLIST_SECONDS = 300.0
 """A refused recipient is not tried again sooner: greylisting servers want to see patience."""
@@ -113,6 +113,26 @@ def refuses_command(reply: Reply) -> bool:
     malformed one by ``501 5.1.3``.
     """
     return 500 <= reply.code <= 504 and not reply.enhanced.startswith("5.1.")
+
+
+def goes_down(reply: Reply) -> bool:
+    """Tell whether a 421 is about the system (RFC 3463 §3.4, X.3.2: a shutdown, say), and not about this session."""
+    return reply.code == 421 and reply.enhanced == "4.3.2"
+
+
+def refuses_proposal(outcome: EnvelopeOutcome) -> bool:
+    """Tell whether one of the replies to a proposal refuses the command itself."""
+    return (
+        judge_sender(outcome.sender) is Verdict.PROTOCOL
+        or any(judge_recipient(reply) is Verdict.PROTOCOL for reply in outcome.recipients if reply.code)
+        or (outcome.data is not None and judge_data(outcome.data) is Verdict.PROTOCOL)
+    )
+
+
+def ends_session_at_mail(outcome: EnvelopeOutcome) -> bool:
+    """Tell whether a session that had gone on until now ends at MAIL, for which this message is not to blame."""
+    verdict = judge_sender(outcome.sender)
+    return verdict is Verdict.NEXT_SESSION or (outcome.sender.code == 421 and verdict is Verdict.RETRY)
 
 
 def ends_session(reply: Reply) -> bool:

@@ -118,6 +118,7 @@ def _settle_recipients(settlement: Settlement) -> None:
             Recipient.objects.filter(pk__in=chunk, state=RecipientState.AS_MESSAGE).update(
                 state=state,
                 not_before=not_before,
+                attempts=counted(settlement.counts),
                 reply_code=reply.code if reply.code > 0 else None,
                 enhanced_code=reply.enhanced,
                 reply_text=reply.text,
@@ -151,7 +152,7 @@ def _settle_message(settlement: Settlement) -> MessageState | str:
     """The state that the message has now; ``""``: it was none of ours any more."""
     turn = settlement.turn
     state, not_before = _next(settlement)
-    values: dict[str, object] = {"state": state, "attempts": counted(settlement.counts)}
+    values: dict[str, object] = {"state": state, "attempts": counted(settlement.counts_for_message)}
     if state in FINAL_STATES:
         values |= final_values(state, settlement.ended_at)
     else:
@@ -160,7 +161,11 @@ def _settle_message(settlement: Settlement) -> MessageState | str:
             values["not_before"] = not_before
     if state != MessageState.SENT and settlement.error_code:
         values["error_code"] = settlement.error_code
-        values["error_text"] = settlement.reply.text if settlement.reply else ""
+        values["error_text"] = settlement.error_reply.text if settlement.error_reply else ""
+    if state == MessageState.PARTIAL and not settlement.failed:
+        # The last words may be those of somebody who was put off, and has it by now.
+        failed = Recipient.objects.filter(message_id=turn.message.pk, state=RecipientState.FAILED)
+        values["error_text"] = failed.order_by("pk").values_list("reply_text", flat=True).first() or ""
     source = MessageState.QUEUED if turn.attempt_id is None else MessageState.HANDING_OVER
     if not Message.objects.filter(pk=turn.message.pk, state=source).update(**values):
         return ""
@@ -236,7 +241,7 @@ def _settle_late(settlement: Settlement, attempt_id: int) -> MessageState | str:
 
 
 def counted(counts: bool) -> Combinable:
-    """The message's number of attempts after one more, which its column holds in any case."""
+    """The number of attempts of a message or recipient after one more, which its column holds in any case."""
     return Least(F("attempts") + int(counts), MOST_COUNTED)
 
 

@@ -62,7 +62,12 @@ def requeue(*, message_id: int) -> None:
         )
         failed = Recipient.objects.filter(message_id=message_id, state=RecipientState.FAILED)
         failed.update(
-            state=RecipientState.AS_MESSAGE, not_before=None, reply_code=None, enhanced_code="", reply_text=""
+            state=RecipientState.AS_MESSAGE,
+            not_before=None,
+            attempts=0,
+            reply_code=None,
+            enhanced_code="",
+            reply_text="",
         )
         _wake(message_id)
 

@@ -131,8 +131,7 @@ def _reverse_path(message: EmailMessage, header: Address, *, envelope_from: str,
 
     With Django's own backends that is ``from_email``, so mailing lists set it to an address of their own for each
     recipient (VERP) and name the From in a header. That is done for the domains of the account and of
-    ``ENVELOPE_DOMAINS``: no other server would take such mail, and bounces would flood somebody else. An account
-    without an address leaves all that to its relay.
+    ``ENVELOPE_DOMAINS``: no other server would take such mail, and bounces would flood somebody else.
     """
     own = [
         parse_address(address, what="envelope sender") for address in (envelope_from, from_email) if address
@@ -141,7 +140,7 @@ def _reverse_path(message: EmailMessage, header: Address, *, envelope_from: str,
     if str(given or "").strip() not in PLACEHOLDERS and not is_default(given):
         wanted = parse_address(given, what="from")
         allowed = {address.domain for address in own}.union(get_settings().envelope_domains)
-        if wanted.spec != header.spec and (not own or wanted.domain in allowed):
+        if wanted.spec != header.spec and wanted.domain in allowed:
             return wanted.spec
     return (own or [header])[0].spec
 

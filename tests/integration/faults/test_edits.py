@@ -6,15 +6,16 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from mailconfig import delivery
 from mailconfig.models import Account, Message, WaitReason
 from mailconfig.values import Secret
-from tests.factories import PASSWORD, make_account, make_message
+from tests.factories import PASSWORD, make_account, make_message, make_user
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Reply
 
-from .conftest import lane, states
+from .conftest import attempts, lane, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,14 +78,45 @@ def test_what_stops_mail_is_effective_before_the_next_dot(
     assert set(Message.objects.filter(state="queued").values_list("attempts", flat=True)) == {0}
 
 
-def test_what_stops_mail_is_effective_before_the_next_window(
+def test_what_stops_mail_stops_what_is_journaled_already(
     server: ChaosServer, configure: Callable[..., None]
 ) -> None:
     configure(WINDOW=10)
     edit_at(server, "mail", change(is_enabled=False))
     drain(server, 25)
-    assert len(server.messages) == 10, "what was journaled goes, and nothing else"
-    assert states() == ["sent"] * 10 + ["queued"] * 15
+    assert len(server.messages) == 1
+    assert states() == ["sent"] + ["queued"] * 24
+    assert set(attempts()) == {0, 1}
+    assert lane().wait_reason == WaitReason.DISABLED
+
+
+@pytest.mark.parametrize("is_moved", [True, False], ids=["moved", "deleted"])
+def test_a_system_server_that_goes_is_left_before_the_next_dot(
+    server: ChaosServer, window: int, is_moved: bool
+) -> None:
+    system = make_account(server.port, scope="system", from_email="system@example.com")
+
+    def edit() -> None:
+        account = Account.objects.get(pk=system.pk)
+        if is_moved:
+            account.port = 1
+        else:
+            account.deleted_at = timezone.now()
+        account.save()
+
+    edit_at(server, "mail", edit)
+    server.credentials, server.auth_in_clear = {"me": PASSWORD}, True
+    account = make_account(
+        server.port, scope="system-override", host="", username="me", security="none", owner=make_user()
+    )
+    for _ in range(5):
+        make_message(account)
+    delivery.drain_account(account_id=account.pk)
+    assert states() == ["sent"] + ["queued"] * 4
+    assert len(server.messages) == 1
+    assert account.lane.wait_reason == (
+        WaitReason.SECRET_UNREADABLE if is_moved else WaitReason.PAUSED_CONFIG
+    )
 
 
 @pytest.mark.parametrize("size", [1, 2, 10])

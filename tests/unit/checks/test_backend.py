@@ -9,6 +9,9 @@ import pytest
 
 from mailconfig.checks.backend import BACKEND, check_mail_backend
 
+# Django 6.1 warns of whoever sets it, as the tests do here and pytest-django where it sets it back.
+pytestmark = pytest.mark.filterwarnings("ignore:The EMAIL_BACKEND setting is deprecated")
+
 OTHERS = [
     "django.core.mail.backends.smtp.EmailBackend",
     "django.core.mail.backends.locmem.EmailBackend",
