@@ -19,7 +19,7 @@ class ObjectFile(File):  # type: ignore[type-arg]  # not subscriptable when it r
         super().__init__(file)
         self._storage = storage
 
-    def read(self, size: int = -1) -> bytes:  # type: ignore[override]  # a property of Django's
+    def read(self, size: int = -1) -> bytes:
         """As Django's."""
         self._storage.fail_if_broken("read")
         return bytes(self.file.read(size))  # type: ignore[union-attr]
