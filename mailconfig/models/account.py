@@ -146,6 +146,7 @@ class Account(models.Model):
     kind_of_class: ClassVar[AccountKind | None] = None
     _stored_destination: tuple[object, ...] | None = None
     _stored_senders: tuple[str, str] | None = None
+    _stored_reply_to: str | None = None
     _stored_holder: tuple[object, ...] | None = None
     _stored_marks: tuple[bool, bool] = (False, False)
 
@@ -194,6 +195,8 @@ class Account(models.Model):
             self._stored_destination = self._own_destination()
         if not deferred.intersection(("from_email", "envelope_from")):
             self._stored_senders = self._senders()
+        if "reply_to_email" not in deferred:
+            self._stored_reply_to = self.reply_to_email
         if not deferred.intersection(("owner_id", "tenant_id")):
             self._stored_holder = self._holder()
         if not deferred.intersection(("serves_project", "is_default")):
@@ -280,10 +283,11 @@ class Account(models.Model):
         return self._stored_marks != self._marks()
 
     def leads_elsewhere(self) -> bool:
-        """Whether its mail would newly reach another server, come from another address, or be somebody else's."""
+        """Whether its mail would newly reach another server, come from or be answered to another address, or be others'."""
         return (
             self._stored_destination != self._own_destination()
             or self._stored_senders != self._senders()
+            or self._stored_reply_to != self.reply_to_email
             or self._stored_holder != self._holder()
         )
 

@@ -30,7 +30,7 @@ QUERIES = f"""
 GET    {LIST}     4      4
 POST   {LIST}     36     39
 GET    {ONE}      4      4
-PUT    {ONE}      37     40
+PUT    {ONE}      38     41
 DELETE {ONE}      9      9
 POST   {OVERRIDE} 17     19
 """

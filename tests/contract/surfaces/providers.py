@@ -32,8 +32,8 @@ POST   {LIST}   20     20
 GET    {ONE}    4      4
 PATCH  {ONE}    23     23
 DELETE {ONE}    9      9
-GET    {STATUS} 17     20
-GET    {CHECK}  2      2
+GET    {STATUS} 18     21
+GET    {CHECK}  4      4
 """
 
 NAME = {

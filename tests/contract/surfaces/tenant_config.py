@@ -26,7 +26,7 @@ QUERIES = f"""
                 sqlite postgres
 POST   {CONFIG} 27     27
 POST   {TEST}   26     31
-GET    {CHECK}  3      3
+GET    {CHECK}  5      5
 """
 
 STATUSES = {

@@ -44,11 +44,21 @@ def test_a_marked_account_is_led_elsewhere_only_by_those_who_may_choose(
     clerk = permitted("clerk", "change_smtpprovider", "view_smtpprovider")
     url = admin_url("smtpprovider", "change", provider.pk)
 
-    answer = clerk.post(url, entered(clerk, url, port=server.port, authentication="none"))
-
-    assert "This account sends for the project" in answer.content.decode()
-    provider.refresh_from_db()
-    assert (provider.port, server.sessions) == (2525, 0)
+    before = Account.objects.values().get()
+    owner, tenant = make_user(), make_tenant()
+    for change in (
+        {"port": server.port},
+        {"host": "localhost"},
+        {"from_email": "other@example.com"},
+        {"envelope_from": "other@example.com"},
+        {"reply_to_email": "other@example.com"},
+        {"owner": owner.pk},
+        {"tenant": tenant.pk},
+    ):
+        answer = clerk.post(url, entered(clerk, url, **change))
+        assert "This account sends for the project" in answer.content.decode(), change
+        assert Account.objects.values().get() == before
+    assert server.sessions == 0
     clerk.post(url, entered(clerk, url, name="Renamed"))
     assert Account.objects.get().name == "Renamed"
 

@@ -7,8 +7,11 @@ import time
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from pytest_django import Settings
+from rest_framework.exceptions import ValidationError as RefusedByField
 
+from mailconfig.api.common.fields import HostField
 from mailconfig.delivery import probe_values
 from mailconfig.delivery.probing.check_view import public_view, staff_view
 from mailconfig.models import ConnectionCheck
@@ -38,6 +41,35 @@ def test_a_hostile_host_is_refused_and_nothing_is_connected(
     assert (check.code, check.stage, check.guilty_field) == ("host_not_allowed", "resolve", "host")
     assert blocked_connections == []
     assert public_view(check)["message"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost"])
+@pytest.mark.parametrize("listed", ["localhost", "localhost.", "Localhost"])
+def test_a_listed_name_is_reached_however_it_is_listed(
+    host: str, listed: str, staff: User, settings: Settings, starttls: ChaosServer
+) -> None:
+    settings.MAILCONFIG |= {"ALLOWED_NETWORKS": [], "ALLOWED_HOSTS": [listed]}
+
+    check = probe_values(account=new_account(starttls, host=host), requested_by=staff)
+
+    assert (check.code, check.ok) == ("", True), check.server_text
+
+
+@pytest.mark.parametrize("host", ["mail_server", "mailpit.", "_smtp.mail.test"])
+def test_a_name_of_a_container_may_be_entered_where_it_is_listed_and_nowhere_else(
+    host: str, settings: Settings
+) -> None:
+    field = HostField(allowed_only=True)
+    account = new_account(None, host=host)
+    with pytest.raises(ValidationError):
+        account.clean_fields(exclude=["secret"])
+    with pytest.raises(RefusedByField):
+        field.run_validation(host)
+
+    settings.MAILCONFIG |= {"ALLOWED_HOSTS": [host]}
+
+    account.clean_fields(exclude=["secret"])
+    assert field.run_validation(host) == host
 
 
 def test_a_forbidden_port_is_refused(staff: User, settings: Settings, plain: ChaosServer) -> None:
