@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from mailconfig import signals
 
+from .written import WrittenManager
+
 
 class Purpose(models.TextChoices):
     """What a lane is for."""
@@ -99,7 +101,10 @@ class Lane(models.Model):
     session_mails_until = models.DateTimeField(null=True, editable=False)
     """Until when that is believed."""
 
+    objects = WrittenManager["Lane"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("lane")
         verbose_name_plural = _("lanes")
         constraints: ClassVar = [
