@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0013_recipient_attempts'),
+        ('mailconfig', '0014_reads_where_written'),
     ]
 
     operations = [
