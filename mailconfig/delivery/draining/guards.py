@@ -140,7 +140,10 @@ def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings
     if isinstance(error, LoginRefused):
         if error.temporary:
             return Wait(WaitReason.SERVER_AWAY, now + max(backoff, LOGIN_BACKOFF), text, code, failures)
-        if lane.wait_reason in {WaitReason.LOGIN_RETRY, WaitReason.PAUSED_LOGIN}:
+        refused_before = lane.wait_reason in {WaitReason.LOGIN_RETRY, WaitReason.PAUSED_LOGIN}
+        if (
+            refused_before or error.tries > 1
+        ):  # two refused AUTH in all: servers count them, and lock accounts
             return Wait(WaitReason.PAUSED_LOGIN, None, text, code)
         return Wait(WaitReason.LOGIN_RETRY, now + timedelta(seconds=settings.login_retry_seconds), text, code)
     if isinstance(error, ProtocolError):
