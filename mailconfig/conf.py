@@ -42,7 +42,7 @@ class Settings:
     """Every setting; the upper-case name is the key in ``MAILCONFIG``, and the annotation is what is checked."""
 
     installation_id: Name = ""
-    """Names this deployment. Once stored, a database found under another id sends nothing. Empty: unguarded."""
+    """Names this deployment. A database that was stored under another id, or under one while this is empty, sends nothing."""
     redirect_all_to: str = ""
     """If set, every mail goes to this one address instead of its recipients."""
     outbox: bool = False

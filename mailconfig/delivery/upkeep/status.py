@@ -15,6 +15,8 @@ from mailconfig.delivery.upkeep.steps import Trouble, troubles
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import PAUSES, Account, Installation, Lane, Message, MessageState, Purpose, WaitReason
 
+OURS = frozenset({WaitReason.INTERNAL_ERROR, WaitReason.STORAGE_AWAY})
+"""Reasons that lie with us or the deployment, and that somebody has to see to."""
 STALE = timedelta(seconds=60)
 """Due mail nobody takes, or a sweep nobody runs, for so long means that the machinery stands."""
 
@@ -39,7 +41,7 @@ class AccountStatus:
     @property
     def needs_somebody(self) -> bool:
         """Whether somebody has to act, or to read the log."""
-        return self.is_paused or self.held > 0 or self.reason == WaitReason.INTERNAL_ERROR
+        return self.is_paused or self.held > 0 or self.reason in OURS
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,26 @@ def test_a_mail_goes_over_tls(security: Security, certificates: Certificates, po
 
 
 @ENCRYPTED
+def test_a_certificate_is_for_the_name_without_its_final_dot(
+    security: Security, certificates: Certificates, policy: NetworkPolicy
+) -> None:
+    lookups: list[str] = []
+
+    def resolver(host: str, _port: int) -> list[str]:
+        lookups.append(host)
+        return ["127.0.0.1"]
+
+    listed = replace(policy, allowed_networks=(), allowed_hosts=frozenset({"mail.test"}))
+    with _server(certificates, security) as server:
+        settings = settings_for(server.port, security=security, host="mail.test.", login=True)
+        session = open_transport(settings, policy=listed, resolver=resolver)
+        send(session)
+        session.quit()
+    assert lookups == ["mail.test."]
+    assert [message.data for message in server.messages] == [MESSAGE]
+
+
+@ENCRYPTED
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
