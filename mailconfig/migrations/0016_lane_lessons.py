@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0011_house_keeping_troubles'),
+        ('mailconfig', '0015_storage_away'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0012_lane_lessons'),
+        ('mailconfig', '0016_lane_lessons'),
     ]
 
     operations = [
