@@ -5,7 +5,47 @@ from __future__ import annotations
 from typing import Any
 
 from django.core import checks
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections, router
+
+from mailconfig.models import Account
+
+KINDS = ("postgresql", "sqlite")
+
+
+@checks.register("mailconfig")
+def check_database(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The database of our tables must hold what the queue relies on."""
+    alias = router.db_for_write(Account)
+    if alias != DEFAULT_DB_ALIAS:
+        return [
+            checks.Error(
+                f"A router has mailconfig written to the database {alias!r}.",
+                hint="Its tables belong to the default database, with the users: mail is queued in the transactions"
+                " of the project. A router may send reads to a replica; mailconfig asks the written database all the same.",
+                id="mailconfig.E020",
+            )
+        ]
+    messages: list[checks.CheckMessage] = []
+    connection = connections[alias]
+    if connection.vendor not in KINDS:
+        messages.append(
+            checks.Error(
+                f"The database {alias!r} is of a kind that mailconfig does not work with: {connection.display_name}.",
+                hint="Use PostgreSQL or SQLite. Others do not hold constraints that concern some rows only: two default"
+                " accounts, or the same mail queued twice, would be accepted.",
+                id="mailconfig.E021",
+            )
+        )
+    if not connection.settings_dict["AUTOCOMMIT"]:
+        messages.append(
+            checks.Error(
+                f"AUTOCOMMIT is off for the database {alias!r}.",
+                hint="What is noted before a mail is handed over would not be committed, and mail would be sent twice or"
+                " never. Leave AUTOCOMMIT on, Django's default; ATOMIC_REQUESTS may be used.",
+                id="mailconfig.E022",
+            )
+        )
+    return messages
 
 
 @checks.register("mailconfig")

@@ -142,6 +142,8 @@ class Account(models.Model):
     deleted_at = models.DateTimeField(null=True, editable=False)
 
     objects = AccountQuerySet.as_manager()
+    all_rows = AccountQuerySet.as_manager()
+    """Of every kind, in the classes of one kind as well."""
 
     kind_of_class: ClassVar[AccountKind | None] = None
     _stored_destination: tuple[object, ...] | None = None
@@ -151,6 +153,7 @@ class Account(models.Model):
     _stored_marks: tuple[bool, bool] = (False, False)
 
     class Meta:
+        base_manager_name = "all_rows"
         verbose_name = _("account")
         verbose_name_plural = _("accounts")
         ordering: ClassVar = ["name", "id"]
@@ -290,6 +293,10 @@ class Account(models.Model):
             or self._stored_reply_to != self.reply_to_email
             or self._stored_holder != self._holder()
         )
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """As Django's; whether owner and tenant are there the database says, for a replica may not know them yet."""
+        super().clean_fields(exclude={*(exclude or ()), "owner", "tenant"})
 
     def clean(self) -> None:
         """What must hold of one row, whoever writes it.

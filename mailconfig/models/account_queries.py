@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Self
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
-from django.db import models
 from django.db.models import Q
 
 from .access import Action, allowed
+from .written import WrittenQuerySet
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .account import Account  # noqa: F401 - the class below names it
 
 
-class AccountQuerySet(models.QuerySet["Account"]):
+class AccountQuerySet(WrittenQuerySet["Account"]):
     """Accounts that are there, and those that may be used."""
 
     def kept(self) -> Self:

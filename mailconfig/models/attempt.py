@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .account import Account
 from .message import Message
+from .written import WrittenManager
 
 
 class AttemptOutcome(models.TextChoices):
@@ -50,7 +51,10 @@ class Attempt(models.Model):
     ended_at = models.DateTimeField(_("ended"), null=True)
     """When the reply was read."""
 
+    objects = WrittenManager["Attempt"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("attempt")
         verbose_name_plural = _("attempts")
         constraints: ClassVar = [

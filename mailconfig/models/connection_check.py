@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from .account import Account
+from .written import WrittenManager
 
 
 class CheckKind(models.TextChoices):
@@ -73,7 +74,10 @@ class ConnectionCheck(models.Model):
     started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
 
+    objects = WrittenManager["ConnectionCheck"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("connection check")
         verbose_name_plural = _("connection checks")
         ordering: ClassVar = ["-id"]

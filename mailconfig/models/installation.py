@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from .written import WrittenManager
+
 
 class Installation(models.Model):
     """A single row. Its name is written by the first drain, and then changed by ``mailconfig_adopt`` only."""
@@ -22,7 +24,10 @@ class Installation(models.Model):
     troubles = models.TextField(default="", db_default="", blank=True, editable=False)
     """The steps of the house-keeping that throw, as JSON; empty: none does."""
 
+    objects = WrittenManager["Installation"]()
+
     class Meta:
+        base_manager_name = "objects"
         constraints: ClassVar = [
             models.CheckConstraint(name="mailconfig_one_installation", condition=Q(id=1)),
         ]

@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 
 from .account import Account
 from .lane import WaitReason
+from .written import WrittenManager
 
 
 class MessageState(models.TextChoices):
@@ -94,7 +95,10 @@ class Message(models.Model):
     handed_over_at = models.DateTimeField(_("handed over"), null=True, editable=False)
     settled_at = models.DateTimeField(_("settled"), null=True, editable=False)
 
+    objects = WrittenManager["Message"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         permissions: ClassVar = [

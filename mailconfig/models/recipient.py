@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from .message import Message
+from .written import WrittenManager
 
 
 class RecipientState(models.TextChoices):
@@ -39,7 +40,10 @@ class Recipient(models.Model):
     enhanced_code = models.CharField(max_length=16, blank=True)
     reply_text = models.TextField(blank=True)
 
+    objects = WrittenManager["Recipient"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("recipient")
         verbose_name_plural = _("recipients")
         constraints: ClassVar = [

@@ -11,13 +11,14 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from .validators import validate_line
+from .written import WrittenQuerySet
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.auth.models import AnonymousUser
 
 
-class TenantQuerySet(models.QuerySet["Tenant"]):
+class TenantQuerySet(WrittenQuerySet["Tenant"]):
     """Tenants, and those somebody belongs to."""
 
     def for_principal(self, user: AbstractBaseUser | AnonymousUser) -> Self:
@@ -55,6 +56,7 @@ class Tenant(models.Model):
     objects = TenantQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("tenant")
         verbose_name_plural = _("tenants")
         ordering: ClassVar = ["name"]

@@ -30,7 +30,7 @@ QUERIES = f"""
 GET    {LIST}   5      5
 POST   {LIST}   20     20
 GET    {ONE}    4      4
-PATCH  {ONE}    23     23
+PATCH  {ONE}    22     22
 DELETE {ONE}    9      9
 GET    {STATUS} 18     21
 GET    {CHECK}  4      4

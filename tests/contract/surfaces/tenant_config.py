@@ -24,7 +24,7 @@ GET  {CHECK}   401       401      404      404      404       404    200    404 
 """
 QUERIES = f"""
                 sqlite postgres
-POST   {CONFIG} 27     27
+POST   {CONFIG} 26     26
 POST   {TEST}   26     31
 GET    {CHECK}  5      5
 """

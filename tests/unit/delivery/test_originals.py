@@ -224,7 +224,8 @@ def test_a_part_may_have_odd_characters_in_a_header() -> None:
     text: Any = MIMEText("x")
     text["X-Old"] = "a\x1bb\tc"
     text["X-Other"] = Header("Grüße", "utf-8")
-    message = mail(attachments=[part, text])
+    message = mail()
+    message.attachments += [part, text]
     assert b"X-Old: a\x1bb\tc\r\n" in composed(message).body
 
 

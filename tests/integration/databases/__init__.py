@@ -1,0 +1,1 @@
+"""Projects with more than one database, and with one of another kind."""

@@ -1,0 +1,73 @@
+"""Databases that mailconfig cannot work with are refused in words, before any mail is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db.models import Model
+from pytest_django import Settings
+
+from mailconfig.checks.database import check_database
+
+SETTINGS = """
+from tests.settings import *
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+"""
+
+
+class WritesElsewhere:
+    """A router that keeps our tables apart."""
+
+    def db_for_write(self, model: type[Model], **hints: object) -> str:
+        """Not the default one."""
+        return "mail"
+
+
+def test_this_project_is_fine() -> None:
+    assert check_database() == []
+
+
+def test_tables_apart_from_the_default_database_are_refused(settings: Settings) -> None:
+    settings.DATABASE_ROUTERS = [WritesElsewhere()]
+
+    (found,) = check_database()
+
+    assert found.id == "mailconfig.E020"
+    assert "'mail'" in found.msg
+
+
+@pytest.mark.parametrize(
+    ("lines", "number", "words"),
+    [
+        ('DATABASES["default"]["AUTOCOMMIT"] = False', "E022", "AUTOCOMMIT is off"),
+        ('DATABASES["default"]["ENGINE"] = "tests.integration.databases.otherkind"', "E021", "MySQL"),
+        ('DATABASES["default"]["ATOMIC_REQUESTS"] = True', "", ""),
+    ],
+)
+def test_a_project_is_told_by_its_first_command(tmp_path: Path, lines: str, number: str, words: str) -> None:
+    (tmp_path / "odd_settings.py").write_text(f"{SETTINGS}\n{lines}\n")
+    root = Path(__file__).parents[3]
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "odd_settings",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(root)]),
+        "TEST_DB": "sqlite",
+    }
+
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "check", "--tag", "mailconfig"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (done.returncode == 0) == (not number), done.stderr
+    if number:
+        assert f"mailconfig.{number}" in done.stderr
+        assert words in done.stderr
