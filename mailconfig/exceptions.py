@@ -8,7 +8,8 @@ Exception
    ├─ TransportError             the far side or the way to it; says at which stage and what became of it
    │  ├─ HostNotAllowed          no host name, or one that policy forbids: nothing was connected
    │  ├─ ConnectionFailed        no session (DNS, refused, timeout, banner): the message is untouched
-   │  │  └─ AddressBlocked       … because policy forbids the name's address; looks like any other
+   │  │  ├─ AddressBlocked       … because policy forbids the name's address; looks like any other
+   │  │  └─ PortClosed           … because nobody listens there; looks like any other
    │  ├─ TLSFailed               no verified TLS: the login was never shown
    │  ├─ LoginRefused            the server refused the credentials
    │  ├─ ProtocolError           the server broke the protocol or a cap
@@ -96,12 +97,24 @@ class AddressBlocked(ConnectionFailed):
     """The name has an address that policy forbids. To whoever is not staff it looks like its base."""
 
 
+class PortClosed(ConnectionFailed):
+    """The machine is there, and nobody listens on that port. To whoever is not staff it looks like its base."""
+
+
 class TLSFailed(TransportError):
     """TLS could not be set up and verified; no credential was sent."""
 
 
 class LoginRefused(TransportError):
-    """The server refused the credentials, or would not let us try."""
+    """The server refused the credentials, or would not let us try.
+
+    Attributes:
+        tries: AUTH commands that it refused in this session.
+    """
+
+    def __init__(self, message: str, *, tries: int = 1, **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.tries = tries
 
 
 class ProtocolError(TransportError):

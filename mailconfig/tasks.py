@@ -8,18 +8,37 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from celery import shared_task
+from celery import Task, shared_task
 from django.dispatch import receiver
 
 from mailconfig import delivery, signals
 from mailconfig.conf import get_settings
+from mailconfig.delivery.installation import was_swept_within
 from mailconfig.exceptions import WrongInstallation
 
 from .doorbell import doorbell
 
 logger = logging.getLogger("mailconfig.tasks")
 
+PURGE_SECONDS = 3600.0
 OPTIONS: dict[str, Any] = {"ignore_result": True, "acks_late": False, "max_retries": 0}
+
+
+class Periodic(Task):  # type: ignore[type-arg]
+    """A task of the beat, which is thrown away once the next one is due.
+
+    The limit belongs to the task: schedulers that keep entries in a database drop the options of an entry that they
+    have no column for.
+    """
+
+    abstract = True
+
+    @property
+    def expires(self) -> float:  # type: ignore[override]  # as Celery reads it
+        """Seconds after which no worker runs it any more."""
+        settings = get_settings()
+        seconds = {"mailconfig.ring": settings.ring_seconds, "mailconfig.sweep": settings.sweep_seconds}
+        return max(1.0, seconds.get(self.name, PURGE_SECONDS))
 
 
 @shared_task(name="mailconfig.drain", **OPTIONS)
@@ -34,15 +53,17 @@ def drain(account_id: int) -> None:
         _ring_drain(account_id)
 
 
-@shared_task(name="mailconfig.ring", **OPTIONS)
+@shared_task(name="mailconfig.ring", base=Periodic, **OPTIONS)
 def ring() -> None:
     """Call a worker for each lane that is due. Runs every second."""
     delivery.ring_due()
 
 
-@shared_task(name="mailconfig.sweep", **OPTIONS)
+@shared_task(name="mailconfig.sweep", base=Periodic, **OPTIONS)
 def sweep() -> None:
-    """Mend what a killed process left behind. Runs every ten seconds."""
+    """Mend what a killed process left behind. Runs every ten seconds; one that comes late finds it done."""
+    if was_swept_within(get_settings().sweep_seconds / 2):
+        return
     try:
         delivery.sweep()
     except WrongInstallation as error:
@@ -58,7 +79,7 @@ def check(check_id: int) -> None:
     delivery.run_check(check_id=check_id)
 
 
-@shared_task(name="mailconfig.purge", **OPTIONS)
+@shared_task(name="mailconfig.purge", base=Periodic, **OPTIONS)
 def purge() -> None:
     """Delete what the retention says. Runs once an hour."""
     delivery.purge()
@@ -74,7 +95,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
     return {
         "mailconfig-ring": every("mailconfig.ring", settings.ring_seconds),
         "mailconfig-sweep": every("mailconfig.sweep", settings.sweep_seconds),
-        "mailconfig-purge": every("mailconfig.purge", 3600.0),
+        "mailconfig-purge": every("mailconfig.purge", PURGE_SECONDS),
     }
 
 

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 
 
 class ClientError(Exception):
     """What such clients raise: a class of their own."""
+
+
+class ObjectFile(File):  # type: ignore[type-arg]  # not subscriptable when it runs
+    """Read over a connection that may break."""
+
+    def __init__(self, file: Any, storage: ObjectStorage) -> None:
+        super().__init__(file)
+        self._storage = storage
+
+    def read(self, size: int = -1) -> bytes:
+        """As Django's."""
+        self._storage.fail_if_broken("read")
+        return bytes(self.file.read(size))  # type: ignore[union-attr]
 
 
 class ObjectStorage(FileSystemStorage):
@@ -24,21 +38,23 @@ class ObjectStorage(FileSystemStorage):
         cls.broken.clear()
         cls.opened.clear()
 
-    def _fail(self, method: str) -> None:
+    def fail_if_broken(self, method: str) -> None:
+        """Raise if it was said to be broken."""
         if method in self.broken:
             raise ClientError(f"An error occurred (503) when calling the {method} operation")
 
     def _open(self, name: str, mode: str = "rb") -> Any:
         self.opened.append(name)
-        self._fail("open")
-        return super()._open(name, mode)  # type: ignore[misc]  # unknown to the stubs
+        self.fail_if_broken("open")
+        file = super()._open(name, mode)  # type: ignore[misc]  # unknown to the stubs
+        return ObjectFile(file.file, self)
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
         """As Django's."""
-        self._fail("listdir")
+        self.fail_if_broken("listdir")
         return super().listdir(path)
 
     def delete(self, name: str) -> None:
         """As Django's."""
-        self._fail("delete")
+        self.fail_if_broken("delete")
         super().delete(name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from mailconfig.conf import get_settings
@@ -65,3 +66,9 @@ def note_sweep(at: datetime) -> int:
             id=1, defaults={"name": get_settings().installation_id, "swept_at": at}
         )
     return 1
+
+
+def was_swept_within(seconds: float) -> bool:
+    """Whether somebody swept in the last so many seconds, by the database's clock."""
+    since = Now() - timedelta(seconds=seconds)
+    return Installation.objects.filter(id=1, swept_at__gt=since).exists()

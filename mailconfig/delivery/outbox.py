@@ -42,9 +42,9 @@ class OutboxSession:
         """Accepted."""
         return Reply(250, "kept in the outbox")
 
-    def verify_sender(self, sender: str) -> Reply:
+    def verify_sender(self, sender: str, recipient: str) -> tuple[Reply, Reply | None]:
         """Any sender may send."""
-        return Reply(250)
+        return Reply(250), Reply(250)
 
     def reset(self) -> None:
         """Nothing to forget."""

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import chain, zip_longest
 
-from mailconfig.exceptions import AddressBlocked, ConnectionFailed, HostNotAllowed
+from mailconfig.exceptions import AddressBlocked, ConnectionFailed, HostNotAllowed, PortClosed
 from mailconfig.hostnames import check_host
 from mailconfig.values import ErrorCode, NetworkPolicy, Stage
 
+from . import hints
 from .addresses import is_allowed
 from .deadline import Deadline
 from .tls import secure
@@ -86,12 +87,14 @@ def vet_host(host: str, port: int, policy: NetworkPolicy) -> str:
     literal = _literal(name)
     listed = name in policy.allowed_hosts
     if literal is not None and not listed and not is_allowed(literal, policy.allowed_networks):
-        raise _not_allowed("This address is not allowed.")
+        raise _not_allowed("This address is not allowed.", hint=hints.ALLOW_HOST)
     if type(port) is not int or not 1 <= port <= 65535:
         raise _port_not_allowed("A port is a number from 1 to 65535.")
     if policy.allowed_ports is not None and port not in policy.allowed_ports:
         allowed = ", ".join(str(number) for number in sorted(policy.allowed_ports))
-        raise _port_not_allowed(f"Connections to port {port} are not allowed; allowed are {allowed}.")
+        raise _port_not_allowed(
+            f"Connections to port {port} are not allowed; allowed are {allowed}.", hint=hints.ALLOW_PORT
+        )
     return name
 
 
@@ -164,7 +167,7 @@ def connect(
         ConnectionFailed: none answered (temporary), or it is this machine itself (not temporary).
     """
     deadline = deadline or Deadline()
-    detail = "no time was left"
+    detail, is_closed = "no time was left", False
     for index, address in enumerate(addresses):
         if _is_own(address) and not _is_listed(address, host, policy):
             detail = f"{address} is this machine itself"
@@ -188,12 +191,13 @@ def connect(
         except OSError as error:
             sock.close()
             detail = f"{address}: {error.strerror or type(error).__name__}"
+            is_closed = isinstance(error, ConnectionRefusedError)
         except BaseException:
             sock.close()
             raise
         else:
             return sock
-    raise unreachable(Stage.CONNECT, detail)
+    raise unreachable(Stage.CONNECT, detail, error=PortClosed if is_closed else ConnectionFailed)
 
 
 def unreachable(
@@ -241,14 +245,24 @@ def _is_own(address: IPv4Address | IPv6Address) -> bool:
         return False
 
 
-def _not_allowed(message: str) -> HostNotAllowed:
+def _not_allowed(message: str, *, hint: str = "") -> HostNotAllowed:
     return HostNotAllowed(
-        message, stage=Stage.RESOLVE, code=ErrorCode.HOST_NOT_ALLOWED, field="host", temporary=False
+        message,
+        stage=Stage.RESOLVE,
+        code=ErrorCode.HOST_NOT_ALLOWED,
+        field="host",
+        hint=hint,
+        temporary=False,
     )
 
 
-def _port_not_allowed(message: str) -> HostNotAllowed:
+def _port_not_allowed(message: str, *, hint: str = "") -> HostNotAllowed:
     """``host_not_allowed`` is kept for hosts, so a port has the neighbouring code."""
     return HostNotAllowed(
-        message, stage=Stage.CONNECT, code=ErrorCode.CONNECT_FAILED, field="port", temporary=False
+        message,
+        stage=Stage.CONNECT,
+        code=ErrorCode.CONNECT_FAILED,
+        field="port",
+        hint=hint,
+        temporary=False,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mailconfig.values import Reply, Security, SMTPSettings
 
 _APP_CREDENTIAL = (
@@ -16,31 +18,69 @@ _TOO_MANY = "The server has had too many logins of this account; it will be trie
 _WRONG_PASSWORD = "Check the user name and the password; many providers want an app password."  # noqa: S105
 _TOKEN = "The access token was refused: it may have expired, or lacks the right to send mail."  # noqa: S105
 _ENCRYPT_FIRST = "The server wants encryption before the login: choose STARTTLS or TLS."
+_ENCRYPT_MAIL = "The server wants encryption before it accepts mail: choose STARTTLS or TLS."
 _SENDER = (
     "The account may not send from this address: use its own address, or have the server allow this one."
 )
 _TLS_PORT = "The server says nothing: it probably expects TLS from the first byte. Choose TLS for this port."
-_LOGIN_FIRST = "The server wants a login before it accepts mail."
+_TLS_PORTS = frozenset({465, 2465})
+_CHECK_PLACE = "Check the name of the server and the port."
+ALLOW_HOST = (
+    "If this server is meant: ALLOWED_NETWORKS or ALLOWED_HOSTS in the deployment's settings allow it."
+)
+ALLOW_PORT = "If this port is meant: ALLOWED_PORTS in the deployment's settings allows it."
+TRUST_AUTHORITY = (
+    "Whoever runs the server has to give it a certificate of a public authority, and those in between. If the authority is"
+    " your own, the deployment has to trust it: CA_FILE in its settings."
+)
+LOGIN_FIRST = "The server wants a login before it accepts mail."
+_ENCRYPTION = re.compile(
+    r"\bstarttls\b|\b(?:encryption|encrypted|tls)\b(?: \w+){0,3} (?:required|needed|first)\b|\brequires? (?:tls|encryption)\b",
+    re.IGNORECASE,
+)
 
 
 def for_login(reply: Reply, *, with_token: bool) -> str:
     """What probably helps after a refused login."""
     text = reply.text.lower()
-    if "application-specific" in text or "app password" in text or reply.enhanced == "5.7.9":
+    if _wants_app_password(reply):
         return _APP_CREDENTIAL
-    if "smtpclientauthentication is disabled" in text or reply.enhanced == "5.7.139":
+    if _is_switched_off(reply):
         return _MICROSOFT_BASIC if "basic authentication is disabled" in text else _MICROSOFT_OFF
     if reply.is_transient:
         return _TOO_MANY
-    if reply.code == 538 or reply.enhanced == "5.7.11" or "starttls" in text:
+    if wants_encryption(reply):
         return _ENCRYPT_FIRST
     return _TOKEN if with_token else _WRONG_PASSWORD
 
 
+def is_of_account(reply: Reply) -> bool:
+    """Whether a refused login is for a reason that no other mechanism would mend."""
+    return _wants_app_password(reply) or _is_switched_off(reply) or wants_encryption(reply)
+
+
+def _wants_app_password(reply: Reply) -> bool:
+    text = reply.text.lower()
+    return "application-specific" in text or "app password" in text or reply.enhanced == "5.7.9"
+
+
+def _is_switched_off(reply: Reply) -> bool:
+    return "smtpclientauthentication is disabled" in reply.text.lower() or reply.enhanced == "5.7.139"
+
+
+def wants_encryption(reply: Reply) -> bool:
+    """Whether the server refuses to go on over a connection that is not encrypted (RFC 3207 §4, RFC 4954 §6)."""
+    if not reply.is_permanent:
+        return False
+    return reply.code == 538 or reply.enhanced == "5.7.11" or bool(_ENCRYPTION.search(reply.text))
+
+
 def for_sender(reply: Reply) -> str:
     """What probably helps after a refused MAIL; empty where the reply speaks for itself."""
+    if wants_encryption(reply):
+        return _ENCRYPT_MAIL
     if reply.code == 530 or reply.enhanced == "5.7.0":
-        return _LOGIN_FIRST
+        return LOGIN_FIRST
     text = reply.text.lower()
     owned = "not owned" in text or "not allowed to send" in text or "sendasdenied" in text
     if reply.is_permanent and (reply.code in {550, 553, 554} or owned) and reply.code != 552:
@@ -48,6 +88,11 @@ def for_sender(reply: Reply) -> str:
     return ""
 
 
+def expects_tls(settings: SMTPSettings) -> bool:
+    """Whether a server that says nothing probably waits for TLS: only where RFC 8314 puts that."""
+    return settings.security is not Security.TLS and settings.port in _TLS_PORTS
+
+
 def for_silence(settings: SMTPSettings) -> str:
     """What probably helps when no banner came."""
-    return "" if settings.security is Security.TLS else _TLS_PORT
+    return _TLS_PORT if expects_tls(settings) else _CHECK_PLACE

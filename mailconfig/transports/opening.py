@@ -264,13 +264,19 @@ class Opening:
             code, message = ErrorCode.TLS_FAILED, "The encrypted connection broke."
         else:
             code, message = ErrorCode.CONNECT_FAILED, "The server ended the connection."
-        silent = stage is Stage.BANNER
+        field, hint = "host", ""
+        if stage is Stage.BANNER:
+            if self.settings.security is not Security.TLS:  # else something does talk TLS there
+                field = "security" if hints.expects_tls(self.settings) else "port"
+            hint = hints.for_silence(self.settings)
+            if code is ErrorCode.TIMEOUT:
+                message = "Nothing answers as a mail server here."
         return ConnectionFailed(
             message,
             stage=stage,
             code=code,
-            field="security" if silent and self.settings.security is not Security.TLS else "host",
-            hint=hints.for_silence(self.settings) if silent else "",
+            field=field,
+            hint=hint,
             detail=error.strerror or str(error) or type(error).__name__,
         )
 

@@ -19,7 +19,7 @@ from mailconfig.exceptions import InvalidMessage, ProtocolError, SessionLost, Tr
 from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, ErrorCode, Reply, Stage, Timeouts
 
 from .body import blocks
-from .envelopes import DATA, MAX_BATCH, commands, cut_off, mail_command, refused_by, too_large
+from .envelopes import DATA, MAX_BATCH, commands, cut_off, refused_by, too_large
 from .replies import BadReplyError, to_reply
 from .wire import Wire
 
@@ -125,18 +125,22 @@ class SMTPSession:
         """NOOP, to see whether an idle session is still there."""
         self._simple(b"NOOP\r\n")
 
-    def verify_sender(self, sender: str) -> Reply:
-        """The reply to MAIL, taken back by RSET at once; nothing is sent."""
+    def verify_sender(self, sender: str, recipient: str) -> tuple[Reply, Reply | None]:
+        """The replies to MAIL and, where that is accepted, RCPT; taken back by RSET at once, so nothing is sent."""
         self._require(idle=True)
-        line = mail_command(Envelope(sender, ()), self.capabilities)
-        self._write(line, Stage.SENDER, self._timeouts.command)
+        mail, rcpt = commands(Envelope(sender, (recipient,)), self.capabilities)
+        self._write(mail, Stage.SENDER, self._timeouts.command)
         reply = self._read_final(Stage.SENDER, self._timeouts.command)
-        if not self.closed:
-            try:
+        answer: Reply | None = None
+        try:
+            if reply.is_success:
+                self._write(rcpt, Stage.RECIPIENT, self._timeouts.command)
+                answer = self._read_final(Stage.RECIPIENT, self._timeouts.command)
+            if not self.closed:
                 self.reset()
-            except TransportError:
-                self.close()
-        return reply
+        except TransportError:
+            self.close()
+        return reply, answer
 
     def quit(self) -> None:
         """QUIT where the protocol allows it now, and close; never raises."""

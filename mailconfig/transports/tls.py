@@ -10,6 +10,7 @@ from pathlib import Path
 from mailconfig.exceptions import TLSFailed
 from mailconfig.values import ErrorCode, NetworkPolicy, Stage
 
+from . import hints
 from .deadline import Deadline
 
 _STARTTLS_PORT = (
@@ -105,27 +106,20 @@ def _cached_context(ca_file: str | None, _changed: float) -> ssl.SSLContext:
 
 
 def _unverified(error: ssl.SSLCertVerificationError) -> TLSFailed:
+    """A certificate is the server's affair: nobody shall think that less encryption would mend it."""
     code, detail = error.verify_code, error.verify_message
+    message, hint = "The server's certificate could not be verified.", ""
     if code == 10:
-        return _failed("The server's certificate has expired.", detail=detail)
-    if code == 9:
-        return _failed(
-            "The server's certificate is not valid yet.", detail=detail, hint="Is this machine's clock right?"
-        )
-    if code in _WRONG_NAME:
-        return _failed(
-            "The server's certificate is for another name.",
-            detail=detail,
-            field="host",
-            hint="Use the name of the server that its provider gives, not an alias or an address.",
-        )
-    if code in _UNKNOWN_AUTHORITY:
-        return _failed(
-            "The server's certificate is not from an authority that is trusted here.",
-            detail=detail,
-            hint="It may be self-signed, or the server does not send the certificates in between.",
-        )
-    return _failed("The server's certificate could not be verified.", detail=detail)
+        message, hint = "The server's certificate has expired.", "Whoever runs the server has to renew it."
+    elif code == 9:
+        message, hint = "The server's certificate is not valid yet.", "Is this machine's clock right?"
+    elif code in _WRONG_NAME:
+        message = "The server's certificate is for another name."
+        hint = "Use the name of the server that its provider gives, not an alias or an address."
+    elif code in _UNKNOWN_AUTHORITY:
+        message = "The server's certificate is not from an authority that is trusted here."
+        hint = hints.TRUST_AUTHORITY
+    return _failed(message, detail=detail, field="host", hint=hint)
 
 
 def _no_tls(error: ssl.SSLError) -> TLSFailed:

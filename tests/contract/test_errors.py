@@ -135,7 +135,7 @@ def test_a_failed_check_is_the_mail_servers_fault_and_no_5xx(world: World, serve
     response = world.send(world.surface.check)
 
     check(world, response, world.surface.status(422))
-    assert len(server.auth_attempts) == 1
+    assert server.sessions == 1
 
 
 @having("delete")

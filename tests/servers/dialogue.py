@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hmac
 import queue
 import select
 import socket
@@ -232,6 +233,12 @@ class Dialogue:
         if mechanism == "LOGIN":
             user = self.ask(b"334 VXNlcm5hbWU6\r\n")
             credentials = (user, self.ask(b"334 UGFzc3dvcmQ6\r\n"))
+        elif mechanism == "CRAM-MD5":
+            challenge = f"<{self.number}@{self.server.name}>".encode()
+            user, digest = self.ask(b"334 " + base64.b64encode(challenge) + b"\r\n").rsplit(" ", 1)
+            password = (self.server.credentials or {}).get(user, "")
+            right = hmac.new(password.encode(), challenge, "md5").hexdigest() == digest
+            credentials = (user, password if right else "")
         else:
             decoded = _decode(initial[0]) if initial else self.ask(b"334 \r\n")
             credentials = _credentials(mechanism, decoded)

@@ -20,6 +20,8 @@ def main() -> None:
         if os.getppid() == 1:
             raise SystemExit("the parent has gone already")
     arguments = sys.argv[1:]
+    if arguments[0] == "--exec":  # the leash holds over exec: not a Python program
+        os.execvp(arguments[1], arguments[1:])  # noqa: S606 - no shell is wanted
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as `python -m` does
     if arguments[0] == "-m":
         sys.argv = arguments[1:]

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 
 from mailconfig.conf import Settings
 from mailconfig.delivery.queue import retry
+from mailconfig.delivery.queue.bodies import StorageAway
 from mailconfig.exceptions import (
     AddressBlocked,
     HostNotAllowed,
@@ -24,6 +25,7 @@ from mailconfig.models import Account, AccountKind, Lane, Purpose, WaitReason
 CONFIG_RETRY = timedelta(hours=1)
 LOOK_AGAIN = timedelta(minutes=1)
 """What nobody tells us of when it is mended, and costs nothing to look at."""
+STORAGE_RETRY = timedelta(seconds=10)
 LOGIN_BACKOFF = timedelta(minutes=10)
 STRIKES = 5
 
@@ -138,7 +140,10 @@ def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings
     if isinstance(error, LoginRefused):
         if error.temporary:
             return Wait(WaitReason.SERVER_AWAY, now + max(backoff, LOGIN_BACKOFF), text, code, failures)
-        if lane.wait_reason in {WaitReason.LOGIN_RETRY, WaitReason.PAUSED_LOGIN}:
+        refused_before = lane.wait_reason in {WaitReason.LOGIN_RETRY, WaitReason.PAUSED_LOGIN}
+        if (
+            refused_before or error.tries > 1
+        ):  # two refused AUTH in all: servers count them, and lock accounts
             return Wait(WaitReason.PAUSED_LOGIN, None, text, code)
         return Wait(WaitReason.LOGIN_RETRY, now + timedelta(seconds=settings.login_retry_seconds), text, code)
     if isinstance(error, ProtocolError):
@@ -155,6 +160,13 @@ def after_strike(lane: Lane, *, now: datetime, settings: Settings, text: str) ->
         return Wait(WaitReason.PAUSED_PROTOCOL, None, text, "protocol_error", strikes=0)
     until = now + timedelta(seconds=retry.backoff_seconds(failures, settings))
     return Wait(WaitReason.SERVER_AWAY, until, text, "protocol_error", failures, strikes)
+
+
+def after_storage(error: StorageAway, lane: Lane, *, now: datetime) -> Wait:
+    """What is left waits for the storage: for longer the longer it is away, and never so long that small mail suffers."""
+    since = lane.wait_since if lane.wait_reason == WaitReason.STORAGE_AWAY and lane.wait_since else now
+    rest = min(max(now - since, STORAGE_RETRY), LOOK_AGAIN)
+    return Wait(WaitReason.STORAGE_AWAY, now + rest, str(error), "storage_away")
 
 
 def _words(error: MailconfigError) -> str:

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
+from typing import TypeGuard
 
 from django.core.exceptions import ValidationError
+from django.db import DatabaseError, InterfaceError
 
 from mailconfig import crash
 from mailconfig.conf import Settings
@@ -29,21 +31,15 @@ from mailconfig.delivery.queue.judge import Judge, blame_for
 from mailconfig.delivery.queue.retry import Verdict
 from mailconfig.delivery.queue.settle import note_internal_error
 from mailconfig.delivery.queue.turn import Blame, Settlement, Turn
-from mailconfig.exceptions import (
-    InvalidMessage,
-    LeaseLost,
-    SecretUnreadable,
-    SessionLost,
-    TransportError,
-)
+from mailconfig.exceptions import LeaseLost, SecretUnreadable, SessionLost, TransportError, WrongInstallation
 from mailconfig.models import Account, WaitReason
 from mailconfig.transports.base import Session
 from mailconfig.values import EnvelopeOutcome, Reply, Stage
 
 logger = logging.getLogger("mailconfig.drain")
 
-POISON = (InvalidMessage, ValueError, TypeError, LookupError, OSError)
-"""What a bad row raises: bytes gone, a file unreadable, an address that cannot be written."""
+NOT_POISON = (DatabaseError, InterfaceError, LeaseLost, WrongInstallation)
+"""What says nothing of the message in hand. Whatever else its bytes and addresses raise is its own."""
 
 
 TRANSACTION = frozenset({Stage.SENDER, Stage.RECIPIENT, Stage.DATA, Stage.BODY, Stage.DOT})
@@ -75,7 +71,7 @@ class Drain:
         """The same when a session was ended last."""
         self._rest_owed: Callable[[], None] | None = None
         """What is due to a server that ended a session over a message, unless it takes another message meanwhile."""
-        self._dot_may_be_out = False
+        self._dot_may_be_out = self._dot_is_out = False
 
     @property
     def standing(self) -> Standing:
@@ -154,9 +150,13 @@ class Drain:
         """
         self._flush()
         now = self.clock.now()
-        in_hand = self.journaling.line.in_hand
-        is_due = due.exists(account_id=self.ownership.account_id, now=now, without=in_hand)
-        limiter = self.journaling.line.limiter
+        line, away = self.journaling.line, self.journaling.line.storage_error
+        is_due = due.exists(
+            account_id=self.ownership.account_id, now=now, without=line.in_hand, inline_only=away is not None
+        )
+        if not is_due and away:
+            self.standing.hold_back(guards.after_storage(away, self.standing.lane, now=now))
+        limiter = line.limiter
         if not is_due or limiter.free(now) != 0:
             return is_due
         free_at = limiter.next_free_at(now)
@@ -191,7 +191,8 @@ class Drain:
         Returns:
             The turn whose proposal rode with its dot, which must come next.
         """
-        self._dot_may_be_out = False
+        self._dot_may_be_out = self._dot_is_out = False
+        session: Session | None = None
         overlapped = turn.proposed
         try:
             self.ownership.renew_if_due()
@@ -211,13 +212,18 @@ class Drain:
         except ValidationError:
             self.standing.is_edited = True  # the system's server is gone: reading it anew says so
             self._give_back(turn)
-        except POISON as error:
-            self._after_poison(turn, error)
-        except BaseException:
+        except BaseException as error:
+            if session and self._is_poison(error):
+                self._after_poison(turn, error)
+                return None
             if not self._dot_may_be_out:
                 self._give_back(turn)
             raise
         return None
+
+    def _is_poison(self, error: BaseException) -> TypeGuard[Exception]:
+        """Whether it is the message's: nothing is known of it once its dot is out, nor is the account to blame."""
+        return isinstance(error, Exception) and not self._dot_is_out and not isinstance(error, NOT_POISON)
 
     def _hand_over(self, turn: Turn, session: Session) -> Turn | None:
         journaled_before = turn.attempt_id is not None
@@ -253,7 +259,7 @@ class Drain:
             session.hand_over(chunks, following=following.envelope if following else None)
             if following:
                 following.proposed = session.proposed
-            self.ownership.awaits_reply = True
+            self.ownership.awaits_reply = self._dot_is_out = True
             reply = session.outcome()
             crash.point("after_reply")
             self._conclude(turn, reply, session)

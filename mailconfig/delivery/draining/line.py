@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
@@ -10,10 +11,13 @@ from mailconfig.conf import Settings
 from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.delivery.limits import Limiter
 from mailconfig.delivery.queue import due
+from mailconfig.delivery.queue.bodies import StorageAway
 from mailconfig.delivery.queue.due import DueMessage
 from mailconfig.delivery.queue.turn import Settlement, Turn
 from mailconfig.models import Account
 from mailconfig.values import Envelope
+
+logger = logging.getLogger("mailconfig.drain")
 
 MAX_RECIPIENTS = 100
 """Recipients of one transaction; every server takes so many (RFC 5321 §4.5.3.1.8)."""
@@ -29,6 +33,8 @@ class Line:
         self._candidates: deque[DueMessage] = deque()
         self._journaled: deque[Turn] = deque()
         self._in_hand: set[int] = set()
+        self.storage_error: StorageAway | None = None
+        """Why only mails go whose bytes are in the database."""
         open_for = timedelta(seconds=settings.ambiguous_after_seconds)
         self.limiter = Limiter.load(account, now=clock.now(), open_for=open_for)
 
@@ -57,15 +63,27 @@ class Line:
         return Turn(message, recipients, envelope, len(recipients), self._clock.now())
 
     def _next_candidate(self) -> DueMessage | None:
-        if not self._candidates:
-            batch = due.read(
-                account_id=self._account.pk,
-                now=self._clock.now(),
-                limit=self._settings.batch_size,
-                without=self._in_hand,
-            )
-            self._candidates.extend(batch)
-        return self._candidates.popleft() if self._candidates else None
+        while True:
+            if not self._candidates:
+                batch = due.read(
+                    account_id=self._account.pk,
+                    now=self._clock.now(),
+                    limit=self._settings.batch_size,
+                    without=self._in_hand,
+                    inline_only=self.storage_error is not None,
+                )
+                self._candidates.extend(batch)
+            if not self._candidates:
+                return None
+            message = self._candidates.popleft()
+            try:
+                message.open()
+            except StorageAway as error:
+                logger.warning("the storage cannot be reached, account %s: %s", self._account.pk, error)
+                self.storage_error = error
+                self._candidates.clear()
+            else:
+                return message
 
     def keep_journaled(self, turn: Turn) -> None:
         """A turn that the journal took and that comes soon."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from time import monotonic
 
 from mailconfig.delivery.probing import sentences
+from mailconfig.delivery.queue.faults import AccountFault, account_fault
 from mailconfig.exceptions import (
+    AddressBlocked,
     DestinationChanged,
     HostNotAllowed,
     MailconfigError,
+    PortClosed,
     SecretUnreadable,
     TransportError,
 )
-from mailconfig.transports.hints import for_sender
+from mailconfig.transports.hints import LOGIN_FIRST, for_sender
 from mailconfig.values import CheckResult, ErrorCode, Reply, Stage, StageResult
 
 CONNECTION_STAGES = (Stage.RESOLVE, Stage.CONNECT, Stage.TLS, Stage.EHLO, Stage.LOGIN, Stage.SENDER)
@@ -123,7 +127,7 @@ def of_error(error: MailconfigError, log: StageLog, *, sender_field: str) -> Che
         log,
         stage=stage,
         code=error.code,
-        field=error.field or ("host" if stage in {Stage.RESOLVE, Stage.CONNECT} else ""),
+        field=_field(error, stage),
         message=_sentence(error, stage),
         hint=_hint(error, stage),
         reply=error.reply,
@@ -139,7 +143,17 @@ def _sentence(error: TransportError, stage: Stage) -> str:
     return sentences.of_failure(str(error), code=error.code, stage=stage)
 
 
+def _field(error: TransportError, stage: Stage) -> str:
+    if isinstance(error, PortClosed):
+        return "port"
+    return error.field or ("host" if stage in {Stage.RESOLVE, Stage.CONNECT} else "")
+
+
 def _hint(error: TransportError, stage: Stage) -> str:
+    if isinstance(error, PortClosed):
+        return sentences.CLOSED_PORT
+    if isinstance(error, AddressBlocked):
+        return sentences.ALLOW_HOST
     if stage is Stage.RESOLVE and error.code is ErrorCode.CONNECT_FAILED and "unknown" in error.detail:
         return sentences.NAME_UNKNOWN
     return sentences.of_hint(error.hint)
@@ -156,22 +170,55 @@ def no_sender(log: StageLog) -> CheckResult:
     )
 
 
-def sender_refused(reply: Reply, log: StageLog, *, field: str) -> CheckResult:
-    """MAIL was answered with a no."""
-    wants_login = reply.code == 530
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """What of the account a refusal may be about."""
+
+    sender: str
+    """Its field that holds the sender."""
+    logs_in: bool
+
+    def of(self, reply: Reply) -> tuple[str, str, str]:
+        """The guilty field, our words and a hint for a permanent refusal that is the account's."""
+        fault = account_fault(reply)
+        if fault is AccountFault.ENCRYPTION:
+            return "security", sentences.ACCOUNT_REFUSED, sentences.of_hint(for_sender(reply))
+        if fault is AccountFault.LOGIN and (not self.logs_in or reply.code == 530):
+            return "authentication", sentences.ACCOUNT_REFUSED, sentences.of_hint(LOGIN_FIRST)
+        if fault is AccountFault.LOGIN:
+            return "host", sentences.ACCOUNT_REFUSED, sentences.NO_RELAY
+        if fault is AccountFault.CLIENT:
+            return "host", sentences.ACCOUNT_REFUSED, sentences.CLIENT_REFUSED
+        return self.sender, sentences.SENDER_REFUSED, sentences.of_hint(for_sender(reply))
+
+
+def sender_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:
+    """MAIL was answered with a no, or RCPT with one that is about the account."""
+    field, message, hint = blame.of(reply)
     return failed(
         log,
         stage=Stage.SENDER,
         code=ErrorCode.SENDER_REFUSED,
-        field="authentication" if wants_login else field,
-        message=sentences.SENDER_LATER if reply.is_transient else sentences.SENDER_REFUSED,
-        hint=sentences.of_hint(for_sender(reply)),
+        field=field,
+        message=sentences.SENDER_LATER if reply.is_transient else message,
+        hint=hint,
         reply=reply,
     )
 
 
-def recipient_refused(reply: Reply, log: StageLog) -> CheckResult:
+def recipient_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:
     """RCPT was answered with a no."""
+    if account_fault(reply):
+        field, message, hint = blame.of(reply)
+        return failed(
+            log,
+            stage=Stage.RECIPIENT,
+            code=ErrorCode.SENDER_REFUSED,
+            field=field,
+            message=message,
+            hint=hint,
+            reply=reply,
+        )
     return failed(
         log,
         stage=Stage.RECIPIENT,
@@ -182,15 +229,18 @@ def recipient_refused(reply: Reply, log: StageLog) -> CheckResult:
     )
 
 
-def message_refused(reply: Reply, log: StageLog, *, field: str) -> CheckResult:
+def message_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:
     """DATA or the dot was answered with a no: at a submission server it is nearly always about the sender."""
+    field, message, hint = blame.of(reply)
+    if not account_fault(reply):
+        message = sentences.MESSAGE_LATER if reply.is_transient else sentences.MESSAGE_REFUSED
     return failed(
         log,
         stage=Stage.DOT,
         code=ErrorCode.SENDER_REFUSED,
         field=field,
-        message=sentences.MESSAGE_LATER if reply.is_transient else sentences.MESSAGE_REFUSED,
-        hint=sentences.of_hint(for_sender(reply)),
+        message=message,
+        hint=hint,
         reply=reply,
     )
 

@@ -16,15 +16,16 @@ from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.outbox import OutboxSession
 from mailconfig.delivery.probing import check_record, check_result, sentences
-from mailconfig.delivery.probing.check_result import CONNECTION_STAGES, StageLog
+from mailconfig.delivery.probing.check_result import CONNECTION_STAGES, Blame, StageLog
 from mailconfig.delivery.probing.check_view import is_staff, is_unreachable
+from mailconfig.delivery.queue.faults import account_fault
 from mailconfig.delivery.wake import ring_on_commit
 from mailconfig.exceptions import InvalidMessage, NoAccount, SecretUnreadable, TransportError
 from mailconfig.models import Account, ConnectionCheck, Lane
 from mailconfig.models.account_rules import why_enter_again
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.transports.base import Session, open_transport
-from mailconfig.values import CheckResult, ErrorCode, Stage
+from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -136,6 +137,11 @@ def sender_field(account: Account) -> str:
     return "envelope_from" if account.envelope_from else "from_email"
 
 
+def blame(account: Account) -> Blame:
+    """The account's fields that a refusal may be about."""
+    return Blame(sender=sender_field(account), logs_in=account.authentication != Authentication.NONE)
+
+
 def run_probe(
     check: ConnectionCheck,
     account: Account,
@@ -176,12 +182,16 @@ def _ask_for_sender(session: Session, account: Account, sender: str, log: StageL
     if not sender:
         return check_result.no_sender(log)
     try:
-        reply = session.verify_sender(sender)
+        reply, of_recipient = session.verify_sender(sender, account.sender or sender)
     except (TransportError, InvalidMessage) as error:
         return check_result.of_error(error, log, sender_field=sender_field(account))
     if not reply.is_success:
-        return check_result.sender_refused(reply, log, field=sender_field(account))
-    log.done(Stage.SENDER, detail=check_result.in_words(reply))
+        return check_result.sender_refused(reply, log, blame(account))
+    if of_recipient is not None and account_fault(of_recipient):
+        # Anything else says something of our own address as a recipient, which need not exist or may be greylisted.
+        return check_result.sender_refused(of_recipient, log, blame(account))
+    words = filter(None, (check_result.in_words(reply), check_result.in_words(of_recipient)))
+    log.done(Stage.SENDER, detail=" | ".join(words))
     return None
 
 

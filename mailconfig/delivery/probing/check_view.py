@@ -76,9 +76,9 @@ def public_view(check: ConnectionCheck) -> PublicView:
         "ok": check.state == CheckState.PASSED,
         "code": check.code,
         "stage": Stage.CONNECT.value if unreachable else check.stage,
-        "field": check.guilty_field,
+        "field": "host" if unreachable else check.guilty_field,
         "message": shown(sentences.UNREACHABLE if unreachable else check.message),
-        "hint": shown(sentences.UNREACHABLE_HINT if unreachable else check.hint),
+        "hint": shown(sentences.UNREACHABLE_HINT if unreachable else sentences.for_others(check.hint)),
         "stages": _public_stages(check),
     }
 

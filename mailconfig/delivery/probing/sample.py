@@ -17,6 +17,7 @@ from mailconfig.delivery.probing import check_record, check_result, sentences
 from mailconfig.delivery.probing.at_once import place
 from mailconfig.delivery.probing.check_result import TEST_MAIL_STAGES, StageLog
 from mailconfig.delivery.probing.check_run import (
+    blame,
     kept_account,
     no_system_account,
     note_on_lane,
@@ -218,7 +219,7 @@ def _transact(
     session.hand_over([rendered.body])
     reply = session.outcome()
     if not reply.is_success:
-        return check_result.message_refused(reply, log, field=sender_field(account)), reply
+        return check_result.message_refused(reply, log, blame(account)), reply
     log.done(Stage.DOT, detail=check_result.in_words(reply))
     return check_result.passed(log, sentences.SENT), reply
 
@@ -229,12 +230,12 @@ def _judge_envelope(
     """``None`` if the body may be written."""
     sender, (recipient,), data = outcome.sender, outcome.recipients, outcome.data
     if not sender.is_success:
-        return check_result.sender_refused(sender, log, field=sender_field(account)), sender
+        return check_result.sender_refused(sender, log, blame(account)), sender
     log.done(Stage.SENDER, detail=check_result.in_words(sender))
     if not recipient.is_success:
-        return check_result.recipient_refused(recipient, log), recipient
+        return check_result.recipient_refused(recipient, log, blame(account)), recipient
     log.done(Stage.RECIPIENT, detail=check_result.in_words(recipient))
     if outcome.is_open:
         return None
     reply = data or recipient
-    return check_result.message_refused(reply, log, field=sender_field(account)), reply
+    return check_result.message_refused(reply, log, blame(account)), reply

@@ -17,6 +17,13 @@ MAYBE_SENT = _("The connection ended before the server's answer: the mail may or
 NO_SENDER = _("The account has no from address.")
 BAD_SENDER = _("This sender cannot be written in a mail.")
 SENDER_REFUSED = _("The server does not take mail from this sender.")
+ACCOUNT_REFUSED = _("The server takes no mail from this account.")
+NO_RELAY = _(
+    "The server does not pass mail on to others for this account: is it the right server, port and login?"
+)
+CLIENT_REFUSED = _(
+    "The server does not like where the connection comes from, or the name it is greeted with: ask whoever runs it."
+)
 SENDER_LATER = _("The server does not take mail from this sender now.")
 RECIPIENT_REFUSED = _("The server does not take mail for this recipient.")
 RECIPIENT_LATER = _("The server does not take mail for this recipient now.")
@@ -60,12 +67,29 @@ BY_CODE = {
     ErrorCode.PROTOCOL_ERROR: _("This is no mail server, or one that does not speak SMTP properly."),
     ErrorCode.TIMEOUT: _("The server took too long."),
 }
+CLOSED_PORT = _("Nobody listens on this port: is it the right one?")
+ALLOW_HOST = _(
+    "If this server is meant: ALLOWED_NETWORKS or ALLOWED_HOSTS in the deployment's settings allow it."
+)
+ALLOW_PORT = _("If this port is meant: ALLOWED_PORTS in the deployment's settings allows it.")
+TRUST_AUTHORITY = _(
+    "Whoever runs the server has to give it a certificate of a public authority, and those in between. If the authority is"
+    " your own, the deployment has to trust it: CA_FILE in its settings."
+)
+TRUST_AUTHORITY_FOR_OTHERS = _(
+    "Whoever runs the server has to give it a certificate of a public authority, and those in between."
+)
+FOR_STAFF = {ALLOW_HOST: "", ALLOW_PORT: "", TRUST_AUTHORITY: TRUST_AUTHORITY_FOR_OTHERS}
+"""Hints that name a setting of the deployment, and what others are told instead."""
+
 PORT_NOT_ALLOWED = _("Connections to this port are not allowed.")
 
 OF_TRANSPORTS = frozenset(
     {
         UNREACHABLE,
         UNREACHABLE_HINT,
+        ALLOW_HOST,
+        ALLOW_PORT,
         _("This address is not allowed."),
         _("A port is a number from 1 to 65535."),
         # TLS
@@ -84,7 +108,8 @@ OF_TRANSPORTS = frozenset(
         _("The server's certificate is for another name."),
         _("Use the name of the server that its provider gives, not an alias or an address."),
         _("The server's certificate is not from an authority that is trusted here."),
-        _("It may be self-signed, or the server does not send the certificates in between."),
+        TRUST_AUTHORITY,
+        _("Whoever runs the server has to renew it."),
         _("The server's certificate could not be verified."),
         _("The server talks no TLS here."),
         _(
@@ -107,6 +132,7 @@ OF_TRANSPORTS = frozenset(
         _("The session is closed."),
         _("The server does not go on with this connection."),
         _("The server's answer is not one that belongs here."),
+        _("Nothing answers as a mail server here."),
         _("The server says nothing: it probably expects TLS from the first byte. Choose TLS for this port."),
         # Login
         _("A user name is needed to log in."),
@@ -141,6 +167,7 @@ OF_TRANSPORTS = frozenset(
             "The account may not send from this address: use its own address, or have the server allow this one."
         ),
         _("The server wants a login before it accepts mail."),
+        _("The server wants encryption before it accepts mail: choose STARTTLS or TLS."),
     }
 )
 
@@ -155,3 +182,8 @@ def of_failure(text: str, *, code: ErrorCode, stage: Stage) -> str:
 def of_hint(text: str) -> str:
     """``text`` if it is a known sentence, else nothing."""
     return text if text in OF_TRANSPORTS else ""
+
+
+def for_others(hint: str) -> str:
+    """The hint as those may read it who are not staff."""
+    return FOR_STAFF.get(hint, hint)

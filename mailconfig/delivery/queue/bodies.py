@@ -6,14 +6,18 @@ import logging
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
+from django.core.exceptions import SuspiciousOperation
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage, storages
 from django.db import transaction
 from django.utils import timezone
 
 from mailconfig.conf import Settings, get_settings
+from mailconfig.delivery.mishaps import in_words
 from mailconfig.models import Message
 
 logger = logging.getLogger("mailconfig.storage")
@@ -25,6 +29,10 @@ ORPHAN_AGE = timedelta(days=1)
 
 _OURS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}[\w-]*\.eml")
 _LOOK_UP = 500
+
+
+class StorageAway(OSError):
+    """The storage cannot be reached: no message is to blame, and waiting may help."""
 
 
 def keep(message_uuid: uuid.UUID, body: bytes, settings: Settings) -> tuple[bytes | None, str]:
@@ -66,9 +74,41 @@ def open_chunks(stored_as: str, *, size: int | None = None) -> Iterator[bytes]:
         size: how long the file must be; half a mail is never sent.
 
     Raises:
-        OSError: it cannot be read, or is not as long as it should be.
+        StorageAway: the storage cannot be reached.
+        OSError: the file is gone, or is not as long as it should be.
     """
-    return _Chunks(_storage().open(stored_as, "rb"), size)
+    with _reaching_storage():
+        file = _storage().open(stored_as, "rb")
+        found = file.size
+    if size is not None and found != size:
+        file.close()
+        msg = f"the stored message has {found} bytes instead of {size}"
+        raise OSError(msg)
+    return _Chunks(file)
+
+
+@contextmanager
+def _reaching_storage() -> Iterator[None]:
+    """Tell a file that is gone from a storage that is: its client may raise whatever it likes."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if _is_unmounted():
+            raise StorageAway(in_words(error)) from error
+        raise
+    except SuspiciousOperation:
+        raise
+    except Exception as error:
+        raise StorageAway(in_words(error)) from error
+
+
+def _is_unmounted() -> bool:
+    """Whether not even the folder of all mails is there, where the storage is one of folders."""
+    try:
+        folder = _storage().path(FOLDER)
+    except NotImplementedError:
+        return False
+    return not Path(folder).is_dir()
 
 
 def delete(stored_as: str) -> None:
@@ -133,15 +173,12 @@ def _storage() -> Storage:
 class _Chunks(Iterator[bytes]):
     """Opened before anything is promised to a server, closed whatever happens."""
 
-    def __init__(self, file: File[bytes], size: int | None) -> None:
+    def __init__(self, file: File[bytes]) -> None:
         self._file = file
-        if size is not None and file.size != size:
-            file.close()
-            msg = f"the stored message has {file.size} bytes instead of {size}"
-            raise OSError(msg)
 
     def __next__(self) -> bytes:
-        piece = b"" if self._file.closed else self._file.read(CHUNK)
+        with _reaching_storage():
+            piece = b"" if self._file.closed else self._file.read(CHUNK)
         if not piece:
             self.close()
             raise StopIteration

@@ -60,14 +60,32 @@ class DueMessage:
     others: bool = False
     """Whether it has recipients that are settled already, or that wait for a later time."""
     body: bytes | None = None
+    opened: Iterator[bytes] | None = None
+
+    def open(self) -> None:
+        """Open a stored file before anything is proposed to a server. One that is gone is told by :meth:`chunks`.
+
+        Raises:
+            StorageAway: the storage cannot be reached.
+        """
+        if self.stored_as:
+            try:
+                self.opened = bodies.open_chunks(self.stored_as, size=self.size)
+            except bodies.StorageAway:
+                raise
+            except OSError:
+                self.opened = None
 
     def chunks(self) -> Iterator[bytes]:
         """The RFC 5322 bytes, in pieces when they are in storage.
 
         Raises:
-            OSError: the stored file cannot be read.
+            OSError: the stored file cannot be read (``StorageAway``: for now).
             ValueError: the bytes are gone.
         """
+        if self.opened is not None:
+            opened, self.opened = self.opened, None
+            return opened
         if self.stored_as:
             return bodies.open_chunks(self.stored_as, size=self.size)
         if self.body is None:
@@ -80,7 +98,14 @@ def _due(account_id: int, now: datetime) -> Q:
     return Q(account_id=account_id, state=MessageState.QUEUED, not_before__lte=now)
 
 
-def read(*, account_id: int, now: datetime, limit: int, without: Collection[int] = ()) -> list[DueMessage]:
+def read(
+    *,
+    account_id: int,
+    now: datetime,
+    limit: int,
+    without: Collection[int] = (),
+    inline_only: bool = False,
+) -> list[DueMessage]:
     """The next due messages of an account in their order: priority, then time due, then id.
 
     Args:
@@ -88,11 +113,14 @@ def read(*, account_id: int, now: datetime, limit: int, without: Collection[int]
         now: the database's time.
         limit: at most so many.
         without: ids that are in hand already.
+        inline_only: leave out those whose bytes are in storage.
     """
     found: list[DueMessage] = []
     octets = 0
     for priority in Priority.values:
-        for message in _read_priority(account_id, now, priority, limit - len(found), without):
+        for message in _read_priority(
+            account_id, now, priority, limit - len(found), without, inline_only=inline_only
+        ):
             octets += 0 if message.stored_as else message.size
             if found and octets > READ_AHEAD_BYTES:
                 break
@@ -106,18 +134,26 @@ def read(*, account_id: int, now: datetime, limit: int, without: Collection[int]
 
 
 def _read_priority(
-    account_id: int, now: datetime, priority: int, limit: int, without: Collection[int]
+    account_id: int,
+    now: datetime,
+    priority: int,
+    limit: int,
+    without: Collection[int],
+    *,
+    inline_only: bool,
 ) -> Iterator[DueMessage]:
     """Due messages of one priority in their order; on PostgreSQL with their bytes."""
     if connection.vendor == "postgresql":
         sql = _READ.format(limit=limit)
-        values = [account_id, priority, now, statements.array(without), READ_AHEAD_BYTES]
+        values = [account_id, priority, now, statements.array(without), inline_only, READ_AHEAD_BYTES]
         for row in statements.run(sql, values):
             message = DueMessage(*row[:-1])
             message.body = None if row[-1] is None else bytes(row[-1])
             yield message
         return
     rows = Message.objects.filter(_due(account_id, now), priority=priority).order_by("not_before", "id")
+    if inline_only:
+        rows = rows.filter(stored_as="")
     for row in rows.values_list(*_COLUMNS)[: limit + len(without)]:
         message = DueMessage(*row)
         if message.pk not in without:
@@ -134,6 +170,7 @@ _READ = """
                       FROM mailconfig_message
                      WHERE account_id = %s::bigint AND state = 'queued' AND priority = %s::smallint
                        AND not_before <= %s::timestamptz AND id <> ALL (%s::bigint[])
+                       AND (stored_as = '' OR NOT %s::boolean)
                      ORDER BY not_before, id
                      LIMIT {limit}) AS due) AS measured
      WHERE octets_before <= %s::bigint
@@ -184,11 +221,15 @@ _RECIPIENTS = """
 """
 
 
-def exists(*, account_id: int, now: datetime, without: Collection[int] = ()) -> bool:
-    """Whether anything is due that is not in hand already."""
+def exists(
+    *, account_id: int, now: datetime, without: Collection[int] = (), inline_only: bool = False
+) -> bool:
+    """Whether anything is due that is not in hand already; ``inline_only``: whose bytes are not in storage."""
     due = Message.objects.filter(_due(account_id, now))
     if without:
         due = due.exclude(pk__in=without)
+    if inline_only:
+        due = due.filter(stored_as="")
     return any(due.filter(priority=priority).exists() for priority in Priority.values)
 
 

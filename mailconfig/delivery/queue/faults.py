@@ -10,6 +10,7 @@ import enum
 import re
 
 from mailconfig.delivery.queue.quotas import in_words
+from mailconfig.transports.hints import wants_encryption
 from mailconfig.values import Reply
 
 
@@ -45,12 +46,6 @@ _BY_CODE = {
 _BLOCKED = r"(?:blocked|rejected|denied|refused|banned|listed|blacklisted|blocklisted)"
 _BY_WORDS = (
     (
-        AccountFault.ENCRYPTION,
-        re.compile(
-            r"\bstarttls\b|\b(?:encryption|encrypted|tls) (?:\w+ ){0,3}(?:required|needed)\b|\brequires? tls\b"
-        ),
-    ),
-    (
         AccountFault.SENDER,
         re.compile(
             r"\bsender (?:address )?(?:rejected|refused|denied)\b|\bnot owned by\b|\bsend ?as ?denied\b"
@@ -83,8 +78,10 @@ def account_fault(reply: Reply) -> AccountFault | None:
     """What the account did wrong, if a permanent refusal says that it did."""
     if not reply.is_permanent:
         return None
+    if wants_encryption(reply):
+        return AccountFault.ENCRYPTION
     words = in_words(reply.text)
     by_words = next((fault for fault, pattern in _BY_WORDS if pattern.search(words)), None)
     if reply.code == 530:
-        return by_words if by_words is AccountFault.ENCRYPTION else AccountFault.LOGIN
+        return AccountFault.LOGIN
     return _BY_CODE.get(reply.enhanced, by_words)

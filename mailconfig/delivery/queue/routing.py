@@ -112,19 +112,14 @@ def account_named(wanted: str | uuid.UUID | int, *, tenant: TenantReference | No
         NoAccount: there is none, or more than one of that name.
     """
     names_row, condition = _naming(wanted)
-    if tenant is None and names_row:
-        rows = Account.objects.kept()
-    else:
-        rows = _in_question(_tenant.get() if tenant is None else tenant)
+    whose = _tenant.get() if tenant is None else tenant
+    is_free = tenant is None and names_row
+    rows = Account.objects.kept() if is_free else _in_question(whose)
     found = list(rows.filter(condition).defer("secret")[:2])
     if len(found) == 1:
         return found[0]
-    if found:
-        msg = f"there are several accounts named {str(wanted)!r}"
-    elif names_row or tenant is not None:
-        msg = f"there is no account {str(wanted)!r}"
-    else:
-        msg = f"there is no account named {str(wanted)!r} among those that send for the project"
+    among = "" if is_free else f" among those that send for {_said(whose)}"
+    msg = f"there {'are several accounts' if found else 'is no account'} named {str(wanted)!r}{among}"
     raise NoAccount(msg)
 
 
@@ -203,12 +198,17 @@ class Routes:
 
     def _why_nobody(self, sender: str) -> str:
         what = f"mail from {sender}" if sender else "mail that names no From address"
+        cure = "mark one with 'sends for the project', or make one the default account, in the admin"
         if self._tenant is not None:
-            return f"no account of the tenant {self._tenant} sends {what}: it needs a configuration that is active"
-        return (
-            f"no account sends {what} for the project: mark one with 'sends for the project', or make one the default"
-            " account, in the admin"
-        )
+            cure = "it has to be active and needs a mail configuration"
+        return f"no account sends {what} for {_said(self._tenant)}: {cure}"
+
+
+def _said(tenant: TenantReference | None) -> str:
+    """For whom mail is sent, in words."""
+    if tenant is None:
+        return "the project"
+    return f"the tenant {tenant.slug if isinstance(tenant, Tenant) else tenant}"
 
 
 def _in_question(tenant: TenantReference | None) -> AccountQuerySet:

@@ -15,8 +15,14 @@ from mailconfig.delivery.upkeep.steps import Trouble, troubles
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import PAUSES, Account, Installation, Lane, Message, MessageState, Purpose, WaitReason
 
+OURS = frozenset({WaitReason.INTERNAL_ERROR, WaitReason.STORAGE_AWAY})
+"""Reasons that lie with us or the deployment, and that somebody has to see to."""
 STALE = timedelta(seconds=60)
 """Due mail nobody takes, or a sweep nobody runs, for so long means that the machinery stands."""
+STALLED = timedelta(minutes=10)
+"""Due mail of an account that tries and tries, and gets nothing out for so long, is for somebody to look at."""
+_SAYS_NOTHING = frozenset({"", WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY})
+"""Reasons that come and go with each try, so that none of them says how long it has been so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +45,13 @@ class AccountStatus:
     is_paused: bool
     is_stuck: bool
     """Its mail is due for a minute, nothing holds it back (any more), and nobody takes it."""
+    makes_no_progress: bool = False
+    """Its mail is due for ten minutes, it is tried again and again, and nothing has gone out since."""
 
     @property
     def needs_somebody(self) -> bool:
         """Whether somebody has to act, or to read the log."""
-        return self.is_paused or self.held > 0 or self.reason == WaitReason.INTERNAL_ERROR
+        return self.is_paused or self.held > 0 or self.reason in OURS or self.makes_no_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +139,11 @@ def _account(account: Account, lane: Lane, counts: Mapping[str, Any], now: datet
         last_error_code=lane.last_error_code,
         is_paused=lane.is_paused and account.is_enabled,
         is_stuck=is_stuck,
+        makes_no_progress=_stalls(lane, str(reason), oldest_due_at, now),
     )
+
+
+def _stalls(lane: Lane, reason: str, due_since: datetime | None, now: datetime) -> bool:
+    if due_since is None or due_since > now - STALLED or reason not in _SAYS_NOTHING:
+        return False
+    return lane.last_success_at is None or lane.last_success_at < due_since

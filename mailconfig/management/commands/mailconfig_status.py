@@ -71,6 +71,8 @@ def _line(account: AccountStatus) -> str:
         parts.append(str(WaitReason(account.reason).label))
     if account.since and account.reason:
         parts.append(f"since {_time(account.since)}")
+    if account.makes_no_progress:
+        parts.append("nothing has gone out since it is due")
     if account.until:
         parts.append(f"until {_time(account.until)}")
     if account.words:

@@ -41,7 +41,7 @@ def test_a_passing_probe_goes_through_every_stage_and_sends_nothing(
     assert [stage["stage"] for stage in check.stages] == STAGES
     assert all(stage["milliseconds"] >= 0 for stage in check.stages)
     assert starttls.auth_attempts == [("PLAIN", USERNAME, PASSWORD)]
-    assert starttls.verbs()[-3:] == ["MAIL", "RSET", "QUIT"]
+    assert starttls.verbs()[-4:] == ["MAIL", "RCPT", "RSET", "QUIT"]
     assert starttls.messages == []
     assert check.started_at is not None
     assert check.finished_at is not None
@@ -60,7 +60,7 @@ def test_a_server_without_login_and_tls_skips_these_stages(plain: ChaosServer, s
     [
         ("banner", Reply.of("554 5.3.2 go away"), "connect", "connect_failed", "host"),
         ("banner", Raw(b"SSH-2.0-OpenSSH_9\r\n"), "connect", "protocol_error", "host"),
-        ("banner", Close(), "connect", "connect_failed", "security"),
+        ("banner", Close(), "connect", "connect_failed", "port"),
         ("ehlo", Reply.of("421 4.3.2 too busy"), "ehlo", "connect_failed", "host"),
         ("ehlo", Endless(), "ehlo", "protocol_error", "host"),
         ("starttls", Reply.of("454 4.7.0 no TLS now"), "tls", "tls_failed", "security"),
@@ -96,7 +96,9 @@ def test_a_bad_certificate_fails_before_any_login(
         check = probe_values(account=new_account(server), requested_by=staff)
 
     assert (check.stage, check.code) == ("tls", "tls_failed")
-    assert check.guilty_field == ("host" if certificate == "wrong_name" else "security")
+    # A certificate is the server's affair: the encryption is not to be looked at, let alone switched off.
+    assert check.guilty_field == ("security" if certificate == "outdated" else "host")
+    assert check.hint
     assert server.auth_attempts == []
 
 
@@ -107,15 +109,16 @@ def test_tls_on_a_starttls_port_is_hinted_at(starttls: ChaosServer, staff: User)
     assert "STARTTLS port" in check.hint
 
 
-def test_starttls_on_a_tls_port_is_hinted_at(
+def test_where_nothing_says_anything_no_mail_server_answers(
     certificates: Certificates, staff: User, settings: Settings
 ) -> None:
     settings.MAILCONFIG |= {"PROBE_SECONDS": 1.0}
     with ChaosServer(tls=certificates.good, credentials={USERNAME: PASSWORD}) as server:
         check = probe_values(account=new_account(server, security="starttls"), requested_by=staff)
 
-    assert (check.stage, check.code, check.guilty_field) == ("connect", "timeout", "security")
-    assert "TLS from the first byte" in check.hint
+    assert (check.stage, check.code, check.guilty_field) == ("connect", "timeout", "port")
+    assert check.message == "Nothing answers as a mail server here."
+    assert "TLS" not in check.hint, "this port is not the one for it"
 
 
 def test_a_missing_app_password_is_hinted_at(starttls: ChaosServer, staff: User) -> None:

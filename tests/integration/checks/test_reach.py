@@ -16,6 +16,7 @@ from mailconfig.delivery import probe_values
 from mailconfig.delivery.probing.check_view import public_view, staff_view
 from mailconfig.models import ConnectionCheck
 from tests.integration.checks.conftest import new_account
+from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Reply
 from tests.servers.hostile_hosts import FORBIDDEN_LITERALS, NO_HOST_NAMES
@@ -105,7 +106,8 @@ def test_staff_is_told_which_it_was(staff: User, free_port: int) -> None:
     refused = probe_values(account=new_account(None, port=free_port), requested_by=staff)
     unknown = probe_values(account=new_account(None, host="no-such-name.invalid"), requested_by=staff)
 
-    assert staff_view(refused)["stage"] == "connect"
+    assert (staff_view(refused)["stage"], staff_view(refused)["field"]) == ("connect", "port")
+    assert "listens" in staff_view(refused)["hint"]
     assert "refused" in staff_view(refused)["stages"][1]["detail"]
     assert staff_view(unknown)["stage"] == "resolve"
 
@@ -124,8 +126,7 @@ def test_a_server_that_hangs_up_is_not_an_unreachable_one(plain: ChaosServer, bo
 
     view = public_view(probe_values(account=new_account(plain), requested_by=bob))
 
-    assert (view["code"], view["stage"], view["field"]) == ("connect_failed", "connect", "security")
-    assert "TLS" in view["hint"]
+    assert (view["code"], view["stage"], view["field"]) == ("connect_failed", "connect", "port")
 
 
 def test_odd_values_are_stored_cleaned(staff: User) -> None:
@@ -136,3 +137,42 @@ def test_odd_values_are_stored_cleaned(staff: User) -> None:
     row = ConnectionCheck.objects.get()
     assert (len(row.host), row.username, row.port) == (255, "", None)
     assert row.host.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("settings_of_policy", "account", "named"),
+    [
+        ({"ALLOWED_NETWORKS": []}, {"host": "127.0.0.1"}, "ALLOWED_NETWORKS"),
+        ({"ALLOWED_NETWORKS": []}, {"host": "localhost"}, "ALLOWED_NETWORKS"),
+        ({"ALLOWED_PORTS": [25]}, {"host": "127.0.0.1"}, "ALLOWED_PORTS"),
+    ],
+)
+def test_staff_alone_is_told_which_setting_allows_what_policy_forbids(
+    staff: User,
+    bob: User,
+    settings: Settings,
+    plain: ChaosServer,
+    settings_of_policy: dict[str, object],
+    account: dict[str, object],
+    named: str,
+) -> None:
+    settings.MAILCONFIG |= settings_of_policy
+    for user in (staff, bob):
+        check = probe_values(account=new_account(plain, **account), requested_by=user)
+        assert named in staff_view(check)["hint"]
+        assert "ALLOWED" not in str(public_view(check))
+    assert plain.sessions == 0
+
+
+def test_an_unknown_authority_is_nothing_to_lessen_the_encryption_for(
+    staff: User, certificates: Certificates
+) -> None:
+    with ChaosServer(tls=certificates.unknown_authority, starttls=True) as server:
+        check = probe_values(account=new_account(server), requested_by=staff)
+
+    for view in (staff_view(check), public_view(check)):
+        assert view["field"] == "host"
+        assert "authority" in view["message"]
+        assert "certificate of a public authority" in view["hint"]
+    assert "CA_FILE" in staff_view(check)["hint"]
+    assert "CA_FILE" not in str(public_view(check))

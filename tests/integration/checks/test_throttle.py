@@ -65,7 +65,7 @@ def test_a_member_has_a_tenth_that_the_others_cannot_use_up(
 
 
 def test_five_refused_logins_in_fifteen_minutes(starttls: ChaosServer, bob: User, staff: User) -> None:
-    starttls.credentials = {USERNAME: "another-not-real-password"}
+    starttls.credentials, starttls.mechanisms = {USERNAME: "another-not-real-password"}, ("PLAIN",)
     for _ in range(5):
         assert probe_values(account=new_account(starttls), requested_by=bob).code == "auth_failed"
 

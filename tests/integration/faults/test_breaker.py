@@ -28,8 +28,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def strict() -> Iterator[ChaosServer]:
-    """A server that wants a login and refuses all."""
-    with ChaosServer(credentials={}, auth_in_clear=True) as server:
+    """A server that wants a login, knows one way to log in, and refuses all."""
+    with ChaosServer(credentials={}, mechanisms=("PLAIN",), auth_in_clear=True) as server:
         yield server
 
 
@@ -85,6 +85,25 @@ def test_a_refused_login_is_told_once_and_ends_with_new_credentials(
     delivery.drain_account(account_id=account.pk)
     assert states() == ["sent"]
     assert len(strict.auth_attempts) == 3
+
+
+def test_a_login_refused_in_both_ways_is_not_tried_again(strict: ChaosServer, told: list[str]) -> None:
+    strict.mechanisms = ("PLAIN", "LOGIN")
+    account = make_account(strict.port, username="me")
+    make_message(account)
+    for _ in range(3):
+        drain_again(account)
+    assert [mechanism for mechanism, *_ in strict.auth_attempts] == ["PLAIN", "LOGIN"]
+    assert (lane().wait_reason, told) == (WaitReason.PAUSED_LOGIN, ["paused_login"])
+
+
+def test_a_login_refused_in_one_way_goes_the_other(strict: ChaosServer, told: list[str]) -> None:
+    strict.credentials, strict.mechanisms = {"me": PASSWORD}, ("PLAIN", "LOGIN")
+    strict.on("auth", Reply.of("504 5.5.4 what is PLAIN"), when=lambda line: "PLAIN" in line)
+    account = make_account(strict.port, username="me")
+    make_message(account)
+    delivery.drain_account(account_id=account.pk)
+    assert (states(), lane().wait_reason, told) == (["sent"], "", [])
 
 
 def test_a_second_pause_is_told_again(strict: ChaosServer, told: list[str]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.utils import timezone
 
 from mailconfig import delivery
-from mailconfig.models import Recipient
+from mailconfig.models import Message, Recipient
 from tests.factories import make_account, make_message
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Reply
@@ -82,3 +84,61 @@ def test_a_421_in_the_middle_of_the_recipients_gives_all_back(server: ChaosServe
     delivery.drain_account(account_id=account.pk)
     assert states() == ["sent"]
     assert [len(received.recipients) for received in server.messages] == [5]
+
+
+def test_only_a_deferral_uses_up_a_retry(server: ChaosServer) -> None:
+    """Ten transactions for ten recipients, and the last one is put off for the first time."""
+    taken: list[str] = []
+
+    def begins(line: str) -> bool:
+        taken.clear()
+        return False
+
+    def is_too_many(line: str) -> bool:
+        taken.append(line)
+        return len(taken) > 1
+
+    server.on("mail", Reply.of("250 ok"), when=begins)
+    server.on("rcpt", Reply.of("450 4.2.0 grey"), when=lambda line: "<to9@" in line and not taken, at=1)
+    server.on("rcpt", Reply.of("452 4.5.3 too many recipients"), when=is_too_many)
+    account = make_account(server.port, max_retries=1)
+    make_message(account, to=[f"to{number}@example.net" for number in range(10)])
+    for expected in ("queued", "sent"):
+        for _ in range(2):
+            delivery.drain_account(account_id=account.pk)
+        assert states() == [expected]
+        rewind()
+        Recipient.objects.exclude(not_before=None).update(not_before=timezone.now())
+    assert attempts() == [2]
+
+
+def test_each_part_of_a_large_mail_has_retries_of_its_own(
+    server: ChaosServer, configure: Callable[..., None]
+) -> None:
+    configure(LIMIT_WAIT_SECONDS=2)
+    server.on("rcpt", Reply.of("450 4.2.0 grey"), when=lambda line: line[9] in "135")
+    account = make_account(server.port, max_retries=2, limit_count=2, limit_period=1)
+    message = make_message(account, to=[f"{number}@example.net" for number in range(6)])
+    delivery.drain_account(account_id=account.pk)
+    assert (states(), attempts()) == (["queued"], [1]), "one round is one attempt"
+    rows = list(Recipient.objects.filter(message=message).order_by("pk").values_list("state", "attempts"))
+    assert rows == [("sent", 0), ("", 1)] * 3
+
+
+@pytest.mark.parametrize("refusal", ["550 5.1.1 unknown", "552 5.2.2 full for good"])
+def test_a_partial_mail_shows_the_words_of_the_refusal(server: ChaosServer, refusal: str) -> None:
+    server.on("rcpt", Reply.of(refusal), when=lambda line: "<a@" in line)
+    server.on("rcpt", Reply.of("450 4.2.0 grey"), when=lambda line: "<b@" in line, at=1)
+    account = make_account(server.port)
+    make_message(account, to=[f"{name}@example.net" for name in "abc"])
+    for expected in ("queued", "partial"):
+        delivery.drain_account(account_id=account.pk)
+        message = Message.objects.get()
+        words = refusal.split(" ", 2)[2]
+        assert (message.state, message.error_code, message.error_text) == (
+            expected,
+            "recipient_refused",
+            words,
+        )
+        rewind()
+        Recipient.objects.exclude(not_before=None).update(not_before=timezone.now())

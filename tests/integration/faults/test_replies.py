@@ -59,7 +59,9 @@ def certificates() -> Iterator[Certificates]:
 def secure(certificates: Certificates, configure: Callable[..., None]) -> Iterator[ChaosServer]:
     """A server with STARTTLS and login."""
     configure(CA_FILE=certificates.ca_file)
-    with ChaosServer(tls=certificates.good, starttls=True, credentials={"me": PASSWORD}) as server:
+    with ChaosServer(
+        tls=certificates.good, starttls=True, credentials={"me": PASSWORD}, mechanisms=("PLAIN",)
+    ) as server:
         yield server
 
 

@@ -19,6 +19,7 @@ from mailconfig.models import Installation, Lane, Message, WaitReason
 from tests.factories import make_account, make_message
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import Child, drain_worker, environment
+from tests.servers.faults import Reset
 
 from .conftest import states
 
@@ -165,3 +166,35 @@ def test_a_worker_on_a_copied_database_ends_and_says_why(
     with drain_worker(tmp_path, settings, once=True) as worker:
         assert worker.wait() == 0, worker.said()
     assert states() == ["sent", "sent"]
+
+
+@pytest.mark.parametrize("reason", [WaitReason.SERVER_AWAY, ""])
+def test_an_account_that_tries_and_gets_nothing_out_is_for_somebody_to_look_at(reason: str) -> None:
+    make_message(make_account())
+    age(11)
+    now = timezone.now()
+    Lane.objects.update(
+        wait_reason=reason,
+        wait_until=now + timedelta(minutes=1) if reason else None,
+        wait_since=now if reason else None,
+        last_success_at=now - timedelta(minutes=12),
+    )
+    sweep_only()
+    code, said = status()
+    assert said["accounts"][0]["makes_no_progress"]
+    assert code == (1 if reason else 2)
+    Lane.objects.update(last_success_at=now - timedelta(minutes=3))
+    if reason:
+        assert status()[0] == 0, "mail goes out, and the oldest waits for its turn"
+
+
+def test_a_head_of_line_that_never_gets_through_shows(server: ChaosServer) -> None:
+    server.on("mail", Reset())
+    account = make_account(server.port)
+    for _ in range(3):
+        make_message(account)
+    delivery.drain_account(account_id=account.pk)
+    age(11)
+    sweep_only()
+    code, said = status()
+    assert (code, said["accounts"][0]["makes_no_progress"]) == (1, True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailconfig.exceptions import LoginRefused, SecretUnreadable, TransportError
+from mailconfig.exceptions import LoginRefused, ProtocolError, SecretUnreadable, TransportError
 from mailconfig.transports import open_transport
 from mailconfig.values import Authentication, ErrorCode, NetworkPolicy, Secret, Security, Stage, Timeouts
 from tests.integration.transports.sessions import PASSWORD, USER, settings_for
@@ -50,17 +50,115 @@ def test_the_best_mechanism_carries_any_text(
     assert server.auth_attempts == [(chosen, "jürgen", UMLAUTS)]
 
 
-@pytest.mark.parametrize("authentication", [Authentication.PASSWORD, Authentication.OAUTH2])
-def test_wrong_credentials_are_refused_after_one_try(
-    authentication: Authentication, clear: NetworkPolicy
+@pytest.mark.parametrize(
+    ("authentication", "mechanisms", "tried"),
+    [
+        (Authentication.OAUTH2, ("PLAIN", "LOGIN", "XOAUTH2"), ["XOAUTH2"]),
+        (Authentication.PASSWORD, ("PLAIN",), ["PLAIN"]),
+        (Authentication.PASSWORD, ("PLAIN", "LOGIN"), ["PLAIN", "LOGIN"]),
+        (Authentication.PASSWORD, ("PLAIN", "LOGIN", "CRAM-MD5"), ["PLAIN", "LOGIN"]),
+        (Authentication.PASSWORD, ("CRAM-MD5",), ["CRAM-MD5"]),
+    ],
+)
+def test_wrong_credentials_are_refused_after_two_tries_at_most(
+    authentication: Authentication, mechanisms: tuple[str, ...], tried: list[str], clear: NetworkPolicy
 ) -> None:
-    with ChaosServer(credentials={USER: "another-password"}, auth_in_clear=True) as server:
+    wrong = ChaosServer(credentials={USER: "another-password"}, mechanisms=mechanisms, auth_in_clear=True)
+    with wrong as server:
         error = _refused(server, clear, authentication=authentication)
     assert not error.temporary
     assert error.reply is not None
     assert error.reply.code == 535
     assert error.field == "secret"
-    assert len(server.auth_attempts) == 1
+    assert [mechanism for mechanism, *_ in server.auth_attempts] == tried
+    assert error.tries == len(tried)
+    assert server.sessions == 1
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "504 5.5.4 Unrecognized authentication type",
+        "535 5.7.8 Error: authentication failed",
+        "535 no",
+        "534 5.7.10 mechanism too weak",
+        "502 5.5.1 not implemented",
+        "501 5.5.4 no initial response",
+        "500 what",
+    ],
+)
+@pytest.mark.parametrize("second", ["LOGIN", "CRAM-MD5"])
+def test_another_mechanism_is_tried_before_a_login_is_refused(
+    second: str, refusal: str, clear: NetworkPolicy
+) -> None:
+    server = ChaosServer(credentials={USER: PASSWORD}, mechanisms=("PLAIN", second), auth_in_clear=True)
+    with server:
+        server.on("auth", Reply.of(refusal), when=lambda line: "PLAIN" in line)
+        settings = settings_for(server.port, login=True)
+        open_transport(settings, policy=clear).quit()
+        assert server.sessions == 1
+        open_transport(settings, policy=clear).quit()
+    assert [mechanism for mechanism, *_ in server.auth_attempts] == ["PLAIN", second, second], (
+        "what worked goes first from then on"
+    )
+
+
+def test_the_only_mechanism_may_be_cram_md5(clear: NetworkPolicy) -> None:
+    server = ChaosServer(credentials={"jürgen": UMLAUTS}, mechanisms=("CRAM-MD5",), auth_in_clear=True)
+    with server:
+        settings = settings_for(server.port, login=True, username="jürgen", secret=Secret(UMLAUTS))
+        open_transport(settings, policy=clear).quit()
+        assert server.auth_attempts == [("CRAM-MD5", "jürgen", UMLAUTS)]
+        assert UMLAUTS not in str(server.commands)
+
+
+def test_a_challenge_that_is_none_breaks_the_protocol(clear: NetworkPolicy) -> None:
+    server = ChaosServer(credentials={USER: PASSWORD}, mechanisms=("CRAM-MD5",), auth_in_clear=True)
+    server.name = "ä" * 400  # more than we keep of a reply
+    with server, pytest.raises(ProtocolError):
+        open_transport(settings_for(server.port, login=True), policy=clear)
+
+
+@pytest.mark.parametrize(
+    "answer", ["454 4.7.0 Too many logins", "421 4.7.0 bye", "535 5.7.139 disabled", "538 no"]
+)
+def test_no_other_mechanism_is_tried_where_none_would_help(answer: str, clear: NetworkPolicy) -> None:
+    with ChaosServer(credentials={USER: PASSWORD}, auth_in_clear=True) as server:
+        server.on("auth", Reply.of(answer))
+        error = _refused(server, clear)
+        assert [mechanism for mechanism, *_ in server.auth_attempts] == ["PLAIN"]
+    assert error.reply is not None
+    assert error.reply.code == int(answer[:3])
+
+
+def test_a_server_that_hangs_up_with_its_refusal_has_refused(clear: NetworkPolicy) -> None:
+    with ChaosServer(credentials={USER: PASSWORD}, auth_in_clear=True) as server:
+        server.on("auth", Reply.of("535 5.7.8 no", close=True))
+        error = _refused(server, clear)
+    assert error.reply is not None
+    assert error.reply.code == 535
+
+
+def test_a_password_that_worked_and_is_refused_now_is_tried_once(clear: NetworkPolicy) -> None:
+    with ChaosServer(credentials={USER: PASSWORD}, auth_in_clear=True) as server:
+        open_transport(settings_for(server.port, login=True), policy=clear).quit()
+        server.credentials = {}
+        _refused(server, clear)
+        assert [mechanism for mechanism, *_ in server.auth_attempts] == ["PLAIN", "PLAIN"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["530 5.7.0 Must issue a STARTTLS command first", "538 5.7.11 Encryption required", "530 TLS required"],
+)
+def test_a_login_refused_for_want_of_encryption_blames_the_encryption(
+    answer: str, clear: NetworkPolicy
+) -> None:
+    with ChaosServer(credentials={USER: PASSWORD}, auth_in_clear=True) as server:
+        server.on("auth", Reply.of(answer))
+        error = _refused(server, clear)
+    assert (error.field, error.temporary) == ("security", False)
+    assert "STARTTLS" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -145,13 +145,14 @@ def test_an_old_server_is_greeted_with_helo(policy: NetworkPolicy) -> None:
     assert len(server.messages) == 1
 
 
-def test_a_silent_server_on_a_plain_port_gets_the_hint_that_it_may_want_tls(
+def test_a_silent_server_on_another_port_than_that_of_tls_is_no_mail_server(
     certificates: Certificates, policy: NetworkPolicy
 ) -> None:
     with ChaosServer(tls=certificates.good) as server:
         error = _fail(server, policy)
-    assert "TLS" in error.hint
-    assert error.field == "security"
+    assert str(error) == "Nothing answers as a mail server here."
+    assert "TLS" not in error.hint
+    assert error.field == "port"
 
 
 def test_one_deadline_holds_over_everything(policy: NetworkPolicy) -> None:

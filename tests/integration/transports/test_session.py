@@ -7,9 +7,10 @@ from functools import partial
 import pytest
 
 from mailconfig.exceptions import InvalidMessage, SessionLost
-from mailconfig.values import Envelope, EnvelopeOutcome, NetworkPolicy, Reply
+from mailconfig.values import Envelope, EnvelopeOutcome, NetworkPolicy, Reply, Timeouts
 from tests.integration.transports.sessions import ENVELOPE, MESSAGE, send, session_to
 from tests.servers.chaos import ChaosServer
+from tests.servers.faults import Action, Close, Hang, Raw, Reset
 from tests.servers.faults import Reply as Answer
 
 PIPELINING = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelined", "lock step"])
@@ -204,11 +205,29 @@ def test_chunks_that_fail_end_the_session_before_the_dot(policy: NetworkPolicy) 
 def test_asking_for_a_sender_sends_nothing(policy: NetworkPolicy) -> None:
     with ChaosServer() as server, session_to(server, policy) as session:
         server.on("mail", Answer.of("553 5.7.1 not owned"), when=lambda line: "other" in line)
-        assert session.verify_sender("me@example.com").code == 250
-        assert session.verify_sender("other@example.com").code == 553
+        server.on("rcpt", Answer.of("550 5.1.1 no such mailbox"), when=lambda line: "bounces" in line)
+        assert _codes(session.verify_sender("me@example.com", "me@example.com")) == (250, 250)
+        assert _codes(session.verify_sender("other@example.com", "me@example.com")) == (553, None)
+        assert _codes(session.verify_sender("me@example.com", "bounces@example.com")) == (250, 550)
         assert send(session) == Reply(250, "queued", "2.0.0")
     assert len(server.messages) == 1
-    assert server.verbs()[1:5] == ["MAIL", "RSET", "MAIL", "RSET"]
+    assert server.verbs()[1:9] == ["MAIL", "RCPT", "RSET", "MAIL", "RSET", "MAIL", "RCPT", "RSET"]
+
+
+def _codes(replies: tuple[Reply, Reply | None]) -> tuple[int, int | None]:
+    first, second = replies
+    return first.code, second.code if second else None
+
+
+@pytest.mark.parametrize("action", [Reset(), Close(), Hang(), Answer.of("421 4.3.2 bye"), Raw(b"what?\r\n")])
+def test_a_connection_lost_over_the_recipient_does_not_take_back_what_was_said_of_the_sender(
+    policy: NetworkPolicy, action: Action
+) -> None:
+    with ChaosServer() as server, session_to(server, policy, timeouts=Timeouts(command=1.0)) as session:
+        server.on("rcpt", action)
+        sender, _ = session.verify_sender("me@example.com", "me@example.com")
+        assert sender.is_success
+        assert session.closed
 
 
 def test_quit_in_the_middle_of_a_message_only_closes(policy: NetworkPolicy) -> None:

@@ -69,7 +69,7 @@ def test_a_disabled_provider_is_checked_too(api: APIClient, server: ChaosServer)
     [
         ("banner", Reply.of("554 5.3.2 go away"), "connect_failed", "connect", ["host"]),
         ("banner", Raw(b"SSH-2.0-OpenSSH_9\r\n"), "protocol_error", "connect", ["host"]),
-        ("banner", Close(), "connect_failed", "connect", ["encryption"]),
+        ("banner", Close(), "connect_failed", "connect", ["port"]),
         ("ehlo", Endless(), "protocol_error", "ehlo", ["host"]),
         ("ehlo", LongLine(), "protocol_error", "ehlo", ["host"]),
         ("starttls", Reply.of("454 4.7.0 no TLS now"), "tls_failed", "tls", ["encryption"]),
@@ -274,7 +274,7 @@ def test_the_check_of_another_provider_tells_nothing(api: APIClient, server: Cha
 
 
 def test_five_refused_logins_are_enough(api: APIClient, server: ChaosServer) -> None:
-    server.credentials = {}
+    server.credentials, server.mechanisms = {}, ("PLAIN",)
     provider = provider_at(server)
     for number in range(5):
         api.patch(f"{URL}/{provider.pk}", {"caption": f"try {number}"}, format="json")

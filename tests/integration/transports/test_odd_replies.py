@@ -1,0 +1,125 @@
+"""Replies that come too early, in odd lines, or drop by drop."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mailconfig.exceptions import ConnectionFailed, ProtocolError, SessionLost, TransportError
+from mailconfig.transports import open_transport
+from mailconfig.values import Envelope, ErrorCode, NetworkPolicy, Reply, Stage, Timeouts
+from tests.integration.transports.sessions import ENVELOPE, MESSAGE, send, session_to, settings_for
+from tests.servers.chaos import ChaosServer
+from tests.servers.faults import Raw, Slow
+
+
+@pytest.mark.parametrize("pipelining", [True, False], ids=["pipelined", "lock step"])
+def test_a_yes_that_comes_with_the_354_is_not_the_answer_to_the_dot(
+    pipelining: bool, policy: NetworkPolicy
+) -> None:
+    with ChaosServer(pipelining=pipelining) as server, session_to(server, policy) as session:
+        server.on("data", Raw(b"354 go ahead\r\n250 2.0.0 queued\r\n"), at=1)
+        session.propose(ENVELOPE)
+        assert session.envelope_outcome().is_open
+        with pytest.raises(ProtocolError) as caught:
+            session.hand_over([MESSAGE])
+        assert not caught.value.ambiguous
+        assert session.closed
+    assert server.messages == []
+
+
+def test_a_no_that_comes_with_the_354_is_the_answer_to_the_message(policy: NetworkPolicy) -> None:
+    with ChaosServer() as server, session_to(server, policy) as session:
+        server.on("data", Raw(b"354 go ahead\r\n554 5.7.1 not you\r\n"), at=1)
+        session.propose(ENVELOPE)
+        assert session.envelope_outcome().is_open
+        with pytest.raises(SessionLost) as caught:
+            session.hand_over([MESSAGE])
+        assert (caught.value.ambiguous, caught.value.stage) == (False, Stage.BODY)
+        assert caught.value.reply == Reply(554, "not you", "5.7.1")
+
+
+def test_a_reply_too_many_is_not_taken_for_the_next_one(policy: NetworkPolicy) -> None:
+    with ChaosServer(pipelining=False) as server, session_to(server, policy) as session:
+        server.on("dot", Raw(b"250 2.0.0 queued\r\n250 2.0.0 queued\r\n"), accept=True)
+        assert isinstance(send(session), Reply)
+        with pytest.raises(ProtocolError):
+            send(session)
+
+
+@pytest.mark.parametrize("verb", ["mail", "rcpt", "data", "dot", "rset"])
+def test_empty_lines_between_replies_are_none(verb: str, policy: NetworkPolicy) -> None:
+    usual = b"354 go\r\n" if verb == "data" else b"250 ok\r\n"
+    with ChaosServer() as server, session_to(server, policy) as session:
+        server.on(verb, Raw(b"\r\n" + usual + b"\r\n"), accept=True)
+        for _ in range(2):
+            reply = send(session)
+            assert isinstance(reply, Reply)
+            assert reply.code == 250
+            session.reset()
+
+
+@pytest.mark.parametrize(
+    ("banner", "code", "words"),
+    [
+        (b"220-mail.example.com\r\n521 5.3.2 no mail here\r\n", 521, "no mail here"),
+        (b"220-mail.example.com\r\n421 4.7.0 too many of you\r\n", 421, "too many of you"),
+        (b"\r\n554 5.7.1 go away\r\n", 554, "go away"),
+    ],
+)
+def test_a_banner_that_ends_in_a_refusal_shows_its_words(
+    banner: bytes, code: int, words: str, policy: NetworkPolicy
+) -> None:
+    with ChaosServer() as server:
+        server.on("banner", Raw(banner))
+        with pytest.raises(ConnectionFailed) as caught:
+            open_transport(settings_for(server.port), policy=policy)
+    reply = caught.value.reply
+    assert reply is not None
+    assert reply.code == code
+    assert words in reply.text
+    assert caught.value.temporary is (code < 500)
+
+
+def _expect_timeout(session_error: TransportError, stage: Stage) -> None:
+    assert (session_error.stage, session_error.code) == (stage, ErrorCode.TIMEOUT)
+    assert not session_error.ambiguous
+
+
+@pytest.mark.parametrize("pipelining", [True, False], ids=["pipelined", "lock step"])
+def test_replies_that_trickle_end_with_the_transaction(pipelining: bool, policy: NetworkPolicy) -> None:
+    """Each of them is in time."""
+    envelope = Envelope("me@example.com", tuple(f"r{number}@example.com" for number in range(3)))
+    timeouts = Timeouts(command=60.0, transaction=0.5)  # and a second for each recipient
+    with (
+        ChaosServer(pipelining=pipelining) as server,
+        session_to(server, policy, timeouts=timeouts) as session,
+    ):
+        server.on("rcpt", Slow(line="250 2.1.5 " + "o" * 30, seconds=0.05))
+        began = time.monotonic()
+        with pytest.raises(SessionLost) as caught:
+            send(session, envelope)
+        assert time.monotonic() - began < 60
+        _expect_timeout(caught.value, Stage.RECIPIENT)
+
+
+def test_a_body_that_trickles_ends_with_the_transaction_and_one_that_flows_does_not(
+    policy: NetworkPolicy,
+) -> None:
+    size = 4_000_000
+    body = (b"x" * 62 + b"\r\n") * (size // 64)
+    for per_second, is_taken in ((1e9, False), (1_000.0, True)):
+        timeouts = Timeouts(transaction=1.0, bytes_per_second=per_second)
+        with (
+            ChaosServer(small_buffers=True, size=None) as server,
+            session_to(server, policy, timeouts=timeouts) as session,
+        ):
+            server.bytes_per_second = 1_500_000
+            envelope = Envelope("me@example.com", ("you@example.com",), size)
+            if is_taken:
+                assert isinstance(send(session, envelope, body), Reply)
+                continue
+            with pytest.raises(SessionLost) as caught:
+                send(session, envelope, body)
+            _expect_timeout(caught.value, Stage.BODY)
