@@ -113,7 +113,7 @@ class _Worker:
         self._containment = Containment(rest_seconds=lambda failures: backoff_seconds(failures, settings))
 
     def tend(self) -> None:
-        """What the beat does under Celery: sweep, and run the checks that somebody asked for."""
+        """Do what the beat does under Celery: sweep, and run the checks that somebody asked for."""
         self._containment.call(sweep, "the sweep")
         self._containment.call(lambda: self._checks.offer(due_checks()), "the checks that are due")
 
