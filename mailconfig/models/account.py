@@ -259,7 +259,7 @@ class Account(models.Model):
         return "\x1f".join(parts)
 
     def _login_at(self, server: Account) -> str:
-        """How it logs in: an override always does, or anybody could use a relay that asks nobody in the system's name."""
+        """The way it logs in: an override always does, or anybody could use an open relay in the system's name."""
         if self.scope == Scope.SYSTEM_OVERRIDE and server.authentication == Authentication.NONE:
             return Authentication.PASSWORD
         return server.authentication
@@ -289,7 +289,7 @@ class Account(models.Model):
         return self._stored_marks != self._marks()
 
     def leads_elsewhere(self) -> bool:
-        """Whether its mail would newly reach another server, come from or be answered to another address, or be others'.
+        """Whether its mail would newly use another server or address (also for answers), or be somebody else's.
 
         Another name leads mail as well: code names the account by it, and one that two have finds neither.
         """
@@ -301,7 +301,7 @@ class Account(models.Model):
         )
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
-        """As Django's; whether owner and tenant are there the database says, for a replica may not know them yet."""
+        """Leave it to the database whether owner and tenant are there: a replica may not know them yet."""
         super().clean_fields(exclude={*(exclude or ()), "owner", "tenant"})
 
     def clean(self) -> None:

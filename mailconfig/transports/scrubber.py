@@ -110,7 +110,7 @@ def squeezed(text: str) -> str:
 
 
 def _squeezed_ascii(text: str) -> str:
-    """The same without anything beyond ASCII, which servers garble in many ways."""
+    """``text`` as :func:`squeezed` without anything beyond ASCII, which servers garble in many ways."""
     return (text if text.isascii() else text.encode("ascii", "ignore").decode()).translate(_DROPPED).lower()
 
 
@@ -118,7 +118,7 @@ _Squeeze = Callable[[str], str]
 
 
 def _needles(secret: str) -> Iterable[tuple[str, _Squeeze]]:
-    """What to look for, and in which form of a text."""
+    """The texts to look for, each with the form of a text in which it is found."""
     whole, in_ascii = squeezed(secret), _squeezed_ascii(secret)
     if whole:
         yield whole, squeezed

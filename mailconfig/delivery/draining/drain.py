@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mailconfig import crash
@@ -16,6 +16,7 @@ from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.mishaps import is_everybodys
 from mailconfig.delivery.queue import due
 from mailconfig.exceptions import LeaseLost
+from mailconfig.models import AttemptOutcome
 
 logger = logging.getLogger("mailconfig.drain")
 
@@ -26,15 +27,20 @@ class DrainReport:
 
     Attributes:
         owned: whether the lane could be had; if not, somebody else is at it.
-        settled: turns whose outcome is known.
+        outcomes: how often which outcome came about.
         is_due: whether mail is due right now, so that somebody should go on.
         due_at: when mail is due next; ``None``: nothing waits, or somebody has to act first.
     """
 
     owned: bool
-    settled: int = 0
+    outcomes: Mapping[AttemptOutcome, int] = field(default_factory=dict)
     is_due: bool = False
     due_at: datetime | None = None
+
+    @property
+    def settled(self) -> int:
+        """Turns whose outcome is known."""
+        return sum(self.outcomes.values())
 
 
 def _never() -> bool:
@@ -80,4 +86,4 @@ def drain_account(
     )
     if is_due:
         lanes.make_due([account_id])
-    return DrainReport(True, drain.settled, is_due, due_at)
+    return DrainReport(True, drain.outcomes, is_due, due_at)

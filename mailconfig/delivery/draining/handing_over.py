@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
@@ -32,7 +33,7 @@ from mailconfig.delivery.queue.retry import Verdict
 from mailconfig.delivery.queue.settle import note_internal_error
 from mailconfig.delivery.queue.turn import Blame, Settlement, Turn
 from mailconfig.exceptions import LeaseLost, SecretUnreadable, SessionLost, TransportError, WrongInstallation
-from mailconfig.models import Account, WaitReason
+from mailconfig.models import Account, AttemptOutcome, WaitReason
 from mailconfig.transports.base import Session
 from mailconfig.values import EnvelopeOutcome, Reply, Stage
 
@@ -40,7 +41,6 @@ logger = logging.getLogger("mailconfig.drain")
 
 NOT_POISON = (DatabaseError, InterfaceError, LeaseLost, WrongInstallation)
 """What says nothing of the message in hand. Whatever else its bytes and addresses raise is its own."""
-
 
 TRANSACTION = frozenset({Stage.SENDER, Stage.RECIPIENT, Stage.DATA, Stage.BODY, Stage.DOT})
 """Where a session that breaks may be a message's fault."""
@@ -58,7 +58,7 @@ class Drain:
         self.ownership = ownership
         self.settings = settings
         self.clock = ownership.clock
-        self.settled = 0
+        self.outcomes: Counter[AttemptOutcome] = Counter()
         self.succeeded_at: datetime | None = None
         self._standing: Standing | None = None
         self._should_stop = should_stop
@@ -75,7 +75,7 @@ class Drain:
 
     @property
     def standing(self) -> Standing:
-        """How the account stands, once it was read."""
+        """The standing of the account, once it was read."""
         if self._standing is None:
             msg = "the account was not read"
             raise RuntimeError(msg)
@@ -267,7 +267,7 @@ class Drain:
             self.ownership.awaits_reply = False
 
     def _following(self, session: Session) -> Turn | None:
-        """Whose proposal may ride with the dot: somebody who has a slot, in a session that goes on."""
+        """The turn whose proposal is sent behind the dot: one that has a slot, in a session that goes on."""
         worn = self._sessions.is_worn(with_another=1)
         if worn or not session.capabilities.pipelining or not self.standing.may_overlap() or self._is_over():
             return None
@@ -309,7 +309,7 @@ class Drain:
             self._sessions.reset()
 
     def _settle(self, settlement: Settlement) -> None:
-        self.settled += 1
+        self.outcomes[settlement.outcome] += 1
         self.journaling.add(settlement)
         if settlement.sent:
             self._progress += 1

@@ -1,4 +1,4 @@
-"""How many checks people wait for at once: each holds a thread of a web process for as long as the server likes.
+"""Limits on checks that people wait for: each holds a thread of a web process for as long as the server likes.
 
 What a process runs is counted in its memory, so that a process that dies takes its count along. What a person runs is
 counted over the rows of checks (:mod:`mailconfig.delivery.probing.throttle`), whose time is limited.

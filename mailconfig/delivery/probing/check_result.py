@@ -172,7 +172,7 @@ def no_sender(log: StageLog) -> CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """What of the account a refusal may be about."""
+    """The fields of an account that a refusal may be about."""
 
     sender: str
     """Its field that holds the sender."""

@@ -129,7 +129,7 @@ def charge_running(check: ConnectionCheck) -> None:
 
 
 def running_checks() -> QuerySet[ConnectionCheck]:
-    """Those that run; one whose process died counts for as long as it could have lasted."""
+    """Checks that run; one whose process died counts for as long as it could have lasted."""
     longest = get_settings().probe_seconds + GRACE_SECONDS
     return ConnectionCheck.objects.filter(
         state=CheckState.RUNNING, started_at__gt=Now() - timedelta(seconds=longest)

@@ -15,7 +15,7 @@ from mailconfig.values import Reply
 
 
 class AccountFault(enum.Enum):
-    """What of the account the server is not content with."""
+    """The part of the account that the server is not content with."""
 
     SENDER = enum.auto()
     """The address it sends from."""
@@ -58,8 +58,10 @@ _BY_WORDS = (
     (
         AccountFault.LOGIN,
         re.compile(
-            r"\brelay(?:ing)? (?:\w+ ){0,2}(?:denied|prohibited|not permitted|not allowed)\b|\b(?:unable|permitted) to relay\b"
-            r"|\bauth(?:entication)? (?:\w+ ){0,2}(?:required|needed|first)\b|\b(?:must|please) (?:authenticate|log ?in)\b"
+            r"\brelay(?:ing)? (?:\w+ ){0,2}(?:denied|prohibited|not permitted|not allowed)\b"
+            r"|\b(?:unable|permitted) to relay\b"
+            r"|\bauth(?:entication)? (?:\w+ ){0,2}(?:required|needed|first)\b"
+            r"|\b(?:must|please) (?:authenticate|log ?in)\b"
             r"|\bauth command first\b|\bauthenticate first\b"
         ),
     ),
@@ -75,7 +77,7 @@ _BY_WORDS = (
 
 
 def account_fault(reply: Reply) -> AccountFault | None:
-    """What the account did wrong, if a permanent refusal says that it did."""
+    """The account's mistake, if a permanent refusal tells of one."""
     if not reply.is_permanent:
         return None
     if wants_encryption(reply):

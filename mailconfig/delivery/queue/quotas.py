@@ -75,7 +75,7 @@ def is_server_limit(reply: Reply) -> bool:
 
 
 def server_limit_seconds(reply: Reply) -> float:
-    """How long an account rests after :func:`is_server_limit`: the time or the window that the server names.
+    """The time that an account rests after :func:`is_server_limit`: the one, or the window, that the server names.
 
     When a window began is not known, so it is waited for whole; for a day at most.
     """

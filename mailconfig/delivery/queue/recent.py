@@ -1,4 +1,4 @@
-"""What the last attempts of an account came to, where one refusal by itself does not say whose fault it is."""
+"""The last attempts of an account, where one refusal by itself does not say whose fault it is."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from mailconfig.values import Reply, Stage
 _OF_RECIPIENT = re.compile(r"5\.(?:1\.(?:[0-6]|10)|2\.\d+)")
 """An address or a mailbox (RFC 3463 §3.2 and §3.3)."""
 _RECIPIENT_WORDS = re.compile(
-    r"\b(?:user|users|mailbox(?:es)?|inbox|alias|nobody|unrout(?:e)?able|undeliverable|no such|(?:un|not )known|does not exist"
-    r"|(?:invalid|unknown|bad|no) (?:recipient|address|account|person)|recipient (?:\w+ )?(?:unknown|invalid|not found)"
+    r"\b(?:user|users|mailbox(?:es)?|inbox|alias|nobody|unrout(?:e)?able|undeliverable|no such|(?:un|not )known"
+    r"|does not exist|(?:invalid|unknown|bad|no) (?:recipient|address|account|person)"
+    r"|recipient (?:\w+ )?(?:unknown|invalid|not found)"
     r"|address (?:\w+ )?(?:unknown|invalid|not found)|account (?:\w+ ){0,3}(?:disabled|inactive|suspended|closed))\b"
 )
 _PARTICULAR = re.compile(r"<[^>]*>|\S*@\S*|\[[^\]]*\]|\S*\d\S*")
@@ -27,7 +28,7 @@ def is_about_recipient(reply: Reply) -> bool:
 
 
 def gist(reply: Reply) -> tuple[int, str, str]:
-    """What is the same when the same refusal meets another recipient."""
+    """The part of a reply that is the same when the same refusal meets another recipient."""
     return reply.code, reply.enhanced, in_words(_PARTICULAR.sub(" ", reply.text))
 
 

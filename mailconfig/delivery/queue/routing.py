@@ -1,4 +1,4 @@
-"""Who sends for whom: the account of a mail that names none, among those that may have it.
+"""The choice of an account: for a mail that names none, among those that may have it.
 
 Anybody may keep an account that says it is somebody's address; only its own server vouched for that. So the project's
 own mail is for accounts that an administrator marked, and a tenant's mail for that tenant's accounts.
@@ -175,7 +175,7 @@ class Routes:
         return account.is_default if self._tenant is None else account.kind == AccountKind.TENANT_CONFIG
 
     def _rank(self, account: Account) -> tuple[bool, bool, bool, int]:
-        """Of several that suit: an enabled one, the default one, one without a tenant, the one that is there longest."""
+        """Order of those that suit: an enabled one, the default one, one without a tenant, the oldest one."""
         return (
             not account.is_enabled,
             not self._is_default(account),
@@ -245,6 +245,6 @@ def _is_for_operators(message: EmailMessage) -> bool:
 
 
 def _addresses(people: Iterable[str | tuple[str, str]]) -> Iterator[str]:
-    """Those of ``ADMINS``, which are pairs with names before Django 6."""
+    """The addresses of ``ADMINS``, which are pairs with names before Django 6."""
     for person in people:
         yield person if isinstance(person, str) else person[1]

@@ -1,4 +1,4 @@
-"""What becomes of accounts as a whole: storing what a person entered, and deleting them."""
+"""Accounts as a whole: storing what a person entered, and deleting them."""
 
 from __future__ import annotations
 
@@ -109,11 +109,10 @@ def save_account(
     _require_say_over_tenant(account, by)
     account.full_clean()
     later = prove and only_by_workers()
-    if prove:
-        if later:
-            _require_encrypted_login(account)
-        else:
-            proved = prove_account(account=account, by=by, judge_sender=judge_sender)
+    if later:
+        _require_encrypted_login(account)
+    elif prove:
+        proved = prove_account(account=account, by=by, judge_sender=judge_sender)
     try:
         with transaction.atomic():
             if not adding:
@@ -133,7 +132,7 @@ def save_account(
 
 
 def _require_say_over_project(account: Account, by: AbstractBaseUser | None) -> None:
-    """Who may not choose the project's accounts may neither mark one, nor lead one that is marked elsewhere.
+    """Let nobody mark the project's accounts, or lead a marked one elsewhere, who may not choose them.
 
     Raises:
         ValidationError: nothing was connected or stored.

@@ -25,8 +25,18 @@ logger = logging.getLogger("mailconfig.drain")
 PURGE_SECONDS = 3600.0
 
 
-def drain_all(*, should_stop: Callable[[], bool]) -> int:
+def _ignore(report: DrainReport) -> None:
+    """Nobody asks what a drain did."""
+
+
+def drain_all(
+    *, should_stop: Callable[[], bool], on_report: Callable[[DrainReport], object] = _ignore
+) -> int:
     """Sweep once and drain every account that is due until nothing is due any more.
+
+    Args:
+        should_stop: asked between messages.
+        on_report: told what each drain did.
 
     Returns:
         How many turns were settled.
@@ -36,7 +46,7 @@ def drain_all(*, should_stop: Callable[[], bool]) -> int:
     """
     settled = 0
     with CheckPool(should_stop=should_stop) as checks:
-        worker = _Worker(should_stop, checks)
+        worker = _Worker(should_stop, checks, on_report)
         worker.tend()
         while not should_stop():
             reports = worker.drain_due()
@@ -46,20 +56,26 @@ def drain_all(*, should_stop: Callable[[], bool]) -> int:
     return settled
 
 
-def run(*, should_stop: Callable[[], bool], wait: Callable[[float], object] = time.sleep) -> None:
+def run(
+    *,
+    should_stop: Callable[[], bool],
+    wait: Callable[[float], object] = time.sleep,
+    on_report: Callable[[DrainReport], object] = _ignore,
+) -> None:
     """Drain until ``should_stop``. A database that is away is waited for.
 
     What one account, check or step of the house-keeping throws is logged and costs that one its turn.
 
     Args:
         wait: sleeps so many seconds, or less when it is to stop.
+        on_report: told what each drain did.
 
     Raises:
         WrongInstallation: this database belongs to another installation; nothing was sent.
     """
     settings = get_settings()
     with CheckPool(should_stop=should_stop) as checks:
-        worker = _Worker(should_stop, checks)
+        worker = _Worker(should_stop, checks, on_report)
         tend = _Every(settings.sweep_seconds, worker.tend)
         clean = _Every(PURGE_SECONDS, worker.clean)
         while not should_stop():
@@ -85,14 +101,19 @@ def _nothing() -> None:
 class _Worker:
     """The units of work of a worker, each contained."""
 
-    def __init__(self, should_stop: Callable[[], bool], checks: CheckPool) -> None:
-        self._should_stop = should_stop
+    def __init__(
+        self,
+        should_stop: Callable[[], bool],
+        checks: CheckPool,
+        on_report: Callable[[DrainReport], object],
+    ) -> None:
+        self._should_stop, self._on_report = should_stop, on_report
         self._checks = checks
         settings = get_settings()
         self._containment = Containment(rest_seconds=lambda failures: backoff_seconds(failures, settings))
 
     def tend(self) -> None:
-        """What the beat does under Celery: sweep, and run the checks that somebody asked for."""
+        """Do what the beat does under Celery: sweep, and run the checks that somebody asked for."""
         self._containment.call(sweep, "the sweep")
         self._containment.call(lambda: self._checks.offer(due_checks()), "the checks that are due")
 
@@ -110,6 +131,7 @@ class _Worker:
             report = self._containment.call(turn, "account %s", account_id)
             if report is not None:
                 reports.append(report)
+                self._on_report(report)
             after_each()
         return reports
 

@@ -34,7 +34,7 @@ class PurgeReport:
 
 
 def purge(*, most: int = 100_000) -> PurgeReport:
-    """Delete settled messages, their attempts once no window counts them, old checks, orphaned files and deleted accounts.
+    """Delete what was settled long ago: messages, attempts that no window counts, checks, files, deleted accounts.
 
     Args:
         most: messages (and as many attempts, and accounts) deleted at most in this call.

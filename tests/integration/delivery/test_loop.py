@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -16,7 +18,7 @@ from mailconfig.models import CheckKind, ConnectionCheck, Message
 from tests.factories import make_account, make_message, make_user
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import until
-from tests.servers.faults import Hang
+from tests.servers.faults import Hang, Reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -150,3 +152,21 @@ def test_a_server_that_takes_no_writes_any_more_is_waited_for(
             read_only("off")
         until(lambda: Message.objects.filter(state="sent").count() == 40)
         assert len(server.messages) == 40, "nothing went out twice"
+
+
+def test_the_command_says_at_its_end_what_came_of_the_mails() -> None:
+    """Also one that had nothing to do."""
+
+    def drained() -> str:
+        out = StringIO()
+        call_command("mailconfig_drain", once=True, stdout=out)
+        return out.getvalue().strip()
+
+    with ChaosServer() as server:
+        account = make_account(server.port)
+        assert drained() == "Nothing was handed over."
+        for _ in range(4):
+            make_message(account)
+        server.on("rcpt", Reply.of("550 5.1.1 no such user"), at=2)
+        server.on("rcpt", Reply.of("450 4.2.1 try later"), at=3)
+        assert drained() == "4 hand-overs: 2 accepted, 1 try again later, 1 refused"
