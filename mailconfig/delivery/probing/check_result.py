@@ -208,25 +208,12 @@ def sender_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:
 
 def recipient_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:
     """RCPT was answered with a no."""
+    code, field, hint = ErrorCode.RECIPIENT_REFUSED, "recipient", ""
+    message = sentences.RECIPIENT_LATER if reply.is_transient else sentences.RECIPIENT_REFUSED
     if account_fault(reply):
+        code = ErrorCode.SENDER_REFUSED
         field, message, hint = blame.of(reply)
-        return failed(
-            log,
-            stage=Stage.RECIPIENT,
-            code=ErrorCode.SENDER_REFUSED,
-            field=field,
-            message=message,
-            hint=hint,
-            reply=reply,
-        )
-    return failed(
-        log,
-        stage=Stage.RECIPIENT,
-        code=ErrorCode.RECIPIENT_REFUSED,
-        field="recipient",
-        message=sentences.RECIPIENT_LATER if reply.is_transient else sentences.RECIPIENT_REFUSED,
-        reply=reply,
-    )
+    return failed(log, stage=Stage.RECIPIENT, code=code, field=field, message=message, hint=hint, reply=reply)
 
 
 def message_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:

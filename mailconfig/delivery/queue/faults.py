@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 
-from mailconfig.delivery.queue.quotas import in_words
+from mailconfig.delivery.queue.quotas import plain_words
 from mailconfig.transports.hints import wants_encryption
 from mailconfig.values import Reply
 
@@ -82,7 +82,7 @@ def account_fault(reply: Reply) -> AccountFault | None:
         return None
     if wants_encryption(reply):
         return AccountFault.ENCRYPTION
-    words = in_words(reply.text)
+    words = plain_words(reply.text)
     by_words = next((fault for fault, pattern in _BY_WORDS if pattern.search(words)), None)
     if reply.code == 530:
         return AccountFault.LOGIN

@@ -6,7 +6,7 @@ import re
 
 from django.db.models import QuerySet
 
-from mailconfig.delivery.queue.quotas import in_words
+from mailconfig.delivery.queue.quotas import plain_words
 from mailconfig.models import Attempt, AttemptOutcome, Recipient
 from mailconfig.values import Reply, Stage
 
@@ -24,12 +24,12 @@ _PARTICULAR = re.compile(r"<[^>]*>|\S*@\S*|\[[^\]]*\]|\S*\d\S*")
 
 def is_about_recipient(reply: Reply) -> bool:
     """Whether a refusal of RCPT is about that recipient, by its code or its words."""
-    return bool(_OF_RECIPIENT.fullmatch(reply.enhanced) or _RECIPIENT_WORDS.search(in_words(reply.text)))
+    return bool(_OF_RECIPIENT.fullmatch(reply.enhanced) or _RECIPIENT_WORDS.search(plain_words(reply.text)))
 
 
 def gist(reply: Reply) -> tuple[int, str, str]:
     """The part of a reply that is the same when the same refusal meets another recipient."""
-    return reply.code, reply.enhanced, in_words(_PARTICULAR.sub(" ", reply.text))
+    return reply.code, reply.enhanced, plain_words(_PARTICULAR.sub(" ", reply.text))
 
 
 def all_refused_alike(account_id: int, *, count: int) -> bool:

@@ -28,7 +28,7 @@ __all__ = ["TenantReference", "account_for", "account_named", "routed", "sending
 TenantReference = Tenant | int | str
 """A tenant, its primary key or its short name."""
 
-AT_ONCE = 100
+LOOKED_UP_AT_ONCE = 100
 """Addresses that one query asks for: databases bound the length of a statement."""
 
 _tenant: ContextVar[TenantReference | None] = ContextVar("mailconfig_tenant", default=None)
@@ -155,8 +155,8 @@ class Routes:
     def look_up(self, senders: Iterable[str]) -> None:
         """Ask for the accounts of these addresses, in lower case, in as few queries as can be."""
         wanted = sorted(set(senders) - self._found.keys())
-        for start in range(0, len(wanted), AT_ONCE):
-            self._ask(wanted[start : start + AT_ONCE])
+        for start in range(0, len(wanted), LOOKED_UP_AT_ONCE):
+            self._ask(wanted[start : start + LOOKED_UP_AT_ONCE])
 
     def _ask(self, senders: list[str]) -> None:
         domains = {_domain(sender) for sender in senders} - {""}
