@@ -42,7 +42,8 @@ class Settings:
     """Every setting; the upper-case name is the key in ``MAILCONFIG``, and the annotation is what is checked."""
 
     installation_id: Name = ""
-    """Names this deployment. A database that was stored under another id, or under one while this is empty, sends nothing."""
+    """Names this deployment. A database that was stored under another id, or under one while this is empty, sends
+    nothing."""
     redirect_all_to: str = ""
     """If set, every mail goes to this one address instead of its recipients."""
     outbox: bool = False
@@ -152,7 +153,7 @@ def get_settings() -> Settings:
 
 
 def setting_problems() -> list[str]:
-    """What is wrong with ``MAILCONFIG``, a sentence or two each; empty where all of it can be used."""
+    """The problems of ``MAILCONFIG``, a sentence or two each; empty where all of it can be used."""
     return _read(getattr(django_settings, "MAILCONFIG", {}))[1]
 
 
@@ -188,7 +189,7 @@ def _unknown(key: object, known: list[str]) -> str:
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
-    """What is wrong though each value alone could be used."""
+    """Problems of values each of which could be used alone."""
     phases = [item.name for item in fields(Timeouts) if item.name != "total"]
     for name in settings.timeouts:
         if name == "total":

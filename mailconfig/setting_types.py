@@ -1,4 +1,4 @@
-"""What the value of a setting has to be: its type, its range and its form, told in words that name the cure."""
+"""Kinds of settings: the type, range and form of a value, and words that name the cure for a wrong one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """So many characters. A rule."""
+    """The number of characters that a text may have. A rule."""
 
     characters: int
 
@@ -96,7 +96,7 @@ def listed_host(text: str) -> str:
 
 
 def ehlo_name(text: str) -> str:
-    """What EHLO may say of us (RFC 5321 §4.1.1.1): a host name, an address in brackets, or nothing. A rule.
+    """A name that EHLO may give us (RFC 5321 §4.1.1.1): a host name, an address in brackets, or nothing. A rule.
 
     Raises:
         ValueError: it is none of them.
@@ -207,7 +207,7 @@ def _list(value: object, kind: Any, place: str) -> tuple[Any, ...]:
         # One value alone is the commonest slip, and a text is even a sequence: of its letters.
         is_item = isinstance(value, str | int) and not isinstance(value, bool)
         alone = f": write [{shown(value)}]" if is_item else ""
-        raise ValueError(f"{place} must be a list, not {_the(value)}{alone}")  # noqa: TRY004 - one error for all that is wrong
+        raise ValueError(f"{place} must be a list, not {_the(value)}{alone}")  # noqa: TRY004 - one for all
     items: Iterable[object] = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
     return tuple(to_kind(item, kind, f"{place}[{index}]") for index, item in enumerate(items))
 

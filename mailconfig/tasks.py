@@ -14,13 +14,13 @@ from django.dispatch import receiver
 from mailconfig import delivery, signals
 from mailconfig.conf import get_settings
 from mailconfig.delivery.installation import was_swept_within
+from mailconfig.delivery.upkeep.purge import PURGE_SECONDS
 from mailconfig.exceptions import WrongInstallation
 
 from .doorbell import doorbell
 
 logger = logging.getLogger("mailconfig.tasks")
 
-PURGE_SECONDS = 3600.0
 OPTIONS: dict[str, Any] = {"ignore_result": True, "acks_late": False, "max_retries": 0}
 
 

@@ -92,7 +92,7 @@ def health_html(health: Health) -> SafeString:
 
 
 def words_html(words: str) -> SafeString:
-    """What the mail server said, as a quotation of one line or a few."""
+    """The mail server's words, as a quotation of one line or a few."""
     return format_html('<q class="mc-words">{}</q>', words) if words else SafeString("")
 
 

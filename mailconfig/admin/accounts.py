@@ -28,13 +28,12 @@ from .anchors import anchor_warning
 from .durations import date_text
 from .forms import AccountForm, MailboxForm
 from .health import HealthFilter
+from .lookups import LONGEST_VALUE
 from .people import PeopleFields
 from .proof import proof_of, prove, refuse
 from .typed import user_of
 
 UNTESTED = "_save_untested"
-LONGEST_KEY = 18
-"""Digits of a primary key: a longer number is none, and more than the databases compare."""
 
 IDENTITY = (
     "name",
@@ -160,7 +159,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
 
     @admin.display(description=gettext_lazy("Last error"))
     def last_error(self, account: Account) -> str:
-        """What went wrong last with the account itself, when, and what the server said; empty: nothing did."""
+        """The account's own last error, its time and the server's words; empty: there was none."""
         lane = standing_of(account).lane
         if lane is None or lane.last_error_at is None:
             return ""
@@ -201,7 +200,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Account | None:
         """The account; locked while a save of it is under way, so that of two at once one is stale."""
-        if len(object_id) > LONGEST_KEY:
+        if len(object_id) > LONGEST_VALUE:
             return None
         if request.method == "POST" and connection.in_atomic_block and object_id.isdecimal():
             Account.objects.select_for_update().only("pk").filter(pk=object_id).first()
@@ -259,7 +258,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
             prove(request, form.instance)
 
     def _prove_later(self, request: HttpRequest, account: Account) -> None:
-        """Where only workers connect."""
+        """Ask a worker for the check, where only workers connect."""
         try:
             request_check(account_id=account.pk, kind=CheckKind.CONNECTION, requested_by=user_of(request))
         except Throttled as error:

@@ -41,9 +41,9 @@ class OfferedLookups(AnyModelAdmin):
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
-        """As Django's; what is no key selects nothing."""
+        """Let what is no key select nothing."""
         chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        keys = [one for one in chosen if one.isdecimal() and len(one) <= LONGEST_VALUE]
+        keys = [one for one in chosen if is_key(one)]
         if len(keys) < len(chosen):
             data = request.POST.copy()
             data.setlist(ACTION_CHECKBOX_NAME, keys)
@@ -51,8 +51,13 @@ class OfferedLookups(AnyModelAdmin):
         return super().response_action(request, queryset, *args, **kwargs)
 
 
+def is_key(text: str) -> bool:
+    """Whether a row could have this number."""
+    return text.isdecimal() and len(text) <= LONGEST_VALUE
+
+
 def shortened(search_term: str) -> str:
-    """As much of what somebody searches for as any database takes."""
+    """The part of a search term that any database takes."""
     words = search_term[:LONGEST_TERM].split()
     return search_term[:LONGEST_TERM] if len(words) <= MOST_WORDS else " ".join(words[:MOST_WORDS])
 

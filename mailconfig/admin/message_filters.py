@@ -20,7 +20,7 @@ from mailconfig.models import (
     WaitReason,
 )
 
-from .lookups import LONGEST_VALUE, shortened
+from .lookups import is_key, shortened
 
 if TYPE_CHECKING:
     from .typed import MessageModelAdmin
@@ -101,18 +101,14 @@ class AccountFilter(admin.SimpleListFilter):
         accounts = Account.objects.defer("secret").order_by("name", "pk")
         rows = list(accounts.filter(deleted_at=None)[:LISTED_ACCOUNTS])
         chosen = request.GET.get(self.parameter_name, "")
-        if _is_key(chosen) and all(str(account.pk) != chosen for account in rows):
+        if is_key(chosen) and all(str(account.pk) != chosen for account in rows):
             rows += accounts.filter(pk=chosen)
         return [(str(account.pk), str(account)) for account in rows]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
         """As chosen."""
         value = self.value() or ""
-        return queryset.filter(account_id=int(value)) if _is_key(value) else queryset
-
-
-def _is_key(text: str) -> bool:
-    return text.isdecimal() and len(text) <= LONGEST_VALUE
+        return queryset.filter(account_id=int(value)) if is_key(value) else queryset
 
 
 def search(queryset: QuerySet[Message], term: str) -> QuerySet[Message]:

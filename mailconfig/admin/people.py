@@ -19,7 +19,7 @@ class UnlabelledKeyWidget(RawIdWidget):
     """A key and nothing else, or anybody could read off it whose it is by trying all keys."""
 
     def label_and_url_for_value(self, value: Any) -> tuple[str, str]:
-        """Neither."""
+        """Give neither."""
         return "", ""
 
 

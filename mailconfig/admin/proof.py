@@ -93,5 +93,5 @@ def _refusal(error: ValidationError) -> Proof:
 
 
 def proof_of(request: HttpRequest) -> Proof | None:
-    """What :func:`prove` found during this request."""
+    """The result of :func:`prove` during this request; ``None``: nothing was tried."""
     return getattr(request, _ATTRIBUTE, None)

@@ -20,6 +20,7 @@ class TenantAdmin(PeopleFields, TenantModelAdmin):
     list_display = ("name", "slug", "is_active", "member_count")
     list_filter = ("is_active",)
     search_fields = ("name", "slug")
+    ordering = ("name", "pk")  # also where counting members leaves out the model's own
     fields = ("name", "slug", "is_active", "members")
     prepopulated_fields = {"slug": ("name",)}
     person_fields = ("members",)

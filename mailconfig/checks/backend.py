@@ -30,7 +30,7 @@ def check_mail_backend(**kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def named_backends() -> Iterator[tuple[str, str]]:
-    """Where the settings name a backend, and which."""
+    """Each place in the settings that names a mail backend, and the name there."""
     mailers = getattr(settings, "MAILERS", None)  # Django 6.1
     if isinstance(mailers, Mapping) and mailers:
         for alias, mailer in mailers.items():
@@ -51,7 +51,7 @@ def _means_ours(name: str) -> bool:
 
 
 def _why_not(name: str) -> str:
-    """Why nothing can be sent by what this names; ``""``: it can."""
+    """The reason why nothing can be sent by what this names; ``""``: it can."""
     try:
         found = import_string(name)
     except ImportError as error:

@@ -21,7 +21,8 @@ def check_database(**kwargs: Any) -> list[checks.CheckMessage]:
             checks.Error(
                 f"A router has mailconfig written to the database {alias!r}.",
                 hint="Its tables belong to the default database, with the users: mail is queued in the transactions"
-                " of the project. A router may send reads to a replica; mailconfig asks the written database all the same.",
+                " of the project. A router may send reads to a replica; mailconfig asks the written database all the"
+                " same.",
                 id="mailconfig.E020",
             )
         ]
@@ -40,8 +41,8 @@ def check_database(**kwargs: Any) -> list[checks.CheckMessage]:
         messages.append(
             checks.Error(
                 f"AUTOCOMMIT is off for the database {alias!r}.",
-                hint="What is noted before a mail is handed over would not be committed, and mail would be sent twice or"
-                " never. Leave AUTOCOMMIT on, Django's default; ATOMIC_REQUESTS may be used.",
+                hint="What is noted before a mail is handed over would not be committed, and mail would be sent twice"
+                " or never. Leave AUTOCOMMIT on, Django's default; ATOMIC_REQUESTS may be used.",
                 id="mailconfig.E022",
             )
         )

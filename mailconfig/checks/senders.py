@@ -22,7 +22,7 @@ OUR_BACKEND = ("mailconfig.backend", "EmailBackend")
 
 @checks.register("mailconfig", checks.Tags.database)
 def check_senders(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """W030: mail from ``DEFAULT_FROM_EMAIL`` or ``SERVER_EMAIL`` would be refused. Asked of the database only if wanted."""
+    """W030: nobody sends for ``DEFAULT_FROM_EMAIL`` or ``SERVER_EMAIL``. Asks the database only if that is wanted."""
     if DEFAULT_DB_ALIAS not in (databases or ()) or not _is_our_backend_in_use():
         return []
     try:

@@ -50,16 +50,12 @@ def check_api_authentication(**kwargs: Any) -> list[checks.CheckMessage]:
 def _why_not(path: str) -> str:
     """Why this names no authentication class; ``""``: it does."""
     try:
-        from rest_framework.authentication import (
-            BaseAuthentication,
-        )  # hosts without surfaces need not have it
+        # Hosts without surfaces need not have it.
+        from rest_framework.authentication import BaseAuthentication
 
         found = import_string(path)
-    except (
-        ImportError,
-        ImproperlyConfigured,
-        RuntimeError,
-    ) as error:  # RuntimeError: a model of an app not installed
+    # RuntimeError: a model of an app that is not installed.
+    except (ImportError, ImproperlyConfigured, RuntimeError) as error:
         return str(error)
     if isinstance(found, type) and issubclass(found, BaseAuthentication):
         return ""

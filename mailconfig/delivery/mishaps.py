@@ -1,4 +1,4 @@
-"""What nobody expected: whose it is, and what it costs. One's error costs that one its turn, and nobody else."""
+"""Errors that nobody expected: whose they are, and that they cost that one its turn, and nobody else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def is_database_away(error: BaseException) -> bool:
 
 
 def is_plan_stale(error: BaseException) -> bool:
-    """Whether a prepared statement was refused since a table changed: nothing was done, a new connection knows better."""
+    """Whether a prepared statement was refused since a table changed: nothing was done, a new connection mends it."""
     return isinstance(error, NotSupportedError) and sqlstate(error) == STALE_PLAN
 
 
@@ -63,7 +63,7 @@ def require_database() -> None:
 
 
 def in_words(error: BaseException) -> str:
-    """What it was, for staff: its kind and what it says, printable and cut."""
+    """The error in words for staff: its kind and what it says, printable and cut."""
     text = f"{type(error).__name__}: {error}"
     return "".join(character if character.isprintable() else " " for character in text)[:500]
 
@@ -72,7 +72,7 @@ class Containment:
     """Calls one unit of work after another. One that throws is logged, and rests for longer each time."""
 
     def __init__(self, *, rest_seconds: Callable[[int], float]) -> None:
-        """What throws for the n-th time in a row rests for ``rest_seconds(n)``."""
+        """Let what throws for the n-th time in a row rest for ``rest_seconds(n)``."""
         self._rest_seconds = rest_seconds
         self._failures: dict[Hashable, int] = {}
         self._rests_until: dict[Hashable, float] = {}
@@ -83,11 +83,14 @@ class Containment:
         return any(time.monotonic() < until for until in self._rests_until.values())
 
     def call(self, work: Callable[[], Result], name: str, *arguments: object) -> Result | None:
-        """What ``work`` returns; ``None``: it threw, now or not long ago.
+        """Call ``work``.
 
         Args:
             work: a unit of work.
             name: for the log, with the arguments' places; together they tell one unit from another.
+
+        Returns:
+            What ``work`` returns; ``None``: it threw, now or not long ago.
 
         Raises:
             WrongInstallation: nothing may be done here.

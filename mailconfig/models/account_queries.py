@@ -1,4 +1,4 @@
-"""Which accounts are there, may be used, and may be chosen for mail that names none."""
+"""Queries for accounts: those that are there, may be used, and may be chosen for mail that names none."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ class AccountQuerySet(WrittenQuerySet["Account"]):
     """Accounts that are there, and those that may be used."""
 
     def kept(self) -> Self:
-        """Those not deleted."""
+        """Accounts that are not deleted."""
         return self.filter(deleted_at=None)
 
     def usable(self) -> Self:
-        """Those that may send: kept and enabled."""
+        """Accounts that may send: kept and enabled."""
         return self.kept().filter(is_enabled=True)
 
     def for_principal(self, user: AbstractBaseUser | AnonymousUser, action: Action = "view") -> Self:
-        """Those kept that ``user`` may view, change or delete; see :func:`mailconfig.models.access.allowed`."""
+        """Accounts kept that ``user`` may view, change or delete; see :func:`mailconfig.models.access.allowed`."""
         return self.kept().filter(allowed(user, action))
 
     def of_active(self) -> Self:
-        """Those whose owner and tenant, where they have them, are active."""
+        """Accounts whose owner and tenant, where they have them, are active."""
         rows = self.filter(Q(tenant=None) | Q(tenant__is_active=True))
         if _people_can_be_inactive():
             rows = rows.filter(Q(owner=None) | Q(owner__is_active=True))
         return rows
 
     def for_project(self) -> Self:
-        """Those that may send what names neither account nor tenant: an administrator marked them for it."""
+        """Accounts that may send what names neither account nor tenant: an administrator marked them for it."""
         return self.kept().of_active().filter(serves_project=True)
 
     def for_tenant(self, tenant: Q) -> Self:
-        """Those that may send what is sent for a tenant.
+        """Accounts that may send what is sent for a tenant.
 
         Anybody may keep an account of their own and name any address in it; so a person's own account takes nobody
         else's mail, unless an administrator marked it.

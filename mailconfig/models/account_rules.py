@@ -1,4 +1,4 @@
-"""What must hold of one account, whoever writes it, and what the database cannot hold by itself."""
+"""Rules for one account, whoever writes it, that the database cannot hold by itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def broken_rules(account: Account) -> dict[str, ValidationError]:
-    """What is wrong with the row, by field; empty: nothing."""
+    """The rules that the row breaks, by field; empty: none."""
     errors: dict[str, ValidationError] = {}
     if refusal := why_enter_again(account):
         errors["secret"] = refusal
@@ -38,7 +38,7 @@ def broken_rules(account: Account) -> dict[str, ValidationError]:
 
 
 def why_enter_again(account: Account) -> ValidationError | None:
-    """Why the stored secret cannot be kept: it was entered for another destination, or by somebody else's leave."""
+    """The reason why the stored secret cannot be kept: it was entered for another destination, or for somebody else."""
     if account.destination_changed():
         return ValidationError(
             _("The server, encryption, login or user name changed: enter the password again."),

@@ -1,4 +1,4 @@
-"""What may be deleted while accounts refer to it."""
+"""Deletion of what accounts refer to."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ from mailconfig.hostnames import check_host
 
 _LINE_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BIDI_CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Unicode's property Bidi_Control: text around them, or they themselves, is read in another order than it is written."""
+"""Unicode's property Bidi_Control: text around them is read in another order than it is written."""
 _email = EmailValidator()
 
 
 def validate_line(value: str) -> None:
-    """One line of text without control characters (RFC 5322 §2.2 forbids them in header values), that is read as it is.
+    """One line of text without control characters (RFC 5322 §2.2: none in header values), that is read as written.
 
     Raises:
         ValidationError: a control character, one that turns the direction of text, a line separator or a lone surrogate

@@ -115,7 +115,7 @@ def is_blank(key: object) -> bool:
 
 
 def why_no_key() -> str:
-    """Why :func:`configured_keys` is empty, as a sentence without its full stop."""
+    """The reason why :func:`configured_keys` is empty, as a sentence without its full stop."""
     if getattr(settings, SETTING, None) is None:
         return f"{SETTING} is not set"
     return f"{SETTING} is set and empty"

@@ -87,8 +87,8 @@ class Session(Protocol):
     def verify_sender(self, sender: str, recipient: str) -> tuple[Reply, Reply | None]:
         """Ask whether the server would take mail from ``sender``, and from there for ``recipient``; none is sent.
 
-        Many servers say what they think of a sender only when they are told a recipient. The second reply is ``None`` if
-        the sender was refused, or the connection ended over the recipient.
+        Many servers say what they think of a sender only when they are told a recipient. The second reply is ``None``
+        if the sender was refused, or the connection ended over the recipient.
         """
         ...
 

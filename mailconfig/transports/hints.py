@@ -30,12 +30,13 @@ ALLOW_HOST = (
 )
 ALLOW_PORT = "If this port is meant: ALLOWED_PORTS in the deployment's settings allows it."
 TRUST_AUTHORITY = (
-    "Whoever runs the server has to give it a certificate of a public authority, and those in between. If the authority is"
-    " your own, the deployment has to trust it: CA_FILE in its settings."
+    "Whoever runs the server has to give it a certificate of a public authority, and those in between."
+    " If the authority is your own, the deployment has to trust it: CA_FILE in its settings."
 )
 LOGIN_FIRST = "The server wants a login before it accepts mail."
 _ENCRYPTION = re.compile(
-    r"\bstarttls\b|\b(?:encryption|encrypted|tls)\b(?: \w+){0,3} (?:required|needed|first)\b|\brequires? (?:tls|encryption)\b",
+    r"\bstarttls\b|\b(?:encryption|encrypted|tls)\b(?: \w+){0,3} (?:required|needed|first)\b"
+    r"|\brequires? (?:tls|encryption)\b",
     re.IGNORECASE,
 )
 

@@ -202,9 +202,8 @@ class Opening:
         try:
             reply = sasl.log_in(settings, self.capabilities, exchange)
         except LoginRefused as error:
-            error.detail = self.scrubber.clean(
-                error.detail
-            )  # names of mechanisms are the server's words, too
+            # Names of mechanisms are the server's words, too.
+            error.detail = self.scrubber.clean(error.detail)
             raise
         self._done(Stage.LOGIN, started, f"{reply.code} {reply.text}")
 
@@ -249,9 +248,8 @@ class Opening:
         try:
             return wire.read(seconds)
         except BadReplyError as error:
-            if (
-                error.code >= 400
-            ):  # 220-…, then 521: in whatever way it began, it ends in a refusal, with words
+            # 220-…, then 521: in whatever way it began, it ends in a refusal, with words.
+            if error.code >= 400:
                 return error.code, list(error.lines)
             raise _broken(stage, f"This is no mail server, or a broken one: {error}.") from None
         except OSError as error:

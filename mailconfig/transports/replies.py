@@ -15,7 +15,7 @@ _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]+|$)")
 
 
 class BadReplyError(Exception):
-    """What came is no SMTP reply, or larger than a reply may be.
+    """Something came that is no SMTP reply, or is larger than a reply may be.
 
     Attributes:
         code, lines: of a reply that is whole, but whose lines have different codes: the last one's, and all texts.

@@ -29,7 +29,7 @@ _OF_MECHANISM = frozenset({500, 501, 502, 504, 534, 535})
 
 
 class _Memory:
-    """Which mechanism an account logged in with last, for the life of the process; the oldest are forgotten."""
+    """The mechanism each account logged in with last, for the life of the process; the oldest are forgotten."""
 
     MOST = 1000
 
@@ -77,8 +77,8 @@ def check_credentials(settings: SMTPSettings) -> None:
 def log_in(settings: SMTPSettings, capabilities: Capabilities, exchange: Exchange) -> Reply:
     """Log in with the best mechanism that both sides know; returns the server's 235.
 
-    If that is refused where it may be the mechanism's fault, the next one is tried in the same session. Not if it is the
-    one that worked before: then it is the password.
+    If that is refused where it may be the mechanism's fault, the next one is tried in the same session. Not if it is
+    the one that worked before: then it is the password.
 
     Raises:
         LoginRefused: the server said no (temporary for 4xx) or offers nothing we can use.

@@ -280,7 +280,7 @@ class SMTPSession:
     # Reading and writing
 
     def _refuse_unasked(self, stage: Stage) -> None:
-        """What comes before we asked must not be taken for the answer to what we write next, to the dot above all.
+        """Refuse what comes before we asked: it must not pass for the answer to what we write next, the dot above all.
 
         Raises:
             SessionLost: the server has closed, or says no to the message in the middle of its body.

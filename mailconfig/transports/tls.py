@@ -74,7 +74,7 @@ def describe(sock: ssl.SSLSocket) -> str:
 
 
 def why_no_ca_file(ca_file: str | None) -> str:
-    """Why no certificate authorities can be read there; ``""``: they can, or none are asked for."""
+    """The reason why no certificate authorities can be read there; ``""``: they can, or none are asked for."""
     try:
         _context(ca_file)
     except TLSFailed as error:

@@ -30,8 +30,9 @@ class Wire:
     """Sends blocks and reads replies.
 
     ``on_wait`` is called about every ``wait_slice`` seconds by the clock, whether a reply is awaited or a body goes
-    out slowly but steadily; what it raises passes through. Errors: :class:`TimeoutError` when a deadline is over, other :class:`OSError` when the
-    connection is gone, :class:`BadReplyError` for what is no reply. None of them closes the socket.
+    out slowly but steadily; what it raises passes through. Errors: :class:`TimeoutError` when a deadline is over, other
+    :class:`OSError` when the connection is gone, :class:`BadReplyError` for what is no reply. None of them closes the
+    socket.
     """
 
     def __init__(
@@ -75,9 +76,8 @@ class Wire:
         """Write all of ``data`` within ``seconds``."""
         until = self.deadline.step(seconds)
         size = len(data)
-        self._waited(
-            None
-        )  # a server that takes each block at once, but slowly, never makes us wait within one
+        # A server that takes each block at once, but slowly, never makes us wait within one.
+        self._waited(None)
         try:
             sent = self._send_some(data, until)
             if sent != size:

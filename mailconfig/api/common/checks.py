@@ -82,7 +82,7 @@ class CheckView(SurfaceView):
     """Of which accounts the surface tells; ``None``: of all."""
 
     def checks(self) -> QuerySet[ConnectionCheck]:
-        """Those that can be read here, whoever asked for them. A surface leaves out what the caller may not see any more."""
+        """The checks that can be read here, whoever asked; a surface leaves out what the caller may not see."""
         rows = ConnectionCheck.objects.all()
         return rows if self.account_kind is None else rows.filter(account__kind=self.account_kind)
 

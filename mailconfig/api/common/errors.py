@@ -126,9 +126,8 @@ def _of_api_exception(error: drf.APIException) -> Problem:
             return Problem(status=status, code=code, message=message)
     if isinstance(error, drf.Throttled):
         seconds = int(getattr(error, "wait", None) or 1)
-        if message.startswith(
-            str(drf.Throttled.default_detail)
-        ):  # the seconds after it are English to everybody
+        # The seconds after REST framework's own words are English to everybody.
+        if message.startswith(str(drf.Throttled.default_detail)):
             message = _("Too many requests. The next one is possible in %(wait)s.")
             message %= {"wait": in_words(seconds)}
         return _throttled(message, seconds)

@@ -46,9 +46,10 @@ class LengthRequired(APIException):
 
 
 class StrictJSONParser(BaseParser):
-    """UTF-8 JSON up to ``max_bytes``, ``MAX_DEPTH`` levels and ``MAX_PARTS`` objects and lists; every name once, every number finite, no NUL.
+    """UTF-8 JSON up to ``max_bytes``, ``MAX_DEPTH`` levels and ``MAX_PARTS`` objects and lists.
 
-    What it refuses is a 400 (413 where too long, 415 where not UTF-8 JSON at all); the text never repeats the body.
+    Every name comes once, every number is finite, and there is no NUL. What it refuses is a 400 (413 where too long,
+    415 where not UTF-8 JSON at all); the text never repeats the body.
     """
 
     media_type = "application/json"

@@ -50,7 +50,7 @@ class SurfaceSchema(AutoSchema):
         return [self._surface.surface]
 
     def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
-        """The parts of the path as the surface explains them: routes take any text, so that a wrong one is not found."""
+        """The parts of the path as the surface explains them: routes take any text, and a wrong one is not found."""
         return [
             {"in": "path", "name": name, "schema": shape, "required": True, "description": text}
             for name in variables

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def settle_unions(node: Any) -> None:
-    """Write every ``oneOf`` below ``node`` as ``anyOf``, with what belongs to an alternative or to the whole in its place.
+    """Write every ``oneOf`` below ``node`` as ``anyOf``; move what belongs to an alternative, or to the whole, there.
 
     * ``oneOf`` refuses what fits two alternatives. The empty text fits "a text of at most 0 characters" and, for
       whoever takes ``format`` for a remark (JSON Schema allows it), "an e-mail address" as well.

@@ -169,9 +169,8 @@ class SurfaceView(APIView):
         problem = problem_of(exc, user=user)
         if problem is None:
             raise exc
-        if not isinstance(
-            exc, ValidationError
-        ):  # REST framework's speaks of what was sent, all others of columns
+        # REST framework's speaks of what was sent, all others of columns.
+        if not isinstance(exc, ValidationError):
             problem = problem.named(self.wire_names)
         status, body = self.draw(problem)
         response = Response(body, status=status, headers=dict(problem.headers))

@@ -240,7 +240,7 @@ class ListedRecord(OutboundEmailRecord):
     """A user's own way to send mail, with the keys that were asked for."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """Those of a record, of which few are there whatever is asked for."""
+        """The fields of a record, few of which are there whatever is asked for."""
         fields = super().get_fields()
         for name in fields.keys() - ALWAYS:
             fields[name].required = False

@@ -240,7 +240,7 @@ class ProviderCheck(ProvidersView, CheckView):
     account_kind = AccountKind.SMTP_PROVIDER
 
     def checks(self) -> QuerySet[ConnectionCheck]:
-        """Those of providers, as long as one may look at them."""
+        """The checks of providers, as long as one may look at them."""
         rows = super().checks()
         return rows if has_permission(self.principal, AccountKind.SMTP_PROVIDER, "view") else rows.none()
 

@@ -250,7 +250,7 @@ class TenantCheck(TenantConfigView, CheckView):
     account_kind = AccountKind.TENANT_CONFIG
 
     def checks(self) -> QuerySet[ConnectionCheck]:
-        """Those of this tenant's configuration, as long as one may ask for them."""
+        """The checks of this tenant's configuration, as long as one may ask for them."""
         rows = super().checks().filter(account__tenant=self.tenant)
         return rows if self.may_test() else rows.none()
 

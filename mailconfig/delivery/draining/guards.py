@@ -27,7 +27,8 @@ LOOK_AGAIN = timedelta(minutes=1)
 """What nobody tells us of when it is mended, and costs nothing to look at."""
 STORAGE_RETRY = timedelta(seconds=10)
 LOGIN_BACKOFF = timedelta(minutes=10)
-STRIKES = 5
+PROTOCOL_STRIKES = 5
+"""Breaches of the protocol in a row that pause the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +142,8 @@ def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings
         if error.temporary:
             return Wait(WaitReason.SERVER_AWAY, now + max(backoff, LOGIN_BACKOFF), text, code, failures)
         refused_before = lane.wait_reason in {WaitReason.LOGIN_RETRY, WaitReason.PAUSED_LOGIN}
-        if (
-            refused_before or error.tries > 1
-        ):  # two refused AUTH in all: servers count them, and lock accounts
+        # Two refused AUTH in all: servers count them, and lock accounts.
+        if refused_before or error.tries > 1:
             return Wait(WaitReason.PAUSED_LOGIN, None, text, code)
         return Wait(WaitReason.LOGIN_RETRY, now + timedelta(seconds=settings.login_retry_seconds), text, code)
     if isinstance(error, ProtocolError):
@@ -156,14 +156,14 @@ def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings
 def after_strike(lane: Lane, *, now: datetime, settings: Settings, text: str) -> Wait:
     """What broken protocol means: a rest, and after five times in a row a pause."""
     strikes, failures = lane.strikes + 1, lane.failures + 1
-    if strikes >= STRIKES:
+    if strikes >= PROTOCOL_STRIKES:
         return Wait(WaitReason.PAUSED_PROTOCOL, None, text, "protocol_error", strikes=0)
     until = now + timedelta(seconds=retry.backoff_seconds(failures, settings))
     return Wait(WaitReason.SERVER_AWAY, until, text, "protocol_error", failures, strikes)
 
 
 def after_storage(error: StorageAway, lane: Lane, *, now: datetime) -> Wait:
-    """What is left waits for the storage: for longer the longer it is away, and never so long that small mail suffers."""
+    """The wait for a storage: longer the longer that is away, and bounded for the sake of mail that needs none."""
     since = lane.wait_since if lane.wait_reason == WaitReason.STORAGE_AWAY and lane.wait_since else now
     rest = min(max(now - since, STORAGE_RETRY), LOOK_AGAIN)
     return Wait(WaitReason.STORAGE_AWAY, now + rest, str(error), "storage_away")

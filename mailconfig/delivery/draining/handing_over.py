@@ -76,7 +76,7 @@ class Drain:
 
     @property
     def standing(self) -> Standing:
-        """How the account stands, once it was read."""
+        """The standing of the account, once it was read."""
         if self._standing is None:
             msg = "the account was not read"
             raise RuntimeError(msg)
@@ -268,7 +268,7 @@ class Drain:
             self.ownership.awaits_reply = False
 
     def _following(self, session: Session) -> Turn | None:
-        """Whose proposal may ride with the dot: somebody who has a slot, in a session that goes on."""
+        """The turn whose proposal is sent behind the dot: one that has a slot, in a session that goes on."""
         worn = self._sessions.is_worn(with_another=1)
         if worn or not session.capabilities.pipelining or not self.standing.may_overlap() or self._is_over():
             return None

@@ -1,4 +1,4 @@
-"""How an account stands with its server: what outcomes mean for its lane, and what they teach about the server."""
+"""The standing of an account with its server: what outcomes mean for its lane, and what they teach of the server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def mark_of(account_id: int) -> Mark | None:
 
 
 class Standing:
-    """Of one account, from when it was read until it is held back or turns out to be edited."""
+    """The standing of one account, from when it was read until it is held back or turns out to be edited."""
 
     def __init__(
         self, account: Account, lane: Lane, mark: Mark | None, ownership: Ownership, settings: Settings
@@ -100,7 +100,7 @@ class Standing:
             lanes.clear(self.lane, token=self._ownership.token, succeeded_at=at, strikes=strikes_left)
 
     def note_outcome(self, settlement: Settlement) -> None:
-        """What a message's outcome says of the account."""
+        """Note what a message's outcome says of the account."""
         if settlement.sent and self.lane.strikes:
             lanes.note_strikes(self.lane, 0, token=self._ownership.token)
         reply, now = settlement.account_reply or settlement.reply or Reply(0), self._clock.now()

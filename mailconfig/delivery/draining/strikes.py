@@ -13,7 +13,8 @@ from mailconfig.delivery.queue.turn import ACCOUNT_REFUSED, Settlement
 from mailconfig.models import AttemptOutcome, Lane, WaitReason
 from mailconfig.values import Reply, Stage
 
-STRIKES = 3
+REFUSALS = 3
+"""Refusals in a row, by different messages, that pause the account."""
 
 
 def after_refusal(settlement: Settlement, lane: Lane, *, token: uuid.UUID) -> Wait | None:
@@ -22,7 +23,7 @@ def after_refusal(settlement: Settlement, lane: Lane, *, token: uuid.UUID) -> Wa
     if _is_same_again(settlement, lane):
         return None
     strikes = lane.strikes + 1
-    if strikes < STRIKES:
+    if strikes < REFUSALS:
         lanes.note_strikes(lane, strikes, token=token)
         return None
     at_sender = settlement.verdict is Verdict.SENDER_REFUSED or account_fault(reply) is AccountFault.SENDER
@@ -51,7 +52,7 @@ def is_doubtful(settlement: Settlement) -> bool:
 
 def after_doubt(settlement: Settlement, lane: Lane) -> Wait | None:
     """The pause if the messages before were refused like :func:`is_doubtful`; their outcomes are committed."""
-    if not recent.all_refused_alike(lane.account_id, count=STRIKES):
+    if not recent.all_refused_alike(lane.account_id, count=REFUSALS):
         return None
     words = settlement.reply.words if settlement.reply else ""
     return Wait(WaitReason.PAUSED_CONFIG, None, words, ACCOUNT_REFUSED, strikes=0)

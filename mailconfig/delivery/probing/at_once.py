@@ -1,4 +1,4 @@
-"""How many checks people wait for at once: each holds a thread of a web process for as long as the server likes.
+"""Limits on checks that people wait for: each holds a thread of a web process for as long as the server likes.
 
 What a process runs is counted in its memory, so that a process that dies takes its count along. What a person runs is
 counted over the rows of checks (:mod:`mailconfig.delivery.probing.throttle`), whose time is limited.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 
 from mailconfig.conf import get_settings
-from mailconfig.delivery.probing.throttle import AT_ONCE, refuse
+from mailconfig.delivery.probing.throttle import RUNNING_OF_ONE, refuse
 from mailconfig.exceptions import OnlyByWorkers
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class _Running:
 
     def take(self, person: object, *, limit: int) -> bool:
         """Count one more, unless there are ``limit`` already; nobody takes the last place beside one's own."""
-        mine = max(1, min(AT_ONCE, limit - 1))
+        mine = max(1, min(RUNNING_OF_ONE, limit - 1))
         with self._lock:
             if self._by_person.total() >= limit or self._by_person[person] >= mine:
                 return False

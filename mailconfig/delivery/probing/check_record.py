@@ -146,7 +146,7 @@ def waiting_ids(*, older_than: float, limit: int = 100) -> list[int]:
     found: list[int] = []
     for pk, person_id in rows.order_by("created_at", "pk").values_list("pk", "requested_by_id").iterator():
         running[person_id] += 1
-        if not person_id or running[person_id] <= throttle.AT_ONCE:
+        if not person_id or running[person_id] <= throttle.RUNNING_OF_ONE:
             found.append(pk)
         if len(found) == limit:
             break

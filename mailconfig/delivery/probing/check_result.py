@@ -172,7 +172,7 @@ def no_sender(log: StageLog) -> CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """What of the account a refusal may be about."""
+    """The fields of an account that a refusal may be about."""
 
     sender: str
     """Its field that holds the sender."""
@@ -208,25 +208,12 @@ def sender_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:
 
 def recipient_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:
     """RCPT was answered with a no."""
+    code, field, hint = ErrorCode.RECIPIENT_REFUSED, "recipient", ""
+    message = sentences.RECIPIENT_LATER if reply.is_transient else sentences.RECIPIENT_REFUSED
     if account_fault(reply):
+        code = ErrorCode.SENDER_REFUSED
         field, message, hint = blame.of(reply)
-        return failed(
-            log,
-            stage=Stage.RECIPIENT,
-            code=ErrorCode.SENDER_REFUSED,
-            field=field,
-            message=message,
-            hint=hint,
-            reply=reply,
-        )
-    return failed(
-        log,
-        stage=Stage.RECIPIENT,
-        code=ErrorCode.RECIPIENT_REFUSED,
-        field="recipient",
-        message=sentences.RECIPIENT_LATER if reply.is_transient else sentences.RECIPIENT_REFUSED,
-        reply=reply,
-    )
+    return failed(log, stage=Stage.RECIPIENT, code=code, field=field, message=message, hint=hint, reply=reply)
 
 
 def message_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:

@@ -1,4 +1,4 @@
-"""Which login a check makes, told by a hash that all spellings of the same server and user name share."""
+"""The login that a check makes, as a hash that all spellings of the same server and user name share."""
 
 from __future__ import annotations
 
@@ -74,6 +74,6 @@ def _host(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """In one width and case, without blanks and what cannot be seen."""
+    """The text in one width and case, without blanks and what cannot be seen."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return "".join(character for character in folded if unicodedata.category(character) not in _DROPPED)

@@ -58,8 +58,8 @@ def probe_account(
 def recent_check(*, account: Account, seconds: float) -> ConnectionCheck | None:
     """The newest finished check of the connection as ``account`` was read, if it is not older than ``seconds``.
 
-    By the account's revision, for a time of change is told by another clock than the times of a check. What passed while
-    the account is paused does not count: the pause came later, or who asked could not end it.
+    By the account's revision, for a time of change is told by another clock than the times of a check. What passed
+    while the account is paused does not count: the pause came later, or who asked could not end it.
     """
     rows = ConnectionCheck.objects.filter(
         account_id=account.pk,

@@ -73,8 +73,8 @@ ALLOW_HOST = _(
 )
 ALLOW_PORT = _("If this port is meant: ALLOWED_PORTS in the deployment's settings allows it.")
 TRUST_AUTHORITY = _(
-    "Whoever runs the server has to give it a certificate of a public authority, and those in between. If the authority is"
-    " your own, the deployment has to trust it: CA_FILE in its settings."
+    "Whoever runs the server has to give it a certificate of a public authority, and those in between."
+    " If the authority is your own, the deployment has to trust it: CA_FILE in its settings."
 )
 TRUST_AUTHORITY_FOR_OTHERS = _(
     "Whoever runs the server has to give it a certificate of a public authority, and those in between."

@@ -25,7 +25,7 @@ from mailconfig.values import ErrorCode, Stage
 MINUTE = 60
 HOUR = 3600
 
-AT_ONCE = 2
+RUNNING_OF_ONE = 2
 """Checks of one person that run at the same time."""
 GRACE_SECONDS = 5.0
 """A check that still runs so long after its deadline holds nobody up any more: its process is gone."""
@@ -121,15 +121,15 @@ def charge_running(check: ConnectionCheck) -> None:
     if check.requested_by_id is None:
         return
     running = running_checks().exclude(pk=check.pk).filter(requested_by_id=check.requested_by_id)
-    started = list(running.order_by("-started_at").values_list("started_at", flat=True)[:AT_ONCE])
-    if len(started) < AT_ONCE:
+    started = list(running.order_by("-started_at").values_list("started_at", flat=True)[:RUNNING_OF_ONE])
+    if len(started) < RUNNING_OF_ONE:
         return
     wait = _until(min(filter(None, started)), math.ceil(get_settings().probe_seconds))
     refuse(_("Your other checks are still running. The next one is possible in %(wait)s."), wait)
 
 
 def running_checks() -> QuerySet[ConnectionCheck]:
-    """Those that run; one whose process died counts for as long as it could have lasted."""
+    """Checks that run; one whose process died counts for as long as it could have lasted."""
     longest = get_settings().probe_seconds + GRACE_SECONDS
     return ConnectionCheck.objects.filter(
         state=CheckState.RUNNING, started_at__gt=Now() - timedelta(seconds=longest)

@@ -86,7 +86,8 @@ def enqueue_many(
 ) -> list[Message]:
     """Put many mails into the queue, all of them or none, in few statements.
 
-    ``account`` is as for :func:`enqueue`; without one each mail finds its own. ``messages`` may be a generator: no more than a batch of them is in memory.
+    ``account`` is as for :func:`enqueue`; without one each mail finds its own. ``messages`` may be a generator: no
+    more than a batch of them is in memory.
 
     Raises:
         InvalidMessage: one of them cannot be queued as it is.

@@ -9,13 +9,13 @@ from __future__ import annotations
 import enum
 import re
 
-from mailconfig.delivery.queue.quotas import in_words
+from mailconfig.delivery.queue.quotas import plain_words
 from mailconfig.transports.hints import wants_encryption
 from mailconfig.values import Reply
 
 
 class AccountFault(enum.Enum):
-    """What of the account the server is not content with."""
+    """The part of the account that the server is not content with."""
 
     SENDER = enum.auto()
     """The address it sends from."""
@@ -58,8 +58,10 @@ _BY_WORDS = (
     (
         AccountFault.LOGIN,
         re.compile(
-            r"\brelay(?:ing)? (?:\w+ ){0,2}(?:denied|prohibited|not permitted|not allowed)\b|\b(?:unable|permitted) to relay\b"
-            r"|\bauth(?:entication)? (?:\w+ ){0,2}(?:required|needed|first)\b|\b(?:must|please) (?:authenticate|log ?in)\b"
+            r"\brelay(?:ing)? (?:\w+ ){0,2}(?:denied|prohibited|not permitted|not allowed)\b"
+            r"|\b(?:unable|permitted) to relay\b"
+            r"|\bauth(?:entication)? (?:\w+ ){0,2}(?:required|needed|first)\b"
+            r"|\b(?:must|please) (?:authenticate|log ?in)\b"
             r"|\bauth command first\b|\bauthenticate first\b"
         ),
     ),
@@ -84,16 +86,16 @@ _CLOSED_WORDS = re.compile(
 
 def is_of_closed_recipient(reply: Reply) -> bool:
     """Tell whether a recipient, a list mostly, takes mail of some only: of others there is nothing to mend."""
-    return reply.enhanced in _CLOSED_CODES or bool(_CLOSED_WORDS.search(in_words(reply.text)))
+    return reply.enhanced in _CLOSED_CODES or bool(_CLOSED_WORDS.search(plain_words(reply.text)))
 
 
 def account_fault(reply: Reply) -> AccountFault | None:
-    """What the account did wrong, if a permanent refusal says that it did."""
+    """The account's mistake, if a permanent refusal tells of one."""
     if not reply.is_permanent:
         return None
     if wants_encryption(reply):
         return AccountFault.ENCRYPTION
-    words = in_words(reply.text)
+    words = plain_words(reply.text)
     by_words = next((fault for fault, pattern in _BY_WORDS if pattern.search(words)), None)
     if reply.code == 530:
         return AccountFault.LOGIN

@@ -1,4 +1,4 @@
-"""What comes of a turn: from replies, or a session that ended, to a settlement."""
+"""Judging a turn: from replies, or a session that ended, to a settlement."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Judge:
     """All recipients go to one address: its reply is everybody's."""
 
     def settle(self, turn: Turn, *, reply: Reply | None, ended_at: datetime) -> Settlement:
-        """What comes of a turn whose session lived.
+        """Settle a turn whose session lived.
 
         Args:
             turn: with the outcome of its envelope.
@@ -201,7 +201,7 @@ class Judge:
     def lose(
         self, turn: Turn, *, error: TransportError | None, ended_at: datetime, blame: Blame = Blame.NOBODY
     ) -> Settlement:
-        """What comes of a turn whose session ended: untouched before the dot, ambiguous after it began.
+        """Settle a turn whose session ended: untouched before the dot, ambiguous after it began.
 
         Only writing the final dot may make the server accept the message (RFC 5321 §4.1.1.4).
 
@@ -273,7 +273,7 @@ _ERROR_CODES = {Stage.SENDER: "sender_refused", Stage.RECIPIENT: "recipient_refu
 
 
 def blame_for(error: TransportError, *, progressed: bool, mails: int) -> Blame:
-    """Whose fault it is that a session ended within a transaction.
+    """Tell whose fault it is that a session ended within a transaction.
 
     Servers end sessions as they like, the next one shows; but a message must not meet that again and again at the
     head of its line.

@@ -62,7 +62,7 @@ def is_server_limit(reply: Reply) -> bool:
         return False
     if reply.enhanced in _CODES:
         return True
-    words = in_words(reply.text)
+    words = plain_words(reply.text)
     if _OTHER_CODE.fullmatch(reply.enhanced) or _OTHER_LIMIT.search(words):
         return False
     if _BY_ITSELF.search(words):
@@ -75,7 +75,7 @@ def is_server_limit(reply: Reply) -> bool:
 
 
 def server_limit_seconds(reply: Reply) -> float:
-    """How long an account rests after :func:`is_server_limit`: the time or the window that the server names.
+    """The time that an account rests after :func:`is_server_limit`: the one, or the window, that the server names.
 
     When a window began is not known, so it is waited for whole; for a day at most.
     """
@@ -85,14 +85,14 @@ def server_limit_seconds(reply: Reply) -> float:
         seconds = float(over_in[1]) * _UNITS[over_in[2][0]]
     else:
         counted = [int(found[1]) * _UNITS[found[2][0]] for found in _COUNTED.finditer(text)]
-        named = [_named_seconds(found[1]) for found in _NAMED.finditer(in_words(text))]
+        named = [_named_seconds(found[1]) for found in _NAMED.finditer(plain_words(text))]
         seconds = max(counted or named, default=0)
     if not seconds:
         seconds = TRANSIENT_SECONDS if reply.is_transient else PERMANENT_SECONDS
     return min(max(seconds, LEAST_SECONDS), MOST_SECONDS)
 
 
-def in_words(text: str) -> str:
+def plain_words(text: str) -> str:
     """The words of a reply in lower case, with one space between them, so that a pattern meets whole ones only."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)  # names of exceptions: SubmissionQuotaExceeded
     return " ".join(re.findall(r"[^\W_]+", apart.lower()))

@@ -92,7 +92,10 @@ def needs_own_connection() -> bool:
 
 
 def on_own_connection(work: Callable[[], int]) -> int:
-    """What ``work`` returns, done in a thread of its own, and so over a connection and a transaction of its own.
+    """Do ``work`` in a thread of its own, and so over a connection and a transaction of its own.
+
+    Returns:
+        What ``work`` returns.
 
     Raises:
         TimeoutError: it is not done after :data:`PATIENCE` seconds; it goes on.

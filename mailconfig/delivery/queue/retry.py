@@ -18,7 +18,8 @@ GREYLIST_SECONDS = 300.0
 """A refused recipient is not tried again sooner: greylisting servers want to see patience."""
 
 _PER_SESSION = re.compile(
-    r"\bper (?:smtp )?(?:session|connection)\b|\b(?:in|on|over) (?:this|one|a single|the same) (?:session|connection)\b",
+    r"\bper (?:smtp )?(?:session|connection)\b"
+    r"|\b(?:in|on|over) (?:this|one|a single|the same) (?:session|connection)\b",
     re.IGNORECASE,
 )
 
@@ -51,10 +52,8 @@ def judge_sender(reply: Reply) -> Verdict:
         return Verdict.NEXT_SESSION
     if is_server_limit(reply):
         return Verdict.SERVER_LIMIT
-    if account_fault(reply) not in {
-        None,
-        AccountFault.SENDER,
-    }:  # whose address it is may be the message's affair
+    # Whose address it is may be the message's affair.
+    if account_fault(reply) not in {None, AccountFault.SENDER}:
         return Verdict.ACCOUNT_REFUSED
     if refuses_command(reply):
         return Verdict.PROTOCOL
@@ -107,7 +106,7 @@ def judge_message(reply: Reply) -> Verdict:
 
 
 def refuses_command(reply: Reply) -> bool:
-    """Tell whether a reply to MAIL, RCPT or DATA is about the command (RFC 5321 §4.2.3: 500 to 504), not what it names.
+    """Tell whether a reply to MAIL, RCPT or DATA is about the command (500 to 504, RFC 5321 §4.2.3), not its argument.
 
     An enhanced code about addresses (RFC 3463 §3.2) says that it is the address after all: Postfix answers a
     malformed one by ``501 5.1.3``.

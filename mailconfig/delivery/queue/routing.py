@@ -1,4 +1,4 @@
-"""Who sends for whom: the account of a mail that names none, among those that may have it.
+"""The choice of an account: for a mail that names none, among those that may have it.
 
 Anybody may keep an account that says it is somebody's address; only its own server vouched for that. So the project's
 own mail is for accounts that an administrator marked, and a tenant's mail for that tenant's accounts.
@@ -28,7 +28,7 @@ __all__ = ["TenantReference", "account_for", "account_named", "routed", "sending
 TenantReference = Tenant | int | str
 """A tenant, its primary key or its short name."""
 
-AT_ONCE = 100
+LOOKED_UP_AT_ONCE = 100
 """Addresses that one query asks for: databases bound the length of a statement."""
 
 _tenant: ContextVar[TenantReference | None] = ContextVar("mailconfig_tenant", default=None)
@@ -155,8 +155,8 @@ class Routes:
     def look_up(self, senders: Iterable[str]) -> None:
         """Ask for the accounts of these addresses, in lower case, in as few queries as can be."""
         wanted = sorted(set(senders) - self._found.keys())
-        for start in range(0, len(wanted), AT_ONCE):
-            self._ask(wanted[start : start + AT_ONCE])
+        for start in range(0, len(wanted), LOOKED_UP_AT_ONCE):
+            self._ask(wanted[start : start + LOOKED_UP_AT_ONCE])
 
     def _ask(self, senders: list[str]) -> None:
         domains = {_domain(sender) for sender in senders} - {""}
@@ -175,7 +175,7 @@ class Routes:
         return account.is_default if self._tenant is None else account.kind == AccountKind.TENANT_CONFIG
 
     def _rank(self, account: Account) -> tuple[bool, bool, bool, int]:
-        """Of several that suit: an enabled one, the default one, one without a tenant, the one that is there longest."""
+        """Order of those that suit: an enabled one, the default one, one without a tenant, the oldest one."""
         return (
             not account.is_enabled,
             not self._is_default(account),
@@ -245,6 +245,6 @@ def _is_for_operators(message: EmailMessage) -> bool:
 
 
 def _addresses(people: Iterable[str | tuple[str, str]]) -> Iterator[str]:
-    """Those of ``ADMINS``, which are pairs with names before Django 6."""
+    """The addresses of ``ADMINS``, which are pairs with names before Django 6."""
     for person in people:
         yield person if isinstance(person, str) else person[1]

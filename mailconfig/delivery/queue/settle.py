@@ -14,6 +14,7 @@ from mailconfig import signals
 from mailconfig.conf import get_settings
 from mailconfig.delivery import trail
 from mailconfig.delivery.lanes import MOST_COUNTED, Ownership
+from mailconfig.delivery.mishaps import in_words
 from mailconfig.delivery.queue import bodies, outcomes
 from mailconfig.delivery.queue.due import DueRecipient
 from mailconfig.delivery.queue.transitions import sources
@@ -135,7 +136,7 @@ def _note_sent(recipients: Sequence[DueRecipient]) -> None:
 def _by_reply(
     recipients: Sequence[tuple[DueRecipient, Reply]],
 ) -> Iterator[tuple[Reply, Sequence[int]]]:
-    """Those who got the same reply, in lists that any database takes for one statement."""
+    """Each reply with those who got it, in lists that any database takes for one statement."""
     alike: dict[Reply, list[int]] = {}
     for recipient, reply in recipients:
         alike.setdefault(reply, []).append(recipient.pk)
@@ -357,7 +358,7 @@ def note_internal_error(message_id: int, error: Exception, *, now: datetime) -> 
     stumbled = message.values_list("internal_errors", flat=True).first()
     if stumbled is None:
         return
-    text = f"{type(error).__name__}: {error}"[:500].replace("\x00", "")
+    text = in_words(error)
     values: dict[str, object] = {
         "internal_errors": stumbled + 1,
         "error_code": "internal_error",

@@ -20,7 +20,7 @@ SESSION_REFUSED = "session_refused"
 
 
 class Blame(enum.Enum):
-    """Whose fault it was that a session ended in the middle of a turn."""
+    """The blame for a session that ended in the middle of a turn."""
 
     NOBODY = enum.auto()
     """The message keeps its place: it is the first one in the next session."""
@@ -59,7 +59,7 @@ class Turn:
         return self.message.others or len(self.recipients) < len(self.message.recipients)
 
     def tries(self, recipients: Iterable[DueRecipient]) -> int:
-        """How many retries these recipients have used up: of a message that went out in parts, each its own."""
+        """The retries these recipients have used up: of a message that went out in parts, each its own."""
         if self.is_part:
             return max((recipient.attempts for recipient in recipients), default=0)
         return self.message.attempts

@@ -52,7 +52,7 @@ class Address(NamedTuple):
 
     @property
     def domain(self) -> str:
-        """What stands behind the @; ``""`` for a local part alone."""
+        """The part behind the @; ``""`` for a local part alone."""
         return self.spec.rpartition("@")[2] if "@" in self.spec else ""
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class AddressGroup(NamedTuple):
     members: tuple[Address, ...]
 
     def __str__(self) -> str:
-        """As it stands in a header, folded between its members."""
+        """The form in a header, folded between its members."""
         name = "\r\n ".join(_phrase(self.name))
         if not self.members:
             return f"{name}:;"

@@ -127,7 +127,7 @@ def from_address(message: EmailMessage) -> str:
 
 
 def _reverse_path(message: EmailMessage, header: Address, *, envelope_from: str, from_email: str) -> str:
-    """Where bounces go (MAIL FROM).
+    """The address that bounces go to (MAIL FROM).
 
     With Django's own backends that is ``from_email``, so mailing lists set it to an address of their own for each
     recipient (VERP) and name the From in a header. That is done for the domains of the account and of

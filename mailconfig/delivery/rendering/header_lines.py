@@ -37,7 +37,7 @@ def is_printable(text: str) -> bool:
 
 
 def shortened(text: str) -> str:
-    """As it may stand in an error or a log."""
+    """The text as it may stand in an error or a log."""
     return ascii(text if len(text) <= 80 else f"{text[:77]}...")
 
 

@@ -34,7 +34,7 @@ class Group(NamedTuple):
 
 
 def read_list(text: str) -> list[Mailbox | Group]:
-    """What stands between the commas of a header; nothing is looked up in the addr-specs.
+    """The entries between the commas of a header; nothing is looked up in the addr-specs.
 
     Raises:
         ValueError: it cannot be read as a list of mailboxes and groups, or there is a hole in it.

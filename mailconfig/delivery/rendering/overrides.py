@@ -86,9 +86,8 @@ def _names_machine(made: email.message.Message, message: EmailMessage) -> bool:
     """Whether Django made up the Message-ID, with the name of this machine."""
     if any(name.lower() == "message-id" for name in message.extra_headers) or "DKIM-Signature" in made:
         return False
-    machine = getattr(
-        DNS_NAME, "_fqdn", None
-    )  # str(DNS_NAME) may ask the network; Django has if it needed it
+    # str(DNS_NAME) may ask the network; Django has asked if it needed it.
+    machine = getattr(DNS_NAME, "_fqdn", None)
     return bool(machine) and str(made["Message-ID"]).endswith(f"@{machine}>")
 
 

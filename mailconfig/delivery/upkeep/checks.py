@@ -15,7 +15,7 @@ from mailconfig.delivery.probing.check_requests import run_check
 
 logger = logging.getLogger("mailconfig.checks")
 
-AT_ONCE = 4
+THREADS = 4
 """Checks of one worker; each lasts as long as its deadline at most."""
 
 
@@ -26,7 +26,7 @@ class CheckPool:
     unless the worker is to stop: then another one finds them.
     """
 
-    def __init__(self, *, should_stop: Callable[[], bool], at_once: int = AT_ONCE) -> None:
+    def __init__(self, *, should_stop: Callable[[], bool], at_once: int = THREADS) -> None:
         self._should_stop = should_stop
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="mailconfig-check")
         self._lock = threading.Lock()

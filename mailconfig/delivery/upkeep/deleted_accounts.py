@@ -1,4 +1,4 @@
-"""What becomes of accounts that were deleted long ago: first what names anybody goes, and with the last mail the row."""
+"""Forgetting accounts that were deleted long ago: first what names anybody goes, and with the last mail the row."""
 
 from __future__ import annotations
 

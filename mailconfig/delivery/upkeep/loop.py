@@ -17,12 +17,10 @@ from mailconfig.delivery.mishaps import Containment, is_database_away
 from mailconfig.delivery.probing.check_requests import due_checks
 from mailconfig.delivery.queue.retry import backoff_seconds
 from mailconfig.delivery.upkeep.checks import CheckPool
-from mailconfig.delivery.upkeep.purge import purge
+from mailconfig.delivery.upkeep.purge import PURGE_SECONDS, purge
 from mailconfig.delivery.upkeep.sweep import sweep
 
 logger = logging.getLogger("mailconfig.drain")
-
-PURGE_SECONDS = 3600.0
 
 
 def _ignore(report: DrainReport) -> None:
@@ -113,7 +111,7 @@ class _Worker:
         self._containment = Containment(rest_seconds=lambda failures: backoff_seconds(failures, settings))
 
     def tend(self) -> None:
-        """What the beat does under Celery: sweep, and run the checks that somebody asked for."""
+        """Do what the beat does under Celery: sweep, and run the checks that somebody asked for."""
         self._containment.call(sweep, "the sweep")
         self._containment.call(lambda: self._checks.offer(due_checks()), "the checks that are due")
 

@@ -18,6 +18,8 @@ from mailconfig.delivery.upkeep.deleted_accounts import remove_accounts
 from mailconfig.delivery.upkeep.steps import do_steps
 from mailconfig.models import Account, Attempt, AttemptOutcome, ConnectionCheck, Message
 
+PURGE_SECONDS = 3600.0
+"""From one purge to the next, by the beat as by a worker without it."""
 STEP = 1000
 LONGEST_WINDOW = timedelta(seconds=366 * 86400)
 
@@ -34,7 +36,7 @@ class PurgeReport:
 
 
 def purge(*, most: int = 100_000) -> PurgeReport:
-    """Delete settled messages, their attempts once no window counts them, old checks, orphaned files and deleted accounts.
+    """Delete what was settled long ago: messages, attempts that no window counts, checks, files, deleted accounts.
 
     Args:
         most: messages (and as many attempts, and accounts) deleted at most in this call.

@@ -58,11 +58,10 @@ def test_no_action_breaks_a_list(client: Client, model: str) -> None:
 
 
 @pytest.mark.parametrize("term", ["x" * 60_000, "\x00", "%", "a " * 20_000, ""])
-@pytest.mark.parametrize(
-    ("model", "field"), [("mailbox", "tenant"), ("mailbox", "owner"), ("tenant", "members"), ("x", "y")]
-)
+# People are looked for in the host's own admin of its users.
+@pytest.mark.parametrize(("model", "field"), [("mailbox", "tenant"), ("smtpprovider", "tenant"), ("x", "y")])
 @pytest.mark.parametrize("page", ["1", "x", DIGITS])
-def test_no_term_breaks_looking_for_tenants_and_people(
+def test_no_term_breaks_looking_for_tenants(
     client: Client, model: str, field: str, term: str, page: str
 ) -> None:
     asked = {"app_label": "mailconfig", "model_name": model, "field_name": field, "term": term, "page": page}

@@ -22,6 +22,7 @@ from rest_framework.test import APIClient
 
 from mailconfig.api.common.errors import problem_of
 from mailconfig.delivery import run_check
+from mailconfig.delivery.probing import logins
 from mailconfig.exceptions import SecretUnreadable, WrongInstallation
 from mailconfig.models import Account, CheckKind, ConnectionCheck
 from mailconfig.values import ErrorCode
@@ -347,21 +348,25 @@ def throttles(api: APIClient, alice: User, settings: Settings) -> Answers:
     """One check too many by each rule that knows providers, told in seconds and in minutes."""
     settings.MAILCONFIG = {**settings.MAILCONFIG, "CHECKS_PER_MINUTE": 10}
     provider = make_provider(host="smtp.example.com", username="throttled@mail.test")
-    server = {"host": provider.host, "username": provider.username}
-    refused_login = {"stage": "login", "code": "auth_failed", "server_text": "535"} | server
+    mine: dict[str, Any] = {"requested_by": alice, "state": "failed"}
+    same_login = {"login": logins.key_of(provider)}
+    refused_login = {"stage": "login", "code": "auth_failed", "server_text": "535"} | same_login
     rules: list[tuple[int, int, Mapping[str, Any]]] = [
-        (10, 20, {"requested_by": alice}),
-        (20, 600, server),
-        (5, 300, {"requested_by": alice} | refused_login),
+        (10, 20, mine),
+        (20, 1200, mine | same_login),
+        (5, 300, mine | refused_login),
     ]
     for count, seconds, values in rules:
         ConnectionCheck.objects.all().delete()
         ConnectionCheck.objects.bulk_create(
-            ConnectionCheck(kind=CheckKind.CONNECTION, state="failed", **values) for _ in range(count)
+            ConnectionCheck(kind=CheckKind.CONNECTION, **values) for _ in range(count)
         )
         ConnectionCheck.objects.update(created_at=timezone.now() - timedelta(seconds=seconds))
         for headers in ({}, {"Prefer": "respond-async"}):
             yield 429, api.get(f"{URL}/{provider.pk}/status", headers=headers)
+    ConnectionCheck.objects.update(state="running", started_at=timezone.now(), login="", stage="", code="")
+    ConnectionCheck.objects.exclude(pk__in=ConnectionCheck.objects.values("pk")[:2]).delete()
+    yield 429, api.get(f"{URL}/{provider.pk}/status")
 
 
 def of_others() -> Iterator[str]:
