@@ -1,7 +1,15 @@
+from typing import Any
+
 import django.db.models.deletion
 import mailconfig.models.deleting
 from django.conf import settings
 from django.db import migrations, models
+
+
+def let_go_of_kind(apps: Any, schema_editor: Any) -> None:
+    """On the way back: the older constraint allows no configuration without a tenant, not even a deleted one."""
+    accounts = apps.get_model('mailconfig', 'Account').objects.using(schema_editor.connection.alias)
+    accounts.filter(kind='tenant_config', tenant=None).update(kind='smtp_provider')
 
 
 class Migration(migrations.Migration):
@@ -16,6 +24,7 @@ class Migration(migrations.Migration):
             model_name='account',
             name='mailconfig_tenant_config_has_tenant',
         ),
+        migrations.RunPython(migrations.RunPython.noop, let_go_of_kind, elidable=True),
         migrations.AlterField(
             model_name='account',
             name='owner',

@@ -148,7 +148,7 @@ class Account(models.Model):
     kind_of_class: ClassVar[AccountKind | None] = None
     _stored_destination: tuple[object, ...] | None = None
     _stored_senders: tuple[str, str] | None = None
-    _stored_reply_to: str | None = None
+    _stored_names: tuple[str, str] | None = None
     _stored_holder: tuple[object, ...] | None = None
     _stored_marks: tuple[bool, bool] = (False, False)
 
@@ -198,8 +198,8 @@ class Account(models.Model):
             self._stored_destination = self._own_destination()
         if not deferred.intersection(("from_email", "envelope_from")):
             self._stored_senders = self._senders()
-        if "reply_to_email" not in deferred:
-            self._stored_reply_to = self.reply_to_email
+        if not deferred.intersection(("name", "reply_to_email")):
+            self._stored_names = self._names()
         if not deferred.intersection(("owner_id", "tenant_id")):
             self._stored_holder = self._holder()
         if not deferred.intersection(("serves_project", "is_default")):
@@ -217,6 +217,9 @@ class Account(models.Model):
 
     def _senders(self) -> tuple[str, str]:
         return (self.from_email, self.envelope_from)
+
+    def _names(self) -> tuple[str, str]:
+        return (self.name, self.reply_to_email)
 
     def _holder(self) -> tuple[object, ...]:
         return (self.owner_id, self.tenant_id)
@@ -286,11 +289,14 @@ class Account(models.Model):
         return self._stored_marks != self._marks()
 
     def leads_elsewhere(self) -> bool:
-        """Whether its mail would newly use another server or address (also for answers), or be somebody else's."""
+        """Whether its mail would newly use another server or address (also for answers), or be somebody else's.
+
+        Another name leads mail as well: code names the account by it, and one that two have finds neither.
+        """
         return (
             self._stored_destination != self._own_destination()
             or self._stored_senders != self._senders()
-            or self._stored_reply_to != self.reply_to_email
+            or self._stored_names != self._names()
             or self._stored_holder != self._holder()
         )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import html
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 MAX_TEXT = 500
 MASK = "***"
@@ -20,8 +21,12 @@ _LEAST_ENCODED = 6
 """What is shorter stands in ordinary words."""
 _JOINS_LINES = "|"
 """Stands between the lines of a greeting as we show it."""
+_ESCAPES = "\\"
+"""Stands before quotes in what is quoted (RFC 5321 §4.1.2, JSON)."""
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
-_DROPPED = {code: None for code in range(128) if not 0x20 < code < 0x7F} | {ord(_JOINS_LINES): None}
+_DROPPED = {code: None for code in range(128) if not 0x20 < code < 0x7F} | dict.fromkeys(
+    map(ord, (_JOINS_LINES, _ESCAPES))
+)
 
 
 class Scrubber:
@@ -58,7 +63,14 @@ class Scrubber:
         written = [
             write(secret)
             for secret in plain
-            for write in (quote, html.escape, _escaped, lambda text: text.encode().hex())
+            for write in (
+                quote,
+                quote_plus,
+                html.escape,
+                _escaped,
+                _in_json,
+                lambda text: text.encode().hex(),
+            )
         ]
         scrubber = cls([*plain, *(form for form in (*written, *encoded) if len(form) >= _LEAST_ENCODED)])
         scrubber._secrets = tuple(filter(None, map(squeezed, plain)))
@@ -133,8 +145,13 @@ def _masked(text: str, needle: str, squeeze: _Squeeze) -> str:
 def _seen(character: str) -> str:
     if character.isspace() or not character.isprintable():
         return ""
-    return unicodedata.normalize("NFKD", character.casefold()).replace(_JOINS_LINES, "").replace(" ", "")
+    plain = unicodedata.normalize("NFKD", character.casefold())
+    return plain.replace(_JOINS_LINES, "").replace(_ESCAPES, "").replace(" ", "")
 
 
 def _escaped(text: str) -> str:
     return text.encode("unicode_escape").decode()
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]

@@ -21,6 +21,7 @@ from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotPr
 from mailconfig.models import (
     WAITING_STATES,
     Account,
+    AccountKind,
     CheckKind,
     CheckState,
     ConnectionCheck,
@@ -28,8 +29,9 @@ from mailconfig.models import (
     Message,
     MessageState,
     Scope,
+    Tenant,
 )
-from mailconfig.models.access import holds
+from mailconfig.models.access import has_permission, holds
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Authentication, Security
 
@@ -61,6 +63,7 @@ def prove_account(*, account: Account, by: AbstractBaseUser | None, judge_sender
         Throttled, RuntimeError: see :func:`mailconfig.delivery.probe_values`.
     """
     _require_say_over_project(account, by)
+    _require_say_over_tenant(account, by)
     _require_encrypted_login(account)
     binding = _binding(account)
     check = probe_values(account=account, requested_by=by, tenant=account.tenant, judge_sender=judge_sender)
@@ -103,6 +106,7 @@ def save_account(
     if adding:
         account.created_by_id = account.updated_by_id
     _require_say_over_project(account, by)
+    _require_say_over_tenant(account, by)
     account.full_clean()
     later = prove and only_by_workers()
     if later:
@@ -140,10 +144,27 @@ def _require_say_over_project(account: Account, by: AbstractBaseUser | None) -> 
         raise ValidationError({"serves_project": ValidationError(words, code="not_permitted")})
     if account.serves_project and account.leads_elsewhere():
         words = _(
-            "This account sends for the project: its server, login, addresses, owner and tenant are changed by those"
-            " who may choose such accounts."
+            "This account sends for the project: its name, server, login, addresses, owner and tenant are changed by"
+            " those who may choose such accounts."
         )
         raise ValidationError(words, code="not_permitted")
+
+
+def _require_say_over_tenant(account: Account, by: AbstractBaseUser | None) -> None:
+    """Who has no say over a tenant's mail may not put an account in its way: nobody's own, it sends for the tenant.
+
+    Raises:
+        ValidationError: nothing was connected or stored.
+    """
+    # The tenant's configuration has a permission of its own, which the caller asked about.
+    if by is None or account.tenant_id is None or account.kind == AccountKind.TENANT_CONFIG:
+        return
+    if account.owner_id is not None or not account.leads_elsewhere():
+        return
+    has_say = holds(by, "choose_project_accounts") or has_permission(by, AccountKind.TENANT_CONFIG, "change")
+    if not has_say and not Tenant.objects.filter(pk=account.tenant_id, members=by.pk).exists():
+        words = _("You may not choose which accounts send for this tenant.")
+        raise ValidationError({"tenant": ValidationError(words, code="not_permitted")})
 
 
 def _require_encrypted_login(account: Account) -> None:

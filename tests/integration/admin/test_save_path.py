@@ -47,6 +47,7 @@ def test_a_marked_account_is_led_elsewhere_only_by_those_who_may_choose(
     before = Account.objects.values().get()
     owner, tenant = make_user(), make_tenant()
     for change in (
+        {"name": "Newsletter"},
         {"port": server.port},
         {"host": "localhost"},
         {"from_email": "other@example.com"},
@@ -59,8 +60,38 @@ def test_a_marked_account_is_led_elsewhere_only_by_those_who_may_choose(
         assert "This account sends for the project" in answer.content.decode(), change
         assert Account.objects.values().get() == before
     assert server.sessions == 0
-    clerk.post(url, entered(clerk, url, name="Renamed"))
-    assert Account.objects.get().name == "Renamed"
+    clerk.post(url, entered(clerk, url, limit_per_day="7"))
+    assert Account.objects.get().limit_per_day == 7
+
+
+@pytest.mark.parametrize(
+    ("permission", "is_member", "may"),
+    [
+        ("", False, False),
+        ("", True, True),
+        ("choose_project_accounts", False, True),
+        ("change_tenantmailconfig", False, True),
+    ],
+)
+def test_an_account_gets_in_the_way_of_a_tenants_mail_only_by_those_who_have_a_say_over_it(
+    server: ChaosServer, db: None, permission: str, is_member: bool, may: bool
+) -> None:
+    acme = make_tenant(slug="acme")
+    theirs = make_account(2525, kind="smtp_provider", tenant=acme, name="Acme's")
+    names = ["add_smtpprovider", "change_smtpprovider", "view_smtpprovider", *filter(None, [permission])]
+    clerk = permitted("clerk", *names)
+    if is_member:
+        acme.members.add(User.objects.get(username="clerk"))
+    add, change = admin_url("smtpprovider", "add"), admin_url("smtpprovider", "change", theirs.pk)
+
+    clerk.post(add, entered(clerk, add, **values(server.port, tenant=acme.pk)))
+    clerk.post(change, entered(clerk, change, port=server.port))
+
+    assert Account.objects.filter(name="Bob's mail").exists() is may
+    assert Account.objects.get(pk=theirs.pk).port == (server.port if may else 2525)
+    assert (server.sessions > 0) is may
+    clerk.post(change, entered(clerk, change, limit_per_day="7"))
+    assert Account.objects.get(pk=theirs.pk).limit_per_day == 7
 
 
 @pytest.mark.parametrize("button", ["_save", "_save_untested"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import urllib.parse
 
 import pytest
@@ -16,13 +17,14 @@ BLANKS = "not a  real   password"
 UMLAUT = "nöt-a-réal-pässword"
 PLAIN = "not-a-real-password"
 PIPE = "not-a|real|password"
+QUOTES = "nota\"real'\\password"
 
 
 def wrapped(text: str) -> str:
     return "\r\n ".join(text[at : at + 7] for at in range(0, len(text), 7))
 
 
-@pytest.mark.parametrize("secret", [TAB, ZERO, BLANKS, UMLAUT, PLAIN, PIPE])
+@pytest.mark.parametrize("secret", [TAB, ZERO, BLANKS, UMLAUT, PLAIN, PIPE, QUOTES])
 @pytest.mark.parametrize(
     "echo",
     [
@@ -42,6 +44,10 @@ def wrapped(text: str) -> str:
         lambda secret: base64.b64encode(b"you said " + secret.encode() + b"!").decode(),
         lambda secret: wrapped(base64.b64encode(b"\0me\0" + secret.encode()).decode()),
         urllib.parse.quote,
+        urllib.parse.quote_plus,
+        json.dumps,
+        repr,
+        lambda secret: secret.replace("\\", "\\\\").replace('"', '\\"').replace("'", "\\'"),
         lambda secret: secret.encode().hex(),
     ],
 )

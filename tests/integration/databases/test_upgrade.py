@@ -1,0 +1,95 @@
+"""The way from one release's tables to the next, and back, with what a deployment has in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from mailconfig.delivery import delete_account
+from mailconfig.models import Account, Message, Tenant
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BEFORE = [("mailconfig", "0002_check_revision")]
+
+
+def migrate(targets: list[tuple[str, str]]) -> Any:
+    MigrationExecutor(connection).migrate(targets)
+    return MigrationExecutor(connection).loader.project_state(targets).apps
+
+
+def newest() -> list[tuple[str, str]]:
+    nodes = MigrationExecutor(connection).loader.graph.leaf_nodes()
+    return [node for node in nodes if node[0] == "mailconfig"]
+
+
+@pytest.fixture
+def old() -> Iterator[Any]:
+    """The models as they were; the tables are the newest ones afterwards."""
+    yield migrate(BEFORE)
+    migrate(newest())
+
+
+def stored(apps: Any, name: str, **values: Any) -> Any:
+    """An account with its lane, as that release had them."""
+    plain = {"kind": "smtp_provider", "name": name, "host": "smtp.example.com", "authentication": "none"}
+    account = apps.get_model("mailconfig", "Account").objects.create(**plain | values)
+    apps.get_model("mailconfig", "Lane").objects.create(account=account, purpose="send")
+    return account
+
+
+def test_what_is_stored_survives_the_way_there_and_back(old: Any) -> None:
+    root, clerk = make_user("root", is_superuser=True), make_user("clerk")
+    roots = {"created_by_id": root.pk, "updated_by_id": root.pk}
+    tenant = old.get_model("mailconfig", "Tenant").objects.create(slug="acme", name="Acme")
+    stored(old, "default", is_default=True, created_by_id=clerk.pk)
+    stored(old, "root's", **roots)
+    stored(old, "root's mailbox", kind="mailbox", **roots)
+    stored(old, "edited by clerk", **roots | {"updated_by_id": clerk.pk})
+    stored(old, "clerk's", kind="outbound_email", owner_id=clerk.pk, **roots)
+    stored(old, "config", kind="tenant_config", tenant=tenant, **roots)
+    deleted = stored(old, "", kind="tenant_config", tenant=tenant, deleted_at=timezone.now(), **roots)
+    message = old.get_model("mailconfig", "Message").objects.create(
+        account=deleted,
+        tenant=tenant,
+        state="sent",
+        settled_at=timezone.now(),
+        envelope_from="a@example.com",
+        subject="s",
+        message_id="<1@example.com>",
+        body=None,
+        size=3,
+        not_before=timezone.now(),
+    )
+    old.get_model("mailconfig", "Recipient").objects.create(message=message, address="b@example.net")
+    checks = old.get_model("mailconfig", "ConnectionCheck").objects
+    for state in ("passed", "failed", "pending"):
+        checks.create(
+            kind="connection",
+            state=state,
+            username=state,
+            account=deleted,
+            tenant=tenant,
+            requested_by_id=clerk.pk,
+        )
+
+    migrate(newest())
+
+    marked = set(Account.objects.filter(serves_project=True).values_list("name", flat=True))
+    assert marked == {"default", "root's", "root's mailbox"}
+    assert Message.objects.get().tenant_id == tenant.pk
+    for name in ("config", "clerk's"):
+        delete_account(account_id=Account.objects.get(name=name).pk, by=None)
+    Tenant.objects.get().delete()
+    clerk.delete()
+
+    older = migrate(BEFORE)
+
+    assert older.get_model("mailconfig", "Account").objects.count() == 7
+    assert older.get_model("mailconfig", "Message").objects.get().tenant_id is None
