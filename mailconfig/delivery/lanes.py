@@ -304,8 +304,9 @@ def due_account_ids(*, limit: int = 100) -> list[int]:
 
 
 def next_due_at() -> datetime | None:
-    """When the next lane becomes due."""
-    lanes = Lane.objects.filter(purpose=Purpose.SEND, due_at__isnull=False).order_by("due_at")
+    """When the next lane becomes due; those that are owned are their owners' affair."""
+    unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
+    lanes = Lane.objects.filter(unowned, purpose=Purpose.SEND, due_at__isnull=False).order_by("due_at")
     return lanes.values_list("due_at", flat=True).first()
 
 

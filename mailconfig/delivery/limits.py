@@ -54,7 +54,10 @@ class Limiter:
         self._ended: dict[Window, deque[tuple[datetime, int]]] = {window: deque() for window in windows}
         self._used: dict[Window, int] = dict.fromkeys(windows, 0)
         self._open = 0
-        self._open_until: datetime | None = None
+        self._left_open = 0
+        """Recipients of hand-overs without an outcome that others left behind."""
+        self._left_open_until: datetime | None = None
+        """When these have ended at the latest."""
 
     @classmethod
     def load(cls, account: Account, *, now: datetime, open_for: timedelta) -> Limiter:
@@ -74,9 +77,10 @@ class Limiter:
         for ended_at, weight in ended.values_list("ended_at", "recipients").iterator(chunk_size=2000):
             limiter._note(ended_at or now, weight)
         for handed_over_at, weight in mine.filter(outcome="").values_list("handed_over_at", "recipients"):
-            open_until = (handed_over_at or now) + open_for
-            limiter._open += weight
-            limiter._open_until = max(limiter._open_until or open_until, open_until)
+            # One that nobody has given up yet may have ended right now, however long ago it began.
+            open_until = max((handed_over_at or now) + open_for, now)
+            limiter._left_open += weight
+            limiter._left_open_until = max(limiter._left_open_until or open_until, open_until)
         return limiter
 
     def _note(self, ended_at: datetime, weight: int) -> None:
@@ -96,7 +100,15 @@ class Limiter:
         if not self.windows:
             return None
         self._forget(now)
-        return max(0, min(window.limit - self._used[window] - self._open for window in self.windows))
+        return max(
+            0, min(window.limit - self._used[window] - self._open_in(window, now) for window in self.windows)
+        )
+
+    def _open_in(self, window: Window, now: datetime) -> int:
+        """Recipients of the window whose hand-over has no outcome."""
+        until = self._left_open_until
+        is_over = until is None or until + timedelta(seconds=window.seconds) + MARGIN <= now
+        return self._open + (0 if is_over else self._left_open)
 
     def take(self, count: int) -> None:
         """Hold slots for a hand-over to come."""
@@ -124,15 +136,16 @@ class Limiter:
     def _opens_at(self, window: Window, now: datetime, behind: int) -> datetime:
         period = timedelta(seconds=window.seconds) + MARGIN
         rounds, rest = divmod(behind, window.limit)
-        surplus = self._used[window] + self._open + rest + 1 - window.limit
+        is_open = self._open_in(window, now)
+        surplus = self._used[window] + is_open + rest + 1 - window.limit
         at = now
         for ended_at, weight in self._ended[window]:
             if surplus <= 0:
                 break
             surplus -= weight
             at = ended_at + period
-        if surplus > 0 and self._open:
-            at = max(at, (self._open_until or now) + period)
+        if surplus > 0 and is_open:
+            at = max(at, (self._left_open_until or now) + period)
         elif surplus > 0:
             at += period
         return at + rounds * period

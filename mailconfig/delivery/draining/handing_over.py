@@ -27,6 +27,7 @@ from mailconfig.delivery.draining.sessions import SessionKeeper
 from mailconfig.delivery.draining.standing import Standing, mark_of
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import due, retry
+from mailconfig.delivery.queue.bodies import StorageAway
 from mailconfig.delivery.queue.commits import Committer
 from mailconfig.delivery.queue.judge import Judge, blame_for
 from mailconfig.delivery.queue.retry import Verdict
@@ -347,7 +348,7 @@ class Drain:
         return progressed
 
     def _after_loss(self, turn: Turn, error: TransportError | SecretUnreadable) -> None:
-        mails = self._sessions.close()
+        mails = self._sessions.close() - int(self._dot_is_out)  # whether that one was taken, nobody knows
         if not isinstance(error, TransportError) or error.stage not in TRANSACTION:
             self._give_back(turn)
             self.standing.note_failure(error)
@@ -380,9 +381,14 @@ class Drain:
 
     def _after_poison(self, turn: Turn, error: Exception) -> None:
         """One bad message never stops the loop: it fails alone, after three times, and visibly."""
-        logger.error("message %s cannot be handed over", turn.message.uuid, exc_info=error)
         self._sessions.close()
         self._give_back(turn)
+        if isinstance(error, StorageAway):
+            # That is nothing of the message's: it keeps its place.
+            self._drop_journaled()
+            self.journaling.line.note_storage_away(error)
+            return
+        logger.error("message %s cannot be handed over", turn.message.uuid, exc_info=error)
         self._flush()
         note_internal_error(turn.message.pk, error, now=self.clock.now())
 

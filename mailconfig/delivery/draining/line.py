@@ -79,11 +79,15 @@ class Line:
             try:
                 message.open()
             except StorageAway as error:
-                logger.warning("the storage cannot be reached, account %s: %s", self._account.pk, error)
-                self.storage_error = error
-                self._candidates.clear()
+                self.note_storage_away(error)
             else:
                 return message
+
+    def note_storage_away(self, error: StorageAway) -> None:
+        """From now on only mails go whose bytes are in the database."""
+        logger.warning("the storage cannot be reached, account %s: %s", self._account.pk, error)
+        self.storage_error = error
+        self._candidates.clear()
 
     def keep_journaled(self, turn: Turn) -> None:
         """A turn that the journal took and that comes soon."""

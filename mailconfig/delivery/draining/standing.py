@@ -9,7 +9,7 @@ from mailconfig.delivery import lanes
 from mailconfig.delivery.draining import guards, strikes
 from mailconfig.delivery.draining.guards import Wait
 from mailconfig.delivery.lanes import Ownership
-from mailconfig.delivery.queue import retry
+from mailconfig.delivery.queue import recent, retry
 from mailconfig.delivery.queue.quotas import server_limit_seconds
 from mailconfig.delivery.queue.retry import Verdict
 from mailconfig.delivery.queue.turn import Settlement, Turn
@@ -120,6 +120,8 @@ class Standing:
         last, message = self.lane.last_success_at, settlement.turn.message
         if settlement.retry_at is not None and last is not None and last > message.created_at:
             return  # others went out since: it is this message only
+        if settlement.retry_at is not None and recent.was_last(self.account.pk, message_id=message.pk):
+            return  # it was counted already: one message never pauses its account
         wait = guards.after_strike(self.lane, now=now, settings=self._settings, text=reply.words)
         if settlement.retry_at is None or wait.reason == WaitReason.PAUSED_PROTOCOL:
             self.hold_back(wait)

@@ -76,6 +76,19 @@ _BY_WORDS = (
 )
 
 
+_CLOSED_CODES = frozenset({"5.7.2", "5.7.124", "5.7.129", "5.7.133", "5.7.134", "5.7.136", "5.7.193"})
+"""RFC 3463 §3.8 for a mailing list; the rest is what Exchange documents for recipients that take mail of some only."""
+_CLOSED_WORDS = re.compile(
+    r"\b(?:mailing ?lists?|distribution (?:list|group)|this (?:list|group)|(?:to|of) the (?:list|group)|for group"
+    r"|(?:list|group) members?|restricted to members|subscribers?|moderated|post(?:ing)? to|resolver rst)\b"
+)
+
+
+def is_of_closed_recipient(reply: Reply) -> bool:
+    """Tell whether a recipient, a list mostly, takes mail of some only: of others there is nothing to mend."""
+    return reply.enhanced in _CLOSED_CODES or bool(_CLOSED_WORDS.search(plain_words(reply.text)))
+
+
 def account_fault(reply: Reply) -> AccountFault | None:
     """The account's mistake, if a permanent refusal tells of one."""
     if not reply.is_permanent:
@@ -86,4 +99,6 @@ def account_fault(reply: Reply) -> AccountFault | None:
     by_words = next((fault for fault, pattern in _BY_WORDS if pattern.search(words)), None)
     if reply.code == 530:
         return AccountFault.LOGIN
+    if by_words in {AccountFault.SENDER, AccountFault.LOGIN} and is_of_closed_recipient(reply):
+        by_words = None
     return _BY_CODE.get(reply.enhanced, by_words)

@@ -14,6 +14,7 @@ from mailconfig.delivery.queue.turn import (
     ACCOUNT_REFUSED,
     PROTOCOL_ERROR,
     SERVER_LIMIT,
+    SESSION_REFUSED,
     Blame,
     Settlement,
     Turn,
@@ -108,8 +109,8 @@ class Judge:
     @staticmethod
     def _counts(verdict: Verdict, message: DueMessage) -> bool:
         """Whether an attempt with this verdict is one of the message's retries."""
-        if verdict is Verdict.ACCOUNT_REFUSED:  # the second time it may be the message after all
-            return message.error_code == ACCOUNT_REFUSED
+        if verdict in _SECOND_CHANCE:  # the second time it may be the message after all
+            return message.error_code == _ACCOUNT_CODES[verdict]
         return verdict is Verdict.RETRY
 
     def _judge_final(
@@ -265,7 +266,9 @@ _ACCOUNT_CODES = {
     Verdict.ACCOUNT_REFUSED: ACCOUNT_REFUSED,
     Verdict.SERVER_LIMIT: SERVER_LIMIT,
     Verdict.PROTOCOL: PROTOCOL_ERROR,
+    Verdict.NEXT_SESSION: SESSION_REFUSED,
 }
+_SECOND_CHANCE = frozenset({Verdict.ACCOUNT_REFUSED, Verdict.NEXT_SESSION})
 _ERROR_CODES = {Stage.SENDER: "sender_refused", Stage.RECIPIENT: "recipient_refused"}
 
 

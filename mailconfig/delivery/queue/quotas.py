@@ -28,7 +28,7 @@ _MAILS = r"(?:e ?mails?|mails?|messages?)"
 _OTHER_LIMIT = re.compile(
     r"\b(?:sizes?|length|lines?|storage|space|disk|memory|full|inbox|scores?|spam (?:limit|threshold)|hops?"
     r"|headers?|attachments?|timeout|connections?|sessions?|errors|commands|receiv(?:e|ing)"
-    r"|mailbox (?:quota|limit|is|has|exceed\w*))\b"
+    r"|mailbox (?:quota|limit|is|has|exceed\w*)|recipient s quota|(?:user|recipient)(?: address rejected)?(?: is)? over quota)\b"
 )
 _OF_ONE_MESSAGE = re.compile(r"\b(?:too many|number of) (?:\w+ )?recipients\b|\brecipients? (?:limit|per)\b")
 _AMOUNT = re.compile(

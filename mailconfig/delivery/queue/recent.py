@@ -6,12 +6,13 @@ import re
 
 from django.db.models import QuerySet
 
+from mailconfig.delivery.queue.faults import is_of_closed_recipient
 from mailconfig.delivery.queue.quotas import plain_words
 from mailconfig.models import Attempt, AttemptOutcome, Recipient
 from mailconfig.values import Reply, Stage
 
-_OF_RECIPIENT = re.compile(r"5\.(?:1\.(?:[0-6]|10)|2\.\d+)")
-"""An address or a mailbox (RFC 3463 §3.2 and §3.3)."""
+_OF_RECIPIENT = re.compile(r"5\.(?:1\.(?:[0-6]|10)|2\.\d+|4\.1)")
+"""An address or a mailbox (RFC 3463 §3.2 and §3.3); 5.4.1 is what Exchange Online says of one that it does not have."""
 _RECIPIENT_WORDS = re.compile(
     r"\b(?:user|users|mailbox(?:es)?|inbox|alias|nobody|unrout(?:e)?able|undeliverable|no such|(?:un|not )known"
     r"|does not exist|(?:invalid|unknown|bad|no) (?:recipient|address|account|person)"
@@ -24,7 +25,11 @@ _PARTICULAR = re.compile(r"<[^>]*>|\S*@\S*|\[[^\]]*\]|\S*\d\S*")
 
 def is_about_recipient(reply: Reply) -> bool:
     """Whether a refusal of RCPT is about that recipient, by its code or its words."""
-    return bool(_OF_RECIPIENT.fullmatch(reply.enhanced) or _RECIPIENT_WORDS.search(plain_words(reply.text)))
+    return (
+        bool(_OF_RECIPIENT.fullmatch(reply.enhanced))
+        or bool(_RECIPIENT_WORDS.search(plain_words(reply.text)))
+        or is_of_closed_recipient(reply)
+    )
 
 
 def gist(reply: Reply) -> tuple[int, str, str]:

@@ -354,8 +354,6 @@ def settle_all(settlements: Iterable[Settlement], *, ownership: Ownership) -> No
 
 def note_internal_error(message_id: int, error: Exception, *, now: datetime) -> None:
     """Put a message that we stumbled over back for a minute, or let it fail the third time."""
-    if isinstance(error, bodies.StorageAway):
-        return  # that is nothing of the message's: it keeps its place
     message = Message.objects.filter(pk=message_id, state=MessageState.QUEUED)
     stumbled = message.values_list("internal_errors", flat=True).first()
     if stumbled is None:

@@ -15,6 +15,7 @@ from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, Reply, St
 ACCOUNT_REFUSED = "account_refused"
 SERVER_LIMIT = "server_limit"
 PROTOCOL_ERROR = "protocol_error"
+SESSION_REFUSED = "session_refused"
 """Error codes of messages that wait for their account: see the verdicts of these names."""
 
 

@@ -151,6 +151,9 @@ def test_the_row_goes_on_from_one_drain_to_the_next(server: ChaosServer) -> None
         "550 User unknown",
         "550 5.2.1 mailbox disabled",
         "554 no such recipient",
+        "550 5.4.1 Recipient address rejected: Access denied",
+        "550 5.7.133 SenderNotAuthenticatedForGroup; authentication required",
+        "550 You are not allowed to send to this list",
         "450 4.2.0 grey",
     ],
 )

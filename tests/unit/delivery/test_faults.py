@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailconfig.delivery.queue import retry
+from mailconfig.delivery.queue import recent, retry
 from mailconfig.delivery.queue.faults import AccountFault, account_fault
 from mailconfig.delivery.queue.retry import Verdict
 from mailconfig.values import Reply
@@ -102,3 +102,30 @@ def test_a_recipient_or_a_message_that_is_refused_is_none(code: int, enhanced: s
 )
 def test_what_is_said_for_now_is_tried_again(code: int, enhanced: str, text: str) -> None:
     assert retry.judge_recipient(Reply(code, text, enhanced)) is Verdict.RETRY
+
+
+@pytest.mark.parametrize(
+    ("enhanced", "text"),
+    [
+        ("5.7.133", "RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required"),
+        ("5.7.1", "RESOLVER.RST.AuthRequired; authentication required"),
+        ("5.7.124", "RESOLVER.RST.SenderNotInGroupAllowedSenders"),
+        ("5.7.2", "You may not post here"),
+        ("", "You are not allowed to send to this list"),
+        ("5.7.1", "Posting to this list is restricted to members"),
+        ("5.7.1", "<list@example.net>: Recipient address rejected: You are not a member of the list"),
+        ("5.7.1", "Only subscribers may post"),
+        ("5.4.1", "Recipient address rejected: Access denied. [EUR02.prod.example.org]"),
+    ],
+)
+def test_a_recipient_who_takes_mail_of_some_only_is_that_recipients_affair(enhanced: str, text: str) -> None:
+    reply = Reply(550, text, enhanced)
+    assert account_fault(reply) is None
+    assert recent.is_about_recipient(reply), "nor is it, three times in a row, a sign of the account's"
+
+
+@pytest.mark.parametrize(
+    "text", ["<to@example.net>: Recipient address rejected: Access denied", "Nothing from you"]
+)
+def test_what_may_be_meant_for_anybody_is_a_sign(text: str) -> None:
+    assert not recent.is_about_recipient(Reply(554, text, "5.7.1"))

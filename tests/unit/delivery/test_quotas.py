@@ -138,6 +138,10 @@ def test_a_limit_is_known_by_code_or_words_and_lasts_as_long_as_its_window(
             "The recipient has exceeded their limit for the number of messages they can receive per hour",
         ),
         (552, "", "user over quota"),
+        # A recipient's mailbox
+        (554, "5.7.1", "<to@example.net>: Recipient address rejected: user is over quota"),
+        (452, "", "recipient over quota"),
+        (452, "", "The recipient's quota is exceeded"),
         # Size and storage
         (552, "5.3.4", "Message size exceeds fixed limit"),
         (552, "", "Requested mail action aborted: exceeded storage allocation"),
