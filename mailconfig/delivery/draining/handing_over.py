@@ -229,13 +229,12 @@ class Drain:
     def _hand_over(self, turn: Turn, session: Session) -> Turn | None:
         journaled_before = turn.attempt_id is not None
         if not journaled_before:
+            self.standing.note_look()  # the journal's commit is one
             self.journaling.ask(turn, is_over=self._is_over)
         following = self._following(session)  # while the journal is committed
         try:
             chunks = turn.message.chunks()
-            if not self.journaling.allows(turn) or (
-                (journaled_before or self.standing.may_change_unseen()) and not self.standing.is_as_read()
-            ):
+            if not (self.journaling.allows(turn) and self.standing.allows_dot(journaled_before)):
                 self._after_refusal(turn)
             else:
                 self._send(turn, chunks, session, following)

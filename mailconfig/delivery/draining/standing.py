@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 
 from mailconfig.conf import Settings
@@ -17,6 +18,9 @@ from mailconfig.exceptions import SecretUnreadable, TransportError
 from mailconfig.models import Account, Lane, Scope, WaitReason
 from mailconfig.values import Reply
 
+LOOK_AGAIN_SECONDS = 0.1
+"""How old a look at the account may be when a message journaled with others is handed over: a question for each would cost
+more than journaling them together saves, and a slow server makes each wait longer than this."""
 LESSON_LASTS = timedelta(days=1)
 """How long it is remembered how a server wants to be talked to; then it may show once more."""
 
@@ -49,6 +53,7 @@ class Standing:
         """Whether it has to be read anew before anything else is sent."""
         self._ownership, self._settings = ownership, settings
         self._clock = ownership.clock
+        self._looked_at = time.monotonic()
         self._ended_after = 0
         self._overlap_refused_to: int | None = None
 
@@ -57,12 +62,29 @@ class Standing:
         """Whether nothing more may be sent by what we know."""
         return self.is_held_back or self.is_edited
 
+    def allows_dot(self, journaled_before: bool) -> bool:
+        """Look again before a dot, where the commit of its journal did not, or did so some time ago.
+
+        Args:
+            journaled_before: whether its journal was committed with that of a message before it.
+        """
+        if not self._may_change_unseen():
+            seconds = time.monotonic() - self._looked_at
+            if not journaled_before or seconds < LOOK_AGAIN_SECONDS:
+                return True
+        return self.is_as_read()
+
+    def note_look(self) -> None:
+        """Remember that account and server are looked at from now on."""
+        self._looked_at = time.monotonic()
+
     def is_as_read(self) -> bool:
         """Look whether account and server are what they were; see ``is_edited``."""
+        self.note_look()
         self.is_edited |= mark_of(self.account.pk) != self.mark
         return not self.is_edited
 
-    def may_change_unseen(self) -> bool:
+    def _may_change_unseen(self) -> bool:
         """Whether the journal does not see each edit: that of the server belongs to another account."""
         return self.account.scope == Scope.SYSTEM_OVERRIDE
 
