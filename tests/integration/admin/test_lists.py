@@ -48,7 +48,7 @@ def fill(count: int) -> None:
 
 @pytest.mark.parametrize(
     ("model", "most"),
-    [("mailbox", 16), ("message", 17), ("attempt", 10), ("connectioncheck", 10), ("tenant", 10)],
+    [("mailbox", 17), ("message", 18), ("attempt", 11), ("connectioncheck", 10), ("tenant", 11)],
 )
 def test_a_list_takes_the_same_queries_for_ten_rows_and_a_hundred(
     client: Client, model: str, most: int

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 from django.db import connection
 from django.utils import timezone
 
@@ -203,6 +205,9 @@ def poison(account: Account, number: int) -> Message:
 
 
 def test_one_poisoned_row_in_twenty_fails_alone(server: ChaosServer, window: int) -> None:
+    storages["default"].save(
+        "mailconfig/another.eml", ContentFile(b"")
+    )  # the storage is there, one file is not
     account = make_account(server.port)
     bad, good = [], []
     for number in range(100):

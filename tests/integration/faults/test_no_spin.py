@@ -102,7 +102,7 @@ def test_a_storage_that_opens_and_cannot_be_read_is_away(
     ObjectStorage.mend()
     ObjectStorage.broken.add("read")
     try:
-        delivery.drain_account(account_id=account.pk, slice_seconds=2.0)
+        delivery.drain_account(account_id=account.pk, slice_seconds=20.0)
     finally:
         ObjectStorage.mend()
     assert (states(), attempts()) == (["queued"] * 3 + ["sent"], [0, 0, 0, 1])

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
+from mailconfig.delivery.probing import logins
 from mailconfig.models import CheckKind, CheckState, ConnectionCheck, OutboundEmail
 from tests.integration.api.outbound_email.conftest import (
     OTHER_PASSWORD,
@@ -188,24 +189,35 @@ def test_a_server_that_takes_for_ever_is_waited_for_ten_seconds_at_most(
     assert (answer.status_code, answer.json()["error"]) == (422, "smtp_server_error")
 
 
-def note_checks(count: int, **values: object) -> None:
-    """So many checks of half a minute ago."""
+def note_checks(count: int, *, seconds_ago: float = 30, **values: Any) -> None:
+    """So many checks of a while ago."""
     made = ConnectionCheck.objects.bulk_create(
         ConnectionCheck(**{"kind": CheckKind.CONNECTION, "state": CheckState.PASSED, "host": "h", **values})
         for _ in range(count)
     )
-    at = timezone.now() - timedelta(seconds=30)
+    at = timezone.now() - timedelta(seconds=seconds_ago)
     ConnectionCheck.objects.filter(pk__in=[check.pk for check in made]).update(created_at=at)
+
+
+def login() -> str:
+    """The digest by which checks of the stored account's login are counted."""
+    return logins.key_of(OutboundEmail.objects.get())
+
+
+def note_checks_of_tenant(alice: User) -> None:
+    """All that a tenant may make, and of these the tenth that is hers."""
+    note_checks(54, tenant=alice.mail_tenants.get())
+    note_checks(6, tenant=alice.mail_tenants.get(), requested_by=alice, seconds_ago=90)
 
 
 @pytest.mark.parametrize(
     "before",
     [
         lambda alice: note_checks(10, requested_by=alice),
-        lambda alice: note_checks(60, tenant=alice.mail_tenants.get()),
-        lambda _alice: note_checks(20, host="127.0.0.1", username=USERNAME),
+        note_checks_of_tenant,
+        lambda alice: note_checks(20, requested_by=alice, login=login(), seconds_ago=90),
         lambda alice: note_checks(
-            5, requested_by=alice, host="127.0.0.1", username=USERNAME,
+            5, requested_by=alice, login=login(),
             state=CheckState.FAILED, stage="login", code="auth_failed", server_text="535 no",
         ),
     ],
