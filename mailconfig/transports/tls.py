@@ -13,9 +13,7 @@ from mailconfig.values import ErrorCode, NetworkPolicy, Stage
 from . import hints
 from .deadline import Deadline
 
-_STARTTLS_PORT = (
-    "The server talks no TLS here: this looks like a STARTTLS port. Choose STARTTLS, or port 465 with TLS."
-)
+_STARTTLS_PORT = "This looks like a STARTTLS port. Choose STARTTLS, or port 465 with TLS."
 _PLAIN_ANSWERS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 _OLD_PROTOCOL = {
     "UNSUPPORTED_PROTOCOL",

@@ -19,7 +19,7 @@ from .parsing import read_mail
 from .store import Inbox
 
 HOSTNAME = "mail.localhost"
-TLS_SECONDS = 0.5
+TLS_SECONDS = 1.0
 """So long a client that means to begin with TLS may take before it is greeted without."""
 TLS_HANDSHAKE = b"\x16"
 """The first byte of a TLS connection (RFC 8446 §5.1)."""

@@ -112,10 +112,7 @@ OF_TRANSPORTS = frozenset(
         _("Whoever runs the server has to renew it."),
         _("The server's certificate could not be verified."),
         _("The server talks no TLS here."),
-        _(
-            "The server talks no TLS here: this looks like a STARTTLS port."
-            " Choose STARTTLS, or port 465 with TLS."
-        ),
+        _("This looks like a STARTTLS port. Choose STARTTLS, or port 465 with TLS."),
         _("The server offers no TLS that is still safe."),
         _("At least TLS 1.2 is needed."),
         _("TLS could not be set up."),
