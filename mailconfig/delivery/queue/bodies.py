@@ -6,7 +6,7 @@ import logging
 import re
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,9 +77,10 @@ def open_chunks(stored_as: str, *, size: int | None = None) -> Iterator[bytes]:
         StorageAway: the storage cannot be reached.
         OSError: the file is gone, or is not as long as it should be.
     """
-    with _reaching_storage():
-        file = _storage().open(stored_as, "rb")
+    with _reaching_storage(), ExitStack() as opened:
+        file = opened.enter_context(_storage().open(stored_as, "rb"))
         found = file.size
+        opened.pop_all()
     if size is not None and found != size:
         file.close()
         msg = f"the stored message has {found} bytes instead of {size}"
@@ -177,8 +178,12 @@ class _Chunks(Iterator[bytes]):
         self._file = file
 
     def __next__(self) -> bytes:
-        with _reaching_storage():
-            piece = b"" if self._file.closed else self._file.read(CHUNK)
+        try:
+            with _reaching_storage():
+                piece = b"" if self._file.closed else self._file.read(CHUNK)
+        except BaseException:
+            self.close()
+            raise
         if not piece:
             self.close()
             raise StopIteration
