@@ -53,6 +53,7 @@ def test_the_defaults_can_be_used(settings: Any) -> None:
 
 
 def test_without_a_dictionary_the_defaults_count(settings: Any) -> None:
+    settings.MAILCONFIG = {}  # tells of the change, which deleting does not
     del settings.MAILCONFIG
     assert get_settings() == DEFAULTS
 
