@@ -15,9 +15,10 @@ from django.db.models.functions import Now
 
 from mailconfig import signals
 from mailconfig.delivery.lanes import Ownership
+
+from mailconfig.delivery.queue.statements import columns_of, rows_sql
 from mailconfig.delivery.queue import outcomes, statements
 from mailconfig.delivery.queue.settle import erases, settle_all
-from mailconfig.delivery.queue.statements import columns_of, rows_sql
 from mailconfig.delivery.queue.transitions import sources
 from mailconfig.delivery.queue.turn import Settlement, Turn
 from mailconfig.models import Account, Attempt, Lane, Message, MessageState
@@ -150,15 +151,20 @@ class PostgresJournal(OrmJournal):
         fetch = self._start(plain, group, revision)
 
         def wait() -> None:
-            late = {settlement.turn.attempt_id: settlement for settlement in plain}
             by_message = {turn.message.pk: turn for turn in group}
+            done = set()
             for kind, key, attempt_id, at in fetch():
                 if kind == "done":
-                    settlement = late.pop(key)
-                    outcomes.tell(settlement, MessageState.SENT, account_id=self.ownership.account_id)
+                    done.add(key)
                 else:
                     by_message[key].attempt_id, by_message[key].handed_over_at = attempt_id, at
-            settle_all(late.values(), ownership=self.ownership)
+            late = []
+            for settlement in plain:  # the rows come in any order
+                if settlement.turn.attempt_id in done:
+                    outcomes.tell(settlement, MessageState.SENT, account_id=self.ownership.account_id)
+                else:
+                    late.append(settlement)
+            settle_all(late, ownership=self.ownership)
 
         return wait
 
