@@ -16,11 +16,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailconfig.delivery.probing.at_once import only_by_workers
-from mailconfig.delivery.probing.check_requests import request_check
-from mailconfig.delivery.probing.check_view import shown, staff_view
-from mailconfig.delivery.probing.probe import probe_account
-from mailconfig.delivery.probing.sample import send_test_mail
+from mailconfig.delivery.accounts.at_once import only_by_workers
+from mailconfig.delivery.accounts.check_requests import request_check
+from mailconfig.delivery.accounts.check_view import shown, staff_view
+from mailconfig.delivery.accounts.probe import probe_account
+from mailconfig.delivery.accounts.sample import send_test_mail
 from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck
 from mailconfig.models.validators import validate_address

@@ -15,9 +15,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailconfig.delivery.accounts.save import unsent
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.limits import WindowUsage, usage
-from mailconfig.delivery.upkeep.accounts import unsent
 from mailconfig.models import Account, Lane, Purpose
 
 from .durations import span_text

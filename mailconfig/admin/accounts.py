@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
-from mailconfig.delivery.probing.at_once import only_by_workers
-from mailconfig.delivery.probing.check_requests import request_check
-from mailconfig.delivery.upkeep.accounts import delete_account, save_account, unsent
+from mailconfig.delivery.accounts.at_once import only_by_workers
+from mailconfig.delivery.accounts.check_requests import request_check
+from mailconfig.delivery.accounts.save import delete_account, save_account, unsent
 from mailconfig.exceptions import AccountChanged, DeliveryError, Throttled
 from mailconfig.models import Account, CheckKind, Mailbox, OutboundEmail, SMTPProvider, TenantMailConfig
 

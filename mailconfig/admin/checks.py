@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
-from mailconfig.delivery.probing.check_view import shown
+from mailconfig.delivery.accounts.check_view import shown
 from mailconfig.models import ConnectionCheck
 
 from .account_actions import as_shown, field_label, stage_name

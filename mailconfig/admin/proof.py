@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from mailconfig.delivery.probing.check_view import shown
-from mailconfig.delivery.upkeep.accounts import Proved, prove_account
+from mailconfig.delivery.accounts.check_view import shown
+from mailconfig.delivery.accounts.save import Proved, prove_account
 from mailconfig.exceptions import (
     AccountChanged,
     NotProved,

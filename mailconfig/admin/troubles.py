@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
 from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.upkeep.steps import troubles as failing_steps
+from mailconfig.delivery.worker.steps import troubles as failing_steps
 from mailconfig.models import (
     PAUSES,
     Account,

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from mailconfig import crash
 from mailconfig.conf import get_settings, setting_problems
 from mailconfig.models.validators import validate_address
-from mailconfig.transports.tls import why_no_ca_file
+from mailconfig.transports.network.tls import why_no_ca_file
 
 
 @checks.register("mailconfig")

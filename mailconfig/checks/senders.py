@@ -13,8 +13,8 @@ from django.utils.module_loading import import_string
 
 from mailconfig.checks.backend import named_backends
 from mailconfig.delivery.queue.routing import Routes
-from mailconfig.delivery.rendering.compose import from_address
 from mailconfig.models import Account
+from mailconfig.rendering.compose import from_address
 
 SETTINGS = ("DEFAULT_FROM_EMAIL", "SERVER_EMAIL")
 OUR_BACKEND = ("mailconfig.backend", "EmailBackend")

@@ -14,23 +14,23 @@
     preparing, queued, held ──cancel──▶ cancelled
 """
 
-from mailconfig.delivery.draining.drain import DrainReport, drain_account
+from mailconfig.delivery.accounts.check_requests import due_checks, request_check, run_check
+from mailconfig.delivery.accounts.probe import probe_account, probe_values, recent_check
+from mailconfig.delivery.accounts.sample import send_test_mail, send_test_of_values
+from mailconfig.delivery.accounts.save import delete_account, save_account
 from mailconfig.delivery.installation import adopt
 from mailconfig.delivery.lanes import ring_due
 from mailconfig.delivery.limits import usage
-from mailconfig.delivery.probing.check_requests import due_checks, request_check, run_check
-from mailconfig.delivery.probing.probe import probe_account, probe_values, recent_check
-from mailconfig.delivery.probing.sample import send_test_mail, send_test_of_values
+from mailconfig.delivery.monitoring.status import status
+from mailconfig.delivery.monitoring.waiting import explain
 from mailconfig.delivery.queue.enqueue import enqueue, enqueue_many
 from mailconfig.delivery.queue.routing import sending_for
 from mailconfig.delivery.queue.steer import cancel, hold, release, requeue
-from mailconfig.delivery.upkeep.accounts import delete_account, save_account
-from mailconfig.delivery.upkeep.loop import drain_all, run
-from mailconfig.delivery.upkeep.purge import purge
-from mailconfig.delivery.upkeep.status import status
-from mailconfig.delivery.upkeep.sweep import sweep
-from mailconfig.delivery.upkeep.waiting import explain
 from mailconfig.delivery.wake import wake_lane
+from mailconfig.delivery.worker.drain import DrainReport, drain_account
+from mailconfig.delivery.worker.loop import drain_all, run
+from mailconfig.delivery.worker.purge import purge
+from mailconfig.delivery.worker.sweep import sweep
 
 __all__ = [
     "DrainReport",

@@ -15,9 +15,9 @@ from mailconfig.values import (
     Timeouts,
 )
 
-from .gate import Resolver, system_resolver
-from .opening import OnStage, Opening
-from .smtp import SMTPSession
+from .network.gate import Resolver, system_resolver
+from .smtp.opening import OnStage, Opening
+from .smtp.session import SMTPSession
 
 
 class Session(Protocol):

@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from mailconfig.delivery import run_check
-from mailconfig.delivery.probing.at_once import place
+from mailconfig.delivery.accounts.at_once import place
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck
 from tests.bearer import PREFIX
 from tests.contract.surface import Call

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mailconfig.transports
-from mailconfig.delivery.probing import sentences
+from mailconfig.delivery.accounts import sentences
 from mailconfig.values import ErrorCode, Stage
 
 FOLDER = Path(mailconfig.transports.__file__).parent

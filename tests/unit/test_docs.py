@@ -24,7 +24,7 @@ from mailconfig.api.providers.views import ProvidersView
 from mailconfig.api.tenant_config.views import STATUSES as TENANT_STATUSES
 from mailconfig.api.tenant_config.views import TenantConfigView
 from mailconfig.conf import SURFACES, Settings
-from mailconfig.delivery.probing.check_result import TEST_MAIL_STAGES
+from mailconfig.delivery.accounts.check_result import TEST_MAIL_STAGES
 from mailconfig.models import MessageState, WaitReason
 from mailconfig.presets import PRESETS
 from mailconfig.values import ErrorCode, Timeouts

@@ -16,8 +16,8 @@ from django.utils.translation import override
 
 from mailconfig.admin.durations import span_text
 from mailconfig.admin.proof import Proof
-from mailconfig.delivery.probing import sentences
-from mailconfig.delivery.probing.check_view import public_view, shown, staff_view
+from mailconfig.delivery.accounts import sentences
+from mailconfig.delivery.accounts.check_view import public_view, shown, staff_view
 from mailconfig.models import CheckState, ConnectionCheck, MessageState, WaitReason
 from mailconfig.models.validators import validate_address, validate_host, validate_line
 from mailconfig.values import ErrorCode, Stage

@@ -11,8 +11,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from mailconfig.delivery.probing.at_once import only_by_workers
-from mailconfig.delivery.probing.check_view import is_staff, public_view, staff_view
+from mailconfig.delivery.accounts.at_once import only_by_workers
+from mailconfig.delivery.accounts.check_view import is_staff, public_view, staff_view
 from mailconfig.models import AccountKind, ConnectionCheck
 
 from .places import place

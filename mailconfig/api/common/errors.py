@@ -17,8 +17,8 @@ from django.utils.translation import ngettext
 from rest_framework import exceptions as drf
 from rest_framework.settings import api_settings
 
-from mailconfig.delivery.probing.check_view import is_staff, public_view, staff_view
-from mailconfig.delivery.probing.throttle import in_words
+from mailconfig.delivery.accounts.check_view import is_staff, public_view, staff_view
+from mailconfig.delivery.accounts.throttle import in_words
 from mailconfig.exceptions import (
     AccountChanged,
     AccountInUse,

@@ -18,7 +18,7 @@ from mailconfig.conf import get_settings
 from mailconfig.exceptions import HostNotAllowed
 from mailconfig.models.validators import validate_address, validate_host, validate_line
 from mailconfig.secrets.entry import secret_from_entry
-from mailconfig.transports.gate import vet_host
+from mailconfig.transports.network.gate import vet_host
 from mailconfig.values import Secret
 
 ANY_PORT = 25

@@ -11,7 +11,8 @@ from typing import cast
 from django.db import connection
 from django.db.models import Q
 
-from mailconfig.delivery.queue import bodies, statements
+from mailconfig.delivery.postgres import statements
+from mailconfig.delivery.queue import bodies
 from mailconfig.models import Message, MessageState, Priority, Recipient, RecipientState
 
 READ_AHEAD_BYTES = 1024 * 1024

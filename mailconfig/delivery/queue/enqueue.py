@@ -17,11 +17,11 @@ from mailconfig.conf import get_settings
 from mailconfig.delivery.queue import bodies
 from mailconfig.delivery.queue.insertion import can_commit_at_once, insert_and_commit, insert_many, insert_one
 from mailconfig.delivery.queue.routing import account_for, account_named, routed
-from mailconfig.delivery.rendering.compose import Rendered, compose
-from mailconfig.delivery.rendering.header_lines import CONTROLS
 from mailconfig.delivery.wake import WAKE, ring, ring_on_commit
 from mailconfig.exceptions import InvalidMessage, NoAccount
 from mailconfig.models import Account, Message, Priority
+from mailconfig.rendering.compose import Rendered, compose
+from mailconfig.rendering.header_lines import CONTROLS
 
 __all__ = ["enqueue", "enqueue_for", "enqueue_many"]
 

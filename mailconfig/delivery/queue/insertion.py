@@ -14,8 +14,8 @@ from django.db.models import Field, Model
 from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
-from mailconfig.delivery.queue import statements
-from mailconfig.delivery.queue.statements import Step
+from mailconfig.delivery.postgres import statements
+from mailconfig.delivery.postgres.statements import Step
 from mailconfig.models import Account, Message, Recipient
 
 NewMessage = tuple[Message, tuple[str, ...]]

@@ -15,9 +15,9 @@ from django.db.models.functions import Now
 
 from mailconfig import signals
 from mailconfig.delivery.lanes import Ownership
-
-from mailconfig.delivery.queue.statements import columns_of, rows_sql
-from mailconfig.delivery.queue import outcomes, statements
+from mailconfig.delivery.postgres import statements
+from mailconfig.delivery.postgres.statements import columns_of, rows_sql
+from mailconfig.delivery.queue import outcomes
 from mailconfig.delivery.queue.settle import erases, settle_all
 from mailconfig.delivery.queue.transitions import sources
 from mailconfig.delivery.queue.turn import Settlement, Turn

@@ -23,8 +23,8 @@ from django.db import connection, connections
 from django.middleware.common import BrokenLinkEmailsMiddleware
 from django.utils.log import AdminEmailHandler
 
-from mailconfig.delivery.rendering.addressing import parse_address
 from mailconfig.exceptions import InvalidMessage
+from mailconfig.rendering.addressing import parse_address
 
 PATIENCE = 10.0
 """Seconds that a request waits for a connection of its report's own; what comes later is queued all the same."""

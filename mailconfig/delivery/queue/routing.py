@@ -18,10 +18,10 @@ from django.core.mail import EmailMessage
 from django.db.models import Case, Q, When
 from django.db.models.functions import Lower
 
-from mailconfig.delivery.rendering.compose import from_address
 from mailconfig.exceptions import NoAccount
 from mailconfig.models import Account, AccountKind, Tenant
 from mailconfig.models.account_queries import AccountQuerySet
+from mailconfig.rendering.compose import from_address
 
 __all__ = ["TenantReference", "account_for", "account_named", "routed", "sending_for"]
 

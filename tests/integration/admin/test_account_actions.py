@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
-from mailconfig.delivery.upkeep.accounts import delete_account
+from mailconfig.delivery.accounts.save import delete_account
 from mailconfig.exceptions import AccountInUse, NoAccount
 from mailconfig.models import Account, ConnectionCheck, Mailbox
 from tests.factories import make_mailbox, make_message

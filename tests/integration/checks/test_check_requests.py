@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from mailconfig import signals
 from mailconfig.delivery import due_checks, probe_account, probe_values, request_check, run_check
-from mailconfig.delivery.probing.check_view import public_view
+from mailconfig.delivery.accounts.check_view import public_view
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Lane, WaitReason
 from tests.integration.checks.conftest import new_account, stored_account
 from tests.servers.chaos import ChaosServer

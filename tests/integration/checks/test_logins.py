@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from mailconfig.delivery import probe_account, probe_values, send_test_of_values
-from mailconfig.delivery.probing.logins import key_of
+from mailconfig.delivery.accounts.logins import key_of
 from mailconfig.exceptions import Throttled
 from mailconfig.models import Account, CheckState, ConnectionCheck
 from mailconfig.values import Secret

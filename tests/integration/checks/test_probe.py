@@ -12,8 +12,8 @@ from django.core.exceptions import ValidationError
 from pytest_django import Settings
 
 from mailconfig.delivery import probe_account, probe_values
-from mailconfig.delivery.probing.check_view import public_view, staff_view
-from mailconfig.delivery.probing.probe import adopt_check
+from mailconfig.delivery.accounts.check_view import public_view, staff_view
+from mailconfig.delivery.accounts.probe import adopt_check
 from mailconfig.models import Account, CheckState, ConnectionCheck, Tenant
 from mailconfig.testing import outbox
 from mailconfig.values import Secret

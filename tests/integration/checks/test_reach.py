@@ -13,7 +13,7 @@ from rest_framework.exceptions import ValidationError as RefusedByField
 
 from mailconfig.api.common.fields import HostField
 from mailconfig.delivery import probe_values
-from mailconfig.delivery.probing.check_view import public_view, staff_view
+from mailconfig.delivery.accounts.check_view import public_view, staff_view
 from mailconfig.models import ConnectionCheck
 from tests.integration.checks.conftest import new_account
 from tests.servers.certificates import Certificates

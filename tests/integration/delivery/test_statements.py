@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import DataError, OperationalError, connection, transaction
 
-from mailconfig.delivery.queue import statements
+from mailconfig.delivery.postgres import statements
 from mailconfig.models import Account, Lane
 from tests.factories import make_account
 

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from mailconfig import delivery
-from mailconfig.delivery.upkeep.steps import troubles
+from mailconfig.delivery.worker.steps import troubles
 from mailconfig.models import (
     Account,
     CheckKind,

@@ -11,7 +11,7 @@ import pytest
 
 from mailconfig.exceptions import ConnectionFailed, HostNotAllowed, TransportError
 from mailconfig.transports import open_transport
-from mailconfig.transports.gate import connect, resolve
+from mailconfig.transports.network.gate import connect, resolve
 from mailconfig.values import NetworkPolicy, Security, SMTPSettings, Stage
 from tests.integration.transports.sessions import settings_for
 from tests.servers.hostile_hosts import FORBIDDEN_LITERALS, NO_HOST_NAMES

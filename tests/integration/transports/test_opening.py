@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from mailconfig.exceptions import ConnectionFailed, ProtocolError, TransportError
-from mailconfig.transports import open_transport, opening
-from mailconfig.transports.deadline import Deadline
-from mailconfig.transports.wire import Wire
+from mailconfig.transports import open_transport
+from mailconfig.transports.network.deadline import Deadline
+from mailconfig.transports.smtp import opening
+from mailconfig.transports.smtp.wire import Wire
 from mailconfig.values import ErrorCode, NetworkPolicy, Security, Stage, Timeouts
 from tests.integration.transports.sessions import PASSWORD, USER, send, settings_for
 from tests.servers.certificates import Certificates

@@ -10,9 +10,9 @@ import pytest
 from django.core.mail import EmailMessage
 from django.core.mail.message import BadHeaderError
 
-from mailconfig.delivery.rendering.addressing import Address, parse_address, parse_addresses
-from mailconfig.delivery.rendering.compose import compose
 from mailconfig.exceptions import InvalidMessage
+from mailconfig.rendering.addressing import Address, parse_address, parse_addresses
+from mailconfig.rendering.compose import compose
 
 ME = "shop@example.com"
 

@@ -17,8 +17,8 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailconfig.delivery.rendering.compose import Rendered, compose
 from mailconfig.exceptions import InvalidMessage
+from mailconfig.rendering.compose import Rendered, compose
 
 ME = "shop@example.com"
 

@@ -7,8 +7,8 @@ import pytest
 from django.core.mail import EmailMessage
 from django.test import override_settings
 
-from mailconfig.delivery.rendering.compose import Rendered, compose
 from mailconfig.exceptions import InvalidMessage
+from mailconfig.rendering.compose import Rendered, compose
 
 ACCOUNT = {"from_email": "news@example.com", "envelope_from": "bounces@lists.example.com"}
 VERP = "b+anna=example.net"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.core.mail import EmailMessage
 
-from mailconfig.delivery.rendering.compose import compose
-from mailconfig.delivery.rendering.fields import new_message_id
 from mailconfig.exceptions import InvalidMessage
+from mailconfig.rendering.compose import compose
+from mailconfig.rendering.fields import new_message_id
 
 
 def mail(body: str = "hello", **values: Any) -> EmailMessage:

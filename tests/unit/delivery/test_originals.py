@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from django.core.mail import EmailMessage
 
-from mailconfig.delivery.rendering.compose import Rendered, compose
 from mailconfig.exceptions import InvalidMessage
+from mailconfig.rendering.compose import Rendered, compose
 
 ME = "shop@example.com"
 

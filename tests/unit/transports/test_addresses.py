@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from mailconfig.transports.addresses import is_allowed, is_public
+from mailconfig.transports.network.addresses import is_allowed, is_public
 from tests.servers.hostile_hosts import FORBIDDEN_LITERALS, PUBLIC_LITERALS
 
 

@@ -6,7 +6,7 @@ import smtplib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailconfig.transports.body import BLOCK, blocks
+from mailconfig.transports.smtp.body import BLOCK, blocks
 
 _WIRE_PIECES = st.lists(
     st.sampled_from([b".", b"..", b"\r\n", b"\r\n.", b"\r\n.\r\n", b"\r", b"\n", b"a", b"text", b"\xff"]),

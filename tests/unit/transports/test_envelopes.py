@@ -3,7 +3,7 @@
 import pytest
 
 from mailconfig.exceptions import InvalidMessage
-from mailconfig.transports.envelopes import commands
+from mailconfig.transports.smtp.envelopes import commands
 from mailconfig.values import Capabilities, Envelope
 
 ALL = Capabilities(size_limit=1000, eight_bit_mime=True)

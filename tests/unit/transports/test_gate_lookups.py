@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 
 from mailconfig.exceptions import ConnectionFailed, HostNotAllowed
-from mailconfig.transports import gate
+from mailconfig.transports.network import gate
 from mailconfig.values import ErrorCode, NetworkPolicy, Stage
 from tests.servers.hostile_hosts import FORBIDDEN_LITERALS, PUBLIC_LITERALS
 

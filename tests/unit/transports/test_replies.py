@@ -5,13 +5,13 @@ import base64
 import pytest
 
 from mailconfig.transports import hints
-from mailconfig.transports.replies import (
+from mailconfig.transports.scrubber import MAX_TEXT, Scrubber
+from mailconfig.transports.smtp.replies import (
     BadReplyError,
     parse_capabilities,
     parse_line,
     to_reply,
 )
-from mailconfig.transports.scrubber import MAX_TEXT, Scrubber
 from mailconfig.values import Capabilities, Reply
 
 SECRET = "not-a-real-password"

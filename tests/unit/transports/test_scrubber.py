@@ -8,8 +8,8 @@ import urllib.parse
 
 import pytest
 
-from mailconfig.transports.replies import to_reply
 from mailconfig.transports.scrubber import MASK, MAX_TEXT, Scrubber
+from mailconfig.transports.smtp.replies import to_reply
 
 TAB = "not\ta\treal\tpassword"
 ZERO = "not-a\u200b-real-\u2060pass\ufeffword"

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
-from mailconfig.delivery.probing import logins
+from mailconfig.delivery.accounts import logins
 from mailconfig.models import CheckKind, CheckState, ConnectionCheck, OutboundEmail
 from tests.integration.api.outbound_email.conftest import (
     OTHER_PASSWORD,

@@ -22,7 +22,7 @@ from rest_framework.test import APIClient
 
 from mailconfig.api.common.errors import problem_of
 from mailconfig.delivery import run_check
-from mailconfig.delivery.probing import logins
+from mailconfig.delivery.accounts import logins
 from mailconfig.exceptions import SecretUnreadable, WrongInstallation
 from mailconfig.models import Account, CheckKind, ConnectionCheck
 from mailconfig.values import ErrorCode

@@ -1,0 +1,1 @@
+"""Accounts: saved, proved by connecting, tested with a mail, deleted."""

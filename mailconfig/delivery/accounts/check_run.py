@@ -1,0 +1,206 @@
+"""Carrying out a check: the session under one deadline, the stages, what it means for the lane."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from mailconfig.conf import get_settings
+from mailconfig.delivery import lanes
+from mailconfig.delivery.accounts import check_record, check_result, sentences
+from mailconfig.delivery.accounts.check_result import CONNECTION_STAGES, Blame, StageLog
+from mailconfig.delivery.accounts.check_view import is_staff, is_unreachable
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.installation import ensure_this_installation
+from mailconfig.delivery.outbox import OutboxSession
+from mailconfig.delivery.queue.faults import account_fault
+from mailconfig.delivery.wake import ring_on_commit
+from mailconfig.exceptions import InvalidMessage, NoAccount, SecretUnreadable, TransportError
+from mailconfig.models import Account, ConnectionCheck, Lane
+from mailconfig.models.account_rules import why_enter_again
+from mailconfig.secrets.sealed import SealedSecret
+from mailconfig.transports.base import Session, open_transport
+from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+UNREACHABLE_SECONDS = 1.0
+"""No check that reached nobody ends sooner, or its time would tell why (staff need not wait)."""
+
+
+def probe_stored(
+    check: ConnectionCheck,
+    account: Account,
+    *,
+    requested_by: AbstractBaseUser | None,
+    judge_sender: bool = True,
+) -> ConnectionCheck:
+    """Do what a running check of a stored account asks for, and finish it."""
+    check = run_probe(
+        check, account, requested_by=requested_by, judge_sender=judge_sender, revision=account.revision
+    )
+    if not check.looks_only:
+        note_on_lane(check, account)
+    return check
+
+
+def note_on_lane(check: ConnectionCheck, account: Account, *, sent: bool = False) -> None:
+    """What a finished check of the stored values means for sending.
+
+    Success ends a pause and lets waiting mail move on, unless the account was edited since it was read: then
+    other values were proved. A failure is noted; only a drain pauses.
+
+    Args:
+        sent: a mail went out as well.
+    """
+    lane = lanes.lane_of(account)
+    if not check.ok:
+        Lane.objects.filter(pk=lane.pk).update(
+            last_error_at=Now(),
+            last_error_code=check.code,
+            last_error_text=check.server_text or check.message,
+        )
+        return
+    if sent:
+        Lane.objects.filter(pk=lane.pk).update(last_success_at=Now())
+    if lanes.clear(lane, revision=account.revision, succeeded_at=database_now()):
+        ring_on_commit([(account.pk, None)])
+
+
+def kept_account(account_id: int) -> Account:
+    """The account.
+
+    Raises:
+        NoAccount: there is none, or it was deleted.
+    """
+    account = Account.objects.kept().select_related("tenant", "owner").filter(pk=account_id).first()
+    if account is None:
+        raise NoAccount(_("The account does not exist any more."))
+    return account
+
+
+def require_own_destination(account: Account) -> None:
+    """Whether the secret goes where it was entered for.
+
+    Raises:
+        ValidationError: the stored secret would reach another destination, or serve somebody else: enter the password
+            again.
+    """
+    if refusal := why_enter_again(account):
+        raise ValidationError({"secret": refusal})
+
+
+def require_own_installation(account: Account) -> None:
+    """Whether its stored secret, if it has one, may be used from here: a copied database logs in nowhere.
+
+    Raises:
+        WrongInstallation: the database belongs to another installation.
+    """
+    if isinstance(account.secret, SealedSecret):
+        ensure_this_installation()
+
+
+def open_session(account: Account, log: StageLog) -> Session:
+    """A session with the account's server, under one deadline over everything that is done with it.
+
+    Raises:
+        TransportError, SecretUnreadable: see :func:`mailconfig.transports.open_transport`.
+    """
+    settings = get_settings()
+    if settings.outbox:
+        return OutboxSession()
+    return open_transport(
+        account.transport_settings(ehlo_name=settings.ehlo_name),
+        policy=settings.network_policy(),
+        timeouts=replace(settings.smtp_timeouts(), total=settings.probe_seconds),
+        on_stage=log.done,
+    )
+
+
+def pad(result: CheckResult, *, since: float, requested_by: AbstractBaseUser | None) -> None:
+    """Wait until the least time of an unreachable server is over, counted from ``since`` (monotonic).
+
+    To be called before the result is stored: who polls a check that a worker runs would see the time otherwise.
+    """
+    if requested_by is not None and not is_staff(requested_by) and is_unreachable(result):
+        time.sleep(max(0.0, since + UNREACHABLE_SECONDS - time.monotonic()))
+
+
+def sender_field(account: Account) -> str:
+    """The field that says what MAIL FROM says."""
+    return "envelope_from" if account.envelope_from else "from_email"
+
+
+def blame(account: Account) -> Blame:
+    """The account's fields that a refusal may be about."""
+    return Blame(sender=sender_field(account), logs_in=account.authentication != Authentication.NONE)
+
+
+def run_probe(
+    check: ConnectionCheck,
+    account: Account,
+    *,
+    requested_by: AbstractBaseUser | None,
+    judge_sender: bool,
+    revision: int | None = None,
+) -> ConnectionCheck:
+    since = time.monotonic()
+    result = _probe(account, sender=account.reverse_path, judge_sender=judge_sender)
+    pad(result, since=since, requested_by=requested_by)
+    return check_record.finish(check, result, username=account.username, revision=revision)
+
+
+def _probe(account: Account, *, sender: str, judge_sender: bool) -> CheckResult:
+    log = StageLog(CONNECTION_STAGES)
+    try:
+        session = open_session(account, log)
+    except (TransportError, SecretUnreadable) as error:
+        return check_result.of_error(error, log, sender_field=sender_field(account))
+    except ValidationError:
+        return no_system_account(log)
+    try:
+        refused = _ask_for_sender(session, account, sender, log)
+    finally:
+        session.quit()
+    if refused is None:
+        return check_result.passed(log, sentences.PASSED)
+    if judge_sender:
+        return refused
+    return check_result.passed(
+        log, sentences.PASSED_BUT_SENDER, hint=refused.hint, server_text=refused.server_text
+    )
+
+
+def _ask_for_sender(session: Session, account: Account, sender: str, log: StageLog) -> CheckResult | None:
+    """``None`` if the server takes mail from ``sender``, else why not."""
+    if not sender:
+        return check_result.no_sender(log)
+    try:
+        reply, of_recipient = session.verify_sender(sender, account.sender or sender)
+    except (TransportError, InvalidMessage) as error:
+        return check_result.of_error(error, log, sender_field=sender_field(account))
+    if not reply.is_success:
+        return check_result.sender_refused(reply, log, blame(account))
+    if of_recipient is not None and account_fault(of_recipient):
+        # Anything else says something of our own address as a recipient, which need not exist or may be greylisted.
+        return check_result.sender_refused(of_recipient, log, blame(account))
+    words = filter(None, (check_result.in_words(reply), check_result.in_words(of_recipient)))
+    log.done(Stage.SENDER, detail=" | ".join(words))
+    return None
+
+
+def no_system_account(log: StageLog) -> CheckResult:
+    """An override without the system account whose server it uses."""
+    return check_result.failed(
+        log,
+        stage=Stage.RESOLVE,
+        code=ErrorCode.HOST_NOT_ALLOWED,
+        field="host",
+        message=sentences.NO_SYSTEM_ACCOUNT,
+    )

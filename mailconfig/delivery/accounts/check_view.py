@@ -1,0 +1,133 @@
+"""What of a check may be shown, and to whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from django.utils.translation import gettext
+
+from mailconfig.delivery.accounts import sentences
+from mailconfig.delivery.accounts.check_result import FAILED, OK
+from mailconfig.models import CheckState, ConnectionCheck
+from mailconfig.values import CheckResult, ErrorCode, Stage
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
+_NOT_REACHED = {Stage.RESOLVE.value, Stage.CONNECT.value}
+
+
+class StageView(TypedDict):
+    """A stage and how it went: ``ok``, ``failed`` or ``skipped``."""
+
+    stage: str
+    outcome: str
+
+
+class PublicView(TypedDict):
+    """A check as anybody may see it who may see the check."""
+
+    state: str
+    ok: bool
+    code: str
+    stage: str
+    field: str
+    message: str
+    hint: str
+    stages: list[StageView]
+
+
+class StaffStage(StageView):
+    """A stage with all that is known of it."""
+
+    milliseconds: int
+    detail: str
+
+
+class StaffView(TypedDict):
+    """A check as staff sees it."""
+
+    state: str
+    ok: bool
+    code: str
+    stage: str
+    field: str
+    message: str
+    hint: str
+    server_text: str
+    stages: list[StaffStage]
+
+
+def is_staff(user: AbstractBaseUser | AnonymousUser | None) -> bool:
+    """Whether the server's own words may be shown to ``user``."""
+    return bool(getattr(user, "is_active", False) and getattr(user, "is_staff", False))
+
+
+def public_view(check: ConnectionCheck) -> PublicView:
+    """The check for those who are not staff, in the active language.
+
+    A name that does not resolve, a refused connection and a blocked address look alike, or a probe would be a way
+    to learn about the network: one code, one stage, one sentence, no times.
+    """
+    unreachable = is_unreachable(check)
+    return {
+        "state": check.state,
+        "ok": check.state == CheckState.PASSED,
+        "code": check.code,
+        "stage": Stage.CONNECT.value if unreachable else check.stage,
+        "field": "host" if unreachable else check.guilty_field,
+        "message": shown(sentences.UNREACHABLE if unreachable else check.message),
+        "hint": shown(sentences.UNREACHABLE_HINT if unreachable else sentences.for_others(check.hint)),
+        "stages": _public_stages(check),
+    }
+
+
+def staff_view(check: ConnectionCheck) -> StaffView:
+    """The check with the server's own words, in the active language."""
+    return {
+        "state": check.state,
+        "ok": check.state == CheckState.PASSED,
+        "code": check.code,
+        "stage": check.stage,
+        "field": check.guilty_field,
+        "message": shown(check.message),
+        "hint": shown(check.hint),
+        "server_text": check.server_text,
+        "stages": [
+            {
+                "stage": stage["stage"],
+                "outcome": stage["outcome"],
+                "milliseconds": stage["milliseconds"],
+                "detail": _detail(stage["detail"]),
+            }
+            for stage in check.stages
+        ],
+    }
+
+
+def is_unreachable(check: ConnectionCheck | CheckResult) -> bool:
+    """Whether no connection came about: unknown, refused, blocked or silent, which nobody else may tell apart."""
+    return check.code == ErrorCode.CONNECT_FAILED and check.message == sentences.UNREACHABLE
+
+
+def shown(text: str) -> str:
+    """A stored sentence in the active language."""
+    return gettext(text) if text else ""
+
+
+def _detail(text: str) -> str:
+    """A sentence of ours in the active language; the server's own words as they are."""
+    return shown(text) if text in sentences.OF_TRANSPORTS else text
+
+
+def _public_stages(check: ConnectionCheck) -> list[StageView]:
+    """Resolve and connect as one stage, or the list would tell what is kept back."""
+    first = [stage["outcome"] for stage in check.stages if stage["stage"] in _NOT_REACHED]
+    rest = [stage for stage in check.stages if stage["stage"] not in _NOT_REACHED]
+    if not check.stages:
+        return []
+    outcome = FAILED if FAILED in first else OK if OK in first else "skipped"
+    views: list[StageView] = [{"stage": Stage.CONNECT.value, "outcome": outcome}]
+    views += [{"stage": stage["stage"], "outcome": stage["outcome"]} for stage in rest]
+    return views

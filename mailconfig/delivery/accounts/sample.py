@@ -1,0 +1,241 @@
+"""The test mail: goes out at once, past queue, pauses and limits, but journaled and counted like any other."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
+from django.utils.translation import gettext as _
+
+from mailconfig.conf import get_settings
+from mailconfig.delivery.accounts import check_record, check_result, sentences
+from mailconfig.delivery.accounts.at_once import place
+from mailconfig.delivery.accounts.check_result import TEST_MAIL_STAGES, StageLog
+from mailconfig.delivery.accounts.check_run import (
+    blame,
+    kept_account,
+    no_system_account,
+    note_on_lane,
+    open_session,
+    pad,
+    require_own_destination,
+    sender_field,
+)
+from mailconfig.delivery.accounts.sample_journal import NoJournal, SampleJournal
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.installation import ensure_this_installation
+from mailconfig.exceptions import InvalidMessage, SecretUnreadable, TransportError
+from mailconfig.models import Account, CheckKind, ConnectionCheck, Tenant
+from mailconfig.models.validators import validate_address
+from mailconfig.rendering.compose import Rendered, compose
+from mailconfig.transports.base import Session
+from mailconfig.values import CheckResult, Envelope, EnvelopeOutcome, Reply, Stage
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+
+def send_test_mail(
+    *, account_id: int, recipient: str, requested_by: AbstractBaseUser | None
+) -> ConnectionCheck:
+    """Send a short text of ours to one address, now. Not to be called inside a transaction: it takes its time.
+
+    Works for disabled and paused accounts. If the server accepts the mail, a pause of the account ends.
+
+    Raises:
+        NoAccount: there is none, or it was deleted.
+        ValidationError: the recipient is no address.
+        WrongInstallation: nothing is sent from here.
+        Throttled, OnlyByWorkers: nothing was connected.
+        RuntimeError: a transaction is open.
+    """
+    account = kept_account(account_id)
+    require_recipient(recipient)
+    ensure_this_installation()
+    with place(requested_by):
+        check = check_record.begin(
+            kind=CheckKind.TEST_MAIL, account=account, requested_by=requested_by, recipient=recipient
+        )
+        return send_stored(check, account, requested_by=requested_by)
+
+
+def send_test_of_values(
+    *,
+    account: Account,
+    recipient: str,
+    requested_by: AbstractBaseUser | None,
+    tenant: Tenant | None = None,
+    counts_for: Account | None = None,
+) -> ConnectionCheck:
+    """Send a short text of ours with the values of ``account``, which need not be those stored, or stored at all.
+
+    Nothing is concluded for any lane: other values were tried than those that send.
+
+    Args:
+        tenant: whose hourly number of checks this is one of; else the account's.
+        counts_for: the stored account with the same login, in whose journal and limits the mail belongs; without
+            one the check is the only record.
+
+    Raises:
+        ValidationError: the recipient is no address, or the stored secret would reach another destination.
+        WrongInstallation, Throttled, OnlyByWorkers, RuntimeError: see :func:`send_test_mail`.
+    """
+    require_recipient(recipient)
+    require_own_destination(account)
+    ensure_this_installation()
+    with place(requested_by):
+        check = check_record.begin(
+            kind=CheckKind.TEST_MAIL,
+            account=account,
+            requested_by=requested_by,
+            tenant=tenant,
+            stored=False,
+            recipient=recipient,
+            counts_for=counts_for,
+        )
+        since = time.monotonic()
+        result = _send(account, recipient, requested_by, counts_for=counts_for)
+        pad(result, since=since, requested_by=requested_by)
+        return check_record.finish(check, result, username=account.username)
+
+
+def require_recipient(recipient: str) -> None:
+    """Whether a test mail can go there.
+
+    Raises:
+        ValidationError: at ``recipient``.
+    """
+    try:
+        validate_address(recipient)
+    except ValidationError as error:
+        raise ValidationError({"recipient": error}) from error
+
+
+def send_stored(
+    check: ConnectionCheck, account: Account, *, requested_by: AbstractBaseUser | None
+) -> ConnectionCheck:
+    """Do what a running check of this kind asks for, and finish it.
+
+    Raises:
+        WrongInstallation: nothing is sent from here; the check is still running.
+    """
+    ensure_this_installation()
+    since = time.monotonic()
+    result = _send(account, check.recipient, requested_by, counts_for=account)
+    pad(result, since=since, requested_by=requested_by)
+    check = check_record.finish(check, result, username=account.username)
+    note_on_lane(check, account, sent=check.ok)
+    return check
+
+
+def _send(
+    account: Account, recipient: str, requested_by: AbstractBaseUser | None, *, counts_for: Account | None
+) -> CheckResult:
+    log = StageLog(TEST_MAIL_STAGES)
+    if not account.sender:
+        return check_result.no_sender(log)
+    try:
+        rendered = _render(account, recipient, requested_by)
+    except InvalidMessage as error:
+        return check_result.of_error(error, log, sender_field=sender_field(account))
+    journal = (
+        SampleJournal(counts_for, rendered, recipient=recipient)
+        if counts_for
+        else NoJournal(recipient=recipient)
+    )
+    return _deliver(account, rendered, journal, log)
+
+
+def _render(account: Account, recipient: str, requested_by: AbstractBaseUser | None) -> Rendered:
+    who = requested_by.get_username() if requested_by else _("the system")
+    when = database_now().astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    text = _(
+        "This is a test mail.\n\n"
+        "Account: %(account)s\n"
+        "Sent: %(when)s\n"
+        "Asked for by: %(who)s\n\n"
+        "That it arrived shows that the account can send mail. There is nothing to do."
+    )
+    name = check_record.cleaned(str(account), 200)
+    message = EmailMessage(
+        subject=_("Test mail from %(account)s") % {"account": name},
+        body=text % {"account": name, "when": when, "who": check_record.cleaned(who, 200)},
+        to=[recipient],
+        headers={"Auto-Submitted": "auto-generated"},  # RFC 3834 §5: nobody's holiday answer is wanted
+    )
+    return compose(
+        message,
+        from_email=account.sender,
+        from_name=account.from_name,
+        reply_to_email=account.reply_to_email,
+        reply_to_name=account.reply_to_name,
+        envelope_from=account.envelope_from,
+    )
+
+
+def _deliver(
+    account: Account, rendered: Rendered, journal: SampleJournal | NoJournal, log: StageLog
+) -> CheckResult:
+    """Hand the mail over and write down what came of it, before QUIT."""
+    try:
+        session = open_session(account, log)
+    except (TransportError, SecretUnreadable) as error:
+        result = check_result.of_error(error, log, sender_field=sender_field(account))
+        journal.settle(result, error=error)
+        return result
+    except ValidationError:
+        return no_system_account(log)
+    try:
+        try:
+            result, reply = _transact(session, account, rendered, journal, log)
+        except (TransportError, InvalidMessage) as error:
+            result = check_result.of_error(error, log, sender_field=sender_field(account))
+            journal.settle(result, error=error)
+        else:
+            journal.settle(result, reply=reply)
+    finally:
+        session.quit()
+    return result
+
+
+def _transact(
+    session: Session,
+    account: Account,
+    rendered: Rendered,
+    journal: SampleJournal | NoJournal,
+    log: StageLog,
+) -> tuple[CheckResult, Reply]:
+    """One transaction with the server: the result and the reply that decided it."""
+    target = get_settings().redirect_all_to or journal.recipient
+    session.propose(Envelope(rendered.sender, (target,), rendered.size, rendered.eight_bit))
+    outcome = session.envelope_outcome()
+    refused = _judge_envelope(outcome, account, log)
+    if refused is not None:
+        return refused
+    journal.hand_over()
+    session.hand_over([rendered.body])
+    reply = session.outcome()
+    if not reply.is_success:
+        return check_result.message_refused(reply, log, blame(account)), reply
+    log.done(Stage.DOT, detail=check_result.in_words(reply))
+    return check_result.passed(log, sentences.SENT), reply
+
+
+def _judge_envelope(
+    outcome: EnvelopeOutcome, account: Account, log: StageLog
+) -> tuple[CheckResult, Reply] | None:
+    """``None`` if the body may be written."""
+    sender, (recipient,), data = outcome.sender, outcome.recipients, outcome.data
+    if not sender.is_success:
+        return check_result.sender_refused(sender, log, blame(account)), sender
+    log.done(Stage.SENDER, detail=check_result.in_words(sender))
+    if not recipient.is_success:
+        return check_result.recipient_refused(recipient, log, blame(account)), recipient
+    log.done(Stage.RECIPIENT, detail=check_result.in_words(recipient))
+    if outcome.is_open:
+        return None
+    reply = data or recipient
+    return check_result.message_refused(reply, log, blame(account)), reply

@@ -1,0 +1,135 @@
+"""The rows of a test mail: message, recipient and attempt, committed before the dot and completed after it."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from mailconfig.delivery import trail
+from mailconfig.delivery.clock import DatabaseClock
+from mailconfig.delivery.lanes import worker_name
+from mailconfig.delivery.queue.settle import final_values, told
+from mailconfig.exceptions import TransportError
+from mailconfig.models import Account, Attempt, AttemptOutcome, Message, MessageState, Recipient
+from mailconfig.rendering.compose import Rendered
+from mailconfig.values import CheckResult, Reply
+
+
+class SampleJournal:
+    """Writes one test mail down. It is never queued, so a refusal of any kind is its end."""
+
+    def __init__(self, account: Account, rendered: Rendered, *, recipient: str) -> None:
+        self.recipient = recipient
+        self._account = account
+        self._rendered = rendered
+        self._clock = DatabaseClock()
+        self._started_at = self._clock.now()
+        self._message: Message | None = None
+        self._attempt: Attempt | None = None
+
+    def hand_over(self) -> None:
+        """Commit that the body is about to be written: from now on the mail counts in every window."""
+        at = self._clock.at_latest()
+        with transaction.atomic():
+            message = self._insert_message(state=MessageState.HANDING_OVER, handed_over_at=at)
+            self._attempt = Attempt.objects.create(
+                account_id=self._account.pk,
+                message=message,
+                worker=worker_name(),
+                started_at=self._started_at,
+                handed_over_at=at,
+            )
+        self._message = message
+
+    def settle(
+        self, result: CheckResult, *, reply: Reply | None = None, error: Exception | None = None
+    ) -> None:
+        """Commit what came of it.
+
+        Args:
+            result: as the check shows it.
+            reply: the one that decided.
+            error: what ended the session instead.
+        """
+        ambiguous = isinstance(error, TransportError) and error.ambiguous
+        if isinstance(error, TransportError):
+            reply = error.reply
+        if result.ok:
+            outcome = AttemptOutcome.SENT
+        elif error is not None:
+            outcome = AttemptOutcome.UNKNOWN if ambiguous else AttemptOutcome.LOST
+        else:
+            outcome = AttemptOutcome.REFUSED
+        reached = self._attempt is not None and (error is None or ambiguous)
+        values = {
+            "outcome": outcome,
+            "recipients": int(reached),
+            "stage": str(result.stage or "dot"),
+            "reply_code": reply.code if reply else None,
+            "enhanced_code": reply.enhanced if reply else "",
+            "reply_text": reply.text if reply else "",
+            "ended_at": self._clock.at_latest(),
+        }
+        with transaction.atomic():
+            self._settle_message(result, reply)
+            self._settle_attempt(values)
+
+    def _settle_message(self, result: CheckResult, reply: Reply | None) -> None:
+        state = MessageState.SENT if result.ok else MessageState.FAILED
+        values = final_values(state, self._clock.at_latest())
+        if not result.ok:
+            values |= {
+                "error_code": str(result.code or ""),
+                "error_text": reply.text if reply else result.message,
+            }
+        if self._message is None:
+            self._message = self._insert_message(state=state, **values)
+        else:
+            handing_over = Message.objects.filter(pk=self._message.pk, state=MessageState.HANDING_OVER)
+            handing_over.update(state=state, attempts=1, **values)
+        told(self._message.pk, state)
+        code = "" if result.ok else str(result.code or "")
+        trail.moved("test_mail", self._message.pk, state, error_code=code, reply=reply)
+
+    def _settle_attempt(self, values: dict[str, object]) -> None:
+        if self._attempt is not None:
+            Attempt.objects.filter(pk=self._attempt.pk, outcome=AttemptOutcome.OPEN).update(**values)
+            return
+        Attempt.objects.create(
+            account_id=self._account.pk,
+            message=self._message,
+            worker=worker_name(),
+            started_at=self._started_at,
+            **values,
+        )
+
+    def _insert_message(self, **values: object) -> Message:
+        rendered = self._rendered
+        columns: dict[str, object] = {
+            "account_id": self._account.pk,
+            "tenant_id": self._account.tenant_id,
+            "is_test": True,
+            "envelope_from": rendered.sender,
+            "subject": rendered.subject,
+            "message_id": rendered.message_id,
+            "size": rendered.size,
+            "body": rendered.body,
+            "eight_bit": rendered.eight_bit,
+        }
+        message = Message.objects.create(**columns | values)
+        Recipient.objects.create(message=message, address=self.recipient)
+        return message
+
+
+class NoJournal:
+    """Stands in for a :class:`SampleJournal` where no stored account sends: the check is all that is written down."""
+
+    def __init__(self, *, recipient: str) -> None:
+        self.recipient = recipient
+
+    def hand_over(self) -> None:
+        """There is nothing in which the mail could count."""
+
+    def settle(
+        self, result: CheckResult, *, reply: Reply | None = None, error: Exception | None = None
+    ) -> None:
+        """What came of it stands in the check."""

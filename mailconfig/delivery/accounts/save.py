@@ -1,0 +1,252 @@
+"""Accounts as a whole: storing what a person entered, and deleting them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Count, F
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mailconfig.conf import get_settings
+from mailconfig.delivery.accounts.at_once import only_by_workers
+from mailconfig.delivery.accounts.check_requests import request_check
+from mailconfig.delivery.accounts.probe import adopt_check, probe_values
+from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotProved
+from mailconfig.models import (
+    WAITING_STATES,
+    Account,
+    AccountKind,
+    CheckKind,
+    CheckState,
+    ConnectionCheck,
+    Lane,
+    Message,
+    MessageState,
+    Scope,
+    Tenant,
+)
+from mailconfig.models.access import has_permission, holds
+from mailconfig.secrets.sealed import SealedSecret
+from mailconfig.values import Authentication, Security
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from django.contrib.auth.models import AbstractBaseUser
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A connection that works."""
+
+    check: ConnectionCheck
+    """The check that says so."""
+    binding: str
+    """The destination that was tried; ``""``: there is no server."""
+
+
+def prove_account(*, account: Account, by: AbstractBaseUser | None, judge_sender: bool = True) -> Proved:
+    """Connect with the account as it was entered. Not to be called inside a transaction.
+
+    Args:
+        account, by, judge_sender: as for :func:`save_account`, to which the result is handed.
+
+    Raises:
+        ValidationError: it may not be stored like that; nothing was connected.
+        NotProved: the connection does not work.
+        Throttled, RuntimeError: see :func:`mailconfig.delivery.probe_values`.
+    """
+    _require_say_over_project(account, by)
+    _require_say_over_tenant(account, by)
+    _require_encrypted_login(account)
+    binding = _binding(account)
+    check = probe_values(account=account, requested_by=by, tenant=account.tenant, judge_sender=judge_sender)
+    if check.state != CheckState.PASSED:
+        msg = "the connection does not work"
+        raise NotProved(msg, check=check)
+    return Proved(check, binding)
+
+
+def save_account(
+    *,
+    account: Account,
+    by: AbstractBaseUser | None,
+    prove: bool = False,
+    proved: Proved | None = None,
+    judge_sender: bool = True,
+) -> ConnectionCheck | None:
+    """Store a new account, or what was changed of one that was read before.
+
+    Args:
+        account: with the values as they were entered; one that is stored must have been loaded whole.
+        by: who entered them.
+        prove: connect first, and store nothing if that fails. Then not to be called inside a transaction. Where
+            only workers connect, it is stored first, and one of them is asked to check it.
+        proved: what :func:`prove_account` found of the same values, where a transaction has to be opened in between.
+        judge_sender: if false, a refused sender is reported in the check and stored all the same.
+
+    Returns:
+        The check, if the connection was proved, or if a worker was asked to.
+
+    Raises:
+        ValidationError: by field; nothing was connected or stored.
+        NotProved: the connection does not work.
+        AccountChanged: somebody else stored something meanwhile, or deleted it; or the system account, whose server
+            an override uses, is not the one any more that was proved.
+        Throttled, RuntimeError: see :func:`mailconfig.delivery.probe_values`.
+    """
+    adding = account._state.adding
+    account.updated_by_id = by.pk if by else None
+    if adding:
+        account.created_by_id = account.updated_by_id
+    _require_say_over_project(account, by)
+    _require_say_over_tenant(account, by)
+    account.full_clean()
+    later = prove and only_by_workers()
+    if later:
+        _require_encrypted_login(account)
+    elif prove:
+        proved = prove_account(account=account, by=by, judge_sender=judge_sender)
+    try:
+        with transaction.atomic():
+            if not adding:
+                _require_unchanged(account)
+            if proved is not None:
+                _require_proved_server(account, proved.binding)
+            account.save()
+            if later:
+                return request_check(account_id=account.pk, kind=CheckKind.CONNECTION, requested_by=by)
+    except IntegrityError as error:
+        msg = "another account of this kind was stored at the same moment"
+        raise AccountChanged(msg) from error
+    if proved is None:
+        return None
+    adopt_check(check=proved.check, account=account)
+    return proved.check
+
+
+def _require_say_over_project(account: Account, by: AbstractBaseUser | None) -> None:
+    """Let nobody mark the project's accounts, or lead a marked one elsewhere, who may not choose them.
+
+    Raises:
+        ValidationError: nothing was connected or stored.
+    """
+    if by is None or holds(by, "choose_project_accounts"):
+        return
+    if account.project_marks_changed():
+        words = _("You may not choose which accounts send for the project.")
+        raise ValidationError({"serves_project": ValidationError(words, code="not_permitted")})
+    if account.serves_project and account.leads_elsewhere():
+        words = _(
+            "This account sends for the project: its name, server, login, addresses, owner and tenant are changed by"
+            " those who may choose such accounts."
+        )
+        raise ValidationError(words, code="not_permitted")
+
+
+def _require_say_over_tenant(account: Account, by: AbstractBaseUser | None) -> None:
+    """Who has no say over a tenant's mail may not put an account in its way: nobody's own, it sends for the tenant.
+
+    Raises:
+        ValidationError: nothing was connected or stored.
+    """
+    # The tenant's configuration has a permission of its own, which the caller asked about.
+    if by is None or account.tenant_id is None or account.kind == AccountKind.TENANT_CONFIG:
+        return
+    if account.owner_id is not None or not account.leads_elsewhere():
+        return
+    has_say = holds(by, "choose_project_accounts") or has_permission(by, AccountKind.TENANT_CONFIG, "change")
+    if not has_say and not Tenant.objects.filter(pk=account.tenant_id, members=by.pk).exists():
+        words = _("You may not choose which accounts send for this tenant.")
+        raise ValidationError({"tenant": ValidationError(words, code="not_permitted")})
+
+
+def _require_encrypted_login(account: Account) -> None:
+    """Refuse before anything is connected what the session would refuse after its greeting."""
+    logs_in = account.authentication != Authentication.NONE and account.scope != Scope.SYSTEM_OVERRIDE
+    if logs_in and account.security == Security.NONE and not get_settings().allow_plain_login:
+        words = _("A login needs encryption: choose TLS or STARTTLS.")
+        raise ValidationError({"security": ValidationError(words, code="plain_login")})
+
+
+def _require_unchanged(account: Account) -> None:
+    """Lock the row, so that nobody comes in between."""
+    rows = Account.objects.select_for_update().kept().filter(pk=account.pk, revision=account.revision)
+    stored = rows.values_list("pk", "secret").first()
+    if stored is None:
+        msg = "the account was changed since it was read"
+        raise AccountChanged(msg)
+    if isinstance(account.secret, SealedSecret):
+        # The same one, perhaps sealed anew: key rotation leaves the revision alone.
+        _pk, account.secret = stored
+
+
+def _binding(account: Account) -> str:
+    """The destination that a secret of the account goes to; ``""``: there is none."""
+    try:
+        return account.secret_binding()
+    except ValidationError:
+        return ""
+
+
+def _require_proved_server(account: Account, proved_for: str) -> None:
+    """An entered secret is sealed for the server of this moment, so it has to be the one that was proved."""
+    if account.scope != Scope.SYSTEM_OVERRIDE:
+        return
+    # The lock, so that it does not move before the secret is sealed.
+    list(Account.objects.select_for_update().kept().filter(scope=Scope.SYSTEM).values_list("pk"))
+    if _binding(account) != proved_for:
+        msg = "the system account was changed while its server was tried"
+        raise AccountChanged(msg)
+
+
+def unsent(account_ids: Collection[int]) -> dict[int, int]:
+    """How many mails of each account wait to be sent; accounts without any are left out."""
+    mine = Message.objects.filter(account_id__in=list(account_ids)).order_by()
+    # Two conditions, as the partial indexes have them.
+    queued = mine.filter(state=MessageState.QUEUED)
+    others = mine.filter(state__in=sorted(WAITING_STATES - {MessageState.QUEUED}))
+    counts: Counter[int] = Counter()
+    for rows in (queued, others):
+        counts.update(dict(rows.values_list("account_id").annotate(Count("pk"))))
+    return dict(counts)
+
+
+def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
+    """Take an account away: its secret is wiped, its row stays for the messages that were sent through it.
+
+    Raises:
+        AccountInUse: mail of this account still waits; nothing was changed.
+        NoAccount: there is none, or it was deleted already.
+    """
+    with transaction.atomic():
+        # The lock makes an enqueue of the same moment wait: its message's foreign key needs the row.
+        accounts = Account.objects.select_for_update().kept()
+        account = accounts.only("pk", "name", "from_email", "username").filter(pk=account_id).first()
+        if account is None:
+            raise NoAccount(_("The account does not exist any more."))
+        waiting = unsent([account_id]).get(account_id, 0)
+        if waiting:
+            text = ngettext(
+                "%(count)s mail of this account is not sent yet.",
+                "%(count)s mails of this account are not sent yet.",
+                waiting,
+            )
+            raise AccountInUse(text % {"count": waiting}, waiting=waiting)
+        Account.objects.filter(pk=account_id).update(
+            secret=None,
+            is_enabled=False,
+            is_default=False,
+            serves_project=False,
+            deleted_at=Now(),
+            updated_at=Now(),
+            updated_by=by,
+            revision=F("revision") + 1,
+        )
+        Lane.objects.filter(account_id=account_id).update(due_at=None)

@@ -1,1 +1,0 @@
-"""The drain of one account: guards, the line of due mail, the session, the outcome."""

@@ -1,0 +1,149 @@
+"""What waits where, why and since when, for a person or for monitoring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Min, Q
+
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.installation import ensure_this_installation
+from mailconfig.delivery.worker.steps import Trouble, troubles
+from mailconfig.exceptions import WrongInstallation
+from mailconfig.models import PAUSES, Account, Installation, Lane, Message, MessageState, Purpose, WaitReason
+
+OURS = frozenset({WaitReason.INTERNAL_ERROR, WaitReason.STORAGE_AWAY})
+"""Reasons that lie with us or the deployment, and that somebody has to see to."""
+STALE = timedelta(seconds=60)
+"""Due mail nobody takes, or a sweep nobody runs, for so long means that the machinery stands."""
+STALLED = timedelta(minutes=10)
+"""Due mail of an account that tries and tries, and gets nothing out for so long, is for somebody to look at."""
+_SAYS_NOTHING = frozenset({"", WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY})
+"""Reasons that come and go with each try, so that none of them says how long it has been so."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """An account with mail that waits, or that is paused."""
+
+    account_id: int
+    name: str
+    queued: int
+    held: int
+    handing_over: int
+    oldest_due_at: datetime | None
+    reason: str
+    since: datetime | None
+    until: datetime | None
+    words: str
+    """What the mail server said, or what failed, behind the reason."""
+    last_error_at: datetime | None
+    last_error_code: str
+    is_paused: bool
+    is_stuck: bool
+    """Its mail is due for a minute, nothing holds it back (any more), and nobody takes it."""
+    makes_no_progress: bool = False
+    """Its mail is due for ten minutes, it is tried again and again, and nothing has gone out since."""
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether somebody has to act, or to read the log."""
+        return self.is_paused or self.held > 0 or self.reason in OURS or self.makes_no_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole installation."""
+
+    accounts: tuple[AccountStatus, ...]
+    swept_at: datetime | None
+    is_stale: bool
+    """Whether the machinery stands: no sweep for a minute while mail waits, or a lane that is stuck."""
+    wrong_installation: str
+    failed_today: int
+    troubles: tuple[Trouble, ...] = ()
+    """The steps of the house-keeping that throw."""
+
+    @property
+    def exit_code(self) -> int:
+        """0: all is well; 1: somebody has to act on an account; 2: nothing moves."""
+        if self.is_stale or self.wrong_installation:
+            return 2
+        if self.troubles:
+            return 1
+        return int(any(account.needs_somebody for account in self.accounts))
+
+
+def status() -> Status:
+    """How things stand, in a handful of queries."""
+    now = database_now()
+    try:
+        ensure_this_installation()
+        wrong = ""
+    except WrongInstallation as error:
+        wrong = str(error)
+    accounts = tuple(_accounts(now))
+    swept_at = Installation.objects.filter(id=1).values_list("swept_at", flat=True).first()
+    unswept = swept_at is None or swept_at < now - STALE
+    waits = any(account.oldest_due_at and account.oldest_due_at < now - STALE for account in accounts)
+    stuck = any(account.is_stuck for account in accounts)
+    day = now - timedelta(days=1)
+    failed = Message.objects.filter(settled_at__gt=day, state=MessageState.FAILED).count()
+    return Status(accounts, swept_at, (unswept and waits) or stuck, wrong, failed, tuple(troubles()))
+
+
+def _accounts(now: datetime) -> list[AccountStatus]:
+    counts: dict[int, Mapping[str, Any]] = {
+        row["account_id"]: row
+        for row in Message.objects.filter(
+            state__in=[MessageState.QUEUED, MessageState.HELD, MessageState.HANDING_OVER]
+        )
+        .order_by()
+        .values("account_id")
+        .annotate(
+            queued=Count("pk", filter=Q(state=MessageState.QUEUED)),
+            held=Count("pk", filter=Q(state=MessageState.HELD)),
+            handing_over=Count("pk", filter=Q(state=MessageState.HANDING_OVER)),
+            oldest=Min("not_before", filter=Q(state=MessageState.QUEUED)),
+        )
+    }
+    lanes = Lane.objects.filter(Q(account_id__in=counts) | Q(wait_reason__in=PAUSES), purpose=Purpose.SEND)
+    lanes = lanes.filter(account__deleted_at=None).select_related("account").defer("account__secret")
+    return [_account(lane.account, lane, counts.get(lane.account_id, {}), now) for lane in lanes]
+
+
+def _account(account: Account, lane: Lane, counts: Mapping[str, Any], now: datetime) -> AccountStatus:
+    oldest: datetime | None = counts.get("oldest")
+    oldest_due_at = oldest if oldest and oldest <= now else None
+    reason = WaitReason.DISABLED if not account.is_enabled else lane.wait_reason
+    owned = lane.lease_until is not None and lane.lease_until > now
+    waits = bool(reason) and (lane.wait_until is None or lane.wait_until > now - STALE)
+    is_stuck = bool(oldest_due_at and oldest_due_at < now - STALE and not waits and not owned)
+    if is_stuck and lane.last_success_at and lane.last_success_at > now - STALE:
+        is_stuck = False
+    return AccountStatus(
+        account_id=account.pk,
+        name=str(account),
+        queued=counts.get("queued", 0),
+        held=counts.get("held", 0),
+        handing_over=counts.get("handing_over", 0),
+        oldest_due_at=oldest_due_at,
+        reason=str(reason),
+        since=lane.wait_since,
+        until=lane.wait_until,
+        words=lane.wait_text if account.is_enabled else "",
+        last_error_at=lane.last_error_at,
+        last_error_code=lane.last_error_code,
+        is_paused=lane.is_paused and account.is_enabled,
+        is_stuck=is_stuck,
+        makes_no_progress=_stalls(lane, str(reason), oldest_due_at, now),
+    )
+
+
+def _stalls(lane: Lane, reason: str, due_since: datetime | None, now: datetime) -> bool:
+    if due_since is None or due_since > now - STALLED or reason not in _SAYS_NOTHING:
+        return False
+    return lane.last_success_at is None or lane.last_success_at < due_since

@@ -1,0 +1,1 @@
+"""Statements that PostgreSQL plans once, and sends without waiting."""

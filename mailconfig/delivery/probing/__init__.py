@@ -1,1 +1,0 @@
-"""Checks of a connection and test mails: carried out, recorded, throttled, put into words."""

@@ -1,0 +1,187 @@
+"""The standing of an account with its server: what outcomes mean for its lane, and what they teach of the server."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+from mailconfig.conf import Settings
+from mailconfig.delivery import lanes
+from mailconfig.delivery.lanes import Ownership
+from mailconfig.delivery.queue import recent, retry
+from mailconfig.delivery.queue.quotas import server_limit_seconds
+from mailconfig.delivery.queue.retry import Verdict
+from mailconfig.delivery.queue.turn import Settlement, Turn
+from mailconfig.delivery.worker import guards, strikes
+from mailconfig.delivery.worker.guards import Wait
+from mailconfig.exceptions import SecretUnreadable, TransportError
+from mailconfig.models import Account, Lane, Scope, WaitReason
+from mailconfig.values import Reply
+
+LOOK_AGAIN_SECONDS = 0.1
+"""How old a look at the account may be when a message journaled with others is handed over: a question for each would cost
+more than journaling them together saves, and a slow server makes each wait longer than this."""
+LESSON_LASTS = timedelta(days=1)
+"""How long it is remembered how a server wants to be talked to; then it may show once more."""
+
+Mark = tuple[int | None, ...]
+"""What is compared to see that an account, or the server that it uses, was edited."""
+
+
+def mark_of(account_id: int) -> Mark | None:
+    """The revisions of the account and of the server it uses, as they are now; ``None``: it may not send (any more)."""
+    mine = Account.objects.usable().filter(pk=account_id).values_list("revision", "scope").first()
+    if mine is None:
+        return None
+    revision, scope = mine
+    if scope != Scope.SYSTEM_OVERRIDE:
+        return (revision,)
+    system = Account.objects.kept().filter(scope=Scope.SYSTEM).values_list("pk", "revision").first()
+    return (revision, *(system or (None,)))
+
+
+class Standing:
+    """The standing of one account, from when it was read until it is held back or turns out to be edited."""
+
+    def __init__(
+        self, account: Account, lane: Lane, mark: Mark | None, ownership: Ownership, settings: Settings
+    ) -> None:
+        self.account, self.lane, self.mark = account, lane, mark
+        self.is_held_back = False
+        """Whether the whole account waits, so that due mail is no reason to come back."""
+        self.is_edited = False
+        """Whether it has to be read anew before anything else is sent."""
+        self._ownership, self._settings = ownership, settings
+        self._clock = ownership.clock
+        self._looked_at = time.monotonic()
+        self._ended_after = 0
+        self._overlap_refused_to: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more may be sent by what we know."""
+        return self.is_held_back or self.is_edited
+
+    def allows_dot(self, journaled_before: bool) -> bool:
+        """Look again before a dot, where the commit of its journal did not, or did so some time ago.
+
+        Args:
+            journaled_before: whether its journal was committed with that of a message before it.
+        """
+        if not self._may_change_unseen():
+            seconds = time.monotonic() - self._looked_at
+            if not journaled_before or seconds < LOOK_AGAIN_SECONDS:
+                return True
+        return self.is_as_read()
+
+    def note_look(self) -> None:
+        """Remember that account and server are looked at from now on."""
+        self._looked_at = time.monotonic()
+
+    def is_as_read(self) -> bool:
+        """Look whether account and server are what they were; see ``is_edited``."""
+        self.note_look()
+        self.is_edited |= mark_of(self.account.pk) != self.mark
+        return not self.is_edited
+
+    def _may_change_unseen(self) -> bool:
+        """Whether the journal does not see each edit: that of the server belongs to another account."""
+        return self.account.scope == Scope.SYSTEM_OVERRIDE
+
+    # What holds it back.
+
+    def hold_back(self, wait: Wait | None) -> None:
+        """Let the account wait; if it was edited since the cause was met, look at it anew instead."""
+        if wait is None:
+            return
+        self.is_held_back = lanes.wait(
+            self.lane,
+            token=self._ownership.token,
+            **wait.as_values(),
+            now=self._clock.now(),
+            revision=self.account.revision,
+        )
+        self.is_edited = not self.is_held_back
+
+    def rest(self, reply: Reply | None) -> None:
+        """Leave the server alone for a while: it ended a session in which nothing came about."""
+        failures = self.lane.failures + 1
+        until = self._clock.now() + timedelta(seconds=retry.backoff_seconds(failures, self._settings))
+        words = reply.words if reply else ""
+        self.hold_back(Wait(WaitReason.SERVER_AWAY, until, words, "connect_failed", failures))
+
+    def note_failure(self, error: TransportError | SecretUnreadable) -> None:
+        """A connection that failed, or broken protocol: a rest or a pause."""
+        wait = guards.after_failure(error, self.lane, now=self._clock.now(), settings=self._settings)
+        self.hold_back(wait)
+
+    def note_connected(self) -> None:
+        """The server let us in and took our sender: what was wrong with the connection is over."""
+        if self.lane.wait_reason or self.lane.failures:
+            at, strikes_left = self._clock.now(), self.lane.strikes
+            lanes.clear(self.lane, token=self._ownership.token, succeeded_at=at, strikes=strikes_left)
+
+    def note_outcome(self, settlement: Settlement) -> None:
+        """Note what a message's outcome says of the account."""
+        if settlement.sent and self.lane.strikes:
+            lanes.note_strikes(self.lane, 0, token=self._ownership.token)
+        reply, now = settlement.account_reply or settlement.reply or Reply(0), self._clock.now()
+        verdict = settlement.verdict
+        if verdict is Verdict.SERVER_LIMIT:
+            until = now + timedelta(seconds=server_limit_seconds(reply))
+            self.hold_back(Wait(WaitReason.SERVER_LIMIT, until, reply.words, "server_limit"))
+        elif verdict is Verdict.PROTOCOL:
+            self._strike(settlement, reply, now)
+        elif verdict in {Verdict.SENDER_REFUSED, Verdict.ACCOUNT_REFUSED}:
+            self.hold_back(strikes.after_refusal(settlement, self.lane, token=self._ownership.token))
+
+    def _strike(self, settlement: Settlement, reply: Reply, now: datetime) -> None:
+        """A refused command: a rest before it is tried again, but others go on while only one message meets it."""
+        if self._overlap_refused_to == settlement.turn.message.pk:
+            self._allow_overlap()  # it is refused by itself as well
+        last, message = self.lane.last_success_at, settlement.turn.message
+        if settlement.retry_at is not None and last is not None and last > message.created_at:
+            return  # others went out since: it is this message only
+        if settlement.retry_at is not None and recent.was_last(self.account.pk, message_id=message.pk):
+            return  # it was counted already: one message never pauses its account
+        wait = guards.after_strike(self.lane, now=now, settings=self._settings, text=reply.words)
+        if settlement.retry_at is None or wait.reason == WaitReason.PAUSED_PROTOCOL:
+            self.hold_back(wait)
+        else:
+            lanes.note_strikes(self.lane, self.lane.strikes + 1, token=self._ownership.token)
+
+    # What it teaches.
+
+    def may_overlap(self) -> bool:
+        """Whether the next proposal may be sent behind a dot, before its reply."""
+        until = self.lane.no_overlap_until
+        return until is None or until <= self._clock.now()
+
+    def note_overlap_refused(self, turn: Turn) -> None:
+        """The server does not take commands behind a dot: from now on each waits for the reply."""
+        self._overlap_refused_to = turn.message.pk
+        self._learn(no_overlap_until=self._clock.now() + LESSON_LASTS)
+
+    def _allow_overlap(self) -> None:
+        self._overlap_refused_to = None
+        self._learn(no_overlap_until=None)
+
+    def mails_per_session(self) -> int:
+        """After how many mails a session is renewed: as we like it, or sooner as the server does."""
+        most, lane = self._settings.session_messages, self.lane
+        until = lane.session_mails_until
+        if lane.session_mails is None or until is None or until <= self._clock.now():
+            return most
+        return min(most, lane.session_mails)
+
+    def note_session_ended(self, mails: int) -> None:
+        """The server ended a session after so many mails: the second time in a row it means it."""
+        if mails and mails == self._ended_after and mails < self.mails_per_session():
+            self._learn(
+                session_mails=min(mails, lanes.MOST_COUNTED),
+                session_mails_until=self._clock.now() + LESSON_LASTS,
+            )
+        self._ended_after = mails
+
+    def _learn(self, **lesson: datetime | int | None) -> None:
+        lanes.learn(self.lane, lesson, token=self._ownership.token)

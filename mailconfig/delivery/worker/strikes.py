@@ -1,0 +1,58 @@
+"""Refusals in a row that are the account's fault, or look like it, and the pause they lead to."""
+
+from __future__ import annotations
+
+import uuid
+
+from mailconfig.delivery import lanes
+from mailconfig.delivery.queue import recent
+from mailconfig.delivery.queue.faults import AccountFault, account_fault
+from mailconfig.delivery.queue.retry import Verdict
+from mailconfig.delivery.queue.turn import ACCOUNT_REFUSED, Settlement
+from mailconfig.delivery.worker.guards import Wait
+from mailconfig.models import AttemptOutcome, Lane, WaitReason
+from mailconfig.values import Reply, Stage
+
+REFUSALS = 3
+"""Refusals in a row, by different messages, that pause the account."""
+
+
+def after_refusal(settlement: Settlement, lane: Lane, *, token: uuid.UUID) -> Wait | None:
+    """Note on the lane that the account was refused; the third time in a row by different messages, the pause."""
+    reply = settlement.account_reply or settlement.reply or Reply(0)
+    if _is_same_again(settlement, lane):
+        return None
+    strikes = lane.strikes + 1
+    if strikes < REFUSALS:
+        lanes.note_strikes(lane, strikes, token=token)
+        return None
+    at_sender = settlement.verdict is Verdict.SENDER_REFUSED or account_fault(reply) is AccountFault.SENDER
+    if at_sender:
+        return Wait(WaitReason.PAUSED_SENDER, None, reply.words, "sender_refused", strikes=0)
+    return Wait(WaitReason.PAUSED_CONFIG, None, reply.words, ACCOUNT_REFUSED, strikes=0)
+
+
+def _is_same_again(settlement: Settlement, lane: Lane) -> bool:
+    """Whether it was this message's refusal that was counted last: one message never pauses its account."""
+    message = settlement.turn.message
+    if not lane.strikes or message.error_code != ACCOUNT_REFUSED:
+        return False
+    return recent.was_last(lane.account_id, message_id=message.pk)
+
+
+def is_doubtful(settlement: Settlement) -> bool:
+    """Whether all recipients were refused in the same words, and these say nothing of the recipients."""
+    if (settlement.outcome, settlement.stage) != (AttemptOutcome.REFUSED, Stage.RECIPIENT):
+        return False
+    replies = [reply for _, reply in settlement.failed]
+    if any(not reply.is_permanent or recent.is_about_recipient(reply) for reply in replies):
+        return False
+    return len({recent.gist(reply) for reply in replies}) == 1
+
+
+def after_doubt(settlement: Settlement, lane: Lane) -> Wait | None:
+    """The pause if the messages before were refused like :func:`is_doubtful`; their outcomes are committed."""
+    if not recent.all_refused_alike(lane.account_id, count=REFUSALS):
+        return None
+    words = settlement.reply.words if settlement.reply else ""
+    return Wait(WaitReason.PAUSED_CONFIG, None, words, ACCOUNT_REFUSED, strikes=0)

@@ -1,0 +1,1 @@
+"""The gate, TLS and deadlines: the only place that opens sockets."""

@@ -1,0 +1,1 @@
+"""SMTP: opening a session, its commands and replies."""

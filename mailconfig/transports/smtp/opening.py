@@ -1,0 +1,332 @@
+"""From a name to a session that is logged in, stage by stage (RFC 5321 §4.3.1, RFC 3207, RFC 4954)."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Callable
+from os import uname
+from time import monotonic
+
+from mailconfig.exceptions import ConnectionFailed, LoginRefused, ProtocolError, TLSFailed, TransportError
+from mailconfig.transports import hints
+from mailconfig.transports.network import gate, tls
+from mailconfig.transports.network.deadline import Deadline
+from mailconfig.transports.scrubber import Scrubber
+from mailconfig.values import (
+    Authentication,
+    Capabilities,
+    ErrorCode,
+    NetworkPolicy,
+    Reply,
+    Security,
+    SMTPSettings,
+    Stage,
+    Timeouts,
+)
+
+from . import sasl
+from .replies import BadReplyError, parse_capabilities, to_reply
+from .wire import Wire
+
+OnStage = Callable[[Stage, float, str], None]
+"""Called with each stage that is done, its seconds and what staff may want to read about it."""
+
+_EHLO_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Za-z:.]{2,60}\]")
+
+
+class Opening:
+    """One attempt to open a session. :meth:`run` goes through the stages; the wire is then the session's."""
+
+    def __init__(
+        self,
+        settings: SMTPSettings,
+        *,
+        policy: NetworkPolicy,
+        timeouts: Timeouts,
+        on_wait: Callable[[], None] | None = None,
+        wait_slice: float = 20.0,
+        on_stage: OnStage | None = None,
+        resolver: gate.Resolver = gate.system_resolver,
+    ) -> None:
+        self.settings = settings
+        self.policy = policy
+        self.timeouts = timeouts
+        self.deadline = Deadline(timeouts.total)
+        self.capabilities = Capabilities()
+        self.scrubber = Scrubber()
+        self._on_wait = on_wait
+        self._wait_slice = wait_slice
+        self._on_stage = on_stage
+        self._resolver = resolver
+        self._host = ""
+        self._greeting = ""
+        self._encrypted = False
+
+    def run(self) -> Wire:
+        """Resolve, connect, greet, secure and log in. Stages are reported in this order, each once.
+
+        Raises:
+            HostNotAllowed, ConnectionFailed, TLSFailed, LoginRefused, ProtocolError: with ``stage``,
+                ``code``, ``field``, ``reply``, ``hint``, ``detail`` and ``temporary``; the connection is closed.
+            SecretUnreadable: before anything was connected.
+        """
+        settings = self.settings
+        self._host = gate.vet_host(settings.host, settings.port, self.policy)
+        sasl.check_credentials(settings)
+        if settings.security is Security.NONE:
+            self._require_encryption_for_login()
+        if settings.authentication is not Authentication.NONE and settings.secret is not None:
+            self.scrubber = Scrubber.for_login(settings.username, settings.secret.reveal())
+        wire = self._connect()
+        try:
+            self._greet(wire)
+            self._log_in(wire)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    def _connect(self) -> Wire:
+        started = monotonic()
+        port = self.settings.port
+        addresses = gate.resolve(
+            self.settings.host, port, self.policy, resolver=self._resolver, deadline=self.deadline
+        )
+        started = self._done(Stage.RESOLVE, started, ", ".join(str(address) for address in addresses))
+        self._connect_started = started
+        sock = gate.connect(
+            addresses,
+            self._host,
+            port,
+            self.policy,
+            seconds=self.timeouts.connect,
+            deadline=self.deadline,
+        )
+        wire = Wire(
+            sock,
+            deadline=self.deadline,
+            max_reply_bytes=self.policy.max_reply_bytes,
+            on_wait=self._on_wait,
+            wait_slice=self._wait_slice,
+        )
+        wire.scrubber = self.scrubber
+        return wire
+
+    def _greet(self, wire: Wire) -> None:
+        """Banner, EHLO and TLS, in the order that the security asks for."""
+        security = self.settings.security
+        started = self._connect_started
+        if security is Security.TLS:
+            started = self._done(Stage.CONNECT, started, peer(wire))
+            self._secure(wire)
+            started = self._done(Stage.TLS, started, _protection(wire))
+            self._banner(wire)
+            self._ehlo(wire)
+            self._done(Stage.EHLO, started, self._greeting)
+            return
+        self._banner(wire)
+        started = self._done(Stage.CONNECT, started, self._greeting)
+        self._ehlo(wire)
+        spent = monotonic() - started
+        if security is Security.STARTTLS or (
+            security is Security.OPPORTUNISTIC and self.capabilities.starttls
+        ):
+            started = monotonic()
+            self._starttls(wire)
+            started = self._done(Stage.TLS, started, _protection(wire))
+            self._ehlo(wire)
+            spent += monotonic() - started
+        self._done(Stage.EHLO, monotonic() - spent, self._greeting)
+
+    def _banner(self, wire: Wire) -> None:
+        reply = self._read(wire, Stage.BANNER, self.timeouts.banner)
+        self._greeting = f"{reply.code} {reply.text}"
+        if reply.code == 220:
+            return
+        self._refuse(reply, Stage.BANNER, "The server does not accept connections")
+
+    def _ehlo(self, wire: Wire) -> None:
+        name = self._own_name(wire)
+        self.capabilities = Capabilities()
+        self._send(wire, b"EHLO " + name + b"\r\n", Stage.EHLO)
+        code, lines = self._read_lines(wire, Stage.EHLO, self.timeouts.command)
+        if code == 250:
+            self.capabilities = parse_capabilities(lines)
+            self._greeting = self.scrubber.clean(b" | ".join(lines).decode("utf-8", "replace"))
+            return
+        reply = to_reply(code, lines, self.scrubber)
+        if reply.is_permanent:  # RFC 5321 §3.2: an old server knows HELO only
+            self._send(wire, b"HELO " + name + b"\r\n", Stage.EHLO)
+            reply = self._read(wire, Stage.EHLO, self.timeouts.command)
+            if reply.code == 250:
+                self._greeting = f"{reply.code} {reply.text}"
+                return
+        self._refuse(reply, Stage.EHLO, "The server refused our greeting")
+
+    def _starttls(self, wire: Wire) -> None:
+        if not self.capabilities.starttls:
+            hint = "Choose another port or TLS. Nothing was sent without encryption."
+            raise _tls_failed("The server offers no STARTTLS.", hint=hint)
+        self._send(wire, b"STARTTLS\r\n", Stage.TLS)
+        reply = self._read(wire, Stage.TLS, self.timeouts.command)
+        if reply.is_transient or reply.is_permanent:
+            raise _tls_failed("The server refused STARTTLS.", reply=reply, temporary=reply.is_transient)
+        if reply.code != 220:
+            raise _broken(Stage.TLS, "The server's answer to STARTTLS is none.", reply=reply)
+        if wire.has_unread:  # RFC 3207 §4.2: somebody put words into the server's mouth
+            raise _broken(
+                Stage.TLS,
+                "Something was sent between STARTTLS and the encryption: the connection is tampered with.",
+                temporary=False,
+            )
+        self._secure(wire)
+
+    def _secure(self, wire: Wire) -> None:
+        sock = gate.secure(
+            wire.sock, self._host, self.policy, seconds=self.timeouts.banner, deadline=self.deadline
+        )
+        wire.replace(sock)
+        self._encrypted = True
+
+    def _log_in(self, wire: Wire) -> None:
+        settings = self.settings
+        if settings.authentication is Authentication.NONE:
+            return
+        started = monotonic()
+        if not self._encrypted:
+            self._require_encryption_for_login()
+
+        def exchange(line: Callable[[], bytes]) -> Reply:
+            self._send(wire, line(), Stage.LOGIN)
+            return self._read(wire, Stage.LOGIN, self.timeouts.command)
+
+        try:
+            reply = sasl.log_in(settings, self.capabilities, exchange)
+        except LoginRefused as error:
+            # Names of mechanisms are the server's words, too.
+            error.detail = self.scrubber.clean(error.detail)
+            raise
+        self._done(Stage.LOGIN, started, f"{reply.code} {reply.text}")
+
+    def _require_encryption_for_login(self) -> None:
+        if self.settings.authentication is Authentication.NONE or self.policy.allow_plain_login:
+            return
+        raise LoginRefused(
+            "The connection is not encrypted: the password was not sent.",
+            stage=Stage.LOGIN,
+            code=ErrorCode.AUTH_FAILED,
+            field="security",
+            hint="Choose STARTTLS or TLS.",
+            temporary=False,
+        )
+
+    def _own_name(self, wire: Wire) -> bytes:
+        """A name with a dot, else our address as a literal (RFC 5321 §4.1.4)."""
+        for name in (self.settings.ehlo_name, uname().nodename):
+            if _EHLO_NAME.fullmatch(name) and ("." in name or name == self.settings.ehlo_name):
+                return name.encode()
+        address = str(wire.sock.getsockname()[0])
+        return (f"[IPv6:{address}]" if ":" in address else f"[{address}]").encode()
+
+    def _done(self, stage: Stage, started: float, detail: str) -> float:
+        now = monotonic()
+        if self._on_stage is not None:
+            self._on_stage(stage, now - started, detail)
+        return monotonic()
+
+    def _send(self, wire: Wire, data: bytes, stage: Stage) -> None:
+        try:
+            wire.send(data, self.timeouts.command)
+        except OSError as error:
+            data = b""  # may be a credential: see Wire.send
+            raise self._lost(stage, error) from None
+
+    def _read(self, wire: Wire, stage: Stage, seconds: float) -> Reply:
+        code, lines = self._read_lines(wire, stage, seconds)
+        return to_reply(code, lines, self.scrubber)
+
+    def _read_lines(self, wire: Wire, stage: Stage, seconds: float) -> tuple[int, list[bytes]]:
+        try:
+            return wire.read(seconds)
+        except BadReplyError as error:
+            # 220-…, then 521: in whatever way it began, it ends in a refusal, with words.
+            if error.code >= 400:
+                return error.code, list(error.lines)
+            raise _broken(stage, f"This is no mail server, or a broken one: {error}.") from None
+        except OSError as error:
+            raise self._lost(stage, error) from None
+
+    def _lost(self, stage: Stage, error: OSError) -> TransportError:
+        if isinstance(error, TimeoutError):
+            code, message = ErrorCode.TIMEOUT, "The server took too long to answer."
+        elif isinstance(error, ssl.SSLError):
+            code, message = ErrorCode.TLS_FAILED, "The encrypted connection broke."
+        else:
+            code, message = ErrorCode.CONNECT_FAILED, "The server ended the connection."
+        field, hint = "host", ""
+        if stage is Stage.BANNER:
+            if self.settings.security is not Security.TLS:  # else something does talk TLS there
+                field = "security" if hints.expects_tls(self.settings) else "port"
+            hint = hints.for_silence(self.settings)
+            if code is ErrorCode.TIMEOUT:
+                message = "Nothing answers as a mail server here."
+        return ConnectionFailed(
+            message,
+            stage=stage,
+            code=code,
+            field=field,
+            hint=hint,
+            detail=error.strerror or str(error) or type(error).__name__,
+        )
+
+    def _refuse(self, reply: Reply, stage: Stage, message: str) -> None:
+        if not (reply.is_transient or reply.is_permanent):
+            raise _broken(stage, "The server's answer is not one that belongs here.", reply=reply)
+        raise ConnectionFailed(
+            f"{message}{' now' if reply.is_transient else ''}.",
+            stage=stage,
+            code=ErrorCode.CONNECT_FAILED,
+            field="host",
+            reply=reply,
+            temporary=reply.is_transient,
+        )
+
+
+def peer(wire: Wire) -> str:
+    """The address of the other side; empty if it has gone already: what is done next will say so."""
+    try:
+        return str(wire.sock.getpeername()[0])
+    except OSError:
+        return ""
+
+
+def _protection(wire: Wire) -> str:
+    return tls.describe(wire.sock) if isinstance(wire.sock, ssl.SSLSocket) else ""
+
+
+def _tls_failed(
+    message: str, *, hint: str = "", reply: Reply | None = None, temporary: bool = False
+) -> TLSFailed:
+    return TLSFailed(
+        message,
+        stage=Stage.TLS,
+        code=ErrorCode.TLS_FAILED,
+        field="security",
+        hint=hint,
+        reply=reply,
+        temporary=temporary,
+    )
+
+
+def _broken(
+    stage: Stage, message: str, *, reply: Reply | None = None, temporary: bool = True
+) -> ProtocolError:
+    return ProtocolError(
+        message,
+        stage=stage,
+        code=ErrorCode.PROTOCOL_ERROR,
+        field="host",
+        reply=reply,
+        temporary=temporary,
+    )

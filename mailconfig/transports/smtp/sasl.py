@@ -1,0 +1,221 @@
+"""Logging in: AUTH PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195) and XOAUTH2, in UTF-8 (RFC 4954)."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Callable
+
+from mailconfig.exceptions import ConnectionFailed, LoginRefused, ProtocolError
+from mailconfig.transports import hints
+from mailconfig.transports.scrubber import MAX_TEXT
+from mailconfig.values import Authentication, Capabilities, ErrorCode, Reply, Secret, SMTPSettings, Stage
+
+Exchange = Callable[[Callable[[], bytes]], Reply]
+"""Writes the line that its argument makes and returns the reply to it.
+
+A function, and not the line, so that no variable of a frame on the way holds a credential: error reporters
+show those.
+"""
+
+_WITH_PASSWORD = ("PLAIN", "LOGIN", "CRAM-MD5")
+"""In the order in which they are tried: every server that offers the first two has them right, if any."""
+_WITH_TOKEN = ("XOAUTH2",)
+MOST_TRIES = 2
+"""AUTH commands of one session: servers count refused ones, and lock accounts."""
+_OF_MECHANISM = frozenset({500, 501, 502, 504, 534, 535})
+"""Refusals that may be meant for the mechanism only. 535 is said of both, and nobody can tell them apart."""
+
+
+class _Memory:
+    """The mechanism each account logged in with last, for the life of the process; the oldest are forgotten."""
+
+    MOST = 1000
+
+    def __init__(self) -> None:
+        self._worked: dict[tuple[str, int, str], str] = {}
+
+    def get(self, settings: SMTPSettings) -> str:
+        return self._worked.get((settings.host, settings.port, settings.username), "")
+
+    def keep(self, settings: SMTPSettings, mechanism: str) -> None:
+        key = settings.host, settings.port, settings.username
+        self._worked.pop(key, None)
+        self._worked[key] = mechanism
+        while len(self._worked) > self.MOST:
+            self._worked.pop(next(iter(self._worked)), None)
+
+
+_memory = _Memory()
+
+
+def check_credentials(settings: SMTPSettings) -> None:
+    """Whether there is something that can be sent at all; to be asked before anything is connected.
+
+    Raises:
+        LoginRefused: a user name or secret is missing, or has a character that the protocol cannot carry.
+        SecretUnreadable: the stored secret does not open.
+    """
+    if settings.authentication is Authentication.NONE:
+        return
+    if not settings.username:
+        raise refused("A user name is needed to log in.", field="username")
+    if settings.secret is None or not settings.secret.reveal():
+        raise refused("A password or token is needed to log in.", field="secret")
+    # XOAUTH2 separates its parts with control A.
+    if any(character in settings.username for character in "\r\n\0\x01"):
+        raise refused("The user name has control characters, which cannot be sent.", field="username")
+    if any(character in settings.secret.reveal() for character in "\r\n\0\x01"):
+        raise refused("The password has control characters, which cannot be sent.", field="secret")
+    try:
+        (settings.username + settings.secret.reveal()).encode()
+    except UnicodeEncodeError:
+        raise refused("The user name or password is no valid text.", field="username") from None
+
+
+def log_in(settings: SMTPSettings, capabilities: Capabilities, exchange: Exchange) -> Reply:
+    """Log in with the best mechanism that both sides know; returns the server's 235.
+
+    If that is refused where it may be the mechanism's fault, the next one is tried in the same session. Not if it is
+    the one that worked before: then it is the password.
+
+    Raises:
+        LoginRefused: the server said no (temporary for 4xx) or offers nothing we can use.
+        ProtocolError: an answer that AUTH does not have.
+    """
+    secret = settings.secret
+    if secret is None:
+        raise refused("A password or token is needed to log in.", field="secret")
+    with_token = settings.authentication is Authentication.OAUTH2
+    known = _WITH_TOKEN if with_token else _WITH_PASSWORD
+    worked = _memory.get(settings)
+    usable = sorted((name for name in known if name in capabilities.auth), key=lambda name: name != worked)
+    if not usable:
+        raise _not_offered(capabilities, with_token=with_token)
+    replies: list[Reply] = []
+    for mechanism in usable[:MOST_TRIES]:
+        try:
+            reply = _EXCHANGES[mechanism](settings, secret, exchange)
+        except ConnectionFailed:
+            if not replies:
+                raise
+            break  # the server ends the session with a refusal, and that is its answer
+        if reply.is_success:
+            _memory.keep(settings, mechanism)
+            return reply
+        replies.append(reply)
+        if not _is_of_mechanism(reply) or (mechanism == worked and reply.code == 535):
+            break
+    return _judge(replies, with_token=with_token)
+
+
+def _is_of_mechanism(reply: Reply) -> bool:
+    return reply.code in _OF_MECHANISM and not hints.is_of_account(reply)
+
+
+def _plain(settings: SMTPSettings, secret: Secret, exchange: Exchange) -> Reply:
+    reply = exchange(lambda: b"AUTH PLAIN " + _plain_response(settings.username, secret) + b"\r\n")
+    if reply.code == 334:  # a server that overlooks the initial response
+        reply = exchange(lambda: _plain_response(settings.username, secret) + b"\r\n")
+    return reply
+
+
+def _login(settings: SMTPSettings, secret: Secret, exchange: Exchange) -> Reply:
+    reply = exchange(lambda: b"AUTH LOGIN\r\n")
+    if reply.code == 334:
+        reply = exchange(lambda: _base64(settings.username) + b"\r\n")
+    if reply.code == 334:
+        reply = exchange(lambda: _base64(secret.reveal()) + b"\r\n")
+    return reply
+
+
+def _cram_md5(settings: SMTPSettings, secret: Secret, exchange: Exchange) -> Reply:
+    reply = exchange(lambda: b"AUTH CRAM-MD5\r\n")
+    if reply.code != 334:
+        return reply
+    try:
+        challenge = base64.b64decode(reply.text, validate=True)
+    except ValueError:  # binascii.Error is one, too
+        raise _broken(reply) from None
+    return exchange(lambda: _digest(settings.username, secret, challenge) + b"\r\n")
+
+
+def _xoauth2(settings: SMTPSettings, secret: Secret, exchange: Exchange) -> Reply:
+    reply = exchange(lambda: b"AUTH XOAUTH2 " + _bearer(settings.username, secret) + b"\r\n")
+    if reply.code == 334:  # the error as JSON; an empty line asks for the final answer
+        reply = exchange(lambda: b"\r\n")
+    return reply
+
+
+_EXCHANGES = {"PLAIN": _plain, "LOGIN": _login, "CRAM-MD5": _cram_md5, "XOAUTH2": _xoauth2}
+
+
+def refused(
+    message: str, *, field: str, hint: str = "", reply: Reply | None = None, tries: int = 1
+) -> LoginRefused:
+    """A login that did not come about; not temporary unless the reply is."""
+    return LoginRefused(
+        message,
+        stage=Stage.LOGIN,
+        code=ErrorCode.AUTH_FAILED,
+        field=field,
+        hint=hint,
+        reply=reply,
+        temporary=reply is not None and reply.is_transient,
+        tries=tries,
+    )
+
+
+def _judge(replies: list[Reply], *, with_token: bool) -> Reply:
+    """Raise what the refusals come to; a 535 says more than what came of the mechanism after it."""
+    reply = replies[0] if replies[0].code == 535 else replies[-1]
+    if not (reply.is_transient or reply.is_permanent):
+        raise _broken(reply)
+    words = (
+        "The server does not let us log in now." if reply.is_transient else "The server refused the login."
+    )
+    field = "security" if hints.wants_encryption(reply) else "secret"
+    hint = hints.for_login(reply, with_token=with_token)
+    raise refused(words, field=field, hint=hint, reply=reply, tries=len(replies))
+
+
+def _broken(reply: Reply) -> ProtocolError:
+    return ProtocolError(
+        "The server broke off the login in a way the protocol does not have.",
+        stage=Stage.LOGIN,
+        code=ErrorCode.PROTOCOL_ERROR,
+        field="host",
+        reply=reply,
+    )
+
+
+def _not_offered(capabilities: Capabilities, *, with_token: bool) -> LoginRefused:
+    wanted = "OAuth 2.0" if with_token else "a password"
+    offered = ", ".join(sorted(capabilities.auth))[:MAX_TEXT]
+    hint = "Choose another way to log in." if offered else "The server offers no login on this port."
+    return LoginRefused(
+        f"The server offers no login with {wanted}.",
+        stage=Stage.LOGIN,
+        code=ErrorCode.AUTH_FAILED,
+        field="authentication",
+        hint=hint,
+        detail=f"offered: {offered or 'nothing'}",
+        temporary=False,
+    )
+
+
+def _base64(text: str) -> bytes:
+    return base64.b64encode(text.encode())
+
+
+def _plain_response(username: str, secret: Secret) -> bytes:
+    return _base64(f"\0{username}\0{secret.reveal()}")
+
+
+def _bearer(username: str, secret: Secret) -> bytes:
+    return _base64(f"user={username}\x01auth=Bearer {secret.reveal()}\x01\x01")
+
+
+def _digest(username: str, secret: Secret, challenge: bytes) -> bytes:
+    digest = hmac.new(secret.reveal().encode(), challenge, "md5").hexdigest()
+    return _base64(f"{username} {digest}")
