@@ -14,7 +14,13 @@ from mailconfig.delivery.accounts.logins import key_of
 from mailconfig.exceptions import Throttled
 from mailconfig.models import Account, CheckState, ConnectionCheck
 from mailconfig.values import Secret
-from tests.integration.checks.conftest import PASSWORD, USERNAME, new_account, note_checks, stored_account
+from tests.integration.delivery.accounts.conftest import (
+    PASSWORD,
+    USERNAME,
+    new_account,
+    note_checks,
+    stored_account,
+)
 from tests.servers.chaos import ChaosServer
 
 pytestmark = pytest.mark.django_db(transaction=True)

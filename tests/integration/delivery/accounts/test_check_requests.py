@@ -15,7 +15,7 @@ from mailconfig import signals
 from mailconfig.delivery import due_checks, probe_account, probe_values, request_check, run_check
 from mailconfig.delivery.accounts.check_view import public_view
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Lane, WaitReason
-from tests.integration.checks.conftest import new_account, stored_account
+from tests.integration.delivery.accounts.conftest import new_account, stored_account
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Reply
 

@@ -24,7 +24,7 @@ from mailconfig.delivery import (
 )
 from mailconfig.exceptions import OnlyByWorkers, Throttled
 from mailconfig.models import CheckKind, CheckState, ConnectionCheck
-from tests.integration.checks.conftest import new_account, note_checks, stored_account
+from tests.integration.delivery.accounts.conftest import new_account, note_checks, stored_account
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Hang
 

@@ -13,7 +13,7 @@ from mailconfig import delivery
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import Account, CheckKind, ConnectionCheck
 from mailconfig.values import Secret
-from tests.integration.checks.conftest import PASSWORD, stored_account
+from tests.integration.delivery.accounts.conftest import PASSWORD, stored_account
 from tests.servers.chaos import ChaosServer
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -29,7 +29,7 @@ from mailconfig.models import (
     WaitReason,
 )
 from mailconfig.values import Secret
-from tests.integration.checks.conftest import USERNAME, new_account, stored_account
+from tests.integration.delivery.accounts.conftest import USERNAME, new_account, stored_account
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Hang, Reply, Reset
 

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from mailconfig.delivery import probe_values
 from mailconfig.delivery.accounts.sample import send_test_of_values
 from mailconfig.models import CheckState
-from tests.integration.checks.conftest import new_account
+from tests.integration.delivery.accounts.conftest import new_account
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Reply
 

@@ -46,7 +46,7 @@ def project(settings: Any) -> None:
     else:
         settings.EMAIL_BACKEND = PATH
     settings.ADMINS = admins("boss@example.org")
-    settings.ROOT_URLCONF = "tests.integration.delivery.report_urls"
+    settings.ROOT_URLCONF = "tests.integration.delivery.queue.report_urls"
 
 
 @pytest.fixture

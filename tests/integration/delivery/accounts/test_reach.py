@@ -15,7 +15,7 @@ from mailconfig.api.common.fields import HostField
 from mailconfig.delivery import probe_values
 from mailconfig.delivery.accounts.check_view import public_view, staff_view
 from mailconfig.models import ConnectionCheck
-from tests.integration.checks.conftest import new_account
+from tests.integration.delivery.accounts.conftest import new_account
 from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Reply

@@ -12,7 +12,13 @@ from pytest_django import Settings
 from mailconfig.delivery import probe_account, probe_values, request_check, send_test_mail
 from mailconfig.exceptions import Throttled
 from mailconfig.models import CheckKind, ConnectionCheck, Tenant
-from tests.integration.checks.conftest import PASSWORD, USERNAME, new_account, note_checks, stored_account
+from tests.integration.delivery.accounts.conftest import (
+    PASSWORD,
+    USERNAME,
+    new_account,
+    note_checks,
+    stored_account,
+)
 from tests.servers.chaos import ChaosServer
 
 pytestmark = pytest.mark.django_db(transaction=True)

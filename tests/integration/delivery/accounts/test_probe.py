@@ -17,7 +17,7 @@ from mailconfig.delivery.accounts.probe import adopt_check
 from mailconfig.models import Account, CheckState, ConnectionCheck, Tenant
 from mailconfig.testing import outbox
 from mailconfig.values import Secret
-from tests.integration.checks.conftest import PASSWORD, USERNAME, new_account, stored_account
+from tests.integration.delivery.accounts.conftest import PASSWORD, USERNAME, new_account, stored_account
 from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Endless, Hang, Raw, Reply, Reset, Slow
