@@ -31,7 +31,7 @@ RAISES = {
 def said_by_transports() -> set[str]:
     """The constant sentences that errors and hints are made of."""
     said: set[str] = set()
-    for path in FOLDER.glob("*.py"):
+    for path in FOLDER.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in RAISES:
