@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import django
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
-from mailconfig.delivery.queue import reports
-from mailconfig.delivery.queue.enqueue import enqueue_for
-from mailconfig.delivery.queue.routing import (
+from mailconfig.delivery import (
     TenantReference,
-    account_named,
     checked_tenant,
-    routed,
-    sending_for,
+    choose_accounts,
+    enqueue_for,
+    enqueue_report,
+    is_report,
 )
-from mailconfig.models import Account
 
 logger = logging.getLogger("mailconfig.backend")
 
@@ -76,8 +74,8 @@ class EmailBackend(BaseEmailBackend):
         messages = [message for message in email_messages if message.recipients()]
         if not messages:
             return 0
-        if reports.is_report():
-            return self._report(messages)
+        if is_report():
+            return enqueue_report(messages, enqueue=self._queue)
         try:
             return self._queue(messages)
         except Exception:
@@ -86,27 +84,6 @@ class EmailBackend(BaseEmailBackend):
             logger.exception("%d mail(s) could not be queued, and the caller wanted no error", len(messages))
             return 0
 
-    def _report(self, messages: Sequence[EmailMessage]) -> int:
-        """Queue what Django mails of a log record; whatever goes wrong is logged, with what was logged before."""
-        with reports.once() as is_first, sending_for(None):  # a traceback is none of a tenant's business
-            if not is_first:
-                return 0
-            try:
-                readable = [reports.readable(message) for message in messages]
-                if reports.needs_own_connection():
-                    return reports.on_own_connection(lambda: self._queue(readable))
-                return self._queue(readable)
-            except Exception:
-                subjects = ", ".join(ascii(str(message.subject)[:200]) for message in messages)
-                logger.exception("a report to the administrators could not be queued: %s", subjects)
-                return 0
-
     def _queue(self, messages: Sequence[EmailMessage]) -> int:
-        return len(enqueue_for(self._with_accounts(messages), skip_invalid=self.fail_silently))
-
-    def _with_accounts(self, messages: Sequence[EmailMessage]) -> Iterator[tuple[EmailMessage, Account]]:
-        if self._account is None:
-            yield from routed(messages, tenant=self._tenant)
-        elif messages:
-            named = account_named(self._account, tenant=self._tenant)
-            yield from ((message, named) for message in messages)
+        pairs = choose_accounts(messages, account=self._account, tenant=self._tenant)
+        return len(enqueue_for(pairs, skip_invalid=self.fail_silently))

@@ -13,8 +13,7 @@ from django.dispatch import receiver
 
 from mailconfig import delivery, signals
 from mailconfig.conf import get_settings
-from mailconfig.delivery.installation import was_swept_within
-from mailconfig.delivery.worker.purge import PURGE_SECONDS
+from mailconfig.delivery import PURGE_SECONDS, was_swept_within
 from mailconfig.exceptions import WrongInstallation
 
 from .doorbell import doorbell

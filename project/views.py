@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from mailconfig import delivery
-from mailconfig.delivery.limits import WindowUsage
+from mailconfig.delivery import WindowUsage
 from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, Lane, Message, MessageState, Purpose
 

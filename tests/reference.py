@@ -20,9 +20,36 @@ import django
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
 MADE_BELOW = "<!-- Everything below is made of docstrings by `make reference`. -->"
 GROUPS = {
-    "Queueing": ("enqueue", "enqueue_many", "sending_for"),
-    "Steering a message": ("cancel", "hold", "release", "requeue", "explain"),
-    "Accounts": ("save_account", "delete_account", "usage"),
+    "Queueing": (
+        "enqueue",
+        "enqueue_many",
+        "enqueue_for",
+        "sending_for",
+        "choose_accounts",
+        "find_project_account",
+        "checked_tenant",
+        "is_report",
+        "enqueue_report",
+    ),
+    "Acting on a message": (
+        "cancel",
+        "hold",
+        "release",
+        "requeue",
+        "states_allowing",
+        "explain",
+        "read_content",
+    ),
+    "Accounts": (
+        "save_account",
+        "prove_account",
+        "delete_account",
+        "usage",
+        "overview_of",
+        "accounts_in_health",
+        "count_unsent",
+        "require_allowed_host",
+    ),
     "Checks and test mails": (
         "probe_account",
         "probe_values",
@@ -32,12 +59,23 @@ GROUPS = {
         "request_check",
         "due_checks",
         "run_check",
+        "only_by_workers",
+        "view_check",
+        "staff_view",
+        "translate_stored",
+        "duration_in_words",
     ),
     "Draining": ("drain_account", "drain_all", "run", "wake_lane", "ring_due"),
-    "Upkeep": ("sweep", "purge", "status", "adopt"),
+    "Upkeep": ("sweep", "was_swept_within", "purge", "status", "find_attention", "adopt", "database_now"),
 }
 OTHERS = "Other operations"
 """Under this heading comes whatever is in no group."""
+NAMES = "Names"
+ALIASES = {
+    "PURGE_SECONDS": "From one purge to the next, in seconds.",
+    "TenantReference": "A tenant: its row, its primary key (`int`) or its short name (`str`).",
+}
+"""Constants and types of arguments, which have no docstring of their own."""
 VALUES = "What they return"
 REFUSALS = "What they refuse"
 
@@ -52,7 +90,7 @@ def made() -> str:
     from mailconfig import delivery, exceptions
 
     operations = {name: getattr(delivery, name) for name in delivery.__all__}
-    functions = {name: found for name, found in operations.items() if not inspect.isclass(found)}
+    functions = {name: found for name, found in operations.items() if inspect.isfunction(found)}
     grouped = {name for names in GROUPS.values() for name in names}
     groups = {**GROUPS, OTHERS: tuple(name for name in functions if name not in grouped)}
     parts = []
@@ -61,6 +99,11 @@ def made() -> str:
         parts += [f"## {title}", *sections] if sections else []
     values = dict.fromkeys(value for found in functions.values() for value in _values(found))
     parts += [f"## {VALUES}", *(f"### {value.__name__}\n\n{_value(value)}" for value in values)]
+    enums = [
+        found for found in operations.values() if inspect.isclass(found) and issubclass(found, enum.Enum)
+    ]
+    parts += [f"## {NAMES}", *(f"### {found.__name__}\n\n{_enum(found)}" for found in enums)]
+    parts += [f"### {name}\n\n{text}" for name, text in ALIASES.items()]
     refusals = [
         found
         for found in vars(exceptions).values()
@@ -142,6 +185,11 @@ def _value(value: type) -> str:
     ]
     code = "\n".join([f"class {value.__name__}:", *lines])
     return f"```python\n{code}\n```\n\n{_explained(value)}"
+
+
+def _enum(found: type[enum.Enum]) -> str:
+    members = ", ".join(f"`{member.value}`" for member in found)
+    return f"{_explained(found)} {members}."
 
 
 def _refusal(found: type[Exception]) -> str:

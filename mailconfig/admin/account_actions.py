@@ -16,11 +16,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailconfig.delivery.accounts.at_once import only_by_workers
-from mailconfig.delivery.accounts.check_requests import request_check
-from mailconfig.delivery.accounts.check_view import shown, staff_view
-from mailconfig.delivery.accounts.probe import probe_account
-from mailconfig.delivery.accounts.sample import send_test_mail
+from mailconfig.delivery import (
+    only_by_workers,
+    probe_account,
+    request_check,
+    send_test_mail,
+    staff_view,
+    translate_stored,
+)
 from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck
 from mailconfig.models.validators import validate_address
@@ -141,7 +144,7 @@ class AccountActions(AccountModelAdmin):
         level = messages.SUCCESS if check.state == CheckState.PASSED else messages.ERROR
         what = f"{check.get_kind_display()}: {check.get_state_display()}"
         self.log_change(request, account, what)
-        self.message_user(request, shown(check.message) or what, level)
+        self.message_user(request, translate_stored(check.message) or what, level)
         return HttpResponseRedirect(self._account_url(account, check))
 
     def check_context(self, request: HttpRequest, account: Account) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -15,72 +13,49 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailconfig.delivery.accounts.save import unsent
-from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.limits import WindowUsage, usage
-from mailconfig.models import Account, Lane, Purpose
+from mailconfig.delivery import AccountOverview, WindowUsage, overview_of
+from mailconfig.models import Account
 
 from .durations import span_text
-from .health import Health, health_of
+from .health import HealthText, health_text
 from .typed import ChangeList
 
-_STANDING = "_mailconfig_standing"
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What is known about an account beside its own row."""
-
-    health: Health
-    windows: tuple[WindowUsage, ...]
-    waiting: int
-    lane: Lane | None
-
-
-def standings(accounts: list[Account], now: datetime) -> dict[int, Standing]:
-    """For each account by primary key; the number of queries does not depend on how many there are."""
-    ids = [account.pk for account in accounts]
-    lanes = {lane.account_id: lane for lane in Lane.objects.filter(account_id__in=ids, purpose=Purpose.SEND)}
-    windows = usage(accounts, now=now)
-    waiting = unsent(ids)
-    return {
-        account.pk: Standing(
-            health_of(account, lanes.get(account.pk), now),
-            windows[account.pk],
-            waiting.get(account.pk, 0),
-            lanes.get(account.pk),
-        )
-        for account in accounts
-    }
+_OVERVIEW = "_mailconfig_overview"
 
 
 class AccountChangeList(ChangeList):
-    """Loads the standing of the accounts on the page, and never their secrets."""
+    """Loads the overview of the accounts on the page, and never their secrets."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
-        """Without the secrets: they are not needed and cost."""
+        """Leave the secrets out: they are not needed and cost."""
         return super().get_queryset(request, exclude_parameters).defer("secret")
 
     def get_results(self, request: HttpRequest) -> None:
-        """The rows of the page with their standing."""
+        """Read the rows of the page with their overview."""
         super().get_results(request)
         rows: list[Account] = list(self.result_list)
-        found = standings(rows, database_now())
+        found = overview_of(rows)
         for row in rows:
-            setattr(row, _STANDING, found[row.pk])
+            setattr(row, _OVERVIEW, found[row.pk])
         self.result_list = rows
 
 
-def standing_of(account: Account) -> Standing:
-    """The account's standing: the list's, else asked for this one, once."""
-    if not hasattr(account, _STANDING):
-        setattr(account, _STANDING, standings([account], database_now())[account.pk])
-    standing: Standing = getattr(account, _STANDING)
-    return standing
+def overview_for(account: Account) -> AccountOverview:
+    """Return the account's overview: the list's, else asked for this one, once."""
+    if not hasattr(account, _OVERVIEW):
+        setattr(account, _OVERVIEW, overview_of([account])[account.pk])
+    overview: AccountOverview = getattr(account, _OVERVIEW)
+    return overview
 
 
-def health_html(health: Health) -> SafeString:
-    """The word with a mark that needs no colour to be told apart, and what there is to say."""
+def health_text_of(account: Account) -> HealthText:
+    """Return the account's health in words."""
+    overview = overview_for(account)
+    return health_text(overview.health, overview.at, has_lane=overview.lane is not None)
+
+
+def health_html(health: HealthText) -> SafeString:
+    """Draw the state with a mark that needs no colour to be told apart, and its details."""
     lines = [line for line in (health.text, health.detail) if line]
     return format_html(
         '<span class="mc-health mc-{}">{}</span>{}{}',
@@ -92,12 +67,12 @@ def health_html(health: Health) -> SafeString:
 
 
 def words_html(words: str) -> SafeString:
-    """The mail server's words, as a quotation of one line or a few."""
+    """Draw the mail server's words as a quotation of one line or a few."""
     return format_html('<q class="mc-words">{}</q>', words) if words else SafeString("")
 
 
 def quota_html(windows: tuple[WindowUsage, ...]) -> SafeString:
-    """A bar and words for each window."""
+    """Draw a bar and words for each window."""
     if not windows:
         return format_html('<span class="mc-note">{}</span>', _("no limit"))
     rows = format_html_join("", "{}", ((_window_html(window),) for window in windows))
@@ -122,20 +97,20 @@ def _window_html(window: WindowUsage) -> SafeString:
 
 
 def window_name(window: WindowUsage) -> str:
-    """What a window is called: "in 60 seconds", "in a day"."""
+    """Return the name of a window: "in 60 seconds", "in a day"."""
     names = {"day": _("a day"), "week": _("a week"), "in_out_day": _("a day, in and out")}
     return names.get(window.window.name) or _("in %(span)s") % {"span": span_text(window.window.seconds)}
 
 
 class AccountColumns:
-    """The columns of the list that show an account's standing."""
+    """The columns of the list that show an account's overview."""
 
     if TYPE_CHECKING:
         admin_site: admin.AdminSite
 
     @admin.display(description=gettext_lazy("account"), ordering="name")
     def label(self, account: Account) -> SafeString | str:
-        """What it is called, and where its mail comes from."""
+        """Draw its name, and where its mail comes from."""
         name = str(account)
         if account.from_email in {"", name}:
             return name
@@ -143,29 +118,29 @@ class AccountColumns:
 
     @admin.display(description=gettext_lazy("owner, tenant"), ordering="owner")
     def whose(self, account: Account) -> SafeString:
-        """Whom it belongs to."""
+        """Draw its owner and tenant."""
         tenant = format_html('<span class="mc-note">{}</span>', account.tenant) if account.tenant else ""
         return format_html("{}{}", account.owner or "–", tenant)
 
     @admin.display(description=gettext_lazy("health"))
     def health(self, account: Account) -> SafeString:
-        """How it is."""
-        return health_html(standing_of(account).health)
+        """Draw its health."""
+        return health_html(health_text_of(account))
 
     @admin.display(description=gettext_lazy("quota"))
     def quota(self, account: Account) -> SafeString:
-        """What is used and left in each window."""
-        return quota_html(standing_of(account).windows)
+        """Draw used and left slots of each window."""
+        return quota_html(overview_for(account).windows)
 
     @admin.display(description=gettext_lazy("queue"))
     def queue(self, account: Account) -> SafeString | str:
-        """How many mails wait, as a link to them."""
-        waiting = standing_of(account).waiting
+        """Draw the number of waiting mails, as a link to them."""
+        waiting = overview_for(account).unsent
         if not waiting:
             return "0"
         return format_html('<a href="{}">{}</a>', self.queue_url(account), waiting)
 
     def queue_url(self, account: Account) -> str:
-        """The list of this account's mail."""
+        """Return the URL of the list of this account's mail."""
         url = reverse("admin:mailconfig_message_changelist", current_app=self.admin_site.name)
         return f"{url}?account__id__exact={account.pk}&state=waiting"

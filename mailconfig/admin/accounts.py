@@ -16,21 +16,27 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
-from mailconfig.delivery.accounts.at_once import only_by_workers
-from mailconfig.delivery.accounts.check_requests import request_check
-from mailconfig.delivery.accounts.save import delete_account, save_account, unsent
+from mailconfig.delivery import count_unsent, delete_account, only_by_workers, request_check, save_account
 from mailconfig.exceptions import AccountChanged, DeliveryError, Throttled
 from mailconfig.models import Account, CheckKind, Mailbox, OutboundEmail, SMTPProvider, TenantMailConfig
 
 from .account_actions import A_WORKER_CHECKS, AccountActions, as_shown
-from .account_list import AccountChangeList, AccountColumns, health_html, quota_html, standing_of, words_html
-from .anchors import anchor_warning
+from .account_list import (
+    AccountChangeList,
+    AccountColumns,
+    health_html,
+    health_text_of,
+    overview_for,
+    quota_html,
+    words_html,
+)
 from .durations import date_text
 from .forms import AccountForm, MailboxForm
 from .health import HealthFilter
+from .key_fields import KeyFields
 from .lookups import LONGEST_VALUE
-from .people import PeopleFields
 from .proof import proof_of, prove, refuse
+from .service_limits import service_limit_warning
 from .typed import user_of
 
 UNTESTED = "_save_untested"
@@ -77,7 +83,7 @@ LIMITS = (
 )
 
 
-class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
+class AccountAdmin(AccountColumns, KeyFields, AccountActions):
     """What all kinds share. Saving connects first; deleting leaves the row and wipes the secret."""
 
     form = AccountForm
@@ -91,7 +97,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
     list_select_related = ("owner", "tenant")
     search_fields = ("name", "from_email", "username", "host")
     search_help_text = gettext_lazy("Name, from address, user name or server")
-    person_fields = ("owner",)
+    user_fields = ("owner",)
     tenant_fields = ("tenant",)
     change_form_template = "admin/mailconfig/account_change_form.html"
     delete_confirmation_template = "admin/mailconfig/account_delete_confirmation.html"
@@ -134,7 +140,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
         ]
         if obj is not None:
             error = ("last_error",) if self.last_error(obj) else ()
-            now = ("standing", *error, "usage", "history")
+            now = ("state_of_health", *error, "usage", "history")
             fieldsets.insert(0, (None, {"fields": now}))
         return fieldsets
 
@@ -145,22 +151,21 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
         """What the page only tells."""
-        return ("standing", "last_error", "usage", "history", "password") if obj else ()
+        return ("state_of_health", "last_error", "usage", "history", "password") if obj else ()
 
     @admin.display(description=gettext_lazy("Health"))
-    def standing(self, account: Account) -> str:
+    def state_of_health(self, account: Account) -> str:
         """How it is, and how many mails wait."""
-        standing = standing_of(account)
-        if not standing.waiting:
-            return health_html(standing.health)
-        waiting = _("%(count)s mails wait") % {"count": standing.waiting}
-        url = self.queue_url(account)
-        return format_html('{} <a href="{}">{}</a>', health_html(standing.health), url, waiting)
+        health, unsent = health_html(health_text_of(account)), overview_for(account).unsent
+        if not unsent:
+            return health
+        waiting = _("%(count)s mails wait") % {"count": unsent}
+        return format_html('{} <a href="{}">{}</a>', health, self.queue_url(account), waiting)
 
     @admin.display(description=gettext_lazy("Last error"))
     def last_error(self, account: Account) -> str:
         """The account's own last error, its time and the server's words; empty: there was none."""
-        lane = standing_of(account).lane
+        lane = overview_for(account).lane
         if lane is None or lane.last_error_at is None:
             return ""
         at, words = date_text(lane.last_error_at), words_html(lane.last_error_text)
@@ -169,7 +174,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
     @admin.display(description=gettext_lazy("Quota"))
     def usage(self, account: Account) -> str:
         """What is used and left in each window."""
-        return quota_html(standing_of(account).windows)
+        return quota_html(overview_for(account).windows)
 
     @admin.display(description=gettext_lazy("Changed"))
     def history(self, account: Account) -> str:
@@ -278,7 +283,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
                 self._prove_later(request, obj)
             else:
                 self.message_user(request, _("Saved without trying the connection."), messages.WARNING)
-        if warning := anchor_warning(obj):
+        if warning := service_limit_warning(obj):
             self.message_user(request, warning, messages.WARNING)
 
     def render_change_form(
@@ -299,7 +304,7 @@ class AccountAdmin(AccountColumns, PeopleFields, AccountActions):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """The accounts; protected are those whose mail still waits."""
         accounts = list(objs)
-        waiting = unsent([account.pk for account in accounts])
+        waiting = count_unsent([account.pk for account in accounts])
         protected = [
             _("%(account)s: %(count)s mails wait to be sent")
             % {"account": account, "count": waiting[account.pk]}

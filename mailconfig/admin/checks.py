@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
-from mailconfig.delivery.accounts.check_view import shown
+from mailconfig.delivery import translate_stored
 from mailconfig.models import ConnectionCheck
 
 from .account_actions import as_shown, field_label, stage_name
@@ -58,7 +58,7 @@ class ConnectionCheckAdmin(ReadOnlyAdmin, CheckModelAdmin):
     def result(self, check: ConnectionCheck) -> str:
         """The failing stage and what was said, in words."""
         place = stage_name(check.stage) if check.stage else field_label(check.guilty_field)
-        return ": ".join(part for part in (place, shown(check.message)) if part)
+        return ": ".join(part for part in (place, translate_stored(check.message)) if part)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

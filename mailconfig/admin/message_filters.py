@@ -78,7 +78,7 @@ class ReasonFilter(admin.SimpleListFilter):
         return [(str(value), str(label)) for value, label in WaitReason.choices if value in there]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
-        """As :func:`mailconfig.delivery.monitoring.waiting.explain` finds it."""
+        """As :func:`mailconfig.delivery.explain` finds it."""
         value = self.value()
         if value not in WaitReason.values:
             return queryset

@@ -13,8 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.monitoring.waiting import Waiting, explain
+from mailconfig.delivery import Waiting, database_now, explain
 from mailconfig.models import Message, Recipient
 
 from .durations import moment_text

@@ -18,16 +18,16 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from mailconfig.delivery import read_content
 from mailconfig.models import Attempt, Message, MessageState
 
 from .account_actions import stage_name
 from .account_links import account_link
 from .account_list import words_html
 from .durations import date_text, moment_text
-from .message_content import content_of
+from .message_actions import ACTIONS, MessageActions
 from .message_filters import AccountFilter, ReasonFilter, StateFilter, search
 from .message_list import MessageChangeList, facts_of, recipients_html, waiting_html
-from .message_steering import STEERINGS, MessageSteering
 from .paging import CappedChangeList, CappedPaginator
 from .readonly import ReadOnlyAdmin
 from .typed import AttemptModelAdmin, user_of
@@ -44,7 +44,7 @@ MARKS = {
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin, MessageSteering):
+class MessageAdmin(ReadOnlyAdmin, MessageActions):
     """Mail, newest first."""
 
     list_display = ("label", "to", "account_name", "state_mark", "why", "attempts", "queued_at")
@@ -149,9 +149,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
         view = self.admin_site.admin_view
         ours = [
             path("<path:object_id>/content/", view(self.content_view), name="mailconfig_message_content"),
-            path(
-                "<path:object_id>/steer/<str:name>/", view(self.steer_view), name="mailconfig_message_steer"
-            ),
+            path("<path:object_id>/act/<str:name>/", view(self.act_view), name="mailconfig_message_act"),
         ]
         return [*ours, *super().get_urls()]
 
@@ -172,7 +170,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
             "subtitle": str(message),
             "opts": self.opts,
             "original": message,
-            "content": content_of(message),
+            "content": read_content(message=message),
             "media": self.media,
         }
         return TemplateResponse(request, "admin/mailconfig/message_content.html", context)
@@ -185,9 +183,9 @@ class MessageAdmin(ReadOnlyAdmin, MessageSteering):
         if message is not None:
             context |= _page_of(message)
             context["may_read"] = self._may_read(request)
-            may_steer = self.has_steer_permission(request)
-            context["steerings"] = [
-                one for one in STEERINGS.values() if may_steer and one.applies_to(message)
+            may_act = self.has_act_permission(request)
+            context["message_actions"] = [
+                one for one in ACTIONS.values() if may_act and one.applies_to(message)
             ]
         return super().render_change_form(request, context, *args, **kwargs)
 

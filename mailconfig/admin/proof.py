@@ -8,8 +8,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from mailconfig.delivery.accounts.check_view import shown
-from mailconfig.delivery.accounts.save import Proved, prove_account
+from mailconfig.delivery import Proved, prove_account, translate_stored
 from mailconfig.exceptions import (
     AccountChanged,
     NotProved,
@@ -57,7 +56,7 @@ class Proof:
         """What to tell at that field."""
         if self.check is None:
             return self.error
-        return " ".join(shown(part) for part in (self.check.message, self.check.hint) if part)
+        return " ".join(translate_stored(part) for part in (self.check.message, self.check.hint) if part)
 
 
 def prove(request: HttpRequest, account: Account) -> None:

@@ -9,12 +9,12 @@ from django.utils.translation import gettext_lazy
 
 from mailconfig.models import Tenant
 
-from .people import PeopleFields
+from .key_fields import KeyFields
 from .typed import TenantModelAdmin
 
 
 @admin.register(Tenant)
-class TenantAdmin(PeopleFields, TenantModelAdmin):
+class TenantAdmin(KeyFields, TenantModelAdmin):
     """Tenants and who belongs to them."""
 
     list_display = ("name", "slug", "is_active", "member_count")
@@ -23,7 +23,7 @@ class TenantAdmin(PeopleFields, TenantModelAdmin):
     ordering = ("name", "pk")  # also where counting members leaves out the model's own
     fields = ("name", "slug", "is_active", "members")
     prepopulated_fields = {"slug": ("name",)}
-    person_fields = ("members",)
+    user_fields = ("members",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         """With the number of members."""

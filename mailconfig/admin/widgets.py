@@ -31,12 +31,12 @@ def _as_json(preset: Preset) -> dict[str, Any]:
         "host": preset.host,
         "port": preset.port,
         "security": preset.security.value,
-        "note": " ".join([str(preset.note), *_anchors(preset)]),
+        "note": " ".join([str(preset.note), *_service_limits(preset)]),
     }
 
 
-def _anchors(preset: Preset) -> list[str]:
-    """What the service takes at most, in words."""
+def _service_limits(preset: Preset) -> list[str]:
+    """Return the service's own limits in words; empty: none are known."""
     if preset.per_minute and preset.per_day:
         return [
             _("It takes at most %(minute)s mails a minute and %(day)s recipients a day.")

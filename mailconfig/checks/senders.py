@@ -7,14 +7,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core import checks
-from django.core.mail import EmailMessage
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, transaction
 from django.utils.module_loading import import_string
 
 from mailconfig.checks.backend import named_backends
-from mailconfig.delivery.queue.routing import Routes
+from mailconfig.delivery import find_project_account
 from mailconfig.models import Account
-from mailconfig.rendering.compose import from_address
 
 SETTINGS = ("DEFAULT_FROM_EMAIL", "SERVER_EMAIL")
 OUR_BACKEND = ("mailconfig.backend", "EmailBackend")
@@ -33,10 +31,9 @@ def check_senders(*, databases: Sequence[str] | None = None, **kwargs: Any) -> l
 
 
 def _unserved() -> Iterator[checks.CheckMessage]:
-    routes = Routes(None)
     for name in SETTINGS:
-        address = from_address(EmailMessage(from_email=getattr(settings, name)))
-        if routes.find(address) is None:
+        address, account = find_project_account(from_email=getattr(settings, name))
+        if account is None:
             yield checks.Warning(
                 f"No account sends for the project what comes from {address or 'no address'} ({name}).",
                 hint=_hint(address),

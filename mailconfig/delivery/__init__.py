@@ -14,43 +14,89 @@
     preparing, queued, held ──cancel──▶ cancelled
 """
 
+from mailconfig.delivery.accounts.at_once import only_by_workers
 from mailconfig.delivery.accounts.check_requests import due_checks, request_check, run_check
+from mailconfig.delivery.accounts.check_view import staff_view, translate_stored, view_check
+from mailconfig.delivery.accounts.hosts import require_allowed_host
 from mailconfig.delivery.accounts.probe import probe_account, probe_values, recent_check
 from mailconfig.delivery.accounts.sample import send_test_mail, send_test_of_values
-from mailconfig.delivery.accounts.save import delete_account, save_account
-from mailconfig.delivery.installation import adopt
+from mailconfig.delivery.accounts.save import Proved, delete_account, prove_account, save_account
+from mailconfig.delivery.accounts.throttle import duration_in_words
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.installation import adopt, was_swept_within
 from mailconfig.delivery.lanes import ring_due
-from mailconfig.delivery.limits import usage
-from mailconfig.delivery.monitoring.status import status
-from mailconfig.delivery.monitoring.waiting import explain
-from mailconfig.delivery.queue.enqueue import enqueue, enqueue_many
-from mailconfig.delivery.queue.routing import sending_for
-from mailconfig.delivery.queue.steer import cancel, hold, release, requeue
+from mailconfig.delivery.limits import WindowUsage, usage
+from mailconfig.delivery.monitoring.attention import Attention, StoppedAccount, find_attention
+from mailconfig.delivery.monitoring.health import Health, HealthState, accounts_in_health
+from mailconfig.delivery.monitoring.overview import AccountOverview, overview_of
+from mailconfig.delivery.monitoring.status import AccountStatus, Status, status
+from mailconfig.delivery.monitoring.waiting import Waiting, explain
+from mailconfig.delivery.queue.actions import cancel, hold, release, requeue
+from mailconfig.delivery.queue.backlog import count_unsent
+from mailconfig.delivery.queue.content import read_content
+from mailconfig.delivery.queue.enqueue import enqueue, enqueue_for, enqueue_many
+from mailconfig.delivery.queue.reports import enqueue_report, is_report
+from mailconfig.delivery.queue.routing import (
+    TenantReference,
+    checked_tenant,
+    choose_accounts,
+    find_project_account,
+    sending_for,
+)
+from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.wake import wake_lane
 from mailconfig.delivery.worker.drain import DrainReport, drain_account
 from mailconfig.delivery.worker.loop import drain_all, run
-from mailconfig.delivery.worker.purge import purge
+from mailconfig.delivery.worker.purge import PURGE_SECONDS, purge
 from mailconfig.delivery.worker.sweep import sweep
 
 __all__ = [
+    "PURGE_SECONDS",
+    "AccountOverview",
+    "AccountStatus",
+    "Attention",
     "DrainReport",
+    "Health",
+    "HealthState",
+    "Proved",
+    "Status",
+    "StoppedAccount",
+    "TenantReference",
+    "Waiting",
+    "WindowUsage",
+    "accounts_in_health",
     "adopt",
     "cancel",
+    "checked_tenant",
+    "choose_accounts",
+    "count_unsent",
+    "database_now",
     "delete_account",
     "drain_account",
     "drain_all",
     "due_checks",
+    "duration_in_words",
     "enqueue",
+    "enqueue_for",
     "enqueue_many",
+    "enqueue_report",
     "explain",
+    "find_attention",
+    "find_project_account",
     "hold",
+    "is_report",
+    "only_by_workers",
+    "overview_of",
     "probe_account",
     "probe_values",
+    "prove_account",
     "purge",
+    "read_content",
     "recent_check",
     "release",
     "request_check",
     "requeue",
+    "require_allowed_host",
     "ring_due",
     "run",
     "run_check",
@@ -58,8 +104,13 @@ __all__ = [
     "send_test_mail",
     "send_test_of_values",
     "sending_for",
+    "staff_view",
+    "states_allowing",
     "status",
     "sweep",
+    "translate_stored",
     "usage",
+    "view_check",
     "wake_lane",
+    "was_swept_within",
 ]

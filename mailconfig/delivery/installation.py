@@ -60,7 +60,11 @@ def adopt() -> str:
 
 
 def note_sweep(at: datetime) -> int:
-    """Note that the sweep is alive; how many rows say so."""
+    """Note that the sweep is alive.
+
+    Returns:
+        How many rows say so.
+    """
     if not Installation.objects.filter(id=1).update(swept_at=at):
         Installation.objects.get_or_create(
             id=1, defaults={"name": get_settings().installation_id, "swept_at": at}
@@ -69,6 +73,6 @@ def note_sweep(at: datetime) -> int:
 
 
 def was_swept_within(seconds: float) -> bool:
-    """Whether somebody swept in the last so many seconds, by the database's clock."""
+    """Return whether somebody swept in the last ``seconds``, by the database's clock."""
     since = Now() - timedelta(seconds=seconds)
     return Installation.objects.filter(id=1, swept_at__gt=since).exists()

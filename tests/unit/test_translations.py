@@ -17,7 +17,7 @@ from django.utils.translation import override
 from mailconfig.admin.durations import span_text
 from mailconfig.admin.proof import Proof
 from mailconfig.delivery.accounts import sentences
-from mailconfig.delivery.accounts.check_view import public_view, shown, staff_view
+from mailconfig.delivery.accounts.check_view import public_view, staff_view, translate_stored
 from mailconfig.models import CheckState, ConnectionCheck, MessageState, WaitReason
 from mailconfig.models.validators import validate_address, validate_host, validate_line
 from mailconfig.values import ErrorCode, Stage
@@ -143,8 +143,8 @@ def test_sentences_of_checks_come_out_in_japanese() -> None:
     said = {sentences.PASSED, sentences.UNREACHABLE, *sentences.BY_CODE.values(), *sentences.OF_TRANSPORTS}
 
     with override("ja"):
-        assert [text for text in said if not japanese(shown(text))] == []
-        assert shown(sentences.PASSED) == "正常に接続できます。"
+        assert [text for text in said if not japanese(translate_stored(text))] == []
+        assert translate_stored(sentences.PASSED) == "正常に接続できます。"
 
 
 def test_a_check_is_japanese_for_all_and_the_servers_words_stay() -> None:

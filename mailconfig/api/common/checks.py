@@ -11,11 +11,10 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from mailconfig.delivery.accounts.at_once import only_by_workers
-from mailconfig.delivery.accounts.check_view import is_staff, public_view, staff_view
+from mailconfig import delivery
 from mailconfig.models import AccountKind, ConnectionCheck
 
-from .places import place
+from .locations import url_of
 from .schema import describe
 from .views import SurfaceView
 
@@ -46,7 +45,7 @@ class CheckSerializer(serializers.Serializer[Any]):
 
 def is_for_worker(request: Request) -> bool:
     """Whether a worker makes the check: this deployment has them all made so, or the client prefers not to wait."""
-    return only_by_workers() or _prefers_async(request)
+    return delivery.only_by_workers() or _prefers_async(request)
 
 
 def _prefers_async(request: Request) -> bool:
@@ -62,7 +61,7 @@ def accepted(request: Request, check: ConnectionCheck, *, route: str, **kwargs: 
         route: name of the surface's route to a :class:`CheckView`.
         kwargs: of that route, besides ``check_id``.
     """
-    location = place(request, route, **kwargs, check_id=str(check.uuid))
+    location = url_of(request, route, **kwargs, check_id=str(check.uuid))
     headers = {"Location": location}
     if _prefers_async(request):
         headers["Preference-Applied"] = "respond-async"
@@ -71,8 +70,7 @@ def accepted(request: Request, check: ConnectionCheck, *, route: str, **kwargs: 
 
 def shown(check: ConnectionCheck, request: Request) -> dict[str, Any]:
     """The check as this client may see it."""
-    view = staff_view(check) if is_staff(request.user) else public_view(check)
-    return {"id": str(check.uuid), **view}
+    return {"id": str(check.uuid), **delivery.view_check(check=check, user=request.user)}
 
 
 class CheckView(SurfaceView):

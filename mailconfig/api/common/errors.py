@@ -17,8 +17,7 @@ from django.utils.translation import ngettext
 from rest_framework import exceptions as drf
 from rest_framework.settings import api_settings
 
-from mailconfig.delivery.accounts.check_view import is_staff, public_view, staff_view
-from mailconfig.delivery.accounts.throttle import in_words
+from mailconfig import delivery
 from mailconfig.exceptions import (
     AccountChanged,
     AccountInUse,
@@ -129,7 +128,7 @@ def _of_api_exception(error: drf.APIException) -> Problem:
         # The seconds after REST framework's own words are English to everybody.
         if message.startswith(str(drf.Throttled.default_detail)):
             message = _("Too many requests. The next one is possible in %(wait)s.")
-            message %= {"wait": in_words(seconds)}
+            message %= {"wait": delivery.duration_in_words(seconds)}
         return _throttled(message, seconds)
     # A class of the host's own: an authentication that is down, say.
     code = ProblemCode.INVALID if error.status_code < 500 else ProblemCode.UNAVAILABLE
@@ -188,7 +187,7 @@ def _of_django_error(error: Exception) -> Problem | None:
 
 def of_check(check: ConnectionCheck, *, user: Any) -> Problem:
     """A check that failed, at its guilty field."""
-    view: Mapping[str, Any] = staff_view(check) if is_staff(user) else public_view(check)
+    view: Mapping[str, Any] = delivery.view_check(check=check, user=user)
     message = " ".join(part for part in (view["message"], view["hint"]) if part)
     return Problem(
         status=422,

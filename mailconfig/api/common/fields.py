@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC
 from typing import Any, NoReturn
 
@@ -14,14 +13,12 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from mailconfig.conf import get_settings
+from mailconfig.delivery import require_allowed_host
 from mailconfig.exceptions import HostNotAllowed
 from mailconfig.models.validators import validate_address, validate_host, validate_line
 from mailconfig.secrets.entry import secret_from_entry
-from mailconfig.transports.network.gate import vet_host
 from mailconfig.values import Secret
 
-ANY_PORT = 25
 _DIGITS = re.compile(r"[0-9]{1,5}")
 
 
@@ -58,7 +55,7 @@ class HostField(LineField):
 def _validate_allowed_host(value: str) -> None:
     validate_host(value)
     try:
-        vet_host(value, ANY_PORT, replace(get_settings().network_policy(), allowed_ports=None))
+        require_allowed_host(host=value)
     except HostNotAllowed as error:
         raise DjangoValidationError(_("This address is not allowed."), code="host_not_allowed") from error
 

@@ -15,8 +15,8 @@ from mailconfig import delivery
 from mailconfig.api.common import queries
 from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, is_for_worker
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
+from mailconfig.api.common.locations import url_of
 from mailconfig.api.common.negotiation import CurlNegotiation
-from mailconfig.api.common.places import place
 from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
 from mailconfig.models import Account, AccountKind, CheckKind, ConnectionCheck, SMTPProvider
@@ -145,7 +145,7 @@ class ProviderList(ProvidersView):
         provider = serializer.apply(SMTPProvider())
         delivery.save_account(account=provider, by=self.principal)
         provider.refresh_from_db()
-        location = place(request, "mailconfig-provider", provider_id=provider.pk)
+        location = url_of(request, "mailconfig-provider", provider_id=provider.pk)
         return Response(ProviderSerializer(provider).data, status=201, headers={"Location": location})
 
 

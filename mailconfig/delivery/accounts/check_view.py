@@ -64,6 +64,13 @@ def is_staff(user: AbstractBaseUser | AnonymousUser | None) -> bool:
     return bool(getattr(user, "is_active", False) and getattr(user, "is_staff", False))
 
 
+def view_check(
+    *, check: ConnectionCheck, user: AbstractBaseUser | AnonymousUser | None
+) -> PublicView | StaffView:
+    """Return as much of ``check`` as ``user`` may see: staff all of it, others nothing of the network."""
+    return staff_view(check) if is_staff(user) else public_view(check)
+
+
 def public_view(check: ConnectionCheck) -> PublicView:
     """The check for those who are not staff, in the active language.
 
@@ -77,8 +84,10 @@ def public_view(check: ConnectionCheck) -> PublicView:
         "code": check.code,
         "stage": Stage.CONNECT.value if unreachable else check.stage,
         "field": "host" if unreachable else check.guilty_field,
-        "message": shown(sentences.UNREACHABLE if unreachable else check.message),
-        "hint": shown(sentences.UNREACHABLE_HINT if unreachable else sentences.for_others(check.hint)),
+        "message": translate_stored(sentences.UNREACHABLE if unreachable else check.message),
+        "hint": translate_stored(
+            sentences.UNREACHABLE_HINT if unreachable else sentences.for_others(check.hint)
+        ),
         "stages": _public_stages(check),
     }
 
@@ -91,8 +100,8 @@ def staff_view(check: ConnectionCheck) -> StaffView:
         "code": check.code,
         "stage": check.stage,
         "field": check.guilty_field,
-        "message": shown(check.message),
-        "hint": shown(check.hint),
+        "message": translate_stored(check.message),
+        "hint": translate_stored(check.hint),
         "server_text": check.server_text,
         "stages": [
             {
@@ -111,14 +120,14 @@ def is_unreachable(check: ConnectionCheck | CheckResult) -> bool:
     return check.code == ErrorCode.CONNECT_FAILED and check.message == sentences.UNREACHABLE
 
 
-def shown(text: str) -> str:
-    """A stored sentence in the active language."""
+def translate_stored(text: str) -> str:
+    """Return a sentence that a check stored, in the active language."""
     return gettext(text) if text else ""
 
 
 def _detail(text: str) -> str:
     """A sentence of ours in the active language; the server's own words as they are."""
-    return shown(text) if text in sentences.OF_TRANSPORTS else text
+    return translate_stored(text) if text in sentences.OF_TRANSPORTS else text
 
 
 def _public_stages(check: ConnectionCheck) -> list[StageView]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -17,17 +16,15 @@ from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts.at_once import only_by_workers
 from mailconfig.delivery.accounts.check_requests import request_check
 from mailconfig.delivery.accounts.probe import adopt_check, probe_values
+from mailconfig.delivery.queue.backlog import count_unsent
 from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotProved
 from mailconfig.models import (
-    WAITING_STATES,
     Account,
     AccountKind,
     CheckKind,
     CheckState,
     ConnectionCheck,
     Lane,
-    Message,
-    MessageState,
     Scope,
     Tenant,
 )
@@ -36,8 +33,6 @@ from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Authentication, Security
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from django.contrib.auth.models import AbstractBaseUser
 
 
@@ -206,18 +201,6 @@ def _require_proved_server(account: Account, proved_for: str) -> None:
         raise AccountChanged(msg)
 
 
-def unsent(account_ids: Collection[int]) -> dict[int, int]:
-    """How many mails of each account wait to be sent; accounts without any are left out."""
-    mine = Message.objects.filter(account_id__in=list(account_ids)).order_by()
-    # Two conditions, as the partial indexes have them.
-    queued = mine.filter(state=MessageState.QUEUED)
-    others = mine.filter(state__in=sorted(WAITING_STATES - {MessageState.QUEUED}))
-    counts: Counter[int] = Counter()
-    for rows in (queued, others):
-        counts.update(dict(rows.values_list("account_id").annotate(Count("pk"))))
-    return dict(counts)
-
-
 def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
     """Take an account away: its secret is wiped, its row stays for the messages that were sent through it.
 
@@ -231,7 +214,7 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
         account = accounts.only("pk", "name", "from_email", "username").filter(pk=account_id).first()
         if account is None:
             raise NoAccount(_("The account does not exist any more."))
-        waiting = unsent([account_id]).get(account_id, 0)
+        waiting = count_unsent([account_id]).get(account_id, 0)
         if waiting:
             text = ngettext(
                 "%(count)s mail of this account is not sent yet.",

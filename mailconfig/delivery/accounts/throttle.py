@@ -194,11 +194,11 @@ def _refused_logins(check: ConnectionCheck, *, seconds: int) -> QuerySet[Connect
 
 def refuse(words: Promise | str, seconds: int) -> NoReturn:
     """Raise :class:`mailconfig.exceptions.Throttled` with ``words``, whose ``%(wait)s`` is ``seconds``."""
-    raise Throttled(str(words) % {"wait": in_words(seconds)}, retry_after=seconds)
+    raise Throttled(str(words) % {"wait": duration_in_words(seconds)}, retry_after=seconds)
 
 
-def in_words(seconds: int) -> str:
-    """How long that is, in the active language."""
+def duration_in_words(seconds: int) -> str:
+    """Return a span of ``seconds`` in words of the active language: seconds, or from two minutes on minutes."""
     if seconds < 2 * MINUTE:
         return ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
     minutes = math.ceil(seconds / MINUTE)

@@ -1,4 +1,4 @@
-"""What waits where, why and since when, for a person or for monitoring."""
+"""Status of the installation: waiting mail by account, with reason and time, for a person or for monitoring."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from django.db.models import Count, Min, Q
 
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
+from mailconfig.delivery.monitoring.attention import STALE
 from mailconfig.delivery.worker.steps import Trouble, troubles
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import PAUSES, Account, Installation, Lane, Message, MessageState, Purpose, WaitReason
 
 OURS = frozenset({WaitReason.INTERNAL_ERROR, WaitReason.STORAGE_AWAY})
 """Reasons that lie with us or the deployment, and that somebody has to see to."""
-STALE = timedelta(seconds=60)
-"""Due mail nobody takes, or a sweep nobody runs, for so long means that the machinery stands."""
 STALLED = timedelta(minutes=10)
 """Due mail of an account that tries and tries, and gets nothing out for so long, is for somebody to look at."""
 _SAYS_NOTHING = frozenset({"", WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY})
@@ -50,7 +49,7 @@ class AccountStatus:
 
     @property
     def needs_somebody(self) -> bool:
-        """Whether somebody has to act, or to read the log."""
+        """Somebody has to act, or to read the log."""
         return self.is_paused or self.held > 0 or self.reason in OURS or self.makes_no_progress
 
 
@@ -61,7 +60,7 @@ class Status:
     accounts: tuple[AccountStatus, ...]
     swept_at: datetime | None
     is_stale: bool
-    """Whether the machinery stands: no sweep for a minute while mail waits, or a lane that is stuck."""
+    """Nothing moves: no sweep for a minute while mail waits, or a lane that is stuck."""
     wrong_installation: str
     failed_today: int
     troubles: tuple[Trouble, ...] = ()
@@ -78,7 +77,11 @@ class Status:
 
 
 def status() -> Status:
-    """How things stand, in a handful of queries."""
+    """Describe the whole installation, in a handful of queries.
+
+    Returns:
+        The accounts with mail that waits or that are paused, and what keeps anything from being sent.
+    """
     now = database_now()
     try:
         ensure_this_installation()

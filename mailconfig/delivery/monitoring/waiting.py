@@ -1,4 +1,4 @@
-"""Why a message waits, and until when: its own reason, or what holds its whole account back."""
+"""Reasons for waiting: a message's own, or what holds its whole account back, and until when."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COUNTED_POSITIONS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Why a message waits.
+    """The reason for which a message waits.
 
     Attributes:
         reason: a stable word.
@@ -41,7 +41,7 @@ class Waiting:
 
 
 def explain(messages: Iterable[Message]) -> dict[int, Waiting]:
-    """For each message that waits, by primary key, why. Settled ones are left out.
+    """Explain why each message waits, by primary key. Those with a final state are left out.
 
     The number of queries grows with the accounts on the page and with the messages held by a limit, not with
     the backlog.
@@ -107,7 +107,7 @@ def _explain_limit(
 
 
 def _count_ahead(message: Message) -> int | None:
-    """How many go before it; ``None``: too many to count for a page."""
+    """Count the messages that go before it; ``None``: too many to count for a page."""
     # Compared within the database: SQLite keeps a time of its own as text that is no text of ours.
     due = Subquery(Message.objects.filter(pk=message.pk).values("not_before")[:1])
     before = Q(priority__lt=message.priority) | Q(priority=message.priority) & (

@@ -19,7 +19,7 @@ from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.postgres.statements import columns_of, rows_sql
 from mailconfig.delivery.queue import outcomes
 from mailconfig.delivery.queue.settle import erases, settle_all
-from mailconfig.delivery.queue.transitions import sources
+from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.queue.turn import Settlement, Turn
 from mailconfig.models import Account, Attempt, Lane, Message, MessageState
 from mailconfig.values import Reply
@@ -79,7 +79,7 @@ class OrmJournal:
     def _hand_over(self, turn: Turn) -> None:
         owner = self.ownership
         now = owner.clock.at_latest()
-        queued = Message.objects.filter(pk=turn.message.pk, state__in=sources("hand_over"))
+        queued = Message.objects.filter(pk=turn.message.pk, state__in=states_allowing("hand_over"))
         if not queued.update(state=MessageState.HANDING_OVER, handed_over_at=now):
             return
         attempt = Attempt.objects.create(

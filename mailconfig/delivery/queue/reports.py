@@ -11,10 +11,11 @@ import asyncio
 import contextlib
 import contextvars
 import copy
+import logging
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -23,8 +24,11 @@ from django.db import connection, connections
 from django.middleware.common import BrokenLinkEmailsMiddleware
 from django.utils.log import AdminEmailHandler
 
+from mailconfig.delivery.queue.routing import sending_for
 from mailconfig.exceptions import InvalidMessage
 from mailconfig.rendering.addressing import parse_address
+
+logger = logging.getLogger("mailconfig.backend")
 
 PATIENCE = 10.0
 """Seconds that a request waits for a connection of its report's own; what comes later is queued all the same."""
@@ -38,7 +42,7 @@ _under_way: contextvars.ContextVar[bool] = contextvars.ContextVar("mailconfig_re
 
 
 def is_report() -> bool:
-    """Whether Django's logging, or its middleware for broken links, is mailing just now.
+    """Return whether Django's logging, or its middleware for broken links, is mailing just now.
 
     Nothing in the mail says so, and from Django 6.1 on, with ``MAILERS``, the backend is not asked to fail silently
     either. So the callers are looked at.
@@ -51,9 +55,35 @@ def is_report() -> bool:
     return False
 
 
+def enqueue_report(
+    messages: Sequence[EmailMessage], *, enqueue: Callable[[Sequence[EmailMessage]], int]
+) -> int:
+    """Queue what Django mails of a log record; whatever goes wrong is logged, with what was logged before.
+
+    Args:
+        messages: with recipients.
+        enqueue: queues them for the project's accounts, and returns how many it queued.
+
+    Returns:
+        How many were queued; 0 where a report is under way already, or none could be queued.
+    """
+    with _once() as is_first, sending_for(None):  # a traceback is none of a tenant's business
+        if not is_first:
+            return 0
+        try:
+            readable = [_readable(message) for message in messages]
+            if _needs_own_connection():
+                return _on_own_connection(lambda: enqueue(readable))
+            return enqueue(readable)
+        except Exception:
+            subjects = ", ".join(ascii(str(message.subject)[:200]) for message in messages)
+            logger.exception("a report to the administrators could not be queued: %s", subjects)
+            return 0
+
+
 @contextlib.contextmanager
-def once() -> Iterator[bool]:
-    """Whether no report is under way already: what goes wrong with one is logged, and would make the next."""
+def _once() -> Iterator[bool]:
+    """Yield whether no report is under way already: what goes wrong with one is logged, and would make the next."""
     if _under_way.get():
         yield False
         return
@@ -64,7 +94,7 @@ def once() -> Iterator[bool]:
         _under_way.reset(token)
 
 
-def readable(message: EmailMessage) -> EmailMessage:
+def _readable(message: EmailMessage) -> EmailMessage:
     """The report with whatever can be sent of it: odd characters replaced, addresses that are none left out."""
     mended = copy.copy(message)
     mended.subject = _UNREADABLE.sub("\ufffd", _BREAKS.sub(" ", str(message.subject)))
@@ -77,8 +107,8 @@ def readable(message: EmailMessage) -> EmailMessage:
     return mended
 
 
-def needs_own_connection() -> bool:
-    """Whether the caller's connection is of no use: its transaction may be rolled back, or it is an event loop's.
+def _needs_own_connection() -> bool:
+    """Return whether the caller's connection is of no use: its transaction may be rolled back, or it is an event loop's.
 
     SQLite has one writer, which may well be the caller's transaction; there a report is part of that.
     """
@@ -91,7 +121,7 @@ def needs_own_connection() -> bool:
     return True
 
 
-def on_own_connection(work: Callable[[], int]) -> int:
+def _on_own_connection(work: Callable[[], int]) -> int:
     """Do ``work`` in a thread of its own, and so over a connection and a transaction of its own.
 
     Returns:

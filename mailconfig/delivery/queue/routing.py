@@ -23,7 +23,15 @@ from mailconfig.models import Account, AccountKind, Tenant
 from mailconfig.models.account_queries import AccountQuerySet
 from mailconfig.rendering.compose import from_address
 
-__all__ = ["TenantReference", "account_for", "account_named", "routed", "sending_for"]
+__all__ = [
+    "TenantReference",
+    "account_for",
+    "account_named",
+    "choose_accounts",
+    "find_project_account",
+    "routed",
+    "sending_for",
+]
 
 TenantReference = Tenant | int | str
 """A tenant, its primary key or its short name."""
@@ -97,6 +105,39 @@ def routed(
     for message in messages:
         routes = project if ambient is not None and _is_for_operators(message) else chosen
         yield message, routes.account_of(from_address(message))
+
+
+def choose_accounts(
+    messages: Iterable[EmailMessage],
+    *,
+    account: str | uuid.UUID | int | None = None,
+    tenant: TenantReference | None = None,
+) -> Iterator[tuple[EmailMessage, Account]]:
+    """Pair each mail with the account that sends it.
+
+    Args:
+        messages: as for :func:`routed`.
+        account: the one that sends them all, by UUID, key or name; else each mail's From address chooses.
+        tenant: whose accounts are asked.
+
+    Raises:
+        NoAccount: nobody sends one of them, or there is no such account.
+    """
+    if account is None:
+        yield from routed(messages, tenant=tenant)
+        return
+    named = account_named(account, tenant=tenant)
+    yield from ((message, named) for message in messages)
+
+
+def find_project_account(*, from_email: str) -> tuple[str, Account | None]:
+    """Find who sends the project's own mail with this From address.
+
+    Returns:
+        The address as accounts are found by it, ``""`` if there is none, and the account; ``None``: nobody does.
+    """
+    address = from_address(EmailMessage(from_email=from_email))
+    return address, Routes(None).find(address)
 
 
 def account_named(wanted: str | uuid.UUID | int, *, tenant: TenantReference | None = None) -> Account:

@@ -17,7 +17,7 @@ from mailconfig.delivery.lanes import MOST_COUNTED, Ownership
 from mailconfig.delivery.mishaps import in_words
 from mailconfig.delivery.queue import bodies, outcomes
 from mailconfig.delivery.queue.due import DueRecipient
-from mailconfig.delivery.queue.transitions import sources
+from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.queue.turn import Settlement, state_after
 from mailconfig.models import (
     FINAL_STATES,
@@ -221,7 +221,7 @@ def _settle_late(settlement: Settlement, attempt_id: int) -> MessageState | str:
         reply_text=f"late: {reply.text}" if reply else "late",
     )
     # While it is handed over again, or after it was cancelled, its recipients are told apart and nothing else.
-    message = _locked(Message.objects.filter(pk=turn.message.pk, state__in=sources("settle_late")))
+    message = _locked(Message.objects.filter(pk=turn.message.pk, state__in=states_allowing("settle_late")))
     if message and message.is_final:
         waiting = Recipient.objects.filter(message_id=message.pk, state=RecipientState.AS_MESSAGE)
         waiting.update(state=RecipientState.FAILED)
@@ -308,7 +308,7 @@ def reap(*, before: datetime, now: datetime, hold: bool, max_retries: int) -> in
 def _put_back(message_id: int | None, *, now: datetime, hold: bool, max_retries: int) -> None:
     if message_id is None:
         return
-    handing_over = Message.objects.filter(pk=message_id, state__in=sources("reap"))
+    handing_over = Message.objects.filter(pk=message_id, state__in=states_allowing("reap"))
     message = _locked(handing_over.select_related("account").defer("account__secret"))
     if message is None:
         return
@@ -334,7 +334,9 @@ def _put_back(message_id: int | None, *, now: datetime, hold: bool, max_retries:
 
 def end_orphans(now: datetime) -> int:
     """Fail mail that waits in an account that was deleted: nobody drains it any more. How much there was."""
-    orphans = Message.objects.filter(account__deleted_at__isnull=False, state__in=sources("end_orphans"))
+    orphans = Message.objects.filter(
+        account__deleted_at__isnull=False, state__in=states_allowing("end_orphans")
+    )
     count = 0
     for message_id, state in orphans.values_list("pk", "state")[:1000]:
         with transaction.atomic():

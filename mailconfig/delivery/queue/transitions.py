@@ -35,6 +35,6 @@ TRANSITIONS = {
 }
 
 
-def sources(operation: str) -> list[S]:
-    """The states the operation may start from, for a query's ``state__in``."""
+def states_allowing(operation: str) -> list[S]:
+    """Return the states that the operation may start from, for a query's ``state__in``."""
     return sorted(TRANSITIONS[operation].sources)

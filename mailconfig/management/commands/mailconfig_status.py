@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
 from mailconfig import delivery
-from mailconfig.delivery.monitoring.status import AccountStatus, Status
+from mailconfig.delivery import AccountStatus, Status
 from mailconfig.models import WaitReason
 
 

@@ -149,6 +149,6 @@ def test_what_the_filters_offer_is_allowed(client: Client, model: str, question:
 def test_what_is_no_key_has_no_page(client: Client, model: str, key: str) -> None:
     client.raise_request_exception = False
     base = f"{admin_url(model)}{key}/"
-    for page in ("change/", "delete/", "history/", "test/", "test-mail/", "content/", "steer/cancel/"):
+    for page in ("change/", "delete/", "history/", "test/", "test-mail/", "content/", "act/cancel/"):
         assert client.get(base + page).status_code in {302, 403, 404, 405}
         assert client.post(base + page).status_code in {302, 403, 404}

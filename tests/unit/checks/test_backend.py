@@ -22,7 +22,7 @@ MISSPELT = [
     ("mailconfig.EmailBackend", "does not define"),
     ("mailconfig.backend", "sends no mail"),
     ("mailconfig.backend.EmailBackends", "does not define"),
-    ("mailconfig.backend.Account", "sends no mail"),
+    ("mailconfig.backend.EmailMessage", "sends no mail"),
     ("mailconfg.backend.EmailBackend", "No module named"),
     ("mail_config.backend.EmailBackend", "No module named"),
     ("Mailconfig.Backend.EmailBackend", "No module named"),

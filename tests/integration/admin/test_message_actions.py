@@ -58,7 +58,7 @@ def test_mail_is_held_released_and_retried(client: Client, queued: Message) -> N
     assert state(queued) == "queued"
 
 
-def test_all_rows_of_a_filtered_list_are_steered(client: Client, queued: Message) -> None:
+def test_all_rows_of_a_filtered_list_are_acted_upon(client: Client, queued: Message) -> None:
     others = [make_message(queued.account) for _ in range(3)]
     spared = make_message(make_mailbox())
     url = f"{admin_url('message')}?account__id__exact={queued.account_id}"
@@ -72,7 +72,7 @@ def test_all_rows_of_a_filtered_list_are_steered(client: Client, queued: Message
 
 
 def test_a_single_mail_is_cancelled_from_its_page_after_a_question(client: Client, queued: Message) -> None:
-    url = admin_url("message", "steer", queued.pk, "cancel")
+    url = admin_url("message", "act", queued.pk, "cancel")
     assert client.get(url).status_code == 405
     assert "cannot be undone" in client.post(url).content.decode()
     assert state(queued) == "queued"
@@ -83,23 +83,23 @@ def test_a_single_mail_is_cancelled_from_its_page_after_a_question(client: Clien
     assert answer.redirect_chain[-1][0].endswith(f"/{queued.pk}/change/")
 
 
-def test_who_may_only_look_steers_nothing(queued: Message) -> None:
+def test_who_may_only_look_acts_on_nothing(queued: Message) -> None:
     dave = permitted("dave", "view_message")
     page = dave.get(admin_url("message", "change", queued.pk)).content.decode()
-    assert "/steer/" not in page
+    assert "/act/" not in page
     for name in ("cancel", "hold"):
         assert (
-            dave.post(admin_url("message", "steer", queued.pk, name), {"confirmed": "yes"}).status_code == 403
+            dave.post(admin_url("message", "act", queued.pk, name), {"confirmed": "yes"}).status_code == 403
         )
         act(dave, name, queued, confirmed="yes")
     assert state(queued) == "queued"
 
 
-def test_steering_needs_the_token_of_the_form(queued: Message) -> None:
+def test_acting_needs_the_token_of_the_form(queued: Message) -> None:
     erin = permitted("erin", "view_message", "steer_message")
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = erin.cookies
-    assert strict.post(admin_url("message", "steer", queued.pk, "hold")).status_code == 403
+    assert strict.post(admin_url("message", "act", queued.pk, "hold")).status_code == 403
     assert (
         strict.post(admin_url("message"), {"action": "hold", ACTION_CHECKBOX_NAME: [queued.pk]}).status_code
         == 403

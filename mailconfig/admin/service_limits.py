@@ -1,4 +1,4 @@
-"""Whether an account's limits fit what its mail service takes."""
+"""Comparison of an account's limits with those of its mail service."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from mailconfig.models import Account
 from mailconfig.presets import PRESETS
 
 
-def anchor_warning(account: Account) -> str:
-    """What to tell of limits beyond the service's own; ``""`` if there is nothing to tell."""
+def service_limit_warning(account: Account) -> str:
+    """Return a warning where the account's limits lie above its service's; ``""`` where they do not."""
     preset = PRESETS.get(account.preset)
     if preset is None:
         return ""
@@ -24,7 +24,7 @@ def anchor_warning(account: Account) -> str:
 
 
 def _per_minute(account: Account) -> float:
-    """The most that may go in any minute."""
+    """Return the most recipients that may go out in any minute."""
     if account.limit_count is None or not account.limit_period:
         return 0.0
     return account.limit_count * max(1.0, 60 / account.limit_period)

@@ -23,16 +23,16 @@ class UnlabelledKeyWidget(RawIdWidget):
         return "", ""
 
 
-class PeopleFields(OfferedLookups):
+class KeyFields(OfferedLookups):
     """Works with any user model, registered in the admin or not, and for those who may not see users."""
 
-    person_fields: ClassVar[tuple[str, ...]] = ()
+    user_fields: ClassVar[tuple[str, ...]] = ()
     tenant_fields: ClassVar[tuple[str, ...]] = ()
 
     def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
         """Those whose other side can be searched by this person."""
         found = list(super().get_autocomplete_fields(request))
-        for model, names in ((get_user_model(), self.person_fields), (Tenant, self.tenant_fields)):
+        for model, names in ((get_user_model(), self.user_fields), (Tenant, self.tenant_fields)):
             other = self.admin_site._registry.get(model)
             if other is not None and other.get_search_fields(request) and other.has_view_permission(request):
                 found += names
@@ -46,7 +46,7 @@ class PeopleFields(OfferedLookups):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """The same for many."""
-        if db_field.name in self.person_fields and db_field.name not in self.get_autocomplete_fields(request):
+        if db_field.name in self.user_fields and db_field.name not in self.get_autocomplete_fields(request):
             kwargs["widget"] = ManyToManyRawIdWidget(db_field.remote_field, self.admin_site)
             dress(kwargs["widget"])
         return super().formfield_for_manytomany(db_field, request, **kwargs)

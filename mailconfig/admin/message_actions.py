@@ -1,4 +1,4 @@
-"""Retrying, releasing, holding and cancelling mail: asked once more where it is many, counted afterwards."""
+"""Retry, release, hold and cancel: confirmed once more where it is many mails, counted afterwards."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from mailconfig.delivery.queue.steer import cancel, hold, release, requeue
-from mailconfig.delivery.queue.transitions import sources
+from mailconfig.delivery import cancel, hold, release, requeue, states_allowing
 from mailconfig.exceptions import InvalidTransition
 from mailconfig.models import Message
 
@@ -27,15 +26,15 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 MOST = 1000
-"""Messages that one press of a button steers: a request must end."""
+"""Messages that one press of a button acts on: a request must end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Steering:
-    """Something people do with mail by hand."""
+class MessageAction:
+    """An operation that people apply to messages by hand."""
 
     name: str
-    """Of the operation, as the transitions have it."""
+    """The operation's, as the transitions have it."""
     run: Callable[..., None]
     label: str | _StrPromise
     question: str | _StrPromise
@@ -43,19 +42,23 @@ class Steering:
     """Whether it is asked once more even for a single message."""
 
     def applies_to(self, message: Message) -> bool:
-        """Whether the message is in a state for it."""
-        return message.state in sources(self.name)
+        """Return whether the message is in a state for it."""
+        return message.state in states_allowing(self.name)
 
 
-STEERINGS = {
-    steering.name: steering
-    for steering in (
-        Steering("requeue", requeue, gettext_lazy("Retry"), gettext_lazy("Try to send these mails again?")),
-        Steering("release", release, gettext_lazy("Release"), gettext_lazy("Let these held mails be sent?")),
-        Steering(
+ACTIONS = {
+    action.name: action
+    for action in (
+        MessageAction(
+            "requeue", requeue, gettext_lazy("Retry"), gettext_lazy("Try to send these mails again?")
+        ),
+        MessageAction(
+            "release", release, gettext_lazy("Release"), gettext_lazy("Let these held mails be sent?")
+        ),
+        MessageAction(
             "hold", hold, gettext_lazy("Hold"), gettext_lazy("Keep these mails back until they are released?")
         ),
-        Steering(
+        MessageAction(
             "cancel",
             cancel,
             pgettext_lazy("mail", "Cancel"),
@@ -66,51 +69,51 @@ STEERINGS = {
 }
 
 
-class MessageSteering(MessageModelAdmin):
+class MessageActions(MessageModelAdmin):
     """Adds the actions of the list and the buttons of a message's page."""
 
-    def has_steer_permission(self, request: HttpRequest) -> bool:
-        """Whether this person may steer mail at all."""
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Return whether this person may act on messages at all."""
         return self.has_view_permission(request) and user_of(request).has_perm("mailconfig.steer_message")
 
     def get_actions(  # type: ignore[override]
         self, request: HttpRequest, action_location: object = None
     ) -> dict[str, tuple[Callable[..., object], str, str]]:
-        """One for each way to steer, in the list; a mail's own page has buttons (Django 6.1 asks for both)."""
-        if not self.has_steer_permission(request) or getattr(action_location, "name", "") == "CHANGE_FORM":
+        """Return one for each action, in the list; a mail's own page has buttons (Django 6.1 asks for both)."""
+        if not self.has_act_permission(request) or getattr(action_location, "name", "") == "CHANGE_FORM":
             return {}
-        return {name: (_action, name, str(steering.label)) for name, steering in STEERINGS.items()}
+        return {name: (_action, name, str(action.label)) for name, action in ACTIONS.items()}
 
-    def steer_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """Steer a single message, from its page."""
+    def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Act on a single message, from its page."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        if not self.has_steer_permission(request):
+        if not self.has_act_permission(request):
             raise PermissionDenied
         message = self.get_object(request, object_id)
-        steering = STEERINGS.get(name)
-        if message is None or steering is None:
+        action = ACTIONS.get(name)
+        if message is None or action is None:
             raise Http404
         chosen = Message.objects.filter(pk=message.pk)
-        if steering.needs_asking and "confirmed" not in request.POST:
-            return self.ask(request, steering, chosen, back_url=self._page_url(message))
-        self.steer(request, steering, chosen)
+        if action.needs_asking and "confirmed" not in request.POST:
+            return self.ask(request, action, chosen, back_url=self._page_url(message))
+        self.act(request, action, chosen)
         return HttpResponseRedirect(self._page_url(message))
 
     def _page_url(self, message: Message) -> str:
         return reverse("admin:mailconfig_message_change", args=[message.pk], current_app=self.admin_site.name)
 
     def ask(
-        self, request: HttpRequest, steering: Steering, queryset: QuerySet[Message], *, back_url: str
+        self, request: HttpRequest, action: MessageAction, queryset: QuerySet[Message], *, back_url: str
     ) -> HttpResponse:
-        """The page that says what would happen to how many."""
+        """Return the page that says what would happen to how many."""
         chosen = queryset.order_by().values("pk")[: MOST + 1].count()
-        fitting = _fitting(steering, queryset)
+        fitting = _fitting(action, queryset)
         context = {
             **self.admin_site.each_context(request),
-            "title": str(steering.label),
+            "title": str(action.label),
             "opts": self.opts,
-            "steering": steering,
+            "message_action": action,
             "fitting": len(fitting),
             "others": max(0, chosen - len(fitting)),
             "most": MOST,
@@ -122,23 +125,23 @@ class MessageSteering(MessageModelAdmin):
             "select_across": request.POST.get("select_across") == "1",
             "media": self.media,
         }
-        return TemplateResponse(request, "admin/mailconfig/steer_confirmation.html", context)
+        return TemplateResponse(request, "admin/mailconfig/action_confirmation.html", context)
 
-    def steer(self, request: HttpRequest, steering: Steering, queryset: QuerySet[Message]) -> None:
-        """Do it, one message at a time, and say what came of it."""
+    def act(self, request: HttpRequest, action: MessageAction, queryset: QuerySet[Message]) -> None:
+        """Act on one message after another, and say what came of it."""
         done = 0
         refused: list[str] = []
-        for message_id in _fitting(steering, queryset):
+        for message_id in _fitting(action, queryset):
             try:
-                steering.run(message_id=message_id)
+                action.run(message_id=message_id)
             except InvalidTransition as error:
                 refused.append(str(error))
                 continue
             done += 1
             self.log_change(
-                request, Message.objects.only("subject", "message_id").get(pk=message_id), steering.name
+                request, Message.objects.only("subject", "message_id").get(pk=message_id), action.name
             )
-        values = {"what": steering.label, "count": done}
+        values = {"what": action.label, "count": done}
         text = ngettext("%(what)s: %(count)s mail.", "%(what)s: %(count)s mails.", done) % values
         self.message_user(request, text, messages.SUCCESS if done else messages.WARNING)
         if refused:
@@ -149,18 +152,20 @@ class MessageSteering(MessageModelAdmin):
             self.message_user(request, text, messages.WARNING)
 
 
-def _action(admin: MessageSteering, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
-    """What the list's menu calls; which one was chosen stands in the request."""
+def _action(admin: MessageActions, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
+    """Act on what was chosen in the list; the request says which action it was."""
     chosen = request.POST.getlist("action")
-    steering = STEERINGS[next(name for name in chosen if name in STEERINGS)]
+    action = ACTIONS[next(name for name in chosen if name in ACTIONS)]
     if "confirmed" not in request.POST:
-        return admin.ask(request, steering, queryset, back_url=request.get_full_path())
-    admin.steer(request, steering, queryset)
+        return admin.ask(request, action, queryset, back_url=request.get_full_path())
+    admin.act(request, action, queryset)
     return None
 
 
-def _fitting(steering: Steering, queryset: QuerySet[Message]) -> list[int]:
-    """Those in a state for it, at most :data:`MOST`."""
+def _fitting(action: MessageAction, queryset: QuerySet[Message]) -> list[int]:
+    """Return the keys of those in a state for it, at most :data:`MOST`."""
     return list(
-        queryset.filter(state__in=sources(steering.name)).order_by("pk").values_list("pk", flat=True)[:MOST]
+        queryset.filter(state__in=states_allowing(action.name))
+        .order_by("pk")
+        .values_list("pk", flat=True)[:MOST]
     )

@@ -9,7 +9,7 @@ from mailconfig.delivery import trail
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.queue.insertion import keep_accounts
 from mailconfig.delivery.queue.settle import final_values, told
-from mailconfig.delivery.queue.transitions import sources
+from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.wake import wake_lane
 from mailconfig.exceptions import InvalidTransition
 from mailconfig.models import Message, MessageState, Recipient, RecipientState, WaitReason
@@ -86,7 +86,7 @@ def cancel(*, message_id: int) -> None:
 
 
 def _move(operation: str, message_id: int, state: MessageState, **values: object) -> None:
-    rows = Message.objects.filter(pk=message_id, state__in=sources(operation))
+    rows = Message.objects.filter(pk=message_id, state__in=states_allowing(operation))
     if not rows.update(state=state, **values):
         now = Message.objects.filter(pk=message_id).first()
         if now is None:

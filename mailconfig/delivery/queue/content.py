@@ -1,4 +1,4 @@
-"""What a message says, as plain text for those who may know it. Nothing of it is ever drawn as HTML."""
+"""The content of a stored mail as plain text, for those who may know it. Nothing of it is ever drawn as HTML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError, Me
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """What is attached, by name."""
+    """An attachment by name, type and size in octets."""
 
     name: str
     content_type: str
@@ -40,8 +40,12 @@ class Content:
     error: str = ""
 
 
-def content_of(message: Message) -> Content:
-    """What the stored bytes say."""
+def read_content(*, message: Message) -> Content:
+    """Read what the stored bytes say. Whoever calls has asked whether the person may see it.
+
+    Returns:
+        The content; ``is_erased`` where the bytes are gone, ``error`` where they cannot be read.
+    """
     if message.body is None and not message.stored_as:
         return Content(is_erased=True)
     try:

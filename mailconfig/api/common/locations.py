@@ -1,4 +1,4 @@
-"""Where things are: the addresses that answers name."""
+"""URLs that answers name."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
 
-def place(request: Request, route: str, **kwargs: Any) -> str:
-    """The URL of a route of the surface that answers, wherever and under whatever namespace the host mounted it.
+def url_of(request: Request, route: str, **kwargs: Any) -> str:
+    """Return the URL of a route of the surface that answers, wherever and under whatever namespace the host mounted it.
 
     Args:
         route: its name in the surface's ``urls``.

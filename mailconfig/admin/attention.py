@@ -1,0 +1,72 @@
+"""The banner of what needs attention: accounts that stopped, and mail that nobody sends."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
+
+from mailconfig.delivery import StoppedAccount, find_attention
+from mailconfig.models import AccountKind, WaitReason
+
+from .account_links import MODEL_OF_KIND, account_url
+from .durations import moment_text
+from .typed import user_of
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+SHOWN = 5
+ADVICE: dict[str, _StrPromise] = {
+    WaitReason.PAUSED_LOGIN: gettext_lazy(
+        "Enter the right password and save, or test the connection once the server accepts it."
+    ),
+    WaitReason.PAUSED_CONFIG: gettext_lazy("Test the connection to see what is wrong, and correct it."),
+    WaitReason.PAUSED_SENDER: gettext_lazy(
+        "Use an address that this account may send from, or have the server allow it."
+    ),
+    WaitReason.PAUSED_PROTOCOL: gettext_lazy("Check server and port, then test the connection."),
+    WaitReason.SECRET_UNREADABLE: gettext_lazy("Then save."),
+    WaitReason.INTERNAL_ERROR: gettext_lazy("The log says more. All other accounts go on."),
+}
+
+
+def attention_for(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
+    """Return what the template shows, as far as this person may see accounts; empty for those who may see none."""
+    kinds = _visible_kinds(request)
+    if not kinds:
+        return {}
+    found = find_attention(kinds=kinds, limit=SHOWN)
+    return {
+        "stopped": [_stopped(stopped, site, found.at) for stopped in found.stopped],
+        "count": found.count,
+        "hidden": max(0, found.count - SHOWN),
+        "nobody_sends": found.nobody_sends,
+        "failing_steps": [
+            {"name": failing.step, "since": moment_text(failing.since, found.at), "text": failing.text}
+            for failing in found.failing_steps
+        ],
+    }
+
+
+def _stopped(stopped: StoppedAccount, site: AdminSite, now: datetime) -> dict[str, Any]:
+    return {
+        "account": stopped.account,
+        "url": account_url(stopped.account, site),
+        "text": str(stopped.reason.label),
+        "advice": str(ADVICE.get(stopped.reason, "")),
+        "since": moment_text(stopped.since, now) if stopped.since else "",
+        "words": stopped.words,
+    }
+
+
+def _visible_kinds(request: HttpRequest) -> list[str]:
+    user = user_of(request)
+    return [
+        kind
+        for kind in AccountKind.values
+        if any(user.has_perm(f"mailconfig.{verb}_{MODEL_OF_KIND[kind]}") for verb in ("view", "change"))
+    ]

@@ -1,0 +1,51 @@
+"""Overview of accounts: health, quota and queue of many in a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.limits import WindowUsage, usage
+from mailconfig.delivery.monitoring.health import Health, health_of
+from mailconfig.delivery.queue.backlog import count_unsent
+from mailconfig.models import Account, Lane, Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOverview:
+    """Facts about an account beside its own row.
+
+    Attributes:
+        health: its state.
+        windows: its limits and what is used of them.
+        unsent: mails that wait to be sent.
+        lane: the one that sends its mail; ``None``: nothing was ever queued or tried.
+        at: the database's time at which this was so.
+    """
+
+    health: Health
+    windows: tuple[WindowUsage, ...]
+    unsent: int
+    lane: Lane | None
+    at: datetime
+
+
+def overview_of(accounts: Collection[Account]) -> dict[int, AccountOverview]:
+    """Describe each account, by primary key. The number of queries does not grow with the accounts."""
+    ids = [account.pk for account in accounts]
+    now = database_now()
+    lanes = {lane.account_id: lane for lane in Lane.objects.filter(account_id__in=ids, purpose=Purpose.SEND)}
+    windows = usage(accounts, now=now)
+    unsent = count_unsent(ids)
+    return {
+        account.pk: AccountOverview(
+            health=health_of(account, lanes.get(account.pk)),
+            windows=windows[account.pk],
+            unsent=unsent.get(account.pk, 0),
+            lane=lanes.get(account.pk),
+            at=now,
+        )
+        for account in accounts
+    }
