@@ -21,5 +21,5 @@ def point(name: str) -> None:
 
 
 def is_armed() -> bool:
-    """Whether any crash point is on (the drain then avoids nothing; a check reports it)."""
+    """Return whether any crash point is on (the drain then avoids nothing; a check reports it)."""
     return bool(_name)

@@ -126,7 +126,7 @@ class SessionLost(TransportError):
 
 
 class DeliveryError(MailconfigError):
-    """What we refuse to do, and why."""
+    """A refusal to do something, and why."""
 
 
 class InvalidMessage(DeliveryError, ValueError):

@@ -1,4 +1,4 @@
-"""What is a host name, and what only looks like one to a resolver (RFC 952, RFC 1123 §2.1, RFC 5891)."""
+"""Host names, and what only looks like one to a resolver (RFC 952, RFC 1123 §2.1, RFC 5891)."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _encode(label: str) -> str:
 
 
 def _check_a_label(label: str) -> None:
-    """Whether an A-label is the one that its U-label has (RFC 5891 §5.4)."""
+    """Refuse an A-label that is not the one that its U-label has (RFC 5891 §5.4)."""
     try:
         decoded = label[4:].encode("ascii").decode("punycode")
         again = "" if decoded.isascii() or decoded[2:4] == "--" else _encode(decoded)

@@ -1,4 +1,4 @@
-"""What host projects and our own tasks listen to. All are sent after commit, with ``send_robust``."""
+"""Signals for host projects and our own tasks. All are sent after commit, with ``send_robust``."""
 
 from django.dispatch import Signal
 

@@ -40,6 +40,6 @@ def clear_outbox() -> None:
 
 
 def mails_to(address: str) -> list[OutboxMail]:
-    """Those in the outbox that went to ``address``, as To, Cc or Bcc."""
+    """Return the mails in the outbox that went to ``address``, as To, Cc or Bcc."""
     wanted = address.lower()
     return [mail for mail in outbox if any(recipient.lower() == wanted for recipient in mail.recipients)]

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 
 class Security(enum.StrEnum):
-    """How a connection is protected."""
+    """Kinds of protection of a connection."""
 
     NONE = "none"
     OPPORTUNISTIC = "opportunistic"
@@ -23,7 +23,7 @@ class Security(enum.StrEnum):
 
 
 class Authentication(enum.StrEnum):
-    """How we log in."""
+    """Ways to log in."""
 
     NONE = "none"
     PASSWORD = "password"  # noqa: S105 - the name of a method, not a password
@@ -198,7 +198,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What MAIL and RCPT say (RFC 5321 §3.3)."""
+    """Envelope of a mail: what MAIL and RCPT say (RFC 5321 §3.3)."""
 
     sender: str
     """Reverse-path without brackets; empty is the null sender."""
@@ -227,7 +227,7 @@ class EnvelopeOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the server said after (the last) EHLO."""
+    """Capabilities that the server named after (the last) EHLO."""
 
     pipelining: bool = False
     size_limit: int | None = None
@@ -252,7 +252,7 @@ class StageResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What came of a check of a connection (or of a test mail)."""
+    """Outcome of a check of a connection (or of a test mail)."""
 
     ok: bool
     stages: tuple[StageResult, ...] = field(default=())

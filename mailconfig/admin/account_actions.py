@@ -1,4 +1,4 @@
-"""What can be done with a stored account beside editing it: test its connection, send a test mail."""
+"""Actions on a stored account beside editing it: testing its connection, sending a test mail."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class AccountActions(AccountModelAdmin):
         return [*ours, *super().get_urls()]
 
     def may_test(self, request: HttpRequest, account: Account | None = None) -> bool:
-        """Whether this person may have the server connect by pressing a button."""
+        """Return whether this person may have the server connect by pressing a button."""
         allowed = user_of(request).has_perm("mailconfig.test_account")
         return allowed and self.has_change_permission(request, account)
 

@@ -84,7 +84,7 @@ LIMITS = (
 
 
 class AccountAdmin(AccountColumns, KeyFields, AccountActions):
-    """What all kinds share. Saving connects first; deleting leaves the row and wipes the secret."""
+    """Base of all kinds. Saving connects first; deleting leaves the row and wipes the secret."""
 
     form = AccountForm
     list_display = ("label", "health", "quota", "queue", "whose", "is_enabled")
@@ -115,7 +115,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         return AccountChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
-        """Those not deleted."""
+        """Return those not deleted."""
         return super().get_queryset(request).filter(deleted_at=None)
 
     def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> Any:
@@ -150,12 +150,12 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         return tuple(name for name in self.identity if name not in FOR_PROJECT)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
-        """What the page only tells."""
+        """Return what the page only shows."""
         return ("state_of_health", "last_error", "usage", "history", "password") if obj else ()
 
     @admin.display(description=gettext_lazy("Health"))
     def state_of_health(self, account: Account) -> str:
-        """How it is, and how many mails wait."""
+        """Draw its health, and how many mails wait."""
         health, unsent = health_html(health_text_of(account)), overview_for(account).unsent
         if not unsent:
             return health
@@ -173,12 +173,12 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
 
     @admin.display(description=gettext_lazy("Quota"))
     def usage(self, account: Account) -> str:
-        """What is used and left in each window."""
+        """Draw used and left slots of each window."""
         return quota_html(overview_for(account).windows)
 
     @admin.display(description=gettext_lazy("Changed"))
     def history(self, account: Account) -> str:
-        """Who made it and who changed it last."""
+        """Say who made it and who changed it last, and when."""
         values = {
             "created": date_text(account.created_at),
             "creator": account.created_by or _("somebody"),
@@ -189,7 +189,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
 
     @admin.display(description=gettext_lazy("Password"))
     def password(self, account: Account) -> str:
-        """Whether there is one."""
+        """Say whether there is one."""
         return _("set") if account.has_secret else _("not set")
 
     # Saving

@@ -19,7 +19,7 @@ from .typed import CheckModelAdmin
 
 @admin.register(ConnectionCheck)
 class ConnectionCheckAdmin(ReadOnlyAdmin, CheckModelAdmin):
-    """What was tried, by whom, and what came of it."""
+    """Checks and test mails: who asked, what was tried, the outcome."""
 
     list_display = ("created_at", "kind", "state", "account", "host", "username", "result", "requested_by")
     list_filter = ("state", "kind")
@@ -56,7 +56,7 @@ class ConnectionCheckAdmin(ReadOnlyAdmin, CheckModelAdmin):
 
     @admin.display(description=gettext_lazy("result"))
     def result(self, check: ConnectionCheck) -> str:
-        """The failing stage and what was said, in words."""
+        """Say the failing stage and its sentence."""
         place = stage_name(check.stage) if check.stage else field_label(check.guilty_field)
         return ": ".join(part for part in (place, translate_stored(check.message)) if part)
 

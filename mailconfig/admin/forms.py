@@ -152,7 +152,7 @@ class AccountForm(AccountModelForm):
         self.add_error(name if name in self.fields else None, ValidationError(proof.text, code="not_proved"))
 
     def connects_anew(self) -> bool:
-        """Whether what was entered is a connection that nobody has tried yet."""
+        """Return whether what was entered is a connection that nobody has tried yet."""
         if self.instance._state.adding:
             return True
         return bool(CONNECTION_FIELDS & set(self.changed_data))

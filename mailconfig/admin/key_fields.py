@@ -30,7 +30,7 @@ class KeyFields(OfferedLookups):
     tenant_fields: ClassVar[tuple[str, ...]] = ()
 
     def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
-        """Those whose other side can be searched by this person."""
+        """Return those whose other side can be searched by this person."""
         found = list(super().get_autocomplete_fields(request))
         for model, names in ((get_user_model(), self.user_fields), (Tenant, self.tenant_fields)):
             other = self.admin_site._registry.get(model)

@@ -22,7 +22,7 @@ class OfferedLookups(AnyModelAdmin):
     """Any other look-up could ask for what no page shows: Django lets ``?body__regex=…`` read mail bit by bit."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Whether a filter of this list makes such an address.
+        """Return whether a filter of this list makes such an address.
 
         No value has a NUL, which PostgreSQL refuses, nor is a number that no key can be.
         """
@@ -54,7 +54,7 @@ class OfferedLookups(AnyModelAdmin):
 
 
 def is_key(text: str) -> bool:
-    """Whether a row could have this number."""
+    """Return whether a row could have this number."""
     return text.isdecimal() and len(text) <= LONGEST_VALUE
 
 

@@ -1,4 +1,4 @@
-"""What the queue can be narrowed down to."""
+"""Filters and search of the queue."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ WAITS = Q(state=MessageState.QUEUED) | Q(state__in=sorted(WAITING_STATES - {Mess
 
 
 class StateFilter(admin.SimpleListFilter):
-    """All that waits, or one state."""
+    """Messages that wait, or those in one state."""
 
     title = gettext_lazy("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: MessageModelAdmin) -> list[tuple[str, str]]:
-        """What waits first: that is what one comes for."""
+        """Return what waits first: that is what one comes for."""
         return [
             (WAITING, str(gettext_lazy("not sent yet"))),
             *((str(v), str(t)) for v, t in MessageState.choices),
@@ -66,13 +66,13 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class ReasonFilter(admin.SimpleListFilter):
-    """Why mail waits: its own reason, or what holds its whole account back."""
+    """Messages by reason for waiting: their own, or what holds its whole account back."""
 
     title = gettext_lazy("reason for waiting")
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: MessageModelAdmin) -> list[tuple[str, str]]:
-        """What holds an account back now, what mail has as a reason of its own, and the chosen one."""
+        """Return what holds an account back now, what mail has as a reason of its own, and the chosen one."""
         lanes = Lane.objects.filter(purpose=Purpose.SEND).exclude(wait_reason="").order_by()
         there = {*OWN_REASONS, *lanes.values_list("wait_reason", flat=True).distinct(), self.value()}
         return [(str(value), str(label)) for value, label in WaitReason.choices if value in there]

@@ -24,7 +24,7 @@ _FACTS = "_mailconfig_facts"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known about a message beside its own row."""
+    """Facts about a message beside its own row."""
 
     first_recipient: str
     recipients: int
@@ -33,7 +33,7 @@ class Facts:
 
 
 def facts(messages: list[Message]) -> dict[int, Facts]:
-    """For each message by primary key."""
+    """Read the facts of each message, by primary key."""
     grouped = Recipient.objects.filter(message_id__in=[message.pk for message in messages]).values_list(
         "message_id"
     )
@@ -80,7 +80,7 @@ def facts_of(message: Message) -> Facts:
 
 
 def recipients_html(known: Facts) -> SafeString:
-    """The first, and how many more."""
+    """Draw the first, and how many more."""
     more = known.recipients - 1
     if more < 1:
         return format_html("{}", known.first_recipient)
@@ -89,7 +89,7 @@ def recipients_html(known: Facts) -> SafeString:
 
 
 def waiting_html(known: Facts) -> SafeString:
-    """Why it waits, and when it may go."""
+    """Draw why it waits, and when it may go."""
     waiting = known.waiting
     if waiting is None:
         return format_html("{}", "–")

@@ -104,7 +104,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
 
     @admin.display(description=gettext_lazy("account"))
     def account_name(self, message: Message) -> SafeString | str:
-        """Whose mail it is."""
+        """Draw the account it is sent by."""
         return account_link(message.account, self.admin_site)
 
     @admin.display(description=gettext_lazy("state"))
@@ -125,12 +125,12 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
 
     @admin.display(description=gettext_lazy("size"))
     def size_text(self, message: Message) -> str:
-        """How large it is."""
+        """Say its size."""
         return str(filesizeformat(message.size))
 
     @admin.display(description=gettext_lazy("error"))
     def error(self, message: Message) -> str:
-        """What went wrong last."""
+        """Say the last error."""
         return ": ".join(part for part in (message.error_code, message.error_text) if part) or "–"
 
     @admin.display(description=gettext_lazy("waits because"))
@@ -158,7 +158,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
         return user_of(request).has_perm("mailconfig.view_content")
 
     def content_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """What the message says."""
+        """Show the content of the message."""
         message = self.get_object(request, unquote(object_id))
         if not (self.has_view_permission(request, message) and self._may_read(request)):
             raise PermissionDenied
@@ -191,7 +191,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
 
 
 def _page_of(message: Message) -> dict[str, Any]:
-    """What a message's page shows beneath its own row."""
+    """Return what a message's page shows beneath its own row."""
     recipients = list(message.recipients.order_by("pk")[: SHOWN_RECIPIENTS + 1])
     attempts = list(message.attempt_set.order_by("-pk")[:SHOWN_ATTEMPTS])
     return {
@@ -239,7 +239,7 @@ class AttemptAdmin(ReadOnlyAdmin, AttemptModelAdmin):
 
     @admin.display(description=gettext_lazy("account"))
     def account_name(self, attempt: Attempt) -> SafeString | str:
-        """Whose attempt it was."""
+        """Draw the account of the attempt."""
         return account_link(attempt.account, self.admin_site)
 
     @admin.display(description=gettext_lazy("message"))
@@ -258,11 +258,11 @@ class AttemptAdmin(ReadOnlyAdmin, AttemptModelAdmin):
 
     @admin.display(description=gettext_lazy("stage"))
     def stage_text(self, attempt: Attempt) -> str:
-        """How far it came."""
+        """Say the stage it reached."""
         return stage_name(attempt.stage)
 
     @admin.display(description=gettext_lazy("reply"))
     def reply(self, attempt: Attempt) -> str:
-        """What the server said."""
+        """Say the reply of the server."""
         parts = (str(attempt.reply_code or ""), attempt.enhanced_code, attempt.reply_text)
         return " ".join(part for part in parts if part) or "–"

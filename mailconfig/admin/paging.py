@@ -18,7 +18,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
-        """How many rows there are, at most the cap."""
+        """Return the number of rows, at most the cap."""
         rows = self.object_list
         if isinstance(rows, QuerySet):
             return rows.order_by().values("pk")[:CAP].count()
@@ -30,5 +30,5 @@ class CappedChangeList(ChangeList):
 
     @property
     def is_capped(self) -> bool:
-        """Whether there may be more rows than are counted."""
+        """Return whether there may be more rows than are counted."""
         return self.result_count >= CAP

@@ -29,7 +29,7 @@ FORM_FIELDS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What came of trying the values of a form."""
+    """Outcome of connecting with the values of a form."""
 
     proved: Proved | None = None
     """The connection works."""
@@ -42,7 +42,7 @@ class Proof:
 
     @property
     def ok(self) -> bool:
-        """Whether the connection works."""
+        """Return whether the connection works."""
         return self.proved is not None
 
     @property
@@ -53,7 +53,7 @@ class Proof:
 
     @property
     def text(self) -> str:
-        """What to tell at that field."""
+        """Sentences to show at that field."""
         if self.check is None:
             return self.error
         return " ".join(translate_stored(part) for part in (self.check.message, self.check.hint) if part)

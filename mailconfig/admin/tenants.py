@@ -32,6 +32,6 @@ class TenantAdmin(KeyFields, TenantModelAdmin):
 
     @admin.display(description=gettext_lazy("members"), ordering="_members")
     def member_count(self, tenant: Tenant) -> int:
-        """How many people belong to it."""
+        """Return the number of people who belong to it."""
         count: int = getattr(tenant, "_members", 0)
         return count

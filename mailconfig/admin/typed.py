@@ -40,5 +40,5 @@ __all__ = [
 
 
 def user_of(request: HttpRequest) -> User:
-    """Who is logged in; on the admin's pages there is always somebody. A host's own user model will do."""
+    """Return the user who is logged in; on the admin's pages there is always somebody. A host's own user model will do."""
     return cast("User", request.user)

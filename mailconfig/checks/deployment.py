@@ -87,7 +87,7 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register("mailconfig", deploy=True)
 def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
-    """What only matters where real mail is sent."""
+    """Check what only matters where real mail is sent."""
     try:
         settings = get_settings()
     except ImproperlyConfigured:

@@ -140,7 +140,7 @@ def _secret_keys() -> Sequence[bytes]:
 
 
 def _derivations(secret: bytes) -> set[bytes]:
-    """What recipes on the web make of SECRET_KEY to get 32 bytes."""
+    """Return the keys that recipes on the web make of SECRET_KEY."""
     digests = [hashlib.new(name, secret) for name in ("sha256", "sha3_256", "sha512", "sha384")]
     return {
         secret,

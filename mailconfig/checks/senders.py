@@ -53,7 +53,7 @@ def _is_our_backend_in_use() -> bool:
 
 
 def _is_ours(path: str) -> bool:
-    """Whether the class of this path is our backend, or one made of it."""
+    """Return whether the class of this path is our backend, or one made of it."""
     try:
         found = import_string(path)
     except ImportError:  # E017 says so, or Django as soon as it sends

@@ -31,7 +31,7 @@ def check_surfaces(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register("mailconfig")
 def check_api_authentication(**kwargs: Any) -> list[checks.CheckMessage]:
-    """What lets API clients in must be importable, or every call would be a fault of ours."""
+    """Check that what lets API clients in can be imported, or every call would be a fault of ours."""
     try:
         paths = get_settings().api_authentication
     except ImproperlyConfigured:
@@ -48,7 +48,7 @@ def check_api_authentication(**kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def _why_not(path: str) -> str:
-    """Why this names no authentication class; ``""``: it does."""
+    """Return why this names no authentication class; ``""``: it does."""
     try:
         # Hosts without surfaces need not have it.
         from rest_framework.authentication import BaseAuthentication

@@ -1,4 +1,4 @@
-"""Who may do what with which accounts: one rule a kind, for every surface."""
+"""Access to accounts: one rule a kind, for every surface."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ NOBODY = Q(pk__in=[])
 
 
 def has_permission(user: AbstractBaseUser | AnonymousUser, kind: AccountKind, action: Action) -> bool:
-    """Whether ``user`` has the model permission of that kind."""
+    """Return whether ``user`` has the model permission of that kind."""
     return holds(user, f"{action}_{MODEL_NAMES[kind]}")
 
 
 def holds(user: AbstractBaseUser | AnonymousUser, codename: str) -> bool:
-    """Whether ``user`` has a permission of this app. A host's user model need not know permissions: nobody has any."""
+    """Return whether ``user`` has a permission of this app. A host's user model need not know permissions: nobody has any."""
     ask = getattr(user, "has_perm", None)
     return ask is not None and bool(ask(f"mailconfig.{codename}"))
 
 
 def allowed(user: AbstractBaseUser | AnonymousUser, action: Action) -> Q:
-    """Which accounts ``user`` may view, change or delete.
+    """Return the accounts that ``user`` may view, change or delete.
 
     A superuser: all. Outbound e-mails and mailboxes: one's own, and with the model permission those of one's
     tenants. SMTP providers: with the model permission. Tenant configurations: with the model permission those of

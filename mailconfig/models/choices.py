@@ -1,4 +1,4 @@
-"""What an account's columns may say, in words for a form."""
+"""Values of an account's columns, with words for a form."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -7,7 +7,7 @@ from mailconfig.values import Authentication, Security
 
 
 class AccountKind(models.TextChoices):
-    """What an account is to the people who keep it."""
+    """Kinds of accounts, by the people who keep them."""
 
     OUTBOUND_EMAIL = "outbound_email", _("outbound e-mail")
     SMTP_PROVIDER = "smtp_provider", _("SMTP provider")
@@ -16,7 +16,7 @@ class AccountKind(models.TextChoices):
 
 
 class Scope(models.TextChoices):
-    """Whose an outbound e-mail is; other kinds are ``user``."""
+    """Scopes of an outbound e-mail; other kinds are ``user``."""
 
     USER = "user", _("user")
     SYSTEM = "system", _("system")
@@ -24,7 +24,7 @@ class Scope(models.TextChoices):
 
 
 class SendMethod(models.TextChoices):
-    """How mail leaves."""
+    """Ways in which mail leaves."""
 
     SMTP = "smtp", "SMTP"
 

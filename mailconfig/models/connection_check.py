@@ -16,14 +16,14 @@ from .written import WrittenManager
 
 
 class CheckKind(models.TextChoices):
-    """What was asked for."""
+    """Kinds of checks."""
 
     CONNECTION = "connection", _("connection test")
     TEST_MAIL = "test_mail", _("test mail")
 
 
 class CheckState(models.TextChoices):
-    """How far it is."""
+    """States of a check."""
 
     PENDING = "pending", _("waiting")
     RUNNING = "running", _("running")
@@ -102,5 +102,5 @@ class ConnectionCheck(models.Model):
 
     @property
     def ok(self) -> bool:
-        """Whether it ended well."""
+        """It ended well."""
         return self.state == CheckState.PASSED

@@ -1,4 +1,4 @@
-"""Which installation this database belongs to, so that a copy of it sends nothing."""
+"""Installation that a database belongs to, so that a copy of it sends nothing."""
 
 from __future__ import annotations
 

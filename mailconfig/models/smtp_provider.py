@@ -16,7 +16,7 @@ class SMTPProviderManager(models.Manager["SMTPProvider"]):
     """Sees accounts of this kind only."""
 
     def get_queryset(self) -> AccountQuerySet:  # type: ignore[override]
-        """Those of this kind."""
+        """Return those of this kind."""
         return AccountQuerySet(self.model, using=self._db).filter(kind=AccountKind.SMTP_PROVIDER)
 
 

@@ -1,4 +1,4 @@
-"""What a single value must be, before it may reach a header or the wire."""
+"""Validators of single values, before it may reach a header or the wire."""
 
 from __future__ import annotations
 

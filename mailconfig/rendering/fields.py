@@ -41,7 +41,7 @@ _FORBIDDEN = frozenset({"bcc", "resent-bcc", "content-type", "content-transfer-e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who an account is to those it writes to."""
+    """Identity of an account to those it writes to."""
 
     sender: Address | None = None
     """``None``: the account has no address of its own."""
@@ -50,7 +50,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fields:
-    """What of a header somebody asks for, and its lines."""
+    """Header fields that somebody asks for, and their lines."""
 
     sender: Address
     subject: str
@@ -128,7 +128,7 @@ def choose_sender(given: object, identity: Identity) -> Address:
 
 
 def is_default(given: object) -> bool:
-    """Whether a ``from_email`` is what Django fills in where there is none."""
+    """Return whether a ``from_email`` is what Django fills in where there is none."""
     return str(given).strip() == str(settings.DEFAULT_FROM_EMAIL).strip()
 
 

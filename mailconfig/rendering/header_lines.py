@@ -32,7 +32,7 @@ class InvalidHeader(InvalidMessage, BadHeaderError):
 
 
 def is_printable(text: str) -> bool:
-    """Whether it is printable ASCII, which may stand in a header as it is."""
+    """Return whether it is printable ASCII, which may stand in a header as it is."""
     return text.isascii() and text.isprintable()
 
 

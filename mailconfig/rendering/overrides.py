@@ -35,7 +35,7 @@ _FOLD = re.compile(r"\r?\n(?=[ \t])")
 
 
 def is_overridden(message: EmailMessage) -> bool:
-    """Whether the message, or its class, renders in a way of its own."""
+    """Return whether the message, or its class, renders in a way of its own."""
     kind: Any = type(message)  # its stub's __hash__ confuses mypy
     return _class_overrides(kind) or not vars(message).keys().isdisjoint(_STEPS)
 
@@ -47,7 +47,7 @@ def _class_overrides(kind: type[Any]) -> bool:
 
 
 def own_rendering(message: EmailMessage, identity: Identity) -> tuple[Fields, bytes]:
-    """What the message's own ``message()`` makes, with the account's identity where it names none.
+    """Render with the message's own ``message()``, with the account's identity where it names none.
 
     Raises:
         InvalidMessage: it makes nothing that could be sent.
@@ -83,7 +83,7 @@ def _set(made: email.message.Message, name: str, value: Address | str, *, replac
 
 
 def _names_machine(made: email.message.Message, message: EmailMessage) -> bool:
-    """Whether Django made up the Message-ID, with the name of this machine."""
+    """Return whether Django made up the Message-ID, with the name of this machine."""
     if any(name.lower() == "message-id" for name in message.extra_headers) or "DKIM-Signature" in made:
         return False
     # str(DNS_NAME) may ask the network; Django has asked if it needed it.

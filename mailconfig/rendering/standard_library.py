@@ -101,7 +101,7 @@ def _made_parts(part: email.message.Message, *, signed: bool) -> Iterator[email.
 
 
 def _was_read(part: email.message.Message) -> bool:
-    """Whether a parser made this, as it gives an epilogue to a multipart, or it holds a mail to be forwarded.
+    """Return whether a parser made this, as it gives an epilogue to a multipart, or it holds a mail to be forwarded.
 
     Then headers are folded as they came, and stay so. What a program put together is folded as the standard library
     does it, since that is what was signed.

@@ -1,1 +1,1 @@
-"""What all surfaces share: who asks, what may be read, how a body is read, and what becomes of an error."""
+"""Common parts of all surfaces: authentication, permission, reading of bodies, and the map from errors to problems."""

@@ -1,4 +1,4 @@
-"""Who asks: the host project's own DRF authentication, with one manner of refusing for all of it."""
+"""Authentication: the host project's own DRF authentication, with one manner of refusing for all of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNASKED = (SessionAuthentication, BasicAuthentication, RemoteUserAuthentication)
 
 
 def authenticators(*, cookies: bool = True) -> list[BaseAuthentication]:
-    """Those that ``MAILCONFIG["API_AUTHENTICATION"]`` names, else those of the host's DRF settings.
+    """Return the classes that ``MAILCONFIG["API_AUTHENTICATION"]`` names, else those of the host's DRF settings.
 
     Args:
         cookies: false leaves out session logins and whatever else browsers send unasked, for a GET that has effects.
@@ -37,7 +37,7 @@ def authenticators(*, cookies: bool = True) -> list[BaseAuthentication]:
 
 
 def challenge(taking_part: Iterable[BaseAuthentication], request: Request) -> str:
-    """What WWW-Authenticate says: there is always something, so that a refusal is a 401 and never a 403."""
+    """Return the value of WWW-Authenticate, which is never empty: a refusal is a 401 and never a 403."""
     offered = [one.authenticate_header(request) for one in taking_part]
     bearer = [header for header in offered if header and header.lower().startswith("bearer")]
     return bearer[0] if bearer else next((header for header in offered if header), CHALLENGE)

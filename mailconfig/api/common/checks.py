@@ -44,7 +44,7 @@ class CheckSerializer(serializers.Serializer[Any]):
 
 
 def is_for_worker(request: Request) -> bool:
-    """Whether a worker makes the check: this deployment has them all made so, or the client prefers not to wait."""
+    """Return whether a worker makes the check: this deployment has them all made so, or the client prefers not to wait."""
     return delivery.only_by_workers() or _prefers_async(request)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of an error: one map from exceptions to problems, which each surface draws in its own envelope."""
+"""Problems: one map from exceptions to problems, which each surface draws in its own envelope."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RETRY_SECONDS = 5
 
 
 class ProblemCode(enum.StrEnum):
-    """What went wrong, for surfaces to translate into their own words. A failed check has its own code."""
+    """Codes of problems, for surfaces to translate into their own words. A failed check has its own code."""
 
     NEED_LOGIN = "need_login"
     NOT_ALLOWED = "not_allowed"
@@ -60,7 +60,7 @@ class ProblemCode(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """What is wrong with one value."""
+    """A fault of one value."""
 
     message: str
     code: str = "invalid"
@@ -68,7 +68,7 @@ class FieldProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What to tell the client, in the active language."""
+    """An answer that tells of a failure, in the active language."""
 
     status: int
     """The HTTP status, unless the surface knows another."""

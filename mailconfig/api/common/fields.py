@@ -158,7 +158,7 @@ class WordField(serializers.Field[Any, Any, Any, Any]):
         return self.words.get(value, self.fallback)
 
     def _has_no_word(self) -> bool:
-        """Whether the value that is stored is answered by the fallback, and that is no word."""
+        """Return whether the value that is stored is answered by the fallback, and that is no word."""
         instance = getattr(self.parent, "instance", None)
         if instance is None or self.fallback in self.words.values():
             return False

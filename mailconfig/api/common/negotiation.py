@@ -1,4 +1,4 @@
-"""What a client may ask for: JSON, whatever the host project's settings offer elsewhere."""
+"""Content negotiation: JSON, whatever the host project's settings offer elsewhere."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def _finite(text: str) -> float:
 
 
 def _check_text(value: Any) -> None:
-    """What PostgreSQL cannot store (NUL) or UTF-8 cannot write (lone surrogates), in names and values."""
+    """Refuse what PostgreSQL cannot store (NUL) or UTF-8 cannot write (lone surrogates), in names and values."""
     if isinstance(value, Secret):
         _check_text(value.reveal())
     elif isinstance(value, str):

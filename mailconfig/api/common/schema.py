@@ -1,4 +1,4 @@
-"""How a surface's operations stand in an OpenAPI document: with their problems, and a Bearer token as the login."""
+"""OpenAPI descriptions of a surface's operations, with their problems, and a Bearer token as the login."""
 
 from __future__ import annotations
 

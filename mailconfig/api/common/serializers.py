@@ -22,7 +22,7 @@ class AccountSerializer(serializers.Serializer[Account]):
 
     @classmethod
     def wire_names(cls) -> dict[str, str]:
-        """What the wire calls each column, for errors that speak of columns."""
+        """Return the name of each column on the wire, for errors that speak of columns."""
         declared = cls._declared_fields.items()
         return {
             field.source or name: name for name, field in declared if not field.read_only or not field.source

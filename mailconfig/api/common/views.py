@@ -122,7 +122,7 @@ class SurfaceView(APIView):
             self._require_readable(request)
 
     def _require_readable(self, request: Request) -> None:
-        """Whether the body can be read, before anything is looked up.
+        """Refuse a body that cannot be read, before anything is looked up.
 
         Raises:
             LengthRequired: DRF takes a body without a length for none.
@@ -181,9 +181,9 @@ class SurfaceView(APIView):
 
     @property
     def principal(self) -> AbstractBaseUser:
-        """Who asks; permissions have seen to it that it is somebody."""
+        """The user who asks; permissions have seen to it that it is somebody."""
         return cast("AbstractBaseUser", self.request.user)
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
-        """Which methods there are, and nothing else."""
+        """Answer which methods there are, and nothing else."""
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})

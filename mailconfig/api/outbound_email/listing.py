@@ -1,4 +1,4 @@
-"""What the query of a list asks for: filters, order, fields. What is not known is refused by its name."""
+"""Query of a list: filters, order, fields. What is not known is refused by its name."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NAMES = tuple(OutboundEmailRecord().fields)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """What a name on the wire is in the database."""
+    """Column behind a name on the wire."""
 
     name: str
     read: Callable[[str], Sequence[Any]]
@@ -77,7 +77,7 @@ def _word(words: Mapping[str, Sequence[Any]]) -> Callable[[str], Sequence[Any]]:
 
 
 def _held_by_word(words: Mapping[Any, str], held: Sequence[Any], *, other: str) -> dict[str, list[Any]]:
-    """Which values are answered as each word."""
+    """Return the values that are answered as each word."""
     found: dict[str, list[Any]] = {word: [] for word in words.values()}
     for value in held:
         found[words.get(value, other)].append(value)

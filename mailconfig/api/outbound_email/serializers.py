@@ -44,7 +44,7 @@ class SendTypeField(WordField):
 
 
 class LoginField(StrictBooleanField):
-    """Whether the server wants a login; any way to log in is ``true``."""
+    """Boolean: the server wants a login; any way to log in is ``true``."""
 
     def to_internal_value(self, data: Any) -> Any:
         wanted = super().to_internal_value(data)
@@ -96,7 +96,7 @@ class PasswordField(SecretEntryField):
     ],
 )
 class OutboundEmailSerializer(AccountSerializer):
-    """What a client sends."""
+    """Values that a client sends."""
 
     # How it is answered is for record_of.
 
@@ -144,7 +144,7 @@ class OutboundEmailSerializer(AccountSerializer):
         return value or ""
 
     def changes(self, shown: Mapping[str, Any]) -> dict[str, Any]:
-        """What was sent by column, but for what says the same as the record that was read.
+        """Return what was sent by column, but for what says the same as the record that was read.
 
         A record sent back so changes nothing, not even where several values of the model have the same word.
 
@@ -255,7 +255,7 @@ class OutboundEmailPage(serializers.Serializer[Any]):
 
 
 class OutboundEmailDeleted(serializers.Serializer[Any]):
-    """What was deleted."""
+    """Answer to a deletion."""
 
     id = serializers.UUIDField()
 
@@ -282,7 +282,7 @@ class OverrideTestSerializer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="OutboundEmailOverrideTestOutcome")
 class OverrideTestOutcome(serializers.Serializer[Any]):
-    """Whether the test mail was accepted."""
+    """Outcome of a test mail: accepted or not."""
 
     status = serializers.BooleanField()
     errorMessage = serializers.CharField(allow_blank=True)
@@ -290,7 +290,7 @@ class OverrideTestOutcome(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="OutboundEmailProblem")
 class OutboundEmailProblem(serializers.Serializer[Any]):
-    """What is wrong, in the caller's language."""
+    """A problem, in the caller's language."""
 
     error = serializers.CharField(help_text="A stable word, such as invalid_parameter.")
     error_message = serializers.CharField(help_text="Names the fields that are to blame.")

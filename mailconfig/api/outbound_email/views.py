@@ -85,7 +85,7 @@ class OutboundEmailView(SurfaceView):
         return status, {"error": code, "error_message": message + said_by_server(problem.check)}
 
     def permitted(self, action: Action) -> AccountQuerySet:
-        """Those with which the caller may do this."""
+        """Return those with which the caller may do this."""
         rows = cast("AccountQuerySet", OutboundEmail.objects.select_related("owner", "tenant"))
         return rows.for_principal(self.principal, action)
 
@@ -272,7 +272,7 @@ class OverrideTest(OutboundEmailView):
         return Response({"status": check.ok, "errorMessage": message})
 
     def _owner(self, user_id: str | None) -> AbstractBaseUser:
-        """Whose credentials these are: the caller's; a superuser may name somebody else.
+        """Return the owner of the credentials: the caller's; a superuser may name somebody else.
 
         Raises:
             PermissionDenied: it is somebody else.

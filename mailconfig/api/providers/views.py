@@ -185,7 +185,7 @@ class ProviderDetail(ProvidersView):
 
 
 class ProviderStatus(ProvidersView):
-    """Whether a provider's connection works."""
+    """Health of a provider's connection."""
 
     takes_cookies = False
 
@@ -246,5 +246,5 @@ class ProviderCheck(ProvidersView, CheckView):
 
 
 def _is_key(text: str) -> bool:
-    """Whether a row could have this number: as it is answered, and no larger than databases take."""
+    """Return whether a row could have this number: as it is answered, and no larger than databases take."""
     return bool(re.fullmatch(r"[1-9][0-9]{0,17}", text))

@@ -163,7 +163,7 @@ class TenantMailConfigSerializer(AccountSerializer):
 
 
 class TenantTestMailSerializer(serializers.Serializer[Any]):
-    """What is to be tried: there is one kind."""
+    """A test to be made: there is one kind."""
 
     mailType = serializers.ChoiceField(
         choices=["TEST"], error_messages={"invalid_choice": _("Must be TEST.")}

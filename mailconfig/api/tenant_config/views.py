@@ -143,16 +143,16 @@ class TenantConfigView(SurfaceView):
         return " ".join(said) or problem.message
 
     def config(self) -> TenantMailConfig | None:
-        """What the tenant has, read as a whole."""
+        """Configuration of the tenant, read as a whole."""
         rows = cast("AccountQuerySet", TenantMailConfig.objects.all()).kept()
         return cast("TenantMailConfig | None", rows.filter(tenant=self.tenant).first())
 
     def may(self, action: Action) -> bool:
-        """Whether the caller has the model permission."""
+        """Return whether the caller has the model permission."""
         return has_permission(self.principal, AccountKind.TENANT_CONFIG, action)
 
     def may_test(self) -> bool:
-        """Whether the caller may have test mails sent, and read what came of those asked for."""
+        """Return whether the caller may have test mails sent, and read what came of those asked for."""
         return self.may("change") or holds(self.principal, "test_account")
 
 
@@ -275,7 +275,7 @@ def slug_of_host(host: str) -> str:
 
 
 def _was_overtaken(error: AccountChanged | DjangoValidationError) -> bool:
-    """Whether somebody else stored a configuration of this tenant since it was read."""
+    """Return whether somebody else stored a configuration of this tenant since it was read."""
     if isinstance(error, AccountChanged):
         return True
     by_field = error.error_dict.values() if hasattr(error, "error_dict") else [error.error_list]

@@ -8,7 +8,7 @@ from mailconfig import delivery
 
 
 class Command(BaseCommand):
-    """What Celery's beat does once an hour."""
+    """Purges as Celery's beat does once an hour."""
 
     help = (
         "Deletes settled messages, attempts no limit counts, old checks, orphaned files and deleted accounts."
