@@ -127,31 +127,31 @@ ListedHost = Annotated[str, listed_host]
 EhloName = Annotated[str, ehlo_name]
 
 
-def to_kind(value: object, kind: Any, place: str) -> Any:
+def to_kind(value: object, kind: Any, setting: str) -> Any:
     """The value in the form that is kept, if it is of this ``kind``, which is the annotation of a setting.
 
     Args:
-        place: how the settings reach it, such as ``MAILCONFIG['WINDOW']``.
+        setting: its name as the settings reach it, such as ``MAILCONFIG['WINDOW']``.
 
     Raises:
-        ValueError: it is not of that kind; the text is a sentence that begins with ``place``.
+        ValueError: it is not of that kind; the text is a sentence that begins with ``setting``.
     """
     origin = get_origin(kind)
     if origin is Annotated:
         base, *rules = get_args(kind)
-        value = to_kind(value, base, place)
+        value = to_kind(value, base, setting)
         for rule in rules:
-            value = _ruled(value, rule, place)
+            value = _ruled(value, rule, setting)
         return value
     if origin in {types.UnionType, typing.Union}:
-        return _optional(value, kind, place)
+        return _optional(value, kind, setting)
     if origin is Literal:
-        return _choice(value, get_args(kind), place)
+        return _choice(value, get_args(kind), setting)
     if origin is tuple:
-        return _list(value, get_args(kind)[0], place)
+        return _list(value, get_args(kind)[0], setting)
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return _mapping(value, get_args(kind)[1], place)
-    return _plain(value, kind, place)
+        return _mapping(value, get_args(kind)[1], setting)
+    return _plain(value, kind, setting)
 
 
 def shown(value: object) -> str:
@@ -160,23 +160,23 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
-def _ruled(value: Any, rule: Rule, place: str) -> Any:
+def _ruled(value: Any, rule: Rule, setting: str) -> Any:
     try:
         return rule(value)
     except ValueError as error:
-        raise ValueError(f"{place} {error}") from None
+        raise ValueError(f"{setting} {error}") from None
 
 
-def _plain(value: object, kind: type, place: str) -> Any:
+def _plain(value: object, kind: type, setting: str) -> Any:
     if kind is str and isinstance(value, os.PathLike):  # BASE_DIR / "ca.pem"
         value = os.fspath(value)
     accepted, name = _PLAIN[kind]
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{place} must be {name}, not {_the(value)}")
+        raise ValueError(f"{setting} must be {name}, not {_the(value)}")
     if isinstance(value, str) and not value.isprintable():
-        raise ValueError(f"{place} must be one line without control characters, not {shown(value)}")
+        raise ValueError(f"{setting} must be one line without control characters, not {shown(value)}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{place} must be a finite number, not {value!r}")
+        raise ValueError(f"{setting} must be a finite number, not {value!r}")
     return value
 
 
@@ -188,34 +188,34 @@ _PLAIN: dict[type, tuple[type | tuple[type, ...], str]] = {
 }
 
 
-def _optional(value: object, kind: Any, place: str) -> Any:
+def _optional(value: object, kind: Any, setting: str) -> Any:
     if value is None:
         return None
     (inner,) = (arm for arm in get_args(kind) if arm is not type(None))
-    return to_kind(value, inner, place)
+    return to_kind(value, inner, setting)
 
 
-def _choice(value: object, words: tuple[object, ...], place: str) -> Any:
+def _choice(value: object, words: tuple[object, ...], setting: str) -> Any:
     if isinstance(value, str) and value in words:
         return value
     listed = " or ".join(repr(word) for word in words)
-    raise ValueError(f"{place} must be {listed}, not {_the(value)}")
+    raise ValueError(f"{setting} must be {listed}, not {_the(value)}")
 
 
-def _list(value: object, kind: Any, place: str) -> tuple[Any, ...]:
+def _list(value: object, kind: Any, setting: str) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple | set | frozenset):
         # One value alone is the commonest slip, and a text is even a sequence: of its letters.
         is_item = isinstance(value, str | int) and not isinstance(value, bool)
         alone = f": write [{shown(value)}]" if is_item else ""
-        raise ValueError(f"{place} must be a list, not {_the(value)}{alone}")  # noqa: TRY004 - one for all
+        raise ValueError(f"{setting} must be a list, not {_the(value)}{alone}")  # noqa: TRY004 - one for all
     items: Iterable[object] = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
-    return tuple(to_kind(item, kind, f"{place}[{index}]") for index, item in enumerate(items))
+    return tuple(to_kind(item, kind, f"{setting}[{index}]") for index, item in enumerate(items))
 
 
-def _mapping(value: object, kind: Any, place: str) -> dict[str, Any]:
+def _mapping(value: object, kind: Any, setting: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{place} must be a dictionary, not {_the(value)}")  # noqa: TRY004 - as above
-    return {str(name): to_kind(item, kind, f"{place}[{name!r}]") for name, item in value.items()}
+        raise ValueError(f"{setting} must be a dictionary, not {_the(value)}")  # noqa: TRY004 - as above
+    return {str(name): to_kind(item, kind, f"{setting}[{name!r}]") for name, item in value.items()}
 
 
 def _the(value: object) -> str:

@@ -88,7 +88,7 @@ class AccountActions(AccountModelAdmin):
             check = probe_account(account_id=account.pk, requested_by=user_of(request))
         except (DeliveryError, ValidationError) as error:
             return self._refused(request, account, error)
-        return self._tell(request, account, check)
+        return self._show_check(request, account, check)
 
     @transaction.non_atomic_requests
     def test_mail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -105,7 +105,7 @@ class AccountActions(AccountModelAdmin):
             check = send_test_mail(account_id=account.pk, recipient=recipient, requested_by=user_of(request))
         except (DeliveryError, ValidationError) as error:
             return self._refused(request, account, error)
-        return self._tell(request, account, check)
+        return self._show_check(request, account, check)
 
     def _ask_worker(
         self, request: HttpRequest, account: Account, kind: CheckKind, *, recipient: str = ""
@@ -140,7 +140,7 @@ class AccountActions(AccountModelAdmin):
         self.message_user(request, text, messages.ERROR)
         return HttpResponseRedirect(self._account_url(account))
 
-    def _tell(self, request: HttpRequest, account: Account, check: ConnectionCheck) -> HttpResponse:
+    def _show_check(self, request: HttpRequest, account: Account, check: ConnectionCheck) -> HttpResponse:
         level = messages.SUCCESS if check.state == CheckState.PASSED else messages.ERROR
         what = f"{check.get_kind_display()}: {check.get_state_display()}"
         self.log_change(request, account, what)
@@ -160,8 +160,8 @@ def as_shown(check: ConnectionCheck) -> dict[str, Any]:
     view: dict[str, Any] = {**staff_view(check)}
     reached = [stage["outcome"] != "skipped" for stage in view["stages"]]
     view["stages"] = [
-        {**stage, "name": stage_name(stage["stage"]), "is_passed_over": any(reached[place:])}
-        for place, stage in enumerate(view["stages"])
+        {**stage, "name": stage_name(stage["stage"]), "is_passed_over": any(reached[index:])}
+        for index, stage in enumerate(view["stages"])
     ]
     uuid: UUID = check.uuid
     return {

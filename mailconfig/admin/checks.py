@@ -57,8 +57,8 @@ class ConnectionCheckAdmin(ReadOnlyAdmin, CheckModelAdmin):
     @admin.display(description=gettext_lazy("result"))
     def result(self, check: ConnectionCheck) -> str:
         """Say the failing stage and its sentence."""
-        place = stage_name(check.stage) if check.stage else field_label(check.guilty_field)
-        return ": ".join(part for part in (place, translate_stored(check.message)) if part)
+        failed_at = stage_name(check.stage) if check.stage else field_label(check.guilty_field)
+        return ": ".join(part for part in (failed_at, translate_stored(check.message)) if part)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

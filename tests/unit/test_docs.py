@@ -247,7 +247,7 @@ def test_the_page_of_the_surfaces_tells_how_each_draws_a_mistake() -> None:
 
     for words, (status, code) in cases.items():
         problem = Problem(status=status, code=code, message="x")
-        assert told[words] == [str(view().draw(problem)[0]) for view in views], words
+        assert told[words] == [str(view().render_problem(problem)[0]) for view in views], words
 
 
 def test_the_reference_says_what_the_docstrings_say() -> None:

@@ -22,7 +22,7 @@ from mailconfig.conf import get_settings
 
 from .negotiation import HeaderNegotiation, PlainJSONRenderer
 from .schema import BEARER, writing_our_own
-from .unions import settle_unions
+from .unions import normalise_unions
 
 Endpoint = tuple[str, str, str, Any]
 
@@ -49,7 +49,7 @@ def finished(result: dict[str, Any], **_others: Any) -> dict[str, Any]:
     And without what drf-spectacular notes for a later step of its own.
     """
     _drop(result, "x-spec-enum-id")
-    settle_unions(result)
+    normalise_unions(result)
     operations = (operation for item in result["paths"].values() for operation in item.values())
     used = {tag for operation in operations for tag in operation["tags"]}
     result["tags"] = [{"name": tag, "description": TAGS[tag]} for tag in sorted(used)]

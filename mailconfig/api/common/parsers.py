@@ -112,8 +112,8 @@ def parse_json(text: str, *, secret_names: Collection[str] = ()) -> Any:
             parse_float=_finite,
         )
     except json.JSONDecodeError as error:
-        place = {"line": error.lineno, "column": error.colno}
-        raise ParseError(_("The body is no JSON: line %(line)d, column %(column)d.") % place) from None
+        position = {"line": error.lineno, "column": error.colno}
+        raise ParseError(_("The body is no JSON: line %(line)d, column %(column)d.") % position) from None
     if "\\u" in text:  # a character that JSON or UTF-8 forbids can only come in as an escape
         _check_text(value)
     return value

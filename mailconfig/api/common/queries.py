@@ -95,15 +95,15 @@ def links(request: Request, *, limit: int, offset: int, total: int) -> str:
     if total <= limit and not offset:
         return ""
     last = max(0, (total - 1) // limit * limit)
-    places = {"first": 0, "last": last}
+    offsets = {"first": 0, "last": last}
     if offset > 0:
-        places["prev"] = max(0, min(offset - limit, last))
+        offsets["prev"] = max(0, min(offset - limit, last))
     if offset + limit < total:
-        places["next"] = offset + limit
+        offsets["next"] = offset + limit
     here = replace_query_param(request.build_absolute_uri(), "limit", limit)
     return ", ".join(
         f'<{replace_query_param(here, "offset", at) if at else remove_query_param(here, "offset")}>; rel="{rel}"'
-        for rel, at in places.items()
+        for rel, at in offsets.items()
     )
 
 

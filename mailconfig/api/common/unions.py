@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def settle_unions(node: Any) -> None:
+def normalise_unions(node: Any) -> None:
     """Write every ``oneOf`` below ``node`` as ``anyOf``; move what belongs to an alternative, or to the whole, there.
 
     * ``oneOf`` refuses what fits two alternatives. The empty text fits "a text of at most 0 characters" and, for
@@ -18,12 +18,12 @@ def settle_unions(node: Any) -> None:
         if isinstance(node.get("oneOf"), list):
             node["anyOf"] = node.pop("oneOf")
         if isinstance(node.get("anyOf"), list):
-            _settle(node, node["anyOf"])
+            _normalise(node, node["anyOf"])
     for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        settle_unions(inner)
+        normalise_unions(inner)
 
 
-def _settle(union: dict[str, Any], alternatives: list[dict[str, Any]]) -> None:
+def _normalise(union: dict[str, Any], alternatives: list[dict[str, Any]]) -> None:
     takes_null = union.pop("nullable", False)
     for alternative in alternatives:
         takes_null = alternative.pop("nullable", False) or takes_null

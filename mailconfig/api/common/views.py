@@ -39,7 +39,7 @@ logger = logging.getLogger("mailconfig.api")
 
 
 class SurfaceView(APIView):
-    """A view of a surface. A surface's own base says how a problem is drawn; views call ``delivery``.
+    """A view of a surface. A surface's own base says how a problem is written; views call ``delivery``.
 
     No view opens a transaction around itself, for a probe takes its time. Nothing of an answer may be cached.
     """
@@ -47,7 +47,7 @@ class SurfaceView(APIView):
     surface: ClassVar[str]
     """Its name in ``MAILCONFIG["SURFACES"]``."""
     problem_serializer: ClassVar[BaseSerializer[Any]]
-    """The shape of :meth:`draw`, for the OpenAPI document."""
+    """The shape of :meth:`render_problem`, for the OpenAPI document."""
     wire_names: ClassVar[dict[str, str]] = {}
     """What the wire calls a column of the account."""
     path_parts: ClassVar[dict[str, tuple[dict[str, Any], str]]] = {
@@ -68,9 +68,9 @@ class SurfaceView(APIView):
     versioning_class = None
     schema = SurfaceSchema()
 
-    def draw(self, problem: Problem) -> tuple[int, object]:
+    def render_problem(self, problem: Problem) -> tuple[int, object]:
         """The status and body that tell of ``problem`` in this surface's envelope."""
-        raise TypeError(f"{type(self).__name__} has to say how a problem is drawn")
+        raise TypeError(f"{type(self).__name__} has to say how a problem is written")
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -172,7 +172,7 @@ class SurfaceView(APIView):
         # REST framework's speaks of what was sent, all others of columns.
         if not isinstance(exc, ValidationError):
             problem = problem.named(self.wire_names)
-        status, body = self.draw(problem)
+        status, body = self.render_problem(problem)
         response = Response(body, status=status, headers=dict(problem.headers))
         if status == 401:
             response["WWW-Authenticate"] = self.get_authenticate_header(self.request)

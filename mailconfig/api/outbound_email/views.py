@@ -73,7 +73,7 @@ class OutboundEmailView(SurfaceView):
     problem_serializer = OutboundEmailProblem()
     wire_names = OutboundEmailSerializer.wire_names()
 
-    def draw(self, problem: Problem) -> tuple[int, object]:
+    def render_problem(self, problem: Problem) -> tuple[int, object]:
         """``{"error", "error_message"}``; the message names the fields that are to blame."""
         status, code = CODES[problem.code]
         parts = [

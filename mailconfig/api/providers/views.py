@@ -61,7 +61,7 @@ class ProvidersView(SurfaceView):
     }
     content_negotiation_class = CurlNegotiation
 
-    def draw(self, problem: Problem) -> tuple[int, object]:
+    def render_problem(self, problem: Problem) -> tuple[int, object]:
         """``{"message", "errors": {field: […]}}``; of a failed check also its code and stage."""
         general = [one.message for one in problem.fields.get("", [])]
         body: dict[str, Any] = {"message": " ".join(general) or problem.message}
@@ -230,7 +230,7 @@ class ProviderStatus(ProvidersView):
         if check.ok:
             return Response(status=204)
         problem = of_check(check, user=self.principal)
-        status, body = self.draw(problem.named(self.wire_names))
+        status, body = self.render_problem(problem.named(self.wire_names))
         return Response(body, status=status)
 
 

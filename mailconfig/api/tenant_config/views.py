@@ -123,7 +123,7 @@ class TenantConfigView(SurfaceView):
             raise NotFound(NO_TENANT)
         return tenant
 
-    def draw(self, problem: Problem) -> tuple[int, object]:
+    def render_problem(self, problem: Problem) -> tuple[int, object]:
         """``{"message", "status", "subSystem"}``. A message about a field begins with its name."""
         status = 400 if problem.code is ProblemCode.CHECK_FAILED else problem.status
         return status, envelope(self._message(problem), STATUSES[problem.code])
@@ -225,7 +225,7 @@ class TenantTest(TenantConfigView):
         )
         if check.ok:
             return Response(envelope(SENT, "OK"))
-        status, body = self.draw(of_check(check, user=self.principal).named(self.wire_names))
+        status, body = self.render_problem(of_check(check, user=self.principal).named(self.wire_names))
         return Response(body, status=status)
 
     def _own_address(self) -> str | None:

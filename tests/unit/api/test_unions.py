@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mailconfig.api.common.unions import settle_unions
+from mailconfig.api.common.unions import normalise_unions
 
 EMAIL = {"type": "string", "format": "email"}
 EMPTY = {"type": "string", "maxLength": 0}
@@ -33,7 +33,7 @@ NUMBER = {"type": "integer"}
 )
 def test_a_union_takes_what_fits_and_null_by_one_alternative(written: Any, settled: Any) -> None:
     document = {"a": [{"b": _copy(written)}]}
-    settle_unions(document)
+    normalise_unions(document)
     assert document == {"a": [{"b": settled}]}
 
 
