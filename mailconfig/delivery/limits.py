@@ -96,7 +96,7 @@ class Limiter:
                 self._used[window] -= ended.popleft()[1]
 
     def free(self, now: datetime) -> int | None:
-        """How many recipients may be handed over now; ``None``: as many as you like."""
+        """Return how many recipients may be handed over now; ``None``: as many as you like."""
         if not self.windows:
             return None
         self._forget(now)
@@ -153,7 +153,7 @@ class Limiter:
 
 @dataclass(frozen=True, slots=True)
 class WindowUsage:
-    """What is used of one window."""
+    """Use of one window."""
 
     window: Window
     used: int

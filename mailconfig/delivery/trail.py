@@ -48,7 +48,7 @@ _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'=]+@[^\s<>()\[\],;:\"']+")
 
 
 def is_told(state: MessageState | str) -> bool:
-    """Whether anybody wants to read of a mail that came to this state."""
+    """Return whether anybody wants to read of a mail that came to this state."""
     return logger.isEnabledFor(_level(state))
 
 

@@ -52,7 +52,7 @@ _running = _Running()
 
 
 def only_by_workers() -> bool:
-    """Whether no web process makes checks: who asks for one is answered before it is made."""
+    """Return whether no web process makes checks: who asks for one is answered before it is made."""
     return get_settings().checks_at_once == 0
 
 

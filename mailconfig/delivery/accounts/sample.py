@@ -103,7 +103,7 @@ def send_test_of_values(
 
 
 def require_recipient(recipient: str) -> None:
-    """Whether a test mail can go there.
+    """Refuse a recipient that no test mail can go to.
 
     Raises:
         ValidationError: at ``recipient``.

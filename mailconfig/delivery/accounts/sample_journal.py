@@ -132,4 +132,4 @@ class NoJournal:
     def settle(
         self, result: CheckResult, *, reply: Reply | None = None, error: Exception | None = None
     ) -> None:
-        """What came of it stands in the check."""
+        """Write the outcome; the check tells it as well."""

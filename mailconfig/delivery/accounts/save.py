@@ -146,7 +146,7 @@ def _require_say_over_project(account: Account, by: AbstractBaseUser | None) -> 
 
 
 def _require_say_over_tenant(account: Account, by: AbstractBaseUser | None) -> None:
-    """Who has no say over a tenant's mail may not put an account in its way: nobody's own, it sends for the tenant.
+    """Refuse an account in the way of a tenant's mail from who has no say over that: nobody's own, it sends for the tenant.
 
     Raises:
         ValidationError: nothing was connected or stored.

@@ -1,4 +1,4 @@
-"""What people do to a message by hand: hold, release, requeue, cancel."""
+"""Actions of people on a message: hold, release, requeue, cancel."""
 
 from __future__ import annotations
 

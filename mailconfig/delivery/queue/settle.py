@@ -247,7 +247,7 @@ def counted(counts: bool) -> Combinable:
 
 
 def final_values(state: MessageState, at: datetime) -> dict[str, object]:
-    """What else changes when a message ends in ``state``: it waits for nothing, and loses its bytes."""
+    """Return what else changes when a message ends in ``state``: it waits for nothing, and loses its bytes."""
     values: dict[str, object] = {"settled_at": at, "wait_reason": "", "handed_over_at": None}
     if state == MessageState.SENT:
         values |= {"error_code": "", "error_text": ""}
@@ -257,7 +257,7 @@ def final_values(state: MessageState, at: datetime) -> dict[str, object]:
 
 
 def erases(state: MessageState) -> bool:
-    """Whether the bytes go when a message ends so: not those of a failed one, which may be queued again."""
+    """Return whether the bytes go when a message ends so: not those of a failed one, which may be queued again."""
     return state != MessageState.FAILED and not get_settings().keep_sent_bytes
 
 
