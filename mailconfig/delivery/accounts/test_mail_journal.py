@@ -14,7 +14,7 @@ from mailconfig.rendering.compose import Rendered
 from mailconfig.values import CheckResult, Reply
 
 
-class SampleJournal:
+class TestMailJournal:
     """Writes one test mail down. It is never queued, so a refusal of any kind is its end."""
 
     def __init__(self, account: Account, rendered: Rendered, *, recipient: str) -> None:
@@ -121,7 +121,7 @@ class SampleJournal:
 
 
 class NoJournal:
-    """Stands in for a :class:`SampleJournal` where no stored account sends: the check is all that is written down."""
+    """Stands in for a :class:`TestMailJournal` where no stored account sends: the check is all that is written down."""
 
     def __init__(self, *, recipient: str) -> None:
         self.recipient = recipient
