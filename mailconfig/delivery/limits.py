@@ -45,7 +45,7 @@ def windows_of(account: Account) -> tuple[Window, ...]:
 class Limiter:
     """Counts hand-overs in the windows of one account.
 
-    A slot is taken with :meth:`take` before a proposal, and given back by :meth:`settle` with what really
+    A slot is taken with :meth:`take` before a proposal, and given back by :meth:`give_back` with what really
     was handed over, and when that ended.
     """
 
@@ -114,7 +114,7 @@ class Limiter:
         """Hold slots for a hand-over to come."""
         self._open += count
 
-    def settle(self, count: int, *, handed_over: int, ended_at: datetime) -> None:
+    def give_back(self, count: int, *, handed_over: int, ended_at: datetime) -> None:
         """Give ``count`` held slots back, of which ``handed_over`` were used until ``ended_at``."""
         self._open -= count
         if handed_over and self.windows:

@@ -38,6 +38,7 @@ RIDDLES = frozenset(
         "trouble",
         "troubles",
         "standings",
+        "told",
     }
 )
 """Words that a stranger has to guess the meaning of, as parts of names that others call."""

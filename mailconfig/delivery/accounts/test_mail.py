@@ -184,7 +184,7 @@ def _deliver(
         session = open_session(account, log)
     except (TransportError, SecretUnreadable) as error:
         result = check_result.of_error(error, log, sender_field=sender_field(account))
-        journal.settle(result, error=error)
+        journal.complete(result, error=error)
         return result
     except ValidationError:
         return no_system_account(log)
@@ -193,9 +193,9 @@ def _deliver(
             result, reply = _transact(session, account, rendered, journal, log)
         except (TransportError, InvalidMessage) as error:
             result = check_result.of_error(error, log, sender_field=sender_field(account))
-            journal.settle(result, error=error)
+            journal.complete(result, error=error)
         else:
-            journal.settle(result, reply=reply)
+            journal.complete(result, reply=reply)
     finally:
         session.quit()
     return result

@@ -61,7 +61,7 @@ class Journaling:
 
     def add(self, settlement: Settlement) -> None:
         """Take an outcome along with the next commit."""
-        self.line.settle(settlement)
+        self.line.note_used(settlement)
         self._commits.add(settlement)
 
     def flush(self) -> None:
