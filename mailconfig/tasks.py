@@ -85,7 +85,7 @@ def purge() -> None:
 
 
 def beat_schedule() -> dict[str, dict[str, Any]]:
-    """What beat has to run, for the host's ``beat_schedule``. Nothing piles up while no worker is there."""
+    """Return what beat has to run, for the host's ``beat_schedule``. Nothing piles up while no worker is there."""
     settings = get_settings()
 
     def every(task: str, seconds: float) -> dict[str, Any]:

@@ -59,7 +59,7 @@ GROUPS = {
         "request_check",
         "due_checks",
         "run_check",
-        "only_by_workers",
+        "leaves_checks_to_workers",
         "view_check",
         "staff_view",
         "translate_stored",

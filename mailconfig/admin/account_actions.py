@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailconfig.delivery import (
-    only_by_workers,
+    leaves_checks_to_workers,
     probe_account,
     request_check,
     send_test_mail,
@@ -83,7 +83,7 @@ class AccountActions(AccountModelAdmin):
             return HttpResponseNotAllowed(["POST"])
         account = self._tested(request, object_id)
         try:
-            if only_by_workers():
+            if leaves_checks_to_workers():
                 return self._ask_worker(request, account, CheckKind.CONNECTION)
             check = probe_account(account_id=account.pk, requested_by=user_of(request))
         except (DeliveryError, ValidationError) as error:
@@ -100,7 +100,7 @@ class AccountActions(AccountModelAdmin):
             return self._ask_for_recipient(request, account, form)
         recipient = form.cleaned_data["recipient"]
         try:
-            if only_by_workers():
+            if leaves_checks_to_workers():
                 return self._ask_worker(request, account, CheckKind.TEST_MAIL, recipient=recipient)
             check = send_test_mail(account_id=account.pk, recipient=recipient, requested_by=user_of(request))
         except (DeliveryError, ValidationError) as error:

@@ -16,7 +16,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
-from mailconfig.delivery import count_unsent, delete_account, only_by_workers, request_check, save_account
+from mailconfig.delivery import (
+    count_unsent,
+    delete_account,
+    leaves_checks_to_workers,
+    request_check,
+    save_account,
+)
 from mailconfig.exceptions import AccountChanged, DeliveryError, Throttled
 from mailconfig.models import Account, CheckKind, Mailbox, OutboundEmail, SMTPProvider, TenantMailConfig
 
@@ -233,7 +239,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Try the values first, with no transaction open; then as Django does, with a form that knows."""
-        if request.method == "POST" and not self._skips_proof(request) and not only_by_workers():
+        if request.method == "POST" and not self._skips_proof(request) and not leaves_checks_to_workers():
             self._prove(request, object_id)
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
@@ -279,7 +285,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         if proved is not None:
             self.message_user(request, _("The connection was tried: it works."), messages.SUCCESS)
         elif isinstance(form, AccountForm) and form.connects_anew():
-            if only_by_workers() and not self._skips_proof(request):
+            if leaves_checks_to_workers() and not self._skips_proof(request):
                 self._prove_later(request, obj)
             else:
                 self.message_user(request, _("Saved without trying the connection."), messages.WARNING)

@@ -63,7 +63,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
     change_form_template = "admin/mailconfig/message_change_form.html"
     fieldsets: ClassVar[Any] = (
         (None, {"fields": ("state_mark", "why_with_words", "account_name", "envelope_from", "attempts")}),
-        (gettext_lazy("Times"), {"fields": ("created_at", "due", "handed_over_at", "settled_at")}),
+        (gettext_lazy("Times"), {"fields": ("queued", "due", "handed_over", "settled")}),
         (
             gettext_lazy("Details"),
             {
@@ -122,6 +122,21 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
     def due(self, message: Message) -> str:
         """From when on it may go, whatever time a row says."""
         return date_text(message.not_before)
+
+    @admin.display(description=pgettext_lazy("time", "queued"))
+    def queued(self, message: Message) -> str:
+        """Say when it was queued."""
+        return date_text(message.created_at)
+
+    @admin.display(description=gettext_lazy("handed over"))
+    def handed_over(self, message: Message) -> str:
+        """Say when it was handed over last."""
+        return date_text(message.handed_over_at) if message.handed_over_at else "–"
+
+    @admin.display(description=gettext_lazy("settled"))
+    def settled(self, message: Message) -> str:
+        """Say when it came to its final state."""
+        return date_text(message.settled_at) if message.settled_at else "–"
 
     @admin.display(description=gettext_lazy("size"))
     def size_text(self, message: Message) -> str:

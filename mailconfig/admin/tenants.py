@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
@@ -24,6 +26,9 @@ class TenantAdmin(KeyFields, TenantModelAdmin):
     fields = ("name", "slug", "is_active", "members")
     prepopulated_fields = {"slug": ("name",)}
     user_fields = ("members",)
+
+    class Media:
+        css: ClassVar = {"all": ["mailconfig/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         """With the number of members."""

@@ -14,13 +14,13 @@
     preparing, queued, held ──cancel──▶ cancelled
 """
 
-from mailconfig.delivery.accounts.at_once import only_by_workers
 from mailconfig.delivery.accounts.check_requests import due_checks, request_check, run_check
 from mailconfig.delivery.accounts.check_view import staff_view, translate_stored, view_check
 from mailconfig.delivery.accounts.hosts import require_allowed_host
 from mailconfig.delivery.accounts.probe import probe_account, probe_values, recent_check
-from mailconfig.delivery.accounts.sample import send_test_mail, send_test_of_values
+from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
 from mailconfig.delivery.accounts.save import Proved, delete_account, prove_account, save_account
+from mailconfig.delivery.accounts.test_mail import send_test_mail, send_test_of_values
 from mailconfig.delivery.accounts.throttle import duration_in_words
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import adopt, was_swept_within
@@ -85,7 +85,7 @@ __all__ = [
     "find_project_account",
     "hold",
     "is_report",
-    "only_by_workers",
+    "leaves_checks_to_workers",
     "overview_of",
     "probe_account",
     "probe_values",

@@ -1,4 +1,4 @@
-"""Who owns a lane, what holds it back, and when it is due. Every write is fenced by the owner's token."""
+"""Lanes: owner, reason for waiting, due time. Every write is fenced by the owner's token."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_COUNTED = 32_767
 
 
 def worker_name() -> str:
-    """Who we are, for a person who looks for us: host and process."""
+    """Return host and process, for a person who looks for this worker."""
     return f"{socket.gethostname()}:{os.getpid()}"[:128]
 
 
@@ -46,7 +46,7 @@ class Ownership:
     """A dot is out: its reply is worth more than the lease, and nothing may keep us from reading it."""
 
     def is_sure(self) -> bool:
-        """Whether the lease cannot have run out: looked at right before a dot."""
+        """Return whether the lease cannot have run out: looked at right before a dot."""
         return time.monotonic() - self.renewed_at < self.lease * 0.9
 
     def renew_if_due(self) -> None:
@@ -256,7 +256,7 @@ def _write(lane: Lane, values: dict[str, object], *, token: uuid.UUID | None, re
 
 
 def _keep_unedited(account_id: int, revision: int) -> bool:
-    """Whether the account still has this revision; then it keeps it until the transaction ends.
+    """Return whether the account still has this revision; then it keeps it until the transaction ends.
 
     A database without row locks lets nobody write in between: there the condition of the UPDATE is enough.
     """

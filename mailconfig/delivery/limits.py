@@ -45,7 +45,7 @@ def windows_of(account: Account) -> tuple[Window, ...]:
 class Limiter:
     """Counts hand-overs in the windows of one account.
 
-    A slot is taken with :meth:`take` before a proposal, and given back by :meth:`settle` with what really
+    A slot is taken with :meth:`take` before a proposal, and given back by :meth:`give_back` with what really
     was handed over, and when that ended.
     """
 
@@ -96,7 +96,7 @@ class Limiter:
                 self._used[window] -= ended.popleft()[1]
 
     def free(self, now: datetime) -> int | None:
-        """How many recipients may be handed over now; ``None``: as many as you like."""
+        """Return how many recipients may be handed over now; ``None``: as many as you like."""
         if not self.windows:
             return None
         self._forget(now)
@@ -114,7 +114,7 @@ class Limiter:
         """Hold slots for a hand-over to come."""
         self._open += count
 
-    def settle(self, count: int, *, handed_over: int, ended_at: datetime) -> None:
+    def give_back(self, count: int, *, handed_over: int, ended_at: datetime) -> None:
         """Give ``count`` held slots back, of which ``handed_over`` were used until ``ended_at``."""
         self._open -= count
         if handed_over and self.windows:
@@ -153,7 +153,7 @@ class Limiter:
 
 @dataclass(frozen=True, slots=True)
 class WindowUsage:
-    """What is used of one window."""
+    """Use of one window."""
 
     window: Window
     used: int

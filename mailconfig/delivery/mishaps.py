@@ -34,14 +34,14 @@ def sqlstate(error: BaseException) -> str:
 
 
 def is_database_away(error: BaseException) -> bool:
-    """Whether the database did not answer, or cannot be written to: nothing was done, and waiting may help."""
+    """Return whether the database did not answer, or cannot be written to: nothing was done, and waiting may help."""
     if isinstance(error, InternalError):
         return sqlstate(error) == READ_ONLY
     return isinstance(error, (OperationalError, InterfaceError)) or is_plan_stale(error)
 
 
 def is_plan_stale(error: BaseException) -> bool:
-    """Whether a prepared statement was refused since a table changed: nothing was done, a new connection mends it."""
+    """Return whether a prepared statement was refused since a table changed: nothing was done, a new connection mends it."""
     return isinstance(error, NotSupportedError) and sqlstate(error) == STALE_PLAN
 
 
@@ -79,7 +79,7 @@ class Containment:
 
     @property
     def is_anybody_resting(self) -> bool:
-        """Whether something that is due is left alone for a while."""
+        """Return whether something that is due is left alone for a while."""
         return any(time.monotonic() < until for until in self._rests_until.values())
 
     def call(self, work: Callable[[], Result], name: str, *arguments: object) -> Result | None:
@@ -116,5 +116,5 @@ class Containment:
 
 
 def is_everybodys(error: BaseException) -> bool:
-    """Whether an error of a drain says nothing of its account."""
+    """Return whether an error of a drain says nothing of its account."""
     return isinstance(error, (WrongInstallation, LeaseLost)) or is_database_away(error)

@@ -47,8 +47,8 @@ MOST_ADDRESSES = 20
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'=]+@[^\s<>()\[\],;:\"']+")
 
 
-def is_told(state: MessageState | str) -> bool:
-    """Whether anybody wants to read of a mail that came to this state."""
+def is_logged(state: MessageState | str) -> bool:
+    """Return whether anybody wants to read of a mail that came to this state."""
     return logger.isEnabledFor(_level(state))
 
 
@@ -86,7 +86,7 @@ def moved(
         event: ``hold``, ``release``, ``requeue`` or ``cancel`` by hand, ``test_mail``; by ourselves ``reap`` and
             ``internal_error``.
     """
-    if not is_told(state):
+    if not is_logged(state):
         return
     account_id = Message.objects.filter(pk=message_id).values_list("account_id", flat=True).first()
     values = {

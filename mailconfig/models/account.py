@@ -265,7 +265,7 @@ class Account(models.Model):
         return server.authentication
 
     def destination_changed(self) -> bool:
-        """Whether the stored secret would newly reach another server or user name.
+        """Return whether the stored secret would newly reach another server or user name.
 
         A system server that moves under its overrides is caught when the secret is opened: it is bound
         to the effective destination (:meth:`secret_binding`).
@@ -277,7 +277,7 @@ class Account(models.Model):
         )
 
     def holder_changed(self) -> bool:
-        """Whether the stored secret would newly be used for another owner or tenant, who was never told it."""
+        """Return whether the stored secret would newly be used for another owner or tenant, who was never told it."""
         return (
             self._stored_holder is not None
             and isinstance(self.secret, SealedSecret)
@@ -285,11 +285,11 @@ class Account(models.Model):
         )
 
     def project_marks_changed(self) -> bool:
-        """Whether it would newly send for the project, or cease to."""
+        """Return whether it would newly send for the project, or cease to."""
         return self._stored_marks != self._marks()
 
     def leads_elsewhere(self) -> bool:
-        """Whether its mail would newly use another server or address (also for answers), or be somebody else's.
+        """Return whether its mail would newly use another server or address (also for answers), or be somebody else's.
 
         Another name leads mail as well: code names the account by it, and one that two have finds neither.
         """
@@ -305,7 +305,7 @@ class Account(models.Model):
         super().clean_fields(exclude={*(exclude or ()), "owner", "tenant"})
 
     def clean(self) -> None:
-        """What must hold of one row, whoever writes it.
+        """Refuse what may not stand in one row, whoever writes it.
 
         Raises:
             ValidationError: by field.
@@ -368,11 +368,11 @@ class Account(models.Model):
 
     @property
     def reverse_path(self) -> str:
-        """What MAIL FROM says (RFC 5321 §3.3)."""
+        """Reverse-path of MAIL FROM (RFC 5321 §3.3)."""
         return self.envelope_from or self.sender
 
     def transport_settings(self, *, ehlo_name: str = "") -> SMTPSettings:
-        """What a transport needs to connect, fall-backs applied."""
+        """Return what a transport needs to connect, fall-backs applied."""
         server = self.server()
         secret: Secret | None = self.secret
         if isinstance(secret, SealedSecret):
@@ -389,5 +389,5 @@ class Account(models.Model):
 
     @property
     def has_secret(self) -> bool:
-        """Whether a secret is stored; asks nothing of the keys."""
+        """Return whether a secret is stored; asks nothing of the keys."""
         return self.secret is not None

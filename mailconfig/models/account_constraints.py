@@ -1,4 +1,4 @@
-"""What the database itself holds of accounts, whoever writes them."""
+"""Constraints that the database itself holds on accounts, whoever writes them."""
 
 from django.db import models
 from django.db.models import Q

@@ -58,7 +58,7 @@ class AccountQuerySet(WrittenQuerySet["Account"]):
 
 
 def _people_can_be_inactive() -> bool:
-    """Whether the host's user model has the column; without it everybody is active."""
+    """Return whether the host's user model has the column; without it everybody is active."""
     try:
         get_user_model()._meta.get_field("is_active")
     except FieldDoesNotExist:

@@ -52,6 +52,6 @@ def why_enter_again(account: Account) -> ValidationError | None:
 
 
 def _is_this_machine(address: str) -> bool:
-    """Whether the address is one of whatever machine reads it (RFC 6761 §6.3), and so of no organisation."""
+    """Return whether the address is one of whatever machine reads it (RFC 6761 §6.3), and so of no organisation."""
     domain = address.rpartition("@")[2].lower().rstrip(".")
     return domain == "localhost" or domain.endswith((".localhost", "localhost.localdomain"))

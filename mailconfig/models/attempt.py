@@ -15,7 +15,7 @@ from .written import WrittenManager
 
 
 class AttemptOutcome(models.TextChoices):
-    """What came of an attempt; empty: not known yet."""
+    """Outcomes of an attempt; empty: not known yet."""
 
     OPEN = "", _("under way")
     SENT = "sent", _("accepted")

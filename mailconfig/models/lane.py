@@ -15,14 +15,14 @@ from .written import WrittenManager
 
 
 class Purpose(models.TextChoices):
-    """What a lane is for."""
+    """Purposes of lanes."""
 
     SEND = "send", _("sending")
     SYNC = "sync", _("syncing")
 
 
 class WaitReason(models.TextChoices):
-    """Why a lane, or a message of its own, waits. Stable words for callers, and words for people."""
+    """Reasons for which a lane, or a message of its own, waits. Stable words for callers, and words for people."""
 
     LIMIT = "limit", _("The account's limit is reached.")
     SERVER_LIMIT = "server_limit", _("The mail server says its limit is reached.")
@@ -124,7 +124,7 @@ class Lane(models.Model):
 
     @property
     def is_paused(self) -> bool:
-        """Whether somebody has to act before it goes on."""
+        """Return whether somebody has to act before it goes on."""
         return self.wait_reason in PAUSES
 
 

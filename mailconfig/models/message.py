@@ -143,5 +143,5 @@ class Message(models.Model):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen to it by itself."""
+        """Return whether nothing more will happen to it by itself."""
         return self.state in FINAL_STATES

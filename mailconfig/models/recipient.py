@@ -13,7 +13,7 @@ from .written import WrittenManager
 
 
 class RecipientState(models.TextChoices):
-    """What became of a recipient; empty: what became of the message."""
+    """Outcomes of a recipient; empty: that of the message."""
 
     AS_MESSAGE = "", _("as the message")
     SENT = "sent", _("sent")

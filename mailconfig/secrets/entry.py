@@ -1,4 +1,4 @@
-"""What may be entered as a secret: the one rule for forms and serializers."""
+"""Entry of secrets: the one rule for forms and serializers."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def _not_storable(field: SecretField, value: object) -> str:
 
 
 def _holds_only_secrets(expression: Any) -> bool:
-    """Whether `expression` is what bulk_update makes of a list of instances."""
+    """Return whether `expression` is what bulk_update makes of a list of instances."""
     if isinstance(expression, Cast):
         return _holds_only_secrets(expression.get_source_expressions()[0])
     if isinstance(expression, Case):

@@ -76,7 +76,7 @@ class KeyRing:
         return self._all.rotate(token.encode()).decode("ascii")
 
     def is_current(self, token: str) -> bool:
-        """Whether `token` is one of ours under the first key."""
+        """Return whether `token` is one of ours under the first key."""
         try:
             return self._first.decrypt(token.encode()).startswith(_MARKER)
         except (InvalidToken, UnicodeEncodeError):
@@ -110,7 +110,7 @@ def configured_keys() -> list[str | bytes]:
 
 
 def is_blank(key: object) -> bool:
-    """Whether there is nothing where a key belongs."""
+    """Return whether there is nothing where a key belongs."""
     return key is None or (isinstance(key, (str, bytes)) and not key.strip())
 
 

@@ -18,7 +18,7 @@ from .fields import SecretField
 
 @dataclass(slots=True, kw_only=True)
 class FieldRotation:
-    """What came of one field of one model."""
+    """Outcome for one field of one model."""
 
     label: str
     """``app.Model.field``."""
@@ -108,7 +108,7 @@ def _token_of(secret: SecretField, pk: Any, *, using: str) -> str | None:
 
 
 def _swap(secret: SecretField, pk: Any, token: str, resealed: str, *, using: str) -> bool:
-    """Whether the row still held `token` and now holds `resealed`. SQL, since the field refuses look-ups."""
+    """Return whether the row still held `token` and now holds `resealed`. SQL, since the field refuses look-ups."""
     connection = connections[using]
     quote = connection.ops.quote_name
     key = secret.model._meta.pk

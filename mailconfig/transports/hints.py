@@ -1,4 +1,4 @@
-"""What probably helps, for the failures that people meet most."""
+"""Hints for the failures that people meet most."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _ENCRYPTION = re.compile(
 
 
 def for_login(reply: Reply, *, with_token: bool) -> str:
-    """What probably helps after a refused login."""
+    """Return what probably helps after a refused login."""
     text = reply.text.lower()
     if _wants_app_password(reply):
         return _APP_CREDENTIAL
@@ -56,7 +56,7 @@ def for_login(reply: Reply, *, with_token: bool) -> str:
 
 
 def is_of_account(reply: Reply) -> bool:
-    """Whether a refused login is for a reason that no other mechanism would mend."""
+    """Return whether a refused login is for a reason that no other mechanism would mend."""
     return _wants_app_password(reply) or _is_switched_off(reply) or wants_encryption(reply)
 
 
@@ -70,14 +70,14 @@ def _is_switched_off(reply: Reply) -> bool:
 
 
 def wants_encryption(reply: Reply) -> bool:
-    """Whether the server refuses to go on over a connection that is not encrypted (RFC 3207 §4, RFC 4954 §6)."""
+    """Return whether the server refuses to go on over a connection that is not encrypted (RFC 3207 §4, RFC 4954 §6)."""
     if not reply.is_permanent:
         return False
     return reply.code == 538 or reply.enhanced == "5.7.11" or bool(_ENCRYPTION.search(reply.text))
 
 
 def for_sender(reply: Reply) -> str:
-    """What probably helps after a refused MAIL; empty where the reply speaks for itself."""
+    """Return what probably helps after a refused MAIL; empty where the reply speaks for itself."""
     if wants_encryption(reply):
         return _ENCRYPT_MAIL
     if reply.code == 530 or reply.enhanced == "5.7.0":
@@ -90,10 +90,10 @@ def for_sender(reply: Reply) -> str:
 
 
 def expects_tls(settings: SMTPSettings) -> bool:
-    """Whether a server that says nothing probably waits for TLS: only where RFC 8314 puts that."""
+    """Return whether a server that says nothing probably waits for TLS: only where RFC 8314 puts that."""
     return settings.security is not Security.TLS and settings.port in _TLS_PORTS
 
 
 def for_silence(settings: SMTPSettings) -> str:
-    """What probably helps when no banner came."""
+    """Return what probably helps when no banner came."""
     return _TLS_PORT if expects_tls(settings) else _CHECK_PLACE

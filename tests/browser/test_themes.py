@@ -176,6 +176,40 @@ def test_mail_is_held_released_cancelled_and_read(page: Page, theme: str) -> Non
     assert state() == MessageState.CANCELLED
 
 
+def covers(page: Page, above: str, below: str) -> bool:
+    """Return whether the first of one kind of element lies on any of another."""
+    script = """([above, below]) => {
+        const one = document.querySelector(above)?.getBoundingClientRect();
+        return Boolean(one) && [...document.querySelectorAll(below)].some((other) => {
+            const two = other.getBoundingClientRect();
+            return one.left < two.right && two.left < one.right && one.top < two.bottom && two.top < one.bottom;
+        });
+    }"""
+    return bool(page.evaluate(script, [above, below]))
+
+
+def test_marks_have_the_colours_of_the_page_they_stand_on(page: Page, theme: str) -> None:
+    make_mailbox(name="Front desk", is_enabled=True)
+    Lane.objects.update(validated_at=timezone.now())
+    page.emulate_media(color_scheme="dark")
+    page.goto("/admin/mailconfig/mailbox/")
+    luminance = """(selector) => {
+        let element = document.querySelector(selector);
+        let colour = getComputedStyle(element).color;
+        if (selector === "body") { colour = getComputedStyle(element).backgroundColor; }
+        const context = document.createElement("canvas").getContext("2d");
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    }"""
+
+    ground, mark = page.evaluate(luminance, "body"), page.evaluate(luminance, ".mc-ok")
+
+    assert (ground < 128) == (theme != "jazzmin"), "jazzmin stays light unless the host chooses a dark theme"
+    assert (mark > 128) == (ground < 128)
+
+
 def test_the_lists_are_shown_with_what_somebody_has_to_see_to(page: Page, theme: str) -> None:
     mailbox = make_mailbox(name="Front desk", limit_count=5, limit_period=60)
     make_message(mailbox, subject="Your booking")
@@ -185,6 +219,7 @@ def test_the_lists_are_shown_with_what_somebody_has_to_see_to(page: Page, theme:
     for model in ("mailbox", "message", "attempt", "connectioncheck", "tenant"):
         page.goto(f"/admin/mailconfig/{model}/")
         expect(page.locator(".mc-banner")).to_contain_text("Front desk")
+        assert not covers(page, ".object-tools", ".mc-banner")
         take(page, f"{theme}-{model}-list")
     page.goto("/admin/mailconfig/")
     expect(page.locator(".mc-banner")).to_contain_text("Front desk")

@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from mailconfig.delivery import run_check
-from mailconfig.delivery.accounts.at_once import place
+from mailconfig.delivery.accounts.running_checks import running_check
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck
 from tests.bearer import PREFIX
 from tests.contract.surface import Call
@@ -167,7 +167,7 @@ def test_429_while_others_of_ones_checks_run(world: World, server: ChaosServer, 
     with ExitStack() as stack:
         if full == "process":
             for actor in ("owner", "staff", "superuser"):
-                stack.enter_context(place(world.people[actor]))
+                stack.enter_context(running_check(world.people[actor]))
         else:
             for _ in range(2):
                 ConnectionCheck.objects.create(

@@ -277,6 +277,14 @@ def test_the_reference_explains_what_operations_refuse() -> None:
     assert set(re.findall(r"^### (\w+)$", section, re.MULTILINE)) == ours
 
 
+def test_the_glossary_is_in_order_and_explains_the_rooms() -> None:
+    words = [cells[0] for cells in rows(document("docs/glossary.md").text)]
+
+    assert words == sorted(words)
+    assert len(words) == len(set(words))
+    assert {"lane", "lease", "journal", "drain", "sweep", "probe", "window", "strike", "pause"} <= set(words)
+
+
 @pytest.mark.parametrize("text", documents(), ids=lambda text: text.name)
 def test_links_inside_the_repository_lead_somewhere(text: Document) -> None:
     for target in text.links():

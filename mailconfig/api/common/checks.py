@@ -45,7 +45,7 @@ class CheckSerializer(serializers.Serializer[Any]):
 
 def is_for_worker(request: Request) -> bool:
     """Return whether a worker makes the check: this deployment has them all made so, or the client prefers not to wait."""
-    return delivery.only_by_workers() or _prefers_async(request)
+    return delivery.leaves_checks_to_workers() or _prefers_async(request)
 
 
 def _prefers_async(request: Request) -> bool:

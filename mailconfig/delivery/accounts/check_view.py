@@ -1,4 +1,4 @@
-"""What of a check may be shown, and to whom."""
+"""Views of checks: as much as may be shown, by reader."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class StaffView(TypedDict):
 
 
 def is_staff(user: AbstractBaseUser | AnonymousUser | None) -> bool:
-    """Whether the server's own words may be shown to ``user``."""
+    """Return whether the server's own words may be shown to ``user``."""
     return bool(getattr(user, "is_active", False) and getattr(user, "is_staff", False))
 
 
@@ -116,7 +116,7 @@ def staff_view(check: ConnectionCheck) -> StaffView:
 
 
 def is_unreachable(check: ConnectionCheck | CheckResult) -> bool:
-    """Whether no connection came about: unknown, refused, blocked or silent, which nobody else may tell apart."""
+    """Return whether no connection came about: unknown, refused, blocked or silent, which nobody else may tell apart."""
     return check.code == ErrorCode.CONNECT_FAILED and check.message == sentences.UNREACHABLE
 
 

@@ -38,14 +38,14 @@ def key_of(account: Account) -> str:
 
 
 def was_made(result: CheckResult) -> bool:
-    """Whether the server was asked to log us in, whatever it said."""
+    """Return whether the server was asked to log us in, whatever it said."""
     # Without words of the server it was we who refused: no encryption, no readable password, no mechanism.
     refused_here = result.code is ErrorCode.AUTH_FAILED and not result.server_text
     return was_accepted(result) or (_outcome(result) == FAILED and not refused_here)
 
 
 def was_accepted(result: CheckResult) -> bool:
-    """Whether the server let us log in."""
+    """Return whether the server let us log in."""
     return _outcome(result) == OK
 
 
@@ -54,7 +54,7 @@ def _outcome(result: CheckResult) -> str:
 
 
 def is_claimed(key: str, account: Account, *, person_id: int | None) -> bool:
-    """Whether the login is one's own: that of the stored account, or one that a server has let this person make."""
+    """Return whether the login is one's own: that of the stored account, or one that a server has let this person make."""
     if account.pk is not None:
         stored = Account.objects.kept().defer("secret").filter(pk=account.pk).first()
         if stored is not None and key_of(stored) == key:

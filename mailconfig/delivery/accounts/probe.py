@@ -9,7 +9,6 @@ from django.db.models.functions import Now
 
 from mailconfig.delivery import lanes
 from mailconfig.delivery.accounts import check_record
-from mailconfig.delivery.accounts.at_once import place
 from mailconfig.delivery.accounts.check_run import (
     kept_account,
     note_on_lane,
@@ -18,6 +17,7 @@ from mailconfig.delivery.accounts.check_run import (
     require_own_installation,
     run_probe,
 )
+from mailconfig.delivery.accounts.running_checks import running_check
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Tenant
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def probe_account(
     """
     account = kept_account(account_id)
     require_own_installation(account)
-    with place(requested_by):
+    with running_check(requested_by):
         check = check_record.begin(
             kind=CheckKind.CONNECTION, account=account, requested_by=requested_by, looks_only=looks_only
         )
@@ -97,7 +97,7 @@ def probe_values(
     """
     require_own_destination(account)
     require_own_installation(account)
-    with place(requested_by):
+    with running_check(requested_by):
         check = check_record.begin(
             kind=CheckKind.CONNECTION,
             account=account,

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailconfig.conf import get_settings
-from mailconfig.delivery.accounts.at_once import only_by_workers
 from mailconfig.delivery.accounts.check_requests import request_check
 from mailconfig.delivery.accounts.probe import adopt_check, probe_values
+from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
 from mailconfig.delivery.queue.backlog import count_unsent
 from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotProved
 from mailconfig.models import (
@@ -103,7 +103,7 @@ def save_account(
     _require_say_over_project(account, by)
     _require_say_over_tenant(account, by)
     account.full_clean()
-    later = prove and only_by_workers()
+    later = prove and leaves_checks_to_workers()
     if later:
         _require_encrypted_login(account)
     elif prove:
@@ -146,7 +146,7 @@ def _require_say_over_project(account: Account, by: AbstractBaseUser | None) -> 
 
 
 def _require_say_over_tenant(account: Account, by: AbstractBaseUser | None) -> None:
-    """Who has no say over a tenant's mail may not put an account in its way: nobody's own, it sends for the tenant.
+    """Refuse an account in the way of a tenant's mail from who has no say over that: nobody's own, it sends for the tenant.
 
     Raises:
         ValidationError: nothing was connected or stored.

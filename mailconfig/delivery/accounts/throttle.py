@@ -1,4 +1,4 @@
-"""How often connections may be checked and test mails sent: counted over the checks themselves."""
+"""Throttles of checks and test mails: counted over the checks themselves."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _rules(check: ConnectionCheck) -> Iterator[Rule]:
 
 
 def _has_share(mine: QuerySet[ConnectionCheck]) -> bool:
-    """Whether somebody with these checks in a tenant has some left that nobody else can use up."""
+    """Return whether somebody with these checks in a tenant has some left that nobody else can use up."""
     most = get_settings().checks_per_hour_and_tenant
     share = math.ceil(most / SHARE_OF_A_MEMBER)
     return mine.filter(created_at__gt=Now() - timedelta(seconds=HOUR)).count() < share

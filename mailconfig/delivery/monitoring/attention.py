@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.worker.steps import Trouble, troubles
+from mailconfig.delivery.worker.steps import FailingStep, failing_steps
 from mailconfig.models import PAUSES, Account, Installation, Lane, Message, MessageState, Purpose, WaitReason
 
 STALE = timedelta(seconds=60)
@@ -48,7 +48,7 @@ class Attention:
     stopped: tuple[StoppedAccount, ...]
     count: int
     nobody_sends: bool
-    failing_steps: tuple[Trouble, ...]
+    failing_steps: tuple[FailingStep, ...]
     at: datetime
 
 
@@ -76,7 +76,7 @@ def find_attention(*, kinds: Collection[str], limit: int) -> Attention:
         ),
         count=count,
         nobody_sends=nobody_sends(now),
-        failing_steps=tuple(troubles()),
+        failing_steps=tuple(failing_steps()),
         at=now,
     )
 

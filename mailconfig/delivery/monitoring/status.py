@@ -12,7 +12,7 @@ from django.db.models import Count, Min, Q
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.monitoring.attention import STALE
-from mailconfig.delivery.worker.steps import Trouble, troubles
+from mailconfig.delivery.worker.steps import FailingStep, failing_steps
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import PAUSES, Account, Installation, Lane, Message, MessageState, Purpose, WaitReason
 
@@ -63,7 +63,7 @@ class Status:
     """Nothing moves: no sweep for a minute while mail waits, or a lane that is stuck."""
     wrong_installation: str
     failed_today: int
-    troubles: tuple[Trouble, ...] = ()
+    failing_steps: tuple[FailingStep, ...] = ()
     """The steps of the house-keeping that throw."""
 
     @property
@@ -71,7 +71,7 @@ class Status:
         """0: all is well; 1: somebody has to act on an account; 2: nothing moves."""
         if self.is_stale or self.wrong_installation:
             return 2
-        if self.troubles:
+        if self.failing_steps:
             return 1
         return int(any(account.needs_somebody for account in self.accounts))
 
@@ -95,7 +95,7 @@ def status() -> Status:
     stuck = any(account.is_stuck for account in accounts)
     day = now - timedelta(days=1)
     failed = Message.objects.filter(settled_at__gt=day, state=MessageState.FAILED).count()
-    return Status(accounts, swept_at, (unswept and waits) or stuck, wrong, failed, tuple(troubles()))
+    return Status(accounts, swept_at, (unswept and waits) or stuck, wrong, failed, tuple(failing_steps()))
 
 
 def _accounts(now: datetime) -> list[AccountStatus]:

@@ -159,7 +159,7 @@ def _may_prepare() -> bool:
 
 
 def _is_unknown(error: DatabaseError) -> bool:
-    """Whether the server does not know what we prepared, or knows it already, or as it was: then nothing was done."""
+    """Return whether the server does not know what we prepared, or knows it already, or as it was: then nothing was done."""
     import psycopg
 
     unknown = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement)

@@ -1,4 +1,4 @@
-"""What people do to a message by hand: hold, release, requeue, cancel."""
+"""Actions of people on a message: hold, release, requeue, cancel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from mailconfig.delivery import trail
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.queue.insertion import keep_accounts
-from mailconfig.delivery.queue.settle import final_values, told
+from mailconfig.delivery.queue.settle import announce, final_values
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.wake import wake_lane
 from mailconfig.exceptions import InvalidTransition
@@ -23,7 +23,7 @@ def hold(*, message_id: int) -> None:
     """
     with transaction.atomic():
         _move("hold", message_id, MessageState.HELD, wait_reason=WaitReason.HELD)
-        told(message_id, MessageState.HELD)
+        announce(message_id, MessageState.HELD)
 
 
 def release(*, message_id: int) -> None:
@@ -82,7 +82,7 @@ def cancel(*, message_id: int) -> None:
     with transaction.atomic():
         values = final_values(MessageState.CANCELLED, database_now())
         _move("cancel", message_id, MessageState.CANCELLED, **values)
-        told(message_id, MessageState.CANCELLED, stored_as=stored_as)
+        announce(message_id, MessageState.CANCELLED, stored_as=stored_as)
 
 
 def _move(operation: str, message_id: int, state: MessageState, **values: object) -> None:

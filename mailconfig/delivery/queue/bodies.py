@@ -36,7 +36,7 @@ class StorageAway(OSError):
 
 
 def keep(message_uuid: uuid.UUID, body: bytes, settings: Settings) -> tuple[bytes | None, str]:
-    """What to write into ``Message.body`` and ``Message.stored_as``; large bytes are stored at once.
+    """Return what to write into ``Message.body`` and ``Message.stored_as``; large bytes are stored at once.
 
     The caller owes a row with that name. If there will be none, :func:`delete` it, or
     :func:`remove_orphans` does a day later.
@@ -104,7 +104,7 @@ def _reaching_storage() -> Iterator[None]:
 
 
 def _is_unmounted() -> bool:
-    """Whether not even the folder of all mails is there, where the storage is one of folders."""
+    """Return whether not even the folder of all mails is there, where the storage is one of folders."""
     try:
         folder = _storage().path(FOLDER)
     except NotImplementedError:

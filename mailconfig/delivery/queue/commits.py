@@ -1,4 +1,4 @@
-"""What is settled but not yet committed, and the commits that take it along."""
+"""Outcomes that are not committed yet, and the commits that take them along."""
 
 from __future__ import annotations
 

@@ -225,7 +225,7 @@ _RECIPIENTS = """
 def exists(
     *, account_id: int, now: datetime, without: Collection[int] = (), inline_only: bool = False
 ) -> bool:
-    """Whether anything is due that is not in hand already; ``inline_only``: whose bytes are not in storage."""
+    """Return whether anything is due that is not in hand already; ``inline_only``: whose bytes are not in storage."""
     due = Message.objects.filter(_due(account_id, now))
     if without:
         due = due.exclude(pk__in=without)

@@ -193,7 +193,7 @@ def _stored_bytes(rows: Sequence[tuple[Message, Rendered]]) -> Iterator[None]:
 
 
 def _insert_and_wake(new: Message, recipients: tuple[str, ...]) -> None:
-    """What an enqueue outside any transaction does, in one trip: write, commit, make the lane due, and ring.
+    """Enqueue outside any transaction, in one trip: write, commit, make the lane due, and ring.
 
     Raises:
         NoAccount: the account was deleted.

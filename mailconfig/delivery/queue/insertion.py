@@ -70,7 +70,7 @@ def insert_one(message: Message, recipients: tuple[str, ...]) -> bool:
 
 
 def can_commit_at_once(recipients: Sequence[str]) -> bool:
-    """Whether :func:`insert_and_commit` may be used: on PostgreSQL, outside any transaction, for so many."""
+    """Return whether :func:`insert_and_commit` may be used: on PostgreSQL, outside any transaction, for so many."""
     return (
         len(recipients) <= MOST_IN_STATEMENT
         and _has_statements()
@@ -170,7 +170,7 @@ locked: who deletes it waits for the mail, or the mail waits and sees it deleted
 
 
 def keep_accounts(account_ids: Collection[int]) -> bool:
-    """Whether these accounts are there. Then none of them is deleted before the transaction ends.
+    """Return whether these accounts are there. Then none of them is deleted before the transaction ends.
 
     Where rows cannot be locked so, something must have been written in the transaction before.
     """
@@ -192,7 +192,7 @@ _NUMBERS = f"""
 
 @cache
 def _has_statements() -> bool:
-    """Whether this is PostgreSQL through psycopg 3, whose COPY takes rows."""
+    """Return whether this is PostgreSQL through psycopg 3, whose COPY takes rows."""
     if connection.vendor != "postgresql":
         return False
     from django.db.backends.postgresql.psycopg_any import is_psycopg3
@@ -270,7 +270,7 @@ def _time_or_none(message: Message) -> Any:
 
 
 def _complete(message: Message, pk: int, not_before: Any, created_at: Any) -> None:
-    """What a saved row knows; its bytes are not kept in memory."""
+    """Fill in what a saved row knows; its bytes are not kept in memory."""
     message.pk, message.not_before, message.created_at = pk, not_before, created_at
     message._state.adding, message._state.db = False, connection.alias
     message.__dict__.pop("body", None)

@@ -161,7 +161,7 @@ class PostgresJournal(OrmJournal):
             late = []
             for settlement in plain:  # the rows come in any order
                 if settlement.turn.attempt_id in done:
-                    outcomes.tell(settlement, MessageState.SENT, account_id=self.ownership.account_id)
+                    outcomes.log_outcome(settlement, MessageState.SENT, account_id=self.ownership.account_id)
                 else:
                     late.append(settlement)
             settle_all(late, ownership=self.ownership)

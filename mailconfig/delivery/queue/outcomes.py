@@ -1,4 +1,4 @@
-"""A line of the log for what came of a turn; see :mod:`mailconfig.delivery.trail`."""
+"""Lines of the log for outcomes; see :mod:`mailconfig.delivery.trail`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from mailconfig.delivery.queue.turn import Settlement
 from mailconfig.models import MessageState
 
 
-def tell(settlement: Settlement, state: MessageState | str, *, account_id: int, late: bool = False) -> None:
-    """Tell of a settlement that was just written.
+def log_outcome(
+    settlement: Settlement, state: MessageState | str, *, account_id: int, late: bool = False
+) -> None:
+    """Log a settlement that was just written.
 
     Args:
         state: the message's, from now on; ``""``: the outcome changed nothing of it.
         account_id: whose mail it is.
         late: the reply came after the attempt was given up.
     """
-    if not trail.is_told(state):
+    if not trail.is_logged(state):
         return
     turn = settlement.turn
     values = {

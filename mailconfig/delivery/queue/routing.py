@@ -262,7 +262,7 @@ def _in_question(tenant: TenantReference | None) -> AccountQuerySet:
 
 
 def _naming(wanted: str | uuid.UUID | int) -> tuple[bool, Q]:
-    """Whether this can mean one row only, and which rows it means."""
+    """Return whether this can mean one row only, and which rows it means."""
     if isinstance(wanted, int):
         return True, Q(pk=wanted)
     try:
@@ -278,14 +278,14 @@ def _domain(address: str) -> str:
 
 
 def _is_for_operators(message: EmailMessage) -> bool:
-    """Whether this is what ``mail_admins`` and ``mail_managers`` make: it may hold a traceback of the project."""
+    """Return whether this is what ``mail_admins`` and ``mail_managers`` make: it may hold a traceback of the project."""
     people = {*_addresses(settings.ADMINS), *_addresses(settings.MANAGERS)}
     if message.from_email != settings.SERVER_EMAIL or not people:
         return False
     return all(recipient in people for recipient in message.recipients())
 
 
-def _addresses(people: Iterable[str | tuple[str, str]]) -> Iterator[str]:
-    """The addresses of ``ADMINS``, which are pairs with names before Django 6."""
-    for person in people:
-        yield person if isinstance(person, str) else person[1]
+def _addresses(entries: Iterable[str | tuple[str, str]]) -> Iterator[str]:
+    """Yield the addresses of ``ADMINS``, which are pairs with names before Django 6."""
+    for entry in entries:
+        yield entry if isinstance(entry, str) else entry[1]

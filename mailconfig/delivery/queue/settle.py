@@ -48,10 +48,10 @@ def settle(settlement: Settlement, *, ownership: Ownership) -> None:
         elif _close_attempt(settlement, attempt_id):
             _settle_recipients(settlement)
             state = _settle_message(settlement)
-            outcomes.tell(settlement, state, account_id=ownership.account_id)
+            outcomes.log_outcome(settlement, state, account_id=ownership.account_id)
         elif settlement.sent:
             state = _settle_late(settlement, attempt_id)
-            outcomes.tell(settlement, state, account_id=ownership.account_id, late=True)
+            outcomes.log_outcome(settlement, state, account_id=ownership.account_id, late=True)
 
 
 def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
@@ -76,7 +76,7 @@ def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
     if is_ours and _locked(queued):
         _settle_recipients(settlement)
         state = _settle_message(settlement)
-    outcomes.tell(settlement, state, account_id=ownership.account_id)
+    outcomes.log_outcome(settlement, state, account_id=ownership.account_id)
 
 
 def _attempt_values(settlement: Settlement) -> dict[str, object]:
@@ -170,7 +170,7 @@ def _settle_message(settlement: Settlement) -> MessageState | str:
     source = MessageState.QUEUED if turn.attempt_id is None else MessageState.HANDING_OVER
     if not Message.objects.filter(pk=turn.message.pk, state=source).update(**values):
         return ""
-    told(turn.message.pk, state, stored_as=turn.message.stored_as)
+    announce(turn.message.pk, state, stored_as=turn.message.stored_as)
     return state
 
 
@@ -237,7 +237,7 @@ def _settle_late(settlement: Settlement, attempt_id: int) -> MessageState | str:
     else:
         return ""
     Message.objects.filter(pk=message.pk).update(state=state, **values)
-    told(message.pk, state, stored_as=turn.message.stored_as)
+    announce(message.pk, state, stored_as=turn.message.stored_as)
     return state
 
 
@@ -247,7 +247,7 @@ def counted(counts: bool) -> Combinable:
 
 
 def final_values(state: MessageState, at: datetime) -> dict[str, object]:
-    """What else changes when a message ends in ``state``: it waits for nothing, and loses its bytes."""
+    """Return what else changes when a message ends in ``state``: it waits for nothing, and loses its bytes."""
     values: dict[str, object] = {"settled_at": at, "wait_reason": "", "handed_over_at": None}
     if state == MessageState.SENT:
         values |= {"error_code": "", "error_text": ""}
@@ -257,21 +257,21 @@ def final_values(state: MessageState, at: datetime) -> dict[str, object]:
 
 
 def erases(state: MessageState) -> bool:
-    """Whether the bytes go when a message ends so: not those of a failed one, which may be queued again."""
+    """Return whether the bytes go when a message ends so: not those of a failed one, which may be queued again."""
     return state != MessageState.FAILED and not get_settings().keep_sent_bytes
 
 
-def told(message_id: int, state: MessageState, *, stored_as: str = "") -> None:
+def announce(message_id: int, state: MessageState, *, stored_as: str = "") -> None:
     """After commit: erase stored bytes, and tell who listens."""
     if stored_as and erases(state) and state in FINAL_STATES:
         transaction.on_commit(lambda: bodies.delete(stored_as), robust=True)
     if signals.message_settled.has_listeners(Message) and (
         state in FINAL_STATES or state == MessageState.HELD
     ):
-        transaction.on_commit(lambda: _tell(message_id, state), robust=True)
+        transaction.on_commit(lambda: _send_signal(message_id, state), robust=True)
 
 
-def _tell(message_id: int, state: MessageState) -> None:
+def _send_signal(message_id: int, state: MessageState) -> None:
     account_id = Message.objects.filter(pk=message_id).values_list("account_id", flat=True).first()
     signals.message_settled.send_robust(
         sender=Message, message_id=message_id, account_id=account_id, state=str(state)
@@ -328,7 +328,7 @@ def _put_back(message_id: int | None, *, now: datetime, hold: bool, max_retries:
     else:
         values |= {"wait_reason": "", "not_before": now}
     handing_over.update(state=state, **values)
-    told(message_id, state, stored_as=message.stored_as)
+    announce(message_id, state, stored_as=message.stored_as)
     trail.moved("reap", message_id, state, reason=str(values["wait_reason"]))
 
 
@@ -343,7 +343,7 @@ def end_orphans(now: datetime) -> int:
             values = final_values(MessageState.FAILED, now) | {"error_code": "account_deleted"}
             message = Message.objects.filter(pk=message_id, state=state)
             if message.update(state=MessageState.FAILED, **values):
-                told(message_id, MessageState.FAILED)
+                announce(message_id, MessageState.FAILED)
                 count += 1
     return count
 
@@ -374,4 +374,4 @@ def note_internal_error(message_id: int, error: Exception, *, now: datetime) -> 
     if message.update(**values):
         trail.moved("internal_error", message_id, state, error_code="internal_error", words=text)
         if state == MessageState.FAILED:
-            told(message_id, state)
+            announce(message_id, state)

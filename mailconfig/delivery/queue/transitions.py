@@ -1,4 +1,4 @@
-"""Which state may follow which, by the operation that changes it; the one place that says so."""
+"""Transitions of messages: states by the operation that changes them; the one place that says so."""
 
 from __future__ import annotations
 

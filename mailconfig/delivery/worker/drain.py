@@ -23,7 +23,7 @@ logger = logging.getLogger("mailconfig.drain")
 
 @dataclass(frozen=True, slots=True)
 class DrainReport:
-    """What a drain did.
+    """Report of a drain.
 
     Attributes:
         owned: whether the lane could be had; if not, somebody else is at it.

@@ -1,4 +1,4 @@
-"""What may keep a whole account from sending, asked one after another before anything is read."""
+"""Guards that may keep a whole account from sending, asked one after another before anything is read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PROTOCOL_STRIKES = 5
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Why an account waits, and until when; ``until`` ``None``: until somebody acts."""
+    """A reason for an account to wait, and until when; ``until`` ``None``: until somebody acts."""
 
     reason: WaitReason
     until: datetime | None = None
@@ -127,7 +127,7 @@ def _lacks_sync(account: Account, lane: Lane, now: datetime) -> Wait | None:
 
 
 def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings: Settings) -> Wait:
-    """What a failed connection means for the account (the table of reply classes, phase A)."""
+    """Return what a failed connection means for the account (the table of reply classes, phase A)."""
     text = _words(error)
     failures = lane.failures + 1
     if isinstance(error, SecretUnreadable):
@@ -154,7 +154,7 @@ def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings
 
 
 def after_strike(lane: Lane, *, now: datetime, settings: Settings, text: str) -> Wait:
-    """What broken protocol means: a rest, and after five times in a row a pause."""
+    """Return what broken protocol means: a rest, and after five times in a row a pause."""
     strikes, failures = lane.strikes + 1, lane.failures + 1
     if strikes >= PROTOCOL_STRIKES:
         return Wait(WaitReason.PAUSED_PROTOCOL, None, text, "protocol_error", strikes=0)

@@ -43,7 +43,7 @@ class Journaling:
         self._commits.start([turn, *self._ahead], revision=self._revision)
 
     def allows(self, turn: Turn) -> bool:
-        """Whether the journal took the turn, so that its dot may be written; waits for the commit."""
+        """Return whether the journal took the turn, so that its dot may be written; waits for the commit."""
         if turn is self._asked:
             self.finish()
         return turn.attempt_id is not None
@@ -61,7 +61,7 @@ class Journaling:
 
     def add(self, settlement: Settlement) -> None:
         """Take an outcome along with the next commit."""
-        self.line.settle(settlement)
+        self.line.note_used(settlement)
         self._commits.add(settlement)
 
     def flush(self) -> None:

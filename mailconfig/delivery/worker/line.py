@@ -104,13 +104,13 @@ class Line:
         if turn.attempt_id is not None:
             self._journaled.appendleft(turn)
             return
-        self.limiter.settle(turn.slots, handed_over=0, ended_at=self._clock.now())
+        self.limiter.give_back(turn.slots, handed_over=0, ended_at=self._clock.now())
         self._in_hand.discard(turn.message.pk)
         self._candidates.clear()
 
-    def settle(self, settlement: Settlement) -> None:
+    def note_used(self, settlement: Settlement) -> None:
         """Note what a turn used of the limits. Until :meth:`committed` its message is not read again."""
-        self.limiter.settle(
+        self.limiter.give_back(
             settlement.turn.slots, handed_over=settlement.handed_over, ended_at=settlement.ended_at
         )
 

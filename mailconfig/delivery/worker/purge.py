@@ -26,7 +26,7 @@ LONGEST_WINDOW = timedelta(seconds=366 * 86400)
 
 @dataclass(frozen=True, slots=True)
 class PurgeReport:
-    """How many rows and files went."""
+    """Numbers of rows and files that were deleted."""
 
     messages: int
     attempts: int

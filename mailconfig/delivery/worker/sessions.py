@@ -67,7 +67,7 @@ class SessionKeeper:
                 self._session.close()
 
     def is_worn(self, *, with_another: int = 0) -> bool:
-        """Whether the session has had its messages, or has with so many more, or has had its time."""
+        """Return whether the session has had its messages, or has with so many more, or has had its time."""
         session = self.current
         return session is not None and (
             session.handed_over + with_another >= self._most_mails

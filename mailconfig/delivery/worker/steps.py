@@ -1,4 +1,4 @@
-"""The steps of the house-keeping: one that throws is told, rests for a while, and keeps no other from being done."""
+"""The steps of the house-keeping: one that throws is logged, rests for a while, and keeps no other from being done."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger("mailconfig.upkeep")
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class FailingStep:
     """A step that throws.
 
     Attributes:
@@ -49,12 +49,12 @@ def do_steps(steps: Mapping[str, Callable[[], int]]) -> dict[str, int]:
         WrongInstallation: nothing may be done here.
         DatabaseError, InterfaceError: the database does not answer.
     """
-    known = {trouble.step: trouble for trouble in troubles()}
+    known = {failing.step: failing for failing in failing_steps()}
     done = dict.fromkeys(steps, 0)
-    news: dict[str, Trouble | None] = {}
+    news: dict[str, FailingStep | None] = {}
     for name, step in steps.items():
-        trouble = known.get(name)
-        if trouble and trouble.retry_at > database_now():
+        failing = known.get(name)
+        if failing and failing.retry_at > database_now():
             continue
         try:
             done[name] = step()
@@ -64,20 +64,20 @@ def do_steps(steps: Mapping[str, Callable[[], int]]) -> dict[str, int]:
             logger.exception("house-keeping: the step %s failed", name)
             if isinstance(error, (DatabaseError, InterfaceError)):
                 require_database()
-            news[name] = _after(error, name, trouble)
+            news[name] = _after(error, name, failing)
         else:
-            if trouble:
+            if failing:
                 news[name] = None
     if news:
         _note(news)
     return done
 
 
-def troubles() -> list[Trouble]:
+def failing_steps() -> list[FailingStep]:
     """The steps that throw, the longest first."""
     stored = Installation.objects.filter(id=1).values_list("troubles", flat=True).first()
     found = [
-        Trouble(
+        FailingStep(
             **row
             | {
                 "since": datetime.fromisoformat(row["since"]),
@@ -86,21 +86,21 @@ def troubles() -> list[Trouble]:
         )
         for row in json.loads(stored or "[]")
     ]
-    return sorted(found, key=lambda trouble: trouble.since)
+    return sorted(found, key=lambda failing: failing.since)
 
 
-def _after(error: Exception, name: str, before: Trouble | None) -> Trouble:
+def _after(error: Exception, name: str, before: FailingStep | None) -> FailingStep:
     now, failures = database_now(), (before.failures if before else 0) + 1
     retry_at = now + timedelta(seconds=backoff_seconds(failures, get_settings()))
-    return Trouble(name, before.since if before else now, in_words(error), failures, retry_at)
+    return FailingStep(name, before.since if before else now, in_words(error), failures, retry_at)
 
 
-def _note(news: Mapping[str, Trouble | None]) -> None:
+def _note(news: Mapping[str, FailingStep | None]) -> None:
     """Write what changed; another process may do other steps at the same time."""
     with transaction.atomic():
         Installation.objects.get_or_create(id=1, defaults={"name": get_settings().installation_id})
         list(Installation.objects.select_for_update().filter(id=1))
-        merged = {trouble.step: trouble for trouble in troubles()} | dict(news)
-        rows = [asdict(trouble) for trouble in merged.values() if trouble]
+        merged = {failing.step: failing for failing in failing_steps()} | dict(news)
+        rows = [asdict(failing) for failing in merged.values() if failing]
         text = json.dumps(rows, default=datetime.isoformat) if rows else ""
         Installation.objects.filter(id=1).update(troubles=text)

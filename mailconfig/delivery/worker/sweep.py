@@ -19,7 +19,7 @@ from mailconfig.models import PAUSES, Account, Lane, Message, MessageState, Prio
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What a sweep found to do.
+    """Report of a sweep.
 
     Attributes:
         reaped: hand-overs given up because their drain is gone.

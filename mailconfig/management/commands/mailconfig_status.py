@@ -48,10 +48,10 @@ class Command(BaseCommand):
             self.stdout.write(
                 self.style.ERROR("Mail is due and nobody takes it: is a worker running, and beat?")
             )
-        for trouble in status.troubles:
-            since = _time(trouble.since)
+        for failing in status.failing_steps:
+            since = _time(failing.since)
             self.stdout.write(
-                self.style.ERROR(f"house-keeping: {trouble.step} fails since {since}: {trouble.text}")
+                self.style.ERROR(f"house-keeping: {failing.step} fails since {since}: {failing.text}")
             )
         for account in status.accounts:
             self.stdout.write(_line(account))

@@ -16,19 +16,19 @@
     const note = document.createElement("div");
     note.className = "help mc-preset-note";
     note.setAttribute("aria-live", "polite");
-    /* Themes other than Django's have no rows of that class. */
-    (select.closest(".form-row") || select.parentElement).append(note);
+    /* unfold has a column of its own for the control; other themes have no rows of that class. */
+    (select.closest(".grow") || select.closest(".form-row") || select.parentElement).append(note);
     return note;
   };
 
   const connectPreset = (select) => {
     const presets = JSON.parse(select.dataset.presets);
     const note = noteBelow(select);
-    const tell = () => { note.textContent = (presets[select.value] || {}).note || ""; };
-    tell();
+    const showNote = () => { note.textContent = (presets[select.value] || {}).note || ""; };
+    showNote();
     select.addEventListener("change", () => {
       const preset = presets[select.value];
-      tell();
+      showNote();
       if (!preset || (select.value === "other")) { return; }
       set(field("host"), preset.host);
       set(field("port"), String(preset.port));

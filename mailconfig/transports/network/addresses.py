@@ -1,4 +1,4 @@
-"""Which IP addresses are public, by a list of our own.
+"""Public IP addresses, by a list of our own.
 
 ``ipaddress.is_global`` calls ``::127.0.0.1``, NAT64, 6to4, ``fec0::1`` and multicast global.
 The lists follow the IANA special-purpose address registries (RFC 6890).
@@ -58,14 +58,14 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address belongs to a host on the public internet."""
+    """Return whether the address belongs to a host on the public internet."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
     return address in _GLOBAL_UNICAST_6 and not any(address in network for network in _NOT_PUBLIC_6)
 
 
 def is_allowed(address: Address, networks: Iterable[Network]) -> bool:
-    """Whether a connection may go there: public, or in one of ``networks``.
+    """Return whether a connection may go there: public, or in one of ``networks``.
 
     An IPv4 address inside an IPv6 one has to be allowed as well, or a translator of the deployment would
     be a way round the list.

@@ -44,7 +44,7 @@ class _Lookups:
         self._free = threading.BoundedSemaphore(MAX_LOOKUPS)
 
     def run(self, resolver: Resolver, host: str, port: int, seconds: float) -> Sequence[str]:
-        """What the resolver says, or ``TimeoutError`` after ``seconds``."""
+        """Return what the resolver says, or raise ``TimeoutError`` after ``seconds``."""
         deadline = Deadline(seconds)
         free = self._free
         if not free.acquire(timeout=seconds):
@@ -235,7 +235,7 @@ def _is_listed(address: IPv4Address | IPv6Address, host: str, policy: NetworkPol
 
 
 def _is_own(address: IPv4Address | IPv6Address) -> bool:
-    """Whether the address is one of this machine's. Asks the routing table; nothing is sent."""
+    """Return whether the address is one of this machine's. Asks the routing table; nothing is sent."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -1,4 +1,4 @@
-"""What a server's reply says: parsing (RFC 5321 §4.2) and cleaning."""
+"""Replies of servers: parsing (RFC 5321 §4.2) and cleaning."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def to_reply(code: int, lines: Sequence[bytes], scrubber: Scrubber) -> Reply:
 
 
 def parse_capabilities(lines: Sequence[bytes]) -> Capabilities:
-    """What the lines of an EHLO reply after the first one offer (RFC 5321 §4.1.1.1)."""
+    """Return what the lines of an EHLO reply after the first one offer (RFC 5321 §4.1.1.1)."""
     pipelining = eight_bit_mime = smtputf8 = starttls = False
     size_limit: int | None = None
     auth: set[str] = set()

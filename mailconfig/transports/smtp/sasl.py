@@ -50,7 +50,7 @@ _memory = _Memory()
 
 
 def check_credentials(settings: SMTPSettings) -> None:
-    """Whether there is something that can be sent at all; to be asked before anything is connected.
+    """Refuse credentials that cannot be sent at all; to be asked before anything is connected.
 
     Raises:
         LoginRefused: a user name or secret is missing, or has a character that the protocol cannot carry.

@@ -69,7 +69,7 @@ class Wire:
 
     @property
     def has_unread(self) -> bool:
-        """Whether bytes have come that no reply asked for claimed."""
+        """Return whether bytes have come that no reply asked for claimed."""
         return bool(self._buffer)
 
     def send(self, data: bytes, seconds: float) -> None:
@@ -154,7 +154,7 @@ class Wire:
         return code, lines
 
     def has_come(self) -> bool:
-        """Whether (a part of) a reply has come that was not read; never waits. Empty lines are none.
+        """Return whether (a part of) a reply has come that was not read; never waits. Empty lines are none.
 
         Raises:
             ConnectionResetError: nothing has, and the server has closed.

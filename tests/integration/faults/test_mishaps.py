@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from mailconfig import delivery
-from mailconfig.delivery.worker.steps import troubles
+from mailconfig.delivery.worker.steps import failing_steps
 from mailconfig.models import (
     Account,
     CheckKind,
@@ -145,21 +145,21 @@ def test_a_storage_that_fails_in_the_purge_keeps_nothing_else_from_it(
     assert (report.messages, report.checks) == (1, 1)
     if method == "delete":
         return  # its file is an orphan, which goes later
-    (trouble,) = troubles()
-    assert (trouble.step, trouble.failures) == ("purge_files", 1)
-    assert "503" in trouble.text
+    (failing,) = failing_steps()
+    assert (failing.step, failing.failures) == ("purge_files", 1)
+    assert "503" in failing.text
     assert delivery.status().exit_code == 1
     client.force_login(make_user(is_staff=True, is_superuser=True))
     assert "purge_files" in client.get("/admin/mailconfig/outboundemail/").content.decode()
 
     storage.broken.clear()
     delivery.purge()
-    assert troubles()[0].failures == 1, "it rests for a while"
+    assert failing_steps()[0].failures == 1, "it rests for a while"
     Installation.objects.update(
-        troubles=Installation.objects.get().troubles.replace(str(trouble.retry_at.year), "2001", 9)
+        troubles=Installation.objects.get().troubles.replace(str(failing.retry_at.year), "2001", 9)
     )
     delivery.purge()
-    assert troubles() == []
+    assert failing_steps() == []
 
 
 @pytest.mark.parametrize("step", ["reap", "heal", "mend"])
@@ -180,7 +180,7 @@ def test_a_step_of_the_sweep_that_throws_keeps_no_other_from_being_done(
 
     with connection.execute_wrapper(wrapper):
         delivery.sweep()
-    assert [trouble.step for trouble in troubles()] == [step]
+    assert [failing.step for failing in failing_steps()] == [step]
     assert Installation.objects.get().swept_at is not None
     assert delivery.status().exit_code >= 1
 

@@ -48,7 +48,7 @@ def test_no_window_anywhere_holds_more_than_its_limit(
         limiter.take(count)
         ended = now + timedelta(seconds=duration)
         arrived += [now + (ended - now) * (pause % 1)] * count
-        limiter.settle(count, handed_over=count, ended_at=ended)
+        limiter.give_back(count, handed_over=count, ended_at=ended)
         now = ended
     for window in windows:
         for index in range(len(arrived) - window.limit):
@@ -63,7 +63,7 @@ def test_a_steady_sender_uses_the_whole_limit(seconds: int, limit: int, count: i
         if limiter.free(now) == 0:
             now = limiter.next_free_at(now) or now
         limiter.take(1)
-        limiter.settle(1, handed_over=1, ended_at=now)
+        limiter.give_back(1, handed_over=1, ended_at=now)
     assert now <= at((count - 1) // limit * (seconds + 0.01))
 
 
@@ -81,7 +81,7 @@ def test_a_slot_that_was_not_used_is_given_back() -> None:
     limiter = Limiter((Window("w", 60, 1),))
     limiter.take(1)
     assert limiter.free(START) == 0
-    limiter.settle(1, handed_over=0, ended_at=START)
+    limiter.give_back(1, handed_over=0, ended_at=START)
     assert limiter.free(START) == 1
 
 
@@ -91,7 +91,7 @@ def test_the_time_of_a_place_in_the_queue_is_foretold(behind: int, expected: int
     limiter = Limiter((Window("w", 20, 5),))
     for second in (0, 2, 4, 6, 8):
         limiter.take(1)
-        limiter.settle(1, handed_over=1, ended_at=at(second))
+        limiter.give_back(1, handed_over=1, ended_at=at(second))
     foretold = limiter.next_free_at(at(9), behind=behind)
     assert foretold is not None
     assert abs((foretold - at(expected)).total_seconds()) < 0.1

@@ -7,14 +7,14 @@ from django.db import transaction
 from mailconfig.delivery import trail
 from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.delivery.lanes import worker_name
-from mailconfig.delivery.queue.settle import final_values, told
+from mailconfig.delivery.queue.settle import announce, final_values
 from mailconfig.exceptions import TransportError
 from mailconfig.models import Account, Attempt, AttemptOutcome, Message, MessageState, Recipient
 from mailconfig.rendering.compose import Rendered
 from mailconfig.values import CheckResult, Reply
 
 
-class SampleJournal:
+class TestMailJournal:
     """Writes one test mail down. It is never queued, so a refusal of any kind is its end."""
 
     def __init__(self, account: Account, rendered: Rendered, *, recipient: str) -> None:
@@ -40,7 +40,7 @@ class SampleJournal:
             )
         self._message = message
 
-    def settle(
+    def complete(
         self, result: CheckResult, *, reply: Reply | None = None, error: Exception | None = None
     ) -> None:
         """Commit what came of it.
@@ -70,10 +70,10 @@ class SampleJournal:
             "ended_at": self._clock.at_latest(),
         }
         with transaction.atomic():
-            self._settle_message(result, reply)
-            self._settle_attempt(values)
+            self._complete_message(result, reply)
+            self._complete_attempt(values)
 
-    def _settle_message(self, result: CheckResult, reply: Reply | None) -> None:
+    def _complete_message(self, result: CheckResult, reply: Reply | None) -> None:
         state = MessageState.SENT if result.ok else MessageState.FAILED
         values = final_values(state, self._clock.at_latest())
         if not result.ok:
@@ -86,11 +86,11 @@ class SampleJournal:
         else:
             handing_over = Message.objects.filter(pk=self._message.pk, state=MessageState.HANDING_OVER)
             handing_over.update(state=state, attempts=1, **values)
-        told(self._message.pk, state)
+        announce(self._message.pk, state)
         code = "" if result.ok else str(result.code or "")
         trail.moved("test_mail", self._message.pk, state, error_code=code, reply=reply)
 
-    def _settle_attempt(self, values: dict[str, object]) -> None:
+    def _complete_attempt(self, values: dict[str, object]) -> None:
         if self._attempt is not None:
             Attempt.objects.filter(pk=self._attempt.pk, outcome=AttemptOutcome.OPEN).update(**values)
             return
@@ -121,7 +121,7 @@ class SampleJournal:
 
 
 class NoJournal:
-    """Stands in for a :class:`SampleJournal` where no stored account sends: the check is all that is written down."""
+    """Stands in for a :class:`TestMailJournal` where no stored account sends: the check is all that is written down."""
 
     def __init__(self, *, recipient: str) -> None:
         self.recipient = recipient
@@ -129,7 +129,7 @@ class NoJournal:
     def hand_over(self) -> None:
         """There is nothing in which the mail could count."""
 
-    def settle(
+    def complete(
         self, result: CheckResult, *, reply: Reply | None = None, error: Exception | None = None
     ) -> None:
-        """What came of it stands in the check."""
+        """Write the outcome; the check tells it as well."""

@@ -51,14 +51,14 @@ class _Running:
 _running = _Running()
 
 
-def only_by_workers() -> bool:
-    """Whether no web process makes checks: who asks for one is answered before it is made."""
+def leaves_checks_to_workers() -> bool:
+    """Return whether no web process makes checks: who asks for one is answered before it is made."""
     return get_settings().checks_at_once == 0
 
 
 @contextmanager
-def place(requested_by: AbstractBaseUser | None) -> Iterator[None]:
-    """Hold one of the process's places during a check that somebody waits for.
+def running_check(requested_by: AbstractBaseUser | None) -> Iterator[None]:
+    """Count a check that somebody waits for among those that this process runs, as long as it runs.
 
     What nobody asked for (a command, code of the host's own) holds no web request up and is not counted.
 

@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts import check_record, check_result, sentences
-from mailconfig.delivery.accounts.at_once import place
 from mailconfig.delivery.accounts.check_result import TEST_MAIL_STAGES, StageLog
 from mailconfig.delivery.accounts.check_run import (
     blame,
@@ -24,7 +23,8 @@ from mailconfig.delivery.accounts.check_run import (
     require_own_destination,
     sender_field,
 )
-from mailconfig.delivery.accounts.sample_journal import NoJournal, SampleJournal
+from mailconfig.delivery.accounts.running_checks import running_check
+from mailconfig.delivery.accounts.test_mail_journal import NoJournal, TestMailJournal
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.exceptions import InvalidMessage, SecretUnreadable, TransportError
@@ -55,7 +55,7 @@ def send_test_mail(
     account = kept_account(account_id)
     require_recipient(recipient)
     ensure_this_installation()
-    with place(requested_by):
+    with running_check(requested_by):
         check = check_record.begin(
             kind=CheckKind.TEST_MAIL, account=account, requested_by=requested_by, recipient=recipient
         )
@@ -86,7 +86,7 @@ def send_test_of_values(
     require_recipient(recipient)
     require_own_destination(account)
     ensure_this_installation()
-    with place(requested_by):
+    with running_check(requested_by):
         check = check_record.begin(
             kind=CheckKind.TEST_MAIL,
             account=account,
@@ -103,7 +103,7 @@ def send_test_of_values(
 
 
 def require_recipient(recipient: str) -> None:
-    """Whether a test mail can go there.
+    """Refuse a recipient that no test mail can go to.
 
     Raises:
         ValidationError: at ``recipient``.
@@ -142,7 +142,7 @@ def _send(
     except InvalidMessage as error:
         return check_result.of_error(error, log, sender_field=sender_field(account))
     journal = (
-        SampleJournal(counts_for, rendered, recipient=recipient)
+        TestMailJournal(counts_for, rendered, recipient=recipient)
         if counts_for
         else NoJournal(recipient=recipient)
     )
@@ -177,14 +177,14 @@ def _render(account: Account, recipient: str, requested_by: AbstractBaseUser | N
 
 
 def _deliver(
-    account: Account, rendered: Rendered, journal: SampleJournal | NoJournal, log: StageLog
+    account: Account, rendered: Rendered, journal: TestMailJournal | NoJournal, log: StageLog
 ) -> CheckResult:
     """Hand the mail over and write down what came of it, before QUIT."""
     try:
         session = open_session(account, log)
     except (TransportError, SecretUnreadable) as error:
         result = check_result.of_error(error, log, sender_field=sender_field(account))
-        journal.settle(result, error=error)
+        journal.complete(result, error=error)
         return result
     except ValidationError:
         return no_system_account(log)
@@ -193,9 +193,9 @@ def _deliver(
             result, reply = _transact(session, account, rendered, journal, log)
         except (TransportError, InvalidMessage) as error:
             result = check_result.of_error(error, log, sender_field=sender_field(account))
-            journal.settle(result, error=error)
+            journal.complete(result, error=error)
         else:
-            journal.settle(result, reply=reply)
+            journal.complete(result, reply=reply)
     finally:
         session.quit()
     return result
@@ -205,7 +205,7 @@ def _transact(
     session: Session,
     account: Account,
     rendered: Rendered,
-    journal: SampleJournal | NoJournal,
+    journal: TestMailJournal | NoJournal,
     log: StageLog,
 ) -> tuple[CheckResult, Reply]:
     """One transaction with the server: the result and the reply that decided it."""
