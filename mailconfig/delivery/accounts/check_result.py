@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from time import monotonic
 
 from mailconfig.delivery.accounts import sentences
-from mailconfig.delivery.queue.faults import AccountFault, account_fault
 from mailconfig.exceptions import (
     AddressBlocked,
     DestinationChanged,
@@ -17,6 +16,7 @@ from mailconfig.exceptions import (
     TransportError,
 )
 from mailconfig.transports.hints import LOGIN_FIRST, for_sender
+from mailconfig.transports.smtp.faults import AccountFault, account_fault
 from mailconfig.values import CheckResult, ErrorCode, Reply, Stage, StageResult
 
 CONNECTION_STAGES = (Stage.RESOLVE, Stage.CONNECT, Stage.TLS, Stage.EHLO, Stage.LOGIN, Stage.SENDER)

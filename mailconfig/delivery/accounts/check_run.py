@@ -18,13 +18,13 @@ from mailconfig.delivery.accounts.check_view import is_staff, is_unreachable
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.outbox import OutboxSession
-from mailconfig.delivery.queue.faults import account_fault
 from mailconfig.delivery.wake import ring_on_commit
 from mailconfig.exceptions import InvalidMessage, NoAccount, SecretUnreadable, TransportError
 from mailconfig.models import Account, ConnectionCheck, Lane
 from mailconfig.models.account_rules import why_enter_again
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.transports.base import Session, open_transport
+from mailconfig.transports.smtp.faults import account_fault
 from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from mailconfig.conf import HOLD, Settings
 from mailconfig.delivery.queue import retry
 from mailconfig.delivery.queue.due import DueMessage, DueRecipient
-from mailconfig.delivery.queue.retry import Verdict
 from mailconfig.delivery.queue.turn import (
     ACCOUNT_REFUSED,
     PROTOCOL_ERROR,
@@ -21,6 +20,8 @@ from mailconfig.delivery.queue.turn import (
 )
 from mailconfig.exceptions import SessionLost, TransportError
 from mailconfig.models import AttemptOutcome, WaitReason
+from mailconfig.transports.contract import Verdict
+from mailconfig.transports.smtp import verdicts
 from mailconfig.values import EnvelopeOutcome, Reply, Stage
 
 
@@ -45,7 +46,7 @@ class Judge:
         if envelope is None:
             msg = "a turn is settled after its envelope was answered"
             raise ValueError(msg)
-        sender = retry.judge_sender(envelope.sender)
+        sender = verdicts.judge_sender(envelope.sender)
         if sender is not Verdict.ACCEPTED:
             return self._all_alike(turn, sender, envelope.sender, Stage.SENDER, ended_at)
         settlement = self._by_recipient(turn, envelope, reply, ended_at)
@@ -63,7 +64,7 @@ class Judge:
         answers = envelope.recipients * len(turn.recipients) if self.redirected else envelope.recipients
         answered: dict[Verdict, list[tuple[DueRecipient, Reply]]] = defaultdict(list)
         for recipient, answer in zip(turn.recipients, answers, strict=True):
-            verdict = retry.judge_recipient(answer) if answer.code else Verdict.RETRY
+            verdict = verdicts.judge_recipient(answer) if answer.code else Verdict.RETRY
             answered[verdict].append((recipient, answer))
         accepted = [recipient for recipient, _ in answered.pop(Verdict.ACCEPTED, [])]
         later = answered.pop(Verdict.NEXT_TRANSACTION, [])
@@ -122,7 +123,7 @@ class Judge:
         handed_over: bool,
         lost: bool,
     ) -> None:
-        settlement.verdict = (retry.judge_message if handed_over else retry.judge_data)(reply)
+        settlement.verdict = (verdicts.judge_message if handed_over else verdicts.judge_data)(reply)
         if lost and settlement.verdict in {Verdict.FAIL, Verdict.PROTOCOL}:
             settlement.verdict = Verdict.RETRY  # a broken connection counts as 451 (RFC 5321 §3.8)
         if handed_over:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mailconfig.delivery.queue.due import DueMessage, DueRecipient
-from mailconfig.delivery.queue.retry import Verdict
 from mailconfig.models import AttemptOutcome, MessageState, WaitReason
+from mailconfig.transports.contract import Verdict
 from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, Reply, Stage
 
 ACCOUNT_REFUSED = "account_refused"

@@ -21,11 +21,10 @@ from mailconfig import crash
 from mailconfig.conf import Settings
 from mailconfig.delivery import lanes
 from mailconfig.delivery.lanes import Ownership
-from mailconfig.delivery.queue import due, retry
+from mailconfig.delivery.queue import due
 from mailconfig.delivery.queue.bodies import StorageAway
 from mailconfig.delivery.queue.commits import Committer
 from mailconfig.delivery.queue.judge import Judge, blame_for
-from mailconfig.delivery.queue.retry import Verdict
 from mailconfig.delivery.queue.settle import note_internal_error
 from mailconfig.delivery.queue.turn import Blame, Settlement, Turn
 from mailconfig.delivery.worker import guards, strikes
@@ -36,6 +35,8 @@ from mailconfig.delivery.worker.standing import Standing, mark_of
 from mailconfig.exceptions import LeaseLost, SecretUnreadable, SessionLost, TransportError, WrongInstallation
 from mailconfig.models import Account, AttemptOutcome, WaitReason
 from mailconfig.transports.base import Session
+from mailconfig.transports.contract import Verdict
+from mailconfig.transports.smtp import verdicts
 from mailconfig.values import EnvelopeOutcome, Reply, Stage
 
 logger = logging.getLogger("mailconfig.drain")
@@ -288,11 +289,11 @@ class Drain:
         self, turn: Turn, outcome: EnvelopeOutcome, session: Session, *, overlapped: bool
     ) -> None:
         """A proposal that was refused: for itself, for where it came, or for the session's sake."""
-        if overlapped and retry.refuses_proposal(outcome):
+        if overlapped and verdicts.refuses_proposal(outcome):
             self.journaling.line.release(turn)
             self.standing.note_overlap_refused(turn)
             self._sessions.reset()
-        elif session.handed_over and retry.ends_session_at_mail(outcome):
+        elif session.handed_over and verdicts.ends_session_at_mail(outcome):
             self.journaling.line.release(turn)
             self._after_session(outcome.sender, session.handed_over)
         else:
@@ -328,7 +329,7 @@ class Drain:
             return
         self.standing.note_session_ended(mails)
         progressed = self._has_progressed()
-        if reply is not None and retry.goes_down(reply):
+        if reply is not None and verdicts.goes_down(reply):
             self.standing.rest(reply)
         elif not progressed:
             self._rest_unless_others_go(partial(self.standing.rest, reply))

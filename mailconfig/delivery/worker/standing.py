@@ -9,13 +9,13 @@ from mailconfig.conf import Settings
 from mailconfig.delivery import lanes
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import recent, retry
-from mailconfig.delivery.queue.quotas import server_limit_seconds
-from mailconfig.delivery.queue.retry import Verdict
 from mailconfig.delivery.queue.turn import Settlement, Turn
 from mailconfig.delivery.worker import guards, strikes
 from mailconfig.delivery.worker.guards import Wait
 from mailconfig.exceptions import SecretUnreadable, TransportError
 from mailconfig.models import Account, Lane, Scope, WaitReason
+from mailconfig.transports.contract import Verdict
+from mailconfig.transports.smtp.quotas import server_limit_seconds
 from mailconfig.values import Reply
 
 LOOK_AGAIN_SECONDS = 0.1

@@ -6,11 +6,13 @@ import uuid
 
 from mailconfig.delivery import lanes
 from mailconfig.delivery.queue import recent
-from mailconfig.delivery.queue.faults import AccountFault, account_fault
-from mailconfig.delivery.queue.retry import Verdict
 from mailconfig.delivery.queue.turn import ACCOUNT_REFUSED, Settlement
 from mailconfig.delivery.worker.guards import Wait
 from mailconfig.models import AttemptOutcome, Lane, WaitReason
+from mailconfig.transports.contract import Verdict
+from mailconfig.transports.smtp import verdicts
+from mailconfig.transports.smtp.faults import AccountFault, account_fault
+from mailconfig.transports.words import gist
 from mailconfig.values import Reply, Stage
 
 REFUSALS = 3
@@ -45,9 +47,9 @@ def is_doubtful(settlement: Settlement) -> bool:
     if (settlement.outcome, settlement.stage) != (AttemptOutcome.REFUSED, Stage.RECIPIENT):
         return False
     replies = [reply for _, reply in settlement.failed]
-    if any(not reply.is_permanent or recent.is_about_recipient(reply) for reply in replies):
+    if any(not reply.is_permanent or verdicts.is_about_recipient(reply) for reply in replies):
         return False
-    return len({recent.gist(reply) for reply in replies}) == 1
+    return len({gist(reply) for reply in replies}) == 1
 
 
 def after_doubt(settlement: Settlement, lane: Lane) -> Wait | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from mailconfig.transports.words import plain_words
 from mailconfig.values import Reply
 
 TRANSIENT_SECONDS = 600.0
@@ -90,12 +91,6 @@ def server_limit_seconds(reply: Reply) -> float:
     if not seconds:
         seconds = TRANSIENT_SECONDS if reply.is_transient else PERMANENT_SECONDS
     return min(max(seconds, LEAST_SECONDS), MOST_SECONDS)
-
-
-def plain_words(text: str) -> str:
-    """The words of a reply in lower case, with one space between them, so that a pattern meets whole ones only."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)  # names of exceptions: SubmissionQuotaExceeded
-    return " ".join(re.findall(r"[^\W_]+", apart.lower()))
 
 
 def _named_seconds(word: str) -> float:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mailconfig.delivery.queue import recent, retry
-from mailconfig.delivery.queue.faults import AccountFault, account_fault
-from mailconfig.delivery.queue.retry import Verdict
+from mailconfig.transports.contract import Verdict
+from mailconfig.transports.smtp import verdicts
+from mailconfig.transports.smtp.faults import AccountFault, account_fault
 from mailconfig.values import Reply
 
 FAULTS = [
@@ -70,10 +70,10 @@ def test_an_account_fault_is_known_at_the_recipient_and_at_the_dot(
     reply = Reply(code, text, enhanced)
 
     assert account_fault(reply) is fault
-    for judge in (retry.judge_recipient, retry.judge_data, retry.judge_message):
+    for judge in (verdicts.judge_recipient, verdicts.judge_data, verdicts.judge_message):
         assert judge(reply) is Verdict.ACCOUNT_REFUSED
     at_mail = Verdict.SENDER_REFUSED if fault is AccountFault.SENDER else Verdict.ACCOUNT_REFUSED
-    assert retry.judge_sender(reply) is at_mail
+    assert verdicts.judge_sender(reply) is at_mail
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_an_account_fault_is_known_at_the_recipient_and_at_the_dot(
 )
 def test_a_recipient_or_a_message_that_is_refused_is_none(code: int, enhanced: str, text: str) -> None:
     assert account_fault(Reply(code, text, enhanced)) is None
-    assert retry.judge_recipient(Reply(code, text, enhanced)) is Verdict.FAIL
+    assert verdicts.judge_recipient(Reply(code, text, enhanced)) is Verdict.FAIL
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_recipient_or_a_message_that_is_refused_is_none(code: int, enhanced: s
     ],
 )
 def test_what_is_said_for_now_is_tried_again(code: int, enhanced: str, text: str) -> None:
-    assert retry.judge_recipient(Reply(code, text, enhanced)) is Verdict.RETRY
+    assert verdicts.judge_recipient(Reply(code, text, enhanced)) is Verdict.RETRY
 
 
 @pytest.mark.parametrize(
@@ -121,11 +121,11 @@ def test_what_is_said_for_now_is_tried_again(code: int, enhanced: str, text: str
 def test_a_recipient_who_takes_mail_of_some_only_is_that_recipients_affair(enhanced: str, text: str) -> None:
     reply = Reply(550, text, enhanced)
     assert account_fault(reply) is None
-    assert recent.is_about_recipient(reply), "nor is it, three times in a row, a sign of the account's"
+    assert verdicts.is_about_recipient(reply), "nor is it, three times in a row, a sign of the account's"
 
 
 @pytest.mark.parametrize(
     "text", ["<to@example.net>: Recipient address rejected: Access denied", "Nothing from you"]
 )
 def test_what_may_be_meant_for_anybody_is_a_sign(text: str) -> None:
-    assert not recent.is_about_recipient(Reply(554, text, "5.7.1"))
+    assert not verdicts.is_about_recipient(Reply(554, text, "5.7.1"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailconfig.delivery.queue.quotas import is_server_limit, server_limit_seconds
+from mailconfig.transports.smtp.quotas import is_server_limit, server_limit_seconds
 from mailconfig.values import Reply
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -9,8 +9,8 @@ from __future__ import annotations
 import enum
 import re
 
-from mailconfig.delivery.queue.quotas import plain_words
 from mailconfig.transports.hints import wants_encryption
+from mailconfig.transports.words import plain_words
 from mailconfig.values import Reply
 
 
