@@ -1,4 +1,4 @@
-"""What delivery uses of a transport: a session, and how one is opened."""
+"""Contract of a transport: a session, and how one is opened."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Session(Protocol):
 
     @property
     def proposed(self) -> bool:
-        """Whether a proposal was made whose outcome was not fetched."""
+        """Return whether a proposal was made whose outcome was not fetched."""
         ...
 
     def propose(self, envelope: Envelope) -> None:

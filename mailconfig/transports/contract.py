@@ -9,7 +9,7 @@ import enum
 
 
 class Result(enum.Enum):
-    """What became of a delivery, for one recipient."""
+    """Results of a delivery, for one recipient."""
 
     ACCEPTED = "accepted"
     RETRY = "retry"
@@ -21,7 +21,7 @@ class Result(enum.Enum):
 
 
 class Matter(enum.Enum):
-    """Whose matter an answer is."""
+    """Parties whose matter an answer can be."""
 
     MESSAGE = "message"
     RECIPIENT = "recipient"
@@ -60,10 +60,10 @@ class Verdict(enum.Enum):
 
     @property
     def result(self) -> Result:
-        """What becomes of the recipient."""
+        """Result for the recipient."""
         return self.value[0]
 
     @property
     def matter(self) -> Matter:
-        """Whose matter it is."""
+        """Party whose matter it is."""
         return self.value[1]

@@ -1,4 +1,4 @@
-"""What becomes of errors and replies: the stages of a check, the failing one, the guilty field, the words."""
+"""Results of checks, made of errors and replies: the stages of a check, the failing one, the guilty field, the words."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def failed(
 
 
 def of_error(error: MailconfigError, log: StageLog, *, sender_field: str) -> CheckResult:
-    """What a failed connection or transaction comes to.
+    """Return the result of a failed connection or transaction.
 
     Args:
         sender_field: the account's field that holds the sender.

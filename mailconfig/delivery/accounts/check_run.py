@@ -51,7 +51,7 @@ def probe_stored(
 
 
 def note_on_lane(check: ConnectionCheck, account: Account, *, sent: bool = False) -> None:
-    """What a finished check of the stored values means for sending.
+    """Note on the lane what a finished check of the stored values means for sending.
 
     Success ends a pause and lets waiting mail move on, unless the account was edited since it was read: then
     other values were proved. A failure is noted; only a drain pauses.
@@ -86,7 +86,7 @@ def kept_account(account_id: int) -> Account:
 
 
 def require_own_destination(account: Account) -> None:
-    """Whether the secret goes where it was entered for.
+    """Refuse a secret that would not go where it was entered for.
 
     Raises:
         ValidationError: the stored secret would reach another destination, or serve somebody else: enter the password
@@ -97,7 +97,7 @@ def require_own_destination(account: Account) -> None:
 
 
 def require_own_installation(account: Account) -> None:
-    """Whether its stored secret, if it has one, may be used from here: a copied database logs in nowhere.
+    """Refuse a stored secret that may not be used from here: a copied database logs in nowhere.
 
     Raises:
         WrongInstallation: the database belongs to another installation.

@@ -109,7 +109,7 @@ class Judge:
 
     @staticmethod
     def _counts(verdict: Verdict, message: DueMessage) -> bool:
-        """Whether an attempt with this verdict is one of the message's retries."""
+        """Return whether an attempt with this verdict is one of the message's retries."""
         if verdict in _SECOND_CHANCE:  # the second time it may be the message after all
             return message.error_code == _ACCOUNT_CODES[verdict]
         return verdict is Verdict.RETRY

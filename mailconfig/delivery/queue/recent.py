@@ -10,7 +10,7 @@ from mailconfig.values import Reply, Stage
 
 
 def all_refused_alike(account_id: int, *, count: int) -> bool:
-    """Whether the last ``count`` messages that were not just put off were refused at RCPT, all in the same words.
+    """Return whether the last ``count`` messages that were not just put off were refused at RCPT, all in the same words.
 
     They must have been for different recipients: three mails to one address say something about that address.
     """
@@ -28,7 +28,7 @@ def all_refused_alike(account_id: int, *, count: int) -> bool:
 
 
 def was_last(account_id: int, *, message_id: int) -> bool:
-    """Whether the account's last attempt that ended was this message's."""
+    """Return whether the account's last attempt that ended was this message's."""
     return _ended(account_id).values_list("message_id", flat=True).first() == message_id
 
 

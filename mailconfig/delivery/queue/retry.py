@@ -1,4 +1,4 @@
-"""How long to wait: before a message is tried again, and before its account connects again."""
+"""Waits: before a message is tried again, and before its account connects again."""
 
 from __future__ import annotations
 

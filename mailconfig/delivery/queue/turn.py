@@ -48,14 +48,14 @@ class Turn:
     outcome: EnvelopeOutcome | None = None
 
     def accepted(self) -> int:
-        """How many recipients the server accepted before the body."""
+        """Number of recipients that the server accepted before the body."""
         if self.outcome is None or not self.outcome.is_open:
             return 0
         return sum(reply.is_success for reply in self.outcome.recipients)
 
     @property
     def is_part(self) -> bool:
-        """Whether it is about some of the message's recipients only."""
+        """Return whether it is about some of the message's recipients only."""
         return self.message.others or len(self.recipients) < len(self.message.recipients)
 
     def tries(self, recipients: Iterable[DueRecipient]) -> int:
@@ -65,7 +65,7 @@ class Turn:
         return self.message.attempts
 
     def misfit(self, capabilities: Capabilities) -> tuple[Reply, str] | None:
-        """Why a server that greeted us like this cannot take it, and our code for that; ``None``: it can."""
+        """Return why a server that greeted us like this cannot take it, and our code for that; ``None``: it can."""
         limit, message = capabilities.size_limit, self.message
         if limit and message.size > limit:
             words = f"The message has {message.size} octets, the server takes {limit}."
@@ -79,7 +79,7 @@ class Turn:
 
 @dataclass(slots=True, kw_only=True)
 class Settlement:
-    """What becomes of the message, its recipients and the attempt."""
+    """Changes to the message, its recipients and the attempt."""
 
     turn: Turn
     outcome: AttemptOutcome
@@ -107,12 +107,12 @@ class Settlement:
 
     @property
     def stands_aside(self) -> bool:
-        """Whether the message keeps its place, and others go first: then it shows whose fault it is."""
+        """Return whether the message keeps its place, and others go first: then it shows whose fault it is."""
         return self.verdict is Verdict.ACCOUNT_REFUSED and bool(self.deferred) and not self.counts
 
     @property
     def counts_for_message(self) -> bool:
-        """Whether it is one more attempt of the message: one round of deferred parts is one attempt."""
+        """Return whether it is one more attempt of the message: one round of deferred parts is one attempt."""
         if not self.deferred:
             return self.counts
         deferred = [recipient for recipient, _ in self.deferred]
@@ -132,7 +132,7 @@ class Settlement:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nobody due was left out."""
+        """Return whether nobody due was left out."""
         return len(self.sent) == len(self.turn.message.recipients)
 
 

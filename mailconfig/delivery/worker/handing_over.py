@@ -85,7 +85,7 @@ class Drain:
 
     @property
     def is_held_back(self) -> bool:
-        """Whether the whole account waits, so that due mail is no reason to come back."""
+        """Return whether the whole account waits, so that due mail is no reason to come back."""
         return self._standing is not None and self._standing.is_held_back
 
     def run(self) -> datetime | None:
@@ -119,7 +119,7 @@ class Drain:
         return self.is_held_back or self._should_stop() or time.monotonic() >= self._ends_at
 
     def _is_ready(self) -> bool:
-        """Whether the account, as it is now, may send."""
+        """Return whether the account, as it is now, may send."""
         if self._standing is not None and not self._standing.is_edited:
             return True
         self._drop_journaled()
@@ -146,7 +146,7 @@ class Drain:
         return True
 
     def _wait_for_slot(self) -> bool:
-        """Whether to go on: mail came back in line, or only the limit keeps us and a slot opens soon.
+        """Return whether to go on: mail came back in line, or only the limit keeps us and a slot opens soon.
 
         A longer wait is noted on the lane.
         """
@@ -224,7 +224,7 @@ class Drain:
         return None
 
     def _is_poison(self, error: BaseException) -> TypeGuard[Exception]:
-        """Whether it is the message's: nothing is known of it once its dot is out, nor is the account to blame."""
+        """Return whether it is the message's: nothing is known of it once its dot is out, nor is the account to blame."""
         return isinstance(error, Exception) and not self._dot_is_out and not isinstance(error, NOT_POISON)
 
     def _hand_over(self, turn: Turn, session: Session) -> Turn | None:
@@ -342,7 +342,7 @@ class Drain:
             self._rest_owed = rest
 
     def _has_progressed(self) -> bool:
-        """Whether something came about since a session was ended last. Servers end long ones as they like."""
+        """Return whether something came about since a session was ended last. Servers end long ones as they like."""
         progressed = self._progress > self._progress_at_end
         self._progress_at_end = self._progress
         return progressed

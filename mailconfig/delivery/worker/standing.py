@@ -59,7 +59,7 @@ class Standing:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more may be sent by what we know."""
+        """Return whether nothing more may be sent by what we know."""
         return self.is_held_back or self.is_edited
 
     def allows_dot(self, journaled_before: bool) -> bool:
@@ -85,7 +85,7 @@ class Standing:
         return not self.is_edited
 
     def _may_change_unseen(self) -> bool:
-        """Whether the journal does not see each edit: that of the server belongs to another account."""
+        """Return whether the journal does not see each edit: that of the server belongs to another account."""
         return self.account.scope == Scope.SYSTEM_OVERRIDE
 
     # What holds it back.
@@ -153,7 +153,7 @@ class Standing:
     # What it teaches.
 
     def may_overlap(self) -> bool:
-        """Whether the next proposal may be sent behind a dot, before its reply."""
+        """Return whether the next proposal may be sent behind a dot, before its reply."""
         until = self.lane.no_overlap_until
         return until is None or until <= self._clock.now()
 

@@ -35,7 +35,7 @@ def after_refusal(settlement: Settlement, lane: Lane, *, token: uuid.UUID) -> Wa
 
 
 def _is_same_again(settlement: Settlement, lane: Lane) -> bool:
-    """Whether it was this message's refusal that was counted last: one message never pauses its account."""
+    """Return whether it was this message's refusal that was counted last: one message never pauses its account."""
     message = settlement.turn.message
     if not lane.strikes or message.error_code != ACCOUNT_REFUSED:
         return False
@@ -43,7 +43,7 @@ def _is_same_again(settlement: Settlement, lane: Lane) -> bool:
 
 
 def is_doubtful(settlement: Settlement) -> bool:
-    """Whether all recipients were refused in the same words, and these say nothing of the recipients."""
+    """Return whether all recipients were refused in the same words, and these say nothing of the recipients."""
     if (settlement.outcome, settlement.stage) != (AttemptOutcome.REFUSED, Stage.RECIPIENT):
         return False
     replies = [reply for _, reply in settlement.failed]

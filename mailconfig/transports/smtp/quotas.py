@@ -58,7 +58,7 @@ _NAMED_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def is_server_limit(reply: Reply) -> bool:
-    """Whether the server says that this account has sent too much for now."""
+    """Return whether the server says that this account has sent too much for now."""
     if not (reply.is_transient or reply.is_permanent):
         return False
     if reply.enhanced in _CODES:

@@ -54,7 +54,7 @@ class SMTPSession:
 
     @property
     def proposed(self) -> bool:
-        """Whether a proposal was made whose outcome was not fetched."""
+        """Return whether a proposal was made whose outcome was not fetched."""
         return self._proposal is not None
 
     def propose(self, envelope: Envelope) -> None:

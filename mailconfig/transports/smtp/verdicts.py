@@ -1,4 +1,4 @@
-"""What a reply means for the message, the recipient or the account.
+"""Meanings of replies for the message, the recipient or the account.
 
 Pure functions over replies (RFC 5321 §4.2, RFC 3463): the class digit decides, enhanced codes refine it.
 """
@@ -125,7 +125,7 @@ def ends_session(reply: Reply) -> bool:
 
 
 def is_about_recipient(reply: Reply) -> bool:
-    """Whether a refusal of RCPT is about that recipient, by its code or its words."""
+    """Return whether a refusal of RCPT is about that recipient, by its code or its words."""
     return (
         bool(_OF_RECIPIENT.fullmatch(reply.enhanced))
         or bool(_RECIPIENT_WORDS.search(plain_words(reply.text)))
