@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from mailconfig import delivery
 from mailconfig.api.common import queries
-from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, is_for_worker
+from mailconfig.api.common.connection_checks import CheckSerializer, CheckView, accepted, is_for_worker
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
 from mailconfig.api.common.locations import url_of
 from mailconfig.api.common.negotiation import CurlNegotiation

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mailconfig import delivery
-from mailconfig.api.common.checks import CheckSerializer, CheckView, accepted, is_for_worker
+from mailconfig.api.common.connection_checks import CheckSerializer, CheckView, accepted, is_for_worker
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
 from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
