@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from datetime import timedelta
 
 import pytest
+from django.db.models import F
 
 from mailconfig.models import CheckState, ConnectionCheck
 from tests.bearer import PREFIX
@@ -17,11 +19,13 @@ from tests.contract.world import World, as_json
 from tests.factories import make_message
 from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
-from tests.servers.children import Child, environment, until
+from tests.servers.children import PATIENCE, Child, environment, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SECONDS = 1.0
+TRIES = 5
+"""The fastest counts: what waits for the broker is slow each time, what waits for the processor is not."""
 
 
 @pytest.fixture(scope="module", params=["down", "hanging"])
@@ -58,7 +62,7 @@ def ask(world: World, port: int, call: Call, **headers: str) -> tuple[int, float
         "Content-Type": "application/json",
     }
     value = world.body_of(call)
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     begun = time.monotonic()
     client.request(
         call.method, call.path(places), as_json(value) if value is not None else None, usual | headers
@@ -69,25 +73,31 @@ def ask(world: World, port: int, call: Call, **headers: str) -> tuple[int, float
     return response.status, time.monotonic() - begun
 
 
+def fastest(world: World, port: int, call: Call, wanted: Container[int], **headers: str) -> float:
+    """The least time of several tries, all of them answered as wanted."""
+    least = PATIENCE
+    for _ in range(TRIES):
+        # An hour later, or the throttles would answer the tries that a slow machine needs.
+        ConnectionCheck.objects.update(created_at=F("created_at") - timedelta(hours=1))
+        status, took = ask(world, port, call, **headers)
+        assert status in wanted, f"{call} {status}"
+        least = min(least, took)
+        if least < SECONDS:
+            break
+    return least
+
+
 def test_every_call_is_answered_within_a_second(world: World, web_port: int) -> None:
     """Also those after which waiting mail moves on, and those that ask for a worker."""
     make_message(world.row)
-    deletes = [call for call in world.surface.calls if call.method == "DELETE"]
-    others = [call for call in world.surface.calls if call.method != "DELETE"]
     slow = []
-    for call in others:
+    good, refused = range(200, 300), (world.surface.status(409),)
+    for call in sorted(world.surface.calls, key=lambda call: call.method == "DELETE"):
+        wanted = refused if call.method == "DELETE" else good  # mail waits
         for prefer in ("", "respond-async"):
-            status, took = ask(world, web_port, call, Prefer=prefer)
-            assert status < 300, f"{call} {status}"
-            if took > SECONDS:  # a busy machine? Then not again
-                _status, took = ask(world, web_port, call, Prefer=prefer)
+            took = fastest(world, web_port, call, wanted, Prefer=prefer)
             if took > SECONDS:
                 slow.append(f"{call} {prefer}: {took:.2f} s")
-    for call in deletes:
-        status, took = ask(world, web_port, call)
-        assert status == world.surface.status(409)
-        if took > SECONDS:
-            slow.append(f"{call}: {took:.2f} s")
     assert not slow
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import time
 
 import pytest
+from waitress.adjustments import Adjustments
 
 from tests.bearer import PREFIX
 from tests.contract.surface import Surface
@@ -17,7 +17,9 @@ from tests.servers.web import WebServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SECONDS = 2.0
+SECONDS = 60.0
+"""After which an answer has not come. A machine may be busy: what must not be waited for is the server's own time-out
+of connections that say nothing, and that is longer."""
 EIGHT_KB = b"x" * 8192
 
 
@@ -199,10 +201,10 @@ def nonsense(wire: Wire) -> dict[str, tuple[bytes, set[int]]]:
 def test_what_no_client_should_write_is_refused(world: World, server: ChaosServer) -> None:
     failures = []
     before = digest()
+    assert Adjustments().channel_timeout > SECONDS
     with WebServer() as web:
         wire = Wire(world, web.port)
         for name, (octets, expected) in {**misframed(wire), **nonsense(wire)}.items():
-            begun = time.monotonic()
             answer = wire.talk(octets)
             status = status_of(answer)
             if status not in expected:
@@ -213,8 +215,6 @@ def test_what_no_client_should_write_is_refused(world: World, server: ChaosServe
                 or b"X-Evil" in answer.split(b"\r\n\r\n")[0]
             ):
                 failures.append(f"{name}: {answer[:600]!r}")
-            if time.monotonic() - begun > SECONDS:
-                failures.append(f"{name}: too slow")
         if digest() != before:
             failures.append("something was stored")
     assert not failures, "\n".join(failures)

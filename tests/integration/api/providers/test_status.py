@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 
 from mailconfig.delivery import probe_account, run_check
 from mailconfig.models import Account, ConnectionCheck, SMTPProvider
+from mailconfig.values import Timeouts
 from tests.bearer import client_of
 from tests.factories import make_account
 from tests.integration.api.calls import URL, make_provider, refused
@@ -103,7 +104,7 @@ def test_a_server_that_takes_its_time_has_one_deadline(
 
     failed(status_of(api, provider_at(server)), "timeout", "ehlo", "host")
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < Timeouts().command, "it is not the command's own time-out that ended it"
 
 
 @pytest.mark.parametrize("certificate", ["wrong_name", "expired"])
@@ -277,6 +278,7 @@ def test_the_check_of_another_provider_tells_nothing(api: APIClient, server: Cha
 def test_five_refused_logins_are_enough(api: APIClient, server: ChaosServer) -> None:
     server.credentials, server.mechanisms = {}, ("PLAIN",)
     provider = provider_at(server)
+    began = time.monotonic()
     for number in range(5):
         api.patch(f"{URL}/{provider.pk}", {"caption": f"try {number}"}, format="json")
         failed(status_of(api, provider), "auth_failed", "login", "password")
@@ -285,7 +287,7 @@ def test_five_refused_logins_are_enough(api: APIClient, server: ChaosServer) -> 
     response = status_of(api, provider)
 
     assert "15 minutes" in refused(response, 429)["message"]
-    assert 890 <= int(response["Retry-After"]) <= 900
+    assert 900 - (time.monotonic() - began) <= int(response["Retry-After"]) <= 900
     assert len(server.auth_attempts) == 5
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from mailconfig.exceptions import ConnectionFailed, ProtocolError, SessionLost, TransportError
-from mailconfig.transports import open_transport
+from mailconfig.transports import Session, open_transport
 from mailconfig.values import Envelope, ErrorCode, NetworkPolicy, Reply, Stage, Timeouts
 from tests.integration.transports.sessions import ENVELOPE, MESSAGE, send, session_to, settings_for
 from tests.servers.chaos import ChaosServer
@@ -104,22 +107,35 @@ def test_replies_that_trickle_end_with_the_transaction(pipelining: bool, policy:
         _expect_timeout(caught.value, Stage.RECIPIENT)
 
 
+LINE = b"x" * 62 + b"\r\n"
+
+
+def largest_send_buffer() -> int:
+    """Bytes that the kernel takes from a client at most while the server reads none of them."""
+    return int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
+
+
+@contextmanager
+def body_reader(policy: NetworkPolicy, *, bytes_per_second: float, timeouts: Timeouts) -> Iterator[Session]:
+    """A session to a server that reads bodies steadily, and has little room for what it did not read yet."""
+    with ChaosServer(small_buffers=True, size=None) as server:
+        server.bytes_per_second = bytes_per_second
+        with session_to(server, policy, timeouts=timeouts) as session:
+            yield session
+
+
 def test_a_body_that_trickles_ends_with_the_transaction_and_one_that_flows_does_not(
     policy: NetworkPolicy,
 ) -> None:
-    size = 4_000_000
-    body = (b"x" * 62 + b"\r\n") * (size // 64)
-    for per_second, is_taken in ((1e9, False), (1_000.0, True)):
-        timeouts = Timeouts(transaction=1.0, bytes_per_second=per_second)
-        with (
-            ChaosServer(small_buffers=True, size=None) as server,
-            session_to(server, policy, timeouts=timeouts) as session,
-        ):
-            server.bytes_per_second = 1_500_000
-            envelope = Envelope("me@example.com", ("you@example.com",), size)
-            if is_taken:
-                assert isinstance(send(session, envelope, body), Reply)
-                continue
-            with pytest.raises(SessionLost) as caught:
-                send(session, envelope, body)
-            _expect_timeout(caught.value, Stage.BODY)
+    """Two sizes: one that no buffers between client and server hold, one that is read in a few seconds."""
+    trickling, flowing = LINE * (4 * largest_send_buffer() // len(LINE)), LINE * (4_000_000 // len(LINE))
+    envelope = Envelope("me@example.com", ("you@example.com",), len(trickling))
+    timeouts = Timeouts(transaction=3.0, bytes_per_second=1e9)
+    with body_reader(policy, bytes_per_second=100_000, timeouts=timeouts) as session:
+        with pytest.raises(SessionLost) as caught:
+            send(session, envelope, trickling)
+        _expect_timeout(caught.value, Stage.BODY)
+    envelope = Envelope("me@example.com", ("you@example.com",), len(flowing))
+    timeouts = Timeouts(transaction=1.0, bytes_per_second=1_000.0)
+    with body_reader(policy, bytes_per_second=1_500_000, timeouts=timeouts) as session:
+        assert isinstance(send(session, envelope, flowing), Reply)
