@@ -188,7 +188,7 @@ def _stored_bytes(rows: Sequence[tuple[Message, Rendered]]) -> Iterator[None]:
         yield
     except BaseException:
         for message, _rendered in rows:
-            bodies.delete(message.stored_as)
+            bodies.delete_if_there(message.stored_as)  # the caller hears why the rows could not be written
         raise
 
 

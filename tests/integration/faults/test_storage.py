@@ -12,7 +12,8 @@ import pytest
 from django.utils import timezone
 
 from mailconfig import delivery
-from mailconfig.models import Lane, Message, WaitReason
+from mailconfig.exceptions import NoAccount
+from mailconfig.models import Account, Lane, Message, WaitReason
 from tests.factories import make_account, make_email
 from tests.servers.chaos import ChaosServer
 from tests.storages import ObjectStorage
@@ -46,6 +47,20 @@ def large(number: int) -> Any:
 def fail(folder: Path) -> None:
     """The client of the storage raises an error of its own."""
     ObjectStorage.broken.add("open")
+
+
+def test_a_storage_that_does_not_delete_hides_no_reason_why_nothing_was_queued(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = make_account()
+    Account.objects.update(deleted_at=timezone.now())
+    ObjectStorage.broken.add("delete")
+    with pytest.raises(NoAccount):
+        delivery.enqueue_many([large(1), large(2)], account=account)
+    orphans = sorted(f"mailconfig/{path.name}" for path in (folder / "mailconfig").iterdir())
+    assert len(orphans) == 2, "they are left to the purge"
+    logged = [record.getMessage() for record in caplog.records if record.exc_info]
+    assert sorted(logged) == [f"the stored message {name} cannot be deleted" for name in orphans]
 
 
 def unmount(folder: Path) -> None:
