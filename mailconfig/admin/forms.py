@@ -9,9 +9,11 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailconfig.hostnames import check_listed_host
 from mailconfig.models import Account
 from mailconfig.models.choices import AuthenticationChoice
 from mailconfig.secrets.forms import SecretFormField
+from mailconfig.values import ErrorCode
 
 from .proof import Proof
 from .themes import dress
@@ -44,6 +46,11 @@ CONSTRAINT_FIELDS = {
     "one_override_per_owner": "scope",
 }
 """At which field people read that a constraint of the table is broken, by the constraint's code."""
+
+UNLISTED_HOST = gettext_lazy(
+    "This name has an underscore or ends in a dot, as names of containers do. It can be used once the setting"
+    " MAILCONFIG['ALLOWED_HOSTS'] lists it. The name of a server on the internet looks like smtp.example.com."
+)
 
 
 class AccountForm(AccountModelForm):
@@ -140,8 +147,18 @@ class AccountForm(AccountModelForm):
         for field, problems in by_field.items():
             for problem in problems:
                 name = CONSTRAINT_FIELDS.get(problem.code or "", field)
+                if problem.code == ErrorCode.HOST_NOT_ALLOWED and self._could_be_listed():
+                    problem = ValidationError(UNLISTED_HOST, code=problem.code)  # noqa: PLW2901 - in its place
                 found.setdefault(name if name in self.fields else NON_FIELD_ERRORS, []).append(problem)
         self.add_error(None, ValidationError(found))
+
+    def _could_be_listed(self) -> bool:
+        """Return whether the host has a name that is taken where the deployment lists it."""
+        try:
+            check_listed_host(self.instance.host)
+        except ValueError:
+            return False
+        return True
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]

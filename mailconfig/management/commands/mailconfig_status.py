@@ -13,7 +13,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from mailconfig import delivery
 from mailconfig.delivery import AccountStatus, Status
-from mailconfig.models import WaitReason
+from mailconfig.models import Account, WaitReason
 
 
 class Command(BaseCommand):
@@ -56,7 +56,10 @@ class Command(BaseCommand):
         for account in status.accounts:
             self.stdout.write(_line(account))
         if not status.accounts:
-            self.stdout.write("Nothing waits.")
+            is_set_up = Account.objects.kept().exists()
+            self.stdout.write(
+                "Nothing waits." if is_set_up else "There is no mail account: nothing can be sent."
+            )
 
 
 def _line(account: AccountStatus) -> str:

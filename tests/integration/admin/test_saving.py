@@ -68,6 +68,23 @@ def test_a_wrong_password_names_the_login_and_keeps_the_form(client: Client, ser
     assert server.auth_attempts[0][2] == wrong
 
 
+@pytest.mark.parametrize(
+    ("host", "names_the_setting"),
+    [("mail_server", True), ("mailpit.", True), ("not a name", False), ("2130706433", False)],
+)
+def test_a_name_that_the_deployment_could_list_is_refused_with_the_setting(
+    client: Client, host: str, names_the_setting: bool
+) -> None:
+    url = admin_url("smtpprovider", "add")
+
+    answer = client.post(url, entered(client, url, **values(25, host=host)))
+
+    (error,) = answer.context["adminform"].form.errors["host"]
+    assert ("MAILCONFIG['ALLOWED_HOSTS']" in error) is names_the_setting
+    assert "smtp.example.com" in error
+    assert not Account.objects.exists()
+
+
 def test_a_mailbox_starts_with_limits(client: Client) -> None:
     form = client.get(admin_url("mailbox", "add")).context["adminform"].form
     limits = [

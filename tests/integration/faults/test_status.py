@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from mailconfig import delivery, tasks
 from mailconfig.exceptions import WrongInstallation
-from mailconfig.models import Installation, Lane, Message, WaitReason
+from mailconfig.models import Account, Installation, Lane, Message, WaitReason
 from tests.factories import make_account, make_message
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import Child, drain_worker, environment
@@ -36,6 +36,21 @@ def status() -> tuple[int, dict[str, Any]]:
         assert isinstance(code, int)
         return code, json.loads(output.getvalue())
     return 0, json.loads(output.getvalue())
+
+
+def words() -> str:
+    """The last line that a person reads."""
+    output = io.StringIO()
+    call_command("mailconfig_status", stdout=output)
+    return output.getvalue().splitlines()[-1]
+
+
+def test_an_installation_without_an_account_is_told_from_one_where_nothing_waits() -> None:
+    assert words() == "There is no mail account: nothing can be sent."
+    account = make_account()
+    assert words() == "Nothing waits."
+    Account.objects.filter(pk=account.pk).update(deleted_at=timezone.now())
+    assert words() == "There is no mail account: nothing can be sent."
 
 
 def age(minutes: float = 2) -> None:
