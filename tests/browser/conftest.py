@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from tests.factories import PASSWORD, make_user
@@ -16,6 +16,10 @@ from tests.servers.chaos import ChaosServer
 CHROMIUM = "/usr/bin/chromium"
 LOGIN = "bob@example.com"
 SECRET = "not-a-real-password-of-bob"
+PATIENCE = 20_000
+"""Milliseconds that a busy machine has for what a page is to show."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +58,7 @@ def logged_in(browser: Browser, url: str) -> Iterator[Page]:
     make_user("alice", is_staff=True, is_superuser=True)
     context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto("/admin/login/?next=/admin/mailconfig/")
