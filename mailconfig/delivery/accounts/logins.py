@@ -14,7 +14,8 @@ from mailconfig.hostnames import check_host
 from mailconfig.models import Account, CheckState, ConnectionCheck, Scope
 from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage
 
-_SALT = "mailconfig.delivery.accounts.logins"
+_SALT = "mailconfig.delivery.probing.logins"
+"""Never to be changed, whatever this module is called: rows hold what was made with it."""
 _DROPPED = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 """Categories of characters that make no other name: blanks, controls and what has no width."""
 

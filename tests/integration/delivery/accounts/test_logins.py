@@ -34,6 +34,12 @@ def strangers() -> list[User]:
     return [User.objects.create_user(f"stranger{number}") for number in range(4)]
 
 
+def test_the_key_of_a_login_outlives_releases() -> None:
+    """Throttles count rows that an older release wrote."""
+    account = Account(host="smtp.example.com", username="alice@example.com", authentication="password")
+    assert key_of(account) == "476997f44ffba6d9a8909a03d50a6235ad8f5280bae62352391a0863aa629854"
+
+
 def note_guesses(server: ChaosServer, people: list[User], *, each: int = 5, **values: Any) -> None:
     """So many refused logins of each, some minutes ago."""
     login = key_of(new_account(server))
