@@ -24,6 +24,9 @@ from mailconfig.transports.contract import Verdict
 from mailconfig.transports.smtp import verdicts
 from mailconfig.values import EnvelopeOutcome, Reply, Stage
 
+TRANSACTION = frozenset({Stage.SENDER, Stage.RECIPIENT, Stage.DATA, Stage.BODY, Stage.DOT})
+"""Where a session that breaks may be a message's fault."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judge:

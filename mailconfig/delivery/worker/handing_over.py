@@ -24,7 +24,7 @@ from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import due
 from mailconfig.delivery.queue.bodies import StorageAway
 from mailconfig.delivery.queue.commits import Committer
-from mailconfig.delivery.queue.judge import Judge, blame_for
+from mailconfig.delivery.queue.judge import TRANSACTION, Judge, blame_for
 from mailconfig.delivery.queue.settle import note_internal_error
 from mailconfig.delivery.queue.turn import Blame, Settlement, Turn
 from mailconfig.delivery.worker import guards, strikes
@@ -43,9 +43,6 @@ logger = logging.getLogger("mailconfig.drain")
 
 NOT_POISON = (DatabaseError, InterfaceError, LeaseLost, WrongInstallation)
 """What says nothing of the message in hand. Whatever else its bytes and addresses raise is its own."""
-
-TRANSACTION = frozenset({Stage.SENDER, Stage.RECIPIENT, Stage.DATA, Stage.BODY, Stage.DOT})
-"""Where a session that breaks may be a message's fault."""
 
 
 class Drain:

@@ -29,14 +29,19 @@ _RECIPIENT_WORDS = re.compile(
 )
 
 
-def judge_sender(reply: Reply) -> Verdict:
-    """The reply to MAIL."""
+def _of_any_command(reply: Reply) -> Verdict | None:
+    """Return the verdict that does not depend on the command; ``None``: it does."""
     if reply.is_success:
         return Verdict.ACCEPTED
     if ends_session(reply):
         return Verdict.NEXT_SESSION
-    if is_server_limit(reply):
-        return Verdict.SERVER_LIMIT
+    return Verdict.SERVER_LIMIT if is_server_limit(reply) else None
+
+
+def judge_sender(reply: Reply) -> Verdict:
+    """Return what a reply to MAIL means."""
+    if verdict := _of_any_command(reply):
+        return verdict
     # Whose address it is may be the message's affair.
     if account_fault(reply) not in {None, AccountFault.SENDER}:
         return Verdict.ACCOUNT_REFUSED
@@ -50,13 +55,9 @@ def judge_sender(reply: Reply) -> Verdict:
 
 
 def judge_recipient(reply: Reply) -> Verdict:
-    """The reply to one RCPT."""
-    if reply.is_success:
-        return Verdict.ACCEPTED
-    if ends_session(reply):
-        return Verdict.NEXT_SESSION
-    if is_server_limit(reply):
-        return Verdict.SERVER_LIMIT
+    """Return what the reply to one RCPT means."""
+    if verdict := _of_any_command(reply):
+        return verdict
     if account_fault(reply):
         return Verdict.ACCOUNT_REFUSED
     if refuses_command(reply):
@@ -69,20 +70,16 @@ def judge_recipient(reply: Reply) -> Verdict:
 
 
 def judge_data(reply: Reply) -> Verdict:
-    """A reply to DATA that is no 354."""
+    """Return what a reply to DATA means that is no 354."""
     if refuses_command(reply) and not account_fault(reply):
         return Verdict.PROTOCOL
     return judge_message(reply)
 
 
 def judge_message(reply: Reply) -> Verdict:
-    """The reply to the dot."""
-    if reply.is_success:
-        return Verdict.ACCEPTED
-    if ends_session(reply):
-        return Verdict.NEXT_SESSION
-    if is_server_limit(reply):
-        return Verdict.SERVER_LIMIT
+    """Return what the reply to the dot means."""
+    if verdict := _of_any_command(reply):
+        return verdict
     if account_fault(reply):
         return Verdict.ACCOUNT_REFUSED
     if reply.is_transient:
