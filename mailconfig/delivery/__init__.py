@@ -20,7 +20,7 @@ from mailconfig.delivery.accounts.hosts import require_allowed_host
 from mailconfig.delivery.accounts.probe import probe_account, probe_values, recent_check
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
 from mailconfig.delivery.accounts.save import Proved, delete_account, prove_account, save_account
-from mailconfig.delivery.accounts.test_mail import send_test_mail, send_test_of_values
+from mailconfig.delivery.accounts.send_test_mail import send_test_mail, send_test_of_values
 from mailconfig.delivery.accounts.throttle import duration_in_words
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import adopt, was_swept_within

@@ -18,6 +18,7 @@ from mailconfig.rendering.addressing import Address, parse_address
 from mailconfig.rendering.content import content_part, written
 from mailconfig.rendering.fields import (
     PLACEHOLDERS,
+    Fields,
     Identity,
     extra_headers,
     header_fields,
@@ -91,6 +92,23 @@ def compose(
         sender=_named(from_name, from_email, "from") if from_email else None,
         reply_to=_named(reply_to_name, reply_to_email, "reply-to") if reply_to_email else None,
     )
+    fields, body = _rendering(message, identity)
+    return Rendered(
+        sender=_reverse_path(message, fields.sender, envelope_from=envelope_from, from_email=from_email),
+        recipients=recipients,
+        subject=CONTROLS.sub(" ", fields.subject),
+        message_id=fields.message_id,
+        body=body,
+        eight_bit=not body.isascii(),
+    )
+
+
+def _rendering(message: EmailMessage, identity: Identity) -> tuple[Fields, bytes]:
+    """Return the header fields, and header and body as bytes.
+
+    Raises:
+        InvalidMessage: nested too deeply, or larger than ``MAX_MESSAGE_BYTES``.
+    """
     limit = get_settings().max_message_bytes
     _refuse_huge(message, limit)
     try:
@@ -107,14 +125,7 @@ def compose(
     if len(body) > limit:
         msg = f"the message has {len(body)} bytes; at most {limit} are allowed"
         raise InvalidMessage(msg)
-    return Rendered(
-        sender=_reverse_path(message, fields.sender, envelope_from=envelope_from, from_email=from_email),
-        recipients=recipients,
-        subject=CONTROLS.sub(" ", fields.subject),
-        message_id=fields.message_id,
-        body=body,
-        eight_bit=not body.isascii(),
-    )
+    return fields, body
 
 
 def from_address(message: EmailMessage) -> str:

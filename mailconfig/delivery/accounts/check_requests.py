@@ -11,7 +11,7 @@ from django.db import transaction
 from mailconfig import signals
 from mailconfig.delivery.accounts import check_record, sentences
 from mailconfig.delivery.accounts.check_run import kept_account, probe_stored, require_own_installation
-from mailconfig.delivery.accounts.test_mail import require_recipient, send_stored
+from mailconfig.delivery.accounts.send_test_mail import require_recipient, send_stored
 from mailconfig.exceptions import NoAccount, WrongInstallation
 from mailconfig.models import CheckKind, CheckState, ConnectionCheck
 from mailconfig.values import CheckResult

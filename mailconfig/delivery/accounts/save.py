@@ -96,9 +96,8 @@ def save_account(
             an override uses, is not the one any more that was proved.
         Throttled, RuntimeError: see :func:`mailconfig.delivery.probe_values`.
     """
-    adding = account._state.adding
     account.updated_by_id = by.pk if by else None
-    if adding:
+    if account._state.adding:
         account.created_by_id = account.updated_by_id
     _require_say_over_project(account, by)
     _require_say_over_tenant(account, by)
@@ -110,11 +109,7 @@ def save_account(
         proved = prove_account(account=account, by=by, judge_sender=judge_sender)
     try:
         with transaction.atomic():
-            if not adding:
-                _require_unchanged(account)
-            if proved is not None:
-                _require_proved_server(account, proved.binding)
-            account.save()
+            _store(account, proved)
             if later:
                 return request_check(account_id=account.pk, kind=CheckKind.CONNECTION, requested_by=by)
     except IntegrityError as error:
@@ -124,6 +119,15 @@ def save_account(
         return None
     adopt_check(check=proved.check, account=account)
     return proved.check
+
+
+def _store(account: Account, proved: Proved | None) -> None:
+    """Write the row, if nobody changed it, or the server it was proved with, since it was read."""
+    if not account._state.adding:
+        _require_unchanged(account)
+    if proved is not None:
+        _require_proved_server(account, proved.binding)
+    account.save()
 
 
 def _require_say_over_project(account: Account, by: AbstractBaseUser | None) -> None:

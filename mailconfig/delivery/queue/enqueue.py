@@ -59,7 +59,7 @@ def enqueue(
     """
     sender = account_for(message) if account is None else find_account(account)
     key = _checked_key(idempotency_key)
-    rendered = _composed(message, sender)
+    rendered = compose_for(sender, message)
     later = _later(not_before)
     new = _new_message(rendered, sender, priority, later, is_test=is_test)
     if key is not None:
@@ -106,7 +106,7 @@ def enqueue_for(
     is_test: bool = False,
     skip_invalid: bool = False,
 ) -> list[Message]:
-    """As :func:`enqueue_many`, each mail with an account of its own.
+    """Queue mails as :func:`enqueue_many` does, each with an account of its own.
 
     Args:
         skip_invalid: leave out what cannot be queued as it is, and log instead of raising it.
@@ -147,7 +147,8 @@ def _all_with(account: Account, messages: Iterable[EmailMessage]) -> Iterator[tu
     return ((message, account) for message in messages)
 
 
-def _composed(message: EmailMessage, account: Account) -> Rendered:
+def compose_for(account: Account, message: EmailMessage) -> Rendered:
+    """Render ``message`` with the account's identity; see :func:`mailconfig.rendering.compose.compose`."""
     return compose(
         message,
         from_email=account.sender,
@@ -241,7 +242,7 @@ def _batches(
     octets = 0
     for message, account in pairs:
         try:
-            rendered = _composed(message, account)
+            rendered = compose_for(account, message)
         except InvalidMessage as error:
             if not skip_invalid:
                 raise

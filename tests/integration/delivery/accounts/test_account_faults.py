@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from mailconfig.delivery import probe_values
-from mailconfig.delivery.accounts.test_mail import send_test_of_values
+from mailconfig.delivery.accounts.send_test_mail import send_test_of_values
 from mailconfig.models import CheckState
 from tests.integration.delivery.accounts.conftest import new_account
 from tests.servers.chaos import ChaosServer

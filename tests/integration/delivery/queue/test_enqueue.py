@@ -1,5 +1,6 @@
 """Mail becomes rows of the caller's transaction, and its commit rings once."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -322,16 +323,16 @@ def test_erasing_waits_for_the_commit(account: Account, storage: Path) -> None:
         bodies.chunks(Message.objects.get())
 
 
-def test_orphans_are_removed_when_they_are_old(
-    account: Account, storage: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_orphans_are_removed_when_they_are_old(account: Account, storage: Path) -> None:
     kept = enqueue(mail(body="line\n" * 1000), account=account)
     with rolled_back():
         enqueue(mail(body="line\n" * 1000), account=account)
     (storage / "mailconfig/somebody-elses.eml").write_bytes(b"x")
     assert len(files()) == 3
     assert bodies.remove_orphans() == 0
-    monkeypatch.setattr(bodies, "ORPHAN_AGE", timedelta(seconds=-1))
+    long_ago = (timezone.now() - bodies.ORPHAN_AGE - timedelta(minutes=1)).timestamp()
+    for path in (storage / "mailconfig").iterdir():
+        os.utime(path, (long_ago, long_ago))
     assert bodies.remove_orphans() == 1
     assert sorted(files()) == sorted([f"{kept.uuid}.eml", "somebody-elses.eml"])
 

@@ -23,14 +23,15 @@ from mailconfig.delivery.accounts.check_run import (
     require_own_destination,
     sender_field,
 )
+from mailconfig.delivery.accounts.journal_test_mail import NoJournal, TestMailJournal
 from mailconfig.delivery.accounts.running_checks import running_check
-from mailconfig.delivery.accounts.test_mail_journal import NoJournal, TestMailJournal
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
+from mailconfig.delivery.queue.enqueue import compose_for
 from mailconfig.exceptions import InvalidMessage, SecretUnreadable, TransportError
 from mailconfig.models import Account, CheckKind, ConnectionCheck, Tenant
 from mailconfig.models.validators import validate_address
-from mailconfig.rendering.compose import Rendered, compose
+from mailconfig.rendering.compose import Rendered
 from mailconfig.transports.base import Session
 from mailconfig.values import CheckResult, Envelope, EnvelopeOutcome, Reply, Stage
 
@@ -166,14 +167,7 @@ def _render(account: Account, recipient: str, requested_by: AbstractBaseUser | N
         to=[recipient],
         headers={"Auto-Submitted": "auto-generated"},  # RFC 3834 §5: nobody's holiday answer is wanted
     )
-    return compose(
-        message,
-        from_email=account.sender,
-        from_name=account.from_name,
-        reply_to_email=account.reply_to_email,
-        reply_to_name=account.reply_to_name,
-        envelope_from=account.envelope_from,
-    )
+    return compose_for(account, message)
 
 
 def _deliver(
