@@ -43,7 +43,7 @@ def check_host(text: str, *, listed: Collection[str] = ()) -> str:
 
 
 def check_listed_host(text: str) -> str:
-    """As :func:`check_host`, for names that whoever deploys writes into a list: also those of containers.
+    """Check as :func:`check_host` does names that whoever deploys writes into a list: also those of containers.
 
     ``mail_server`` is a name here. ``mailpit.`` is one too and the same as ``mailpit``: the dot keeps resolvers from
     adding domains and belongs to no name.

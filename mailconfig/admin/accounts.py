@@ -220,7 +220,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
     @method_decorator(sensitive_post_parameters("secret"))
     @transaction.non_atomic_requests
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """As Django's, and outside a transaction of the request."""
+        """Show or take the form, outside any transaction of the request."""
         return super().add_view(request, form_url, extra_context)
 
     @method_decorator(sensitive_post_parameters("secret"))
@@ -228,7 +228,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """As Django's, and outside a transaction of the request."""
+        """Show or take the form, outside any transaction of the request."""
         return super().change_view(request, object_id, form_url, extra_context)
 
     def changeform_view(
@@ -336,14 +336,14 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
                 delete_account(account_id=account_id, by=user_of(request))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """As Django's; mail that came in meanwhile is a reason to refuse, not an error."""
+        """Ask, then delete; mail that came in meanwhile is a reason to refuse, not an error."""
         try:
             return super().delete_view(request, object_id, extra_context)
         except DeliveryError as error:
             return self._stay(request, error)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """As Django's; an action that is refused changes nothing and leaves no trace in the history."""
+        """Show the list or act on it; an action that is refused changes nothing and leaves no trace in the history."""
         if request.method != "POST":
             return super().changelist_view(request, extra_context)
         try:

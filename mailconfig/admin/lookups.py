@@ -35,7 +35,7 @@ class OfferedLookups(AnyModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """As Django's, for the first words: each one makes the query larger, until the database refuses it."""
+        """Search for the first words only: each one makes the query larger, until the database refuses it."""
         if "\x00" in search_term:  # PostgreSQL refuses it, and no text has one
             return queryset.none(), False
         return super().get_search_results(request, queryset, shortened(search_term))

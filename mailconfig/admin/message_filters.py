@@ -41,7 +41,7 @@ OWN_REASONS = (
 
 
 WAITS = Q(state=MessageState.QUEUED) | Q(state__in=sorted(WAITING_STATES - {MessageState.QUEUED}))
-"""As the two partial indexes have it."""
+"""Two conditions, as the partial indexes have them."""
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -58,7 +58,7 @@ class StateFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
-        """As chosen."""
+        """Narrow down to the choice."""
         value = self.value()
         if value == WAITING:
             return queryset.filter(WAITS)
@@ -78,7 +78,7 @@ class ReasonFilter(admin.SimpleListFilter):
         return [(str(value), str(label)) for value, label in WaitReason.choices if value in there]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
-        """As :func:`mailconfig.delivery.explain` finds it."""
+        """Narrow down to a reason as :func:`mailconfig.delivery.explain` finds it."""
         value = self.value()
         if value not in WaitReason.values:
             return queryset
@@ -106,7 +106,7 @@ class AccountFilter(admin.SimpleListFilter):
         return [(str(account.pk), str(account)) for account in rows]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
-        """As chosen."""
+        """Narrow down to the choice."""
         value = self.value() or ""
         return queryset.filter(account_id=int(value)) if is_key(value) else queryset
 

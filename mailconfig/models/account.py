@@ -187,7 +187,7 @@ class Account(models.Model):
         return account
 
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
-        """As Django's. What is reloaded as a whole is what is stored, so that nothing of it counts as edited."""
+        """Reload as Django does. What is reloaded as a whole is what is stored, so that nothing of it counts as edited."""
         super().refresh_from_db(*args, **kwargs)
         if len(args) < 2 and kwargs.get("fields") is None:
             self._remember_stored()

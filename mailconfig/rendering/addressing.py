@@ -56,7 +56,7 @@ class Address(NamedTuple):
         return self.spec.rpartition("@")[2] if "@" in self.spec else ""
 
     def __str__(self) -> str:
-        """As it stands in a header; encoded words are folded."""
+        """Return the address as it stands in a header; encoded words are folded."""
         if not self.name:
             return self.spec
         words = [*_phrase(self.name), f"<{self.spec}>"]

@@ -15,7 +15,7 @@ PACKAGE = Path(mailconfig.__file__).parent
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
 NAMES = {str(path.relative_to(PACKAGE)): path for path in FILES}
 
-QUESTIONS = re.compile(r"(what|whether|those|how|who|whose|whom|why|which)\b", re.IGNORECASE)
+QUESTIONS = re.compile(r"(as|what|whether|those|how|who|whose|whom|why|which)\b", re.IGNORECASE)
 """A docstring that begins like this makes its reader look for the subject."""
 
 RIDDLES = frozenset(

@@ -37,7 +37,7 @@ class HeaderNegotiation(DefaultContentNegotiation):
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """As DRF's; what cannot be parsed cannot be accepted, and an empty header asks for nothing (RFC 9110 §12.5.1)."""
+        """Select as DRF does; what cannot be parsed cannot be accepted, and an empty header asks for nothing (RFC 9110 §12.5.1)."""
         if not request.META.get("HTTP_ACCEPT", "").strip():
             first = next(iter(renderers))
             return first, first.media_type
@@ -48,7 +48,7 @@ class HeaderNegotiation(DefaultContentNegotiation):
             raise NotAcceptable from None
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
-        """As DRF's; what cannot be parsed is read by nobody."""
+        """Select as DRF does; no parser reads a type that cannot be parsed."""
         try:
             return super().select_parser(request, parsers)
         except (ValueError, LookupError):
@@ -62,7 +62,7 @@ class CurlNegotiation(HeaderNegotiation):
     """
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
-        """As its base; what calls itself a form is looked into."""
+        """Select as the base does, but look into a body that calls itself a form."""
         curl = MislabelledJSONParser()
         return super().select_parser(request, parsers) or super().select_parser(request, [curl])
 

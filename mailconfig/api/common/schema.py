@@ -67,7 +67,7 @@ class SurfaceSchema(AutoSchema):
 
 
 def describe(**options: Any) -> Callable[[Method], Method]:
-    """As drf-spectacular's ``extend_schema``, for a method of a surface's view.
+    """Document a method of a surface's view, with the options of drf-spectacular's ``extend_schema``.
 
     That one starts from the schema class of the host's DRF settings, which may be any.
     """

@@ -74,7 +74,7 @@ class SurfaceView(APIView):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """As DRF's; never within a transaction of ``ATOMIC_REQUESTS``."""
+        """Make the view, never within a transaction of ``ATOMIC_REQUESTS``."""
         return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
     def get_format_suffix(self, **kwargs: Any) -> None:
@@ -87,14 +87,14 @@ class SurfaceView(APIView):
         return challenge(self.get_authenticators(), request)
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        """As DRF's; where cookies do not count, the host's authentication does not see them."""
+        """Wrap the request as DRF does; where cookies do not count, the host's authentication does not see them."""
         if not self.takes_cookies:
             request.COOKIES = {}
             request.META.pop("HTTP_COOKIE", None)
         return super().initialize_request(request, *args, **kwargs)
 
     def perform_authentication(self, request: Request) -> None:
-        """As DRF's; a credential that is no text, or none that the database takes, is a bad one."""
+        """Authenticate as DRF does; a credential that is no text, or none that the database takes, is a bad one."""
         try:
             super().perform_authentication(request)
         except (ValueError, DataError) as error:
@@ -107,7 +107,7 @@ class SurfaceView(APIView):
     def permission_denied(
         self, request: Request, message: str | None = None, code: str | None = None
     ) -> NoReturn:
-        """As DRF's; who is nobody is asked to log in also where the host offers no way to."""
+        """Refuse as DRF does; who is nobody is asked to log in also where the host offers no way to."""
         if not getattr(request.user, "is_authenticated", False):  # hosts may say that nobody is None
             raise NotAuthenticated
         raise PermissionDenied(detail=message, code=code)

@@ -126,7 +126,7 @@ class OutboundEmailSerializer(AccountSerializer):
     )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """As DRF's. A change has no defaults, and its schema must not speak of any: generated clients send them."""
+        """Return DRF's fields. A change has no defaults, and its schema must not speak of any: generated clients send them."""
         fields = super().get_fields()
         if self.partial:
             for each in fields.values():

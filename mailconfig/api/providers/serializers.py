@@ -42,7 +42,7 @@ class ProviderSerializer(AccountSerializer):
     updateTime = TimeField(source="updated_at")
 
     def apply(self, account: Account) -> Account:
-        """As the base does. A new provider logs in with its password, as does one that had no login and now gets one.
+        """Set the account's values. A new provider logs in with its password, as does one that had no login and now gets one.
 
         Any other way to log in was chosen in the admin, and stays.
         """

@@ -120,12 +120,12 @@ class TenantMailConfigSerializer(AccountSerializer):
 
     @classmethod
     def wire_names(cls) -> dict[str, str]:
-        """As the base does; what two fields say together goes by the first of them."""
+        """Map names as the base does; an error of two fields together goes by the first of them."""
         names = {column: name.removesuffix("_") for column, name in super().wire_names().items()}
         return {**names, "security": "starttls", "authentication": "user"}
 
     def to_internal_value(self, data: Any) -> Any:
-        """As the base does; blank is missing where a value is needed, and not set where none is."""
+        """Read the values as the base does; blank is missing where a value is needed, and not set where none is."""
         if isinstance(data, Mapping):
             data = {name: value for name, value in data.items() if not self._is_left_out(name, value)}
         return super().to_internal_value(data)
@@ -152,7 +152,7 @@ class TenantMailConfigSerializer(AccountSerializer):
         return attrs
 
     def apply(self, account: Account) -> Account:
-        """As the base does. Who asks for no encryption leaves an administrator's choice of none alone."""
+        """Set the account's values. Who asks for no encryption leaves an administrator's choice of none alone."""
         server = (account.host, account.port)
         chose_none = not account._state.adding and account.security == Security.NONE
         super().apply(account)

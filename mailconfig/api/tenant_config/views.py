@@ -102,13 +102,13 @@ class TenantConfigView(SurfaceView):
     """Whose configuration this is about; set once the caller is known to belong to it."""
 
     def perform_authentication(self, request: Request) -> None:
-        """As the base does; over plain http nobody's credentials are looked at."""
+        """Authenticate as the base does; over plain http nobody's credentials are looked at."""
         if get_settings().require_https and not request.is_secure():
             raise PermissionDenied(_("Plain http is refused: call this over https."))
         super().perform_authentication(request)
 
     def check_permissions(self, request: Request) -> None:
-        """As DRF's, and find the tenant."""
+        """Check permissions as DRF does, and find the tenant."""
         super().check_permissions(request)
         slug = self.kwargs.get("tenant_id")
         self.tenant = self._tenant(slug_of_host(request.get_host()) if slug is None else slug)

@@ -51,7 +51,7 @@ def run(sql: str, params: Sequence[Any]) -> Rows:
 
 
 def start(sql: str, params: Sequence[Any]) -> Callable[[], Rows]:
-    """As :func:`run`, but a prepared statement is only sent.
+    """Start a statement as :func:`run` does, but only send one that is prepared.
 
     Returns:
         What waits for the rows. Whatever else uses the connection until then waits for the statement first.

@@ -51,7 +51,7 @@ class UnderWay:
                 server.pipeline_sync()  # ends its transaction
 
     def _dump(self, params: Sequence[Any]) -> tuple[Sequence[Any], list[Format] | None]:
-        """As text but for bytes: psycopg's binary form of a number depends on its size, not on the parameter's type."""
+        """Write values as text but for bytes: psycopg's binary form of a number depends on its size, not on the parameter's type."""
         transformer = Transformer(self._raw)
         formats = [PyFormat.BINARY if isinstance(value, bytes) else PyFormat.TEXT for value in params]
         return transformer.dump_sequence(params, formats), transformer.formats

@@ -119,7 +119,7 @@ def delete(stored_as: str) -> None:
 
 
 def delete_if_there(stored_as: str) -> None:
-    """As :func:`delete`, where nobody depends on it: what cannot be deleted now is an orphan, and goes later."""
+    """Delete where nobody depends on it: what cannot be deleted now is an orphan, and goes later."""
     try:
         delete(stored_as)
     except Exception:
