@@ -168,14 +168,25 @@ class SMTPSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A server's reply (RFC 5321 §4.2), cleaned: printable text, cut to a sane length."""
+class Answer:
+    """Words of the far side, of whatever protocol, cleaned: printable text, cut to a sane length."""
 
     code: int
-    """0: there was none, and the text is ours."""
+    """As its protocol counts (SMTP, HTTP). 0: there was none, and the text is ours."""
     text: str = ""
     enhanced: str = ""
-    """RFC 3463 status such as ``5.7.1``; empty where the server gave none."""
+    """RFC 3463 status such as ``5.7.1``; empty where none was given."""
+
+    @property
+    def words(self) -> str:
+        """All of it, for a person."""
+        code = str(self.code) if self.code > 0 else ""
+        return " ".join(part for part in (code, self.enhanced, self.text) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Answer):
+    """A mail server's reply (RFC 5321 §4.2)."""
 
     @property
     def is_success(self) -> bool:
@@ -188,12 +199,6 @@ class Reply:
     @property
     def is_permanent(self) -> bool:
         return 500 <= self.code < 600
-
-    @property
-    def words(self) -> str:
-        """All of it, for a person."""
-        code = str(self.code) if self.code > 0 else ""
-        return " ".join(part for part in (code, self.enhanced, self.text) if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from django.dispatch import receiver
 from mailconfig import signals
 from mailconfig.conf import get_settings
 from mailconfig.models import PAUSES, Message, MessageState, WaitReason
-from mailconfig.values import Reply
+from mailconfig.values import Answer
 
 logger = logging.getLogger("mailconfig.trail")
 
@@ -56,7 +56,7 @@ def settled(
     values: Mapping[str, object],
     *,
     state: MessageState | str,
-    reply: Reply | None,
+    reply: Answer | None,
     addresses: Sequence[str],
 ) -> None:
     """Tell what came of a turn, once that is committed.
@@ -78,7 +78,7 @@ def moved(
     error_code: str = "",
     reason: str = "",
     words: str = "",
-    reply: Reply | None = None,
+    reply: Answer | None = None,
 ) -> None:
     """Tell that a message came to another state without a drain's turn, once that is committed.
 
@@ -143,7 +143,7 @@ def _level(state: MessageState | str) -> int:
     return logging.WARNING if state in GRAVE else logging.INFO
 
 
-def _said(reply: Reply | None) -> dict[str, object]:
+def _said(reply: Answer | None) -> dict[str, object]:
     if reply is None:
         return {}
     return {

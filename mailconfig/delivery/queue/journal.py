@@ -22,7 +22,7 @@ from mailconfig.delivery.queue.settle import erases, settle_all
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.queue.turn import Settlement, Turn
 from mailconfig.models import Account, Attempt, Lane, Message, MessageState
-from mailconfig.values import Reply
+from mailconfig.values import Answer
 
 if TYPE_CHECKING:
     from mailconfig.models.account_queries import AccountQuerySet
@@ -211,7 +211,7 @@ _TURN = ("bigint", "int", "timestamptz")
 
 
 def _came(settlement: Settlement) -> tuple[object, ...]:
-    reply = settlement.reply or Reply(0)
+    reply = settlement.reply or Answer(0)
     return (
         settlement.turn.attempt_id,
         settlement.ended_at,

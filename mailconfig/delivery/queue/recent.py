@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from mailconfig.models import Attempt, AttemptOutcome, Recipient
 from mailconfig.transports.words import gist
-from mailconfig.values import Reply, Stage
+from mailconfig.values import Answer, Stage
 
 
 def all_refused_alike(account_id: int, *, count: int) -> bool:
@@ -19,7 +19,7 @@ def all_refused_alike(account_id: int, *, count: int) -> bool:
     refused = [row for row in rows if (row.outcome, row.stage) == (AttemptOutcome.REFUSED, Stage.RECIPIENT)]
     if len(refused) < count:
         return False
-    gists = {gist(Reply(row.reply_code or 0, row.reply_text, row.enhanced_code)) for row in refused}
+    gists = {gist(Answer(row.reply_code or 0, row.reply_text, row.enhanced_code)) for row in refused}
     if len(gists) > 1:
         return False
     messages = {row.message_id for row in refused if row.message_id is not None}

@@ -30,7 +30,7 @@ from mailconfig.models import (
     RecipientState,
     WaitReason,
 )
-from mailconfig.values import Reply
+from mailconfig.values import Answer
 
 INTERNAL_ERRORS = 3
 """A message we ourselves stumble over so often has failed."""
@@ -134,10 +134,10 @@ def _note_sent(recipients: Sequence[DueRecipient]) -> None:
 
 
 def _by_reply(
-    recipients: Sequence[tuple[DueRecipient, Reply]],
-) -> Iterator[tuple[Reply, Sequence[int]]]:
+    recipients: Sequence[tuple[DueRecipient, Answer]],
+) -> Iterator[tuple[Answer, Sequence[int]]]:
     """Each reply with those who got it, in lists that any database takes for one statement."""
-    alike: dict[Reply, list[int]] = {}
+    alike: dict[Answer, list[int]] = {}
     for recipient, reply in recipients:
         alike.setdefault(reply, []).append(recipient.pk)
     for reply, ids in alike.items():
