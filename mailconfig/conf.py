@@ -60,6 +60,10 @@ class Settings:
     probe_seconds: Seconds = 10.0
     """One deadline over everything in a check made while somebody waits."""
 
+    concurrency: Count | None = None
+    """Accounts that one process drains at the same time; ``None``: 20, and 1 on SQLite."""
+    stop_seconds: Seconds = 25.0
+    """How long a worker that is to end waits for the mails in hand."""
     lease_seconds: Seconds = 90.0
     slice_seconds: Seconds = 20.0
     """How long one drain keeps a lane before it lets others have the worker."""

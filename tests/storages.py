@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, ClassVar
 
 from django.core.files.base import File
@@ -31,6 +32,10 @@ class ObjectStorage(FileSystemStorage):
     broken: ClassVar[set[str]] = set()
     """Methods that raise."""
     opened: ClassVar[list[str]] = []
+    hangs: ClassVar[threading.Event] = threading.Event()
+    """Lists say nothing until this is set, as it is at first."""
+    hangs.set()
+    is_hanging: ClassVar[bool] = False
 
     @classmethod
     def mend(cls) -> None:
@@ -52,6 +57,8 @@ class ObjectStorage(FileSystemStorage):
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
         """As Django's."""
         self.fail_if_broken("listdir")
+        ObjectStorage.is_hanging = not self.hangs.is_set()
+        self.hangs.wait()
         return super().listdir(path)
 
     def delete(self, name: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from mailconfig import signals
@@ -296,11 +296,10 @@ def ring_due() -> int:
     return rung
 
 
-def due_account_ids(*, limit: int = 100) -> list[int]:
-    """Accounts whose lane is due and free, the longest due first."""
-    unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
-    due = Lane.objects.filter(unowned, purpose=Purpose.SEND, due_at__lte=Now())
-    return list(due.order_by(F("due_at").asc(), "pk").values_list("account_id", flat=True)[:limit])
+def abandon(account_ids: Iterable[int]) -> None:
+    """Let others have the lanes that this process leaves in the middle; its tokens are worth nothing from now on."""
+    mine = Lane.objects.filter(account_id__in=list(account_ids), purpose=Purpose.SEND, worker=worker_name())
+    mine.update(lease_token=None, lease_until=None, worker="", due_at=Now(), rung_at=None)
 
 
 def next_due_at() -> datetime | None:

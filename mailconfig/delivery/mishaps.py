@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Hashable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import (
     DatabaseError,
@@ -69,20 +69,31 @@ def in_words(error: BaseException) -> str:
 
 
 class Containment:
-    """Calls one unit of work after another. One that throws is logged, and rests for longer each time."""
+    """Calls units of work, from any thread. One that throws is logged, and rests for longer each time."""
 
     def __init__(self, *, rest_seconds: Callable[[int], float]) -> None:
         """Let what throws for the n-th time in a row rest for ``rest_seconds(n)``."""
         self._rest_seconds = rest_seconds
-        self._failures: dict[Hashable, int] = {}
-        self._rests_until: dict[Hashable, float] = {}
+        self._failures: dict[tuple[Hashable, ...], int] = {}
+        self._rests_until: dict[tuple[Hashable, ...], float] = {}
 
     @property
     def is_anybody_resting(self) -> bool:
         """Return whether something that is due is left alone for a while."""
-        return any(time.monotonic() < until for until in self._rests_until.values())
+        return any(time.monotonic() < until for until in list(self._rests_until.values()))
 
-    def call(self, work: Callable[[], Result], name: str, *arguments: object) -> Result | None:
+    def resting(self, name: str) -> list[Any]:
+        """The first arguments of the units with this name that are left alone for a while."""
+        now = time.monotonic()
+        return [unit[1] for unit, until in list(self._rests_until.items()) if unit[0] == name and now < until]
+
+    def let_rest(self, name: str, *arguments: Hashable) -> None:
+        """Leave a unit alone for a while, longer each time in a row."""
+        unit = (name, *arguments)
+        failures = self._failures[unit] = self._failures.get(unit, 0) + 1
+        self._rests_until[unit] = time.monotonic() + self._rest_seconds(failures)
+
+    def call(self, work: Callable[[], Result], name: str, *arguments: Hashable) -> Result | None:
         """Call ``work``.
 
         Args:
@@ -104,11 +115,10 @@ class Containment:
         except WrongInstallation:
             raise
         except Exception as error:
-            logger.exception("%s: an error of our own; everything else goes on", name % arguments)
             if isinstance(error, (DatabaseError, InterfaceError)):
                 require_database()
-            failures = self._failures[unit] = self._failures.get(unit, 0) + 1
-            self._rests_until[unit] = time.monotonic() + self._rest_seconds(failures)
+            logger.exception("%s: an error of our own; everything else goes on", name % arguments)
+            self.let_rest(name, *arguments)
             return None
         self._failures.pop(unit, None)
         self._rests_until.pop(unit, None)

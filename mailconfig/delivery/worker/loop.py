@@ -1,40 +1,56 @@
-"""The loop of a worker without Celery: sweep, then drain whoever is due, turn about; checks run beside it."""
+"""The worker without Celery: one process that drains many lanes, and does the house-keeping beside them."""
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable
-from functools import partial
 
 from django.db import connection
 
 from mailconfig.conf import get_settings
-from mailconfig.delivery import lanes
-from mailconfig.delivery.accounts.check_requests import due_checks
-from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.mishaps import Containment, is_database_away
-from mailconfig.delivery.queue.retry import backoff_seconds
 from mailconfig.delivery.worker.checks import CheckPool
-from mailconfig.delivery.worker.drain import DrainReport, drain_account
-from mailconfig.delivery.worker.purge import PURGE_SECONDS, purge
-from mailconfig.delivery.worker.sweep import sweep
+from mailconfig.delivery.worker.drain import DrainReport
+from mailconfig.delivery.worker.house_keeping import HouseKeeping
+from mailconfig.delivery.worker.supervisor import Supervisor
+from mailconfig.delivery.worker.sweep import STEP, SweepReport, sweep
+from mailconfig.exceptions import WrongInstallation
 
-logger = logging.getLogger("mailconfig.drain")
+DEFAULT_CONCURRENCY = 20
 
 
 def _ignore(report: DrainReport) -> None:
     """Nobody asks what a drain did."""
 
 
+def concurrency_for(asked: int | None = None) -> tuple[int, bool]:
+    """Return how many lanes this process drains at once, and whether each has a thread.
+
+    SQLite lets one write at a time, and each mail is written twice: more lanes would wait for each other. Other
+    threads see neither a database in memory nor a transaction that is open, a test's say.
+
+    Args:
+        asked: instead of the deployment's ``CONCURRENCY``.
+    """
+    concurrency = asked or get_settings().concurrency
+    if connection.vendor == "sqlite":
+        concurrency = concurrency or 1
+        alone = concurrency == 1 or connection.is_in_memory_db()  # type: ignore[attr-defined]
+    else:
+        concurrency, alone = concurrency or DEFAULT_CONCURRENCY, False
+    return (1, False) if alone or connection.in_atomic_block else (concurrency, True)
+
+
 def drain_all(
-    *, should_stop: Callable[[], bool], on_report: Callable[[DrainReport], object] = _ignore
+    *,
+    should_stop: Callable[[], bool],
+    on_report: Callable[[DrainReport], object] = _ignore,
+    concurrency: int | None = None,
 ) -> int:
     """Sweep once and drain every account that is due until nothing is due any more.
 
     Args:
         should_stop: asked between messages.
         on_report: told what each drain did.
+        concurrency: accounts drained at once, instead of the deployment's ``CONCURRENCY``.
 
     Returns:
         How many turns were settled.
@@ -43,112 +59,66 @@ def drain_all(
         WrongInstallation: this database belongs to another installation; nothing was sent.
     """
     settled = 0
+
+    def note(report: DrainReport) -> None:
+        nonlocal settled
+        settled += report.settled
+        on_report(report)
+
     with CheckPool(should_stop=should_stop) as checks:
-        worker = _Worker(should_stop, checks, on_report)
-        worker.tend()
-        while not should_stop():
-            reports = worker.drain_due()
-            settled += sum(report.settled for report in reports)
-            if not any(report.is_due for report in reports):
-                break
+        supervisor = _supervisor(concurrency, should_stop, note)
+        keeping = _house_keeping(checks, supervisor)
+        keeping.sweep_once()
+        with supervisor:
+            supervisor.run(once=True)
+            while not should_stop() and sweep().mended >= STEP:
+                supervisor.run(once=True)
     return settled
 
 
 def run(
     *,
     should_stop: Callable[[], bool],
-    wait: Callable[[float], object] = time.sleep,
     on_report: Callable[[DrainReport], object] = _ignore,
+    concurrency: int | None = None,
 ) -> None:
-    """Drain until ``should_stop``. A database that is away is waited for.
+    """Drain until ``should_stop``. A database that is away, or not migrated yet, is waited for.
 
     What one account, check or step of the house-keeping throws is logged and costs that one its turn.
 
     Args:
-        wait: sleeps so many seconds, or less when it is to stop.
+        should_stop: asked between messages, and four times a second. May be called from any thread.
         on_report: told what each drain did.
+        concurrency: accounts drained at once, instead of the deployment's ``CONCURRENCY``.
 
     Raises:
         WrongInstallation: this database belongs to another installation; nothing was sent.
     """
-    settings = get_settings()
     with CheckPool(should_stop=should_stop) as checks:
-        worker = _Worker(should_stop, checks, on_report)
-        tend = _Every(settings.sweep_seconds, worker.tend)
-        clean = _Every(PURGE_SECONDS, worker.clean)
-        while not should_stop():
-            try:
-                connection.close_if_unusable_or_obsolete()
-                tend()
-                clean()
-                worker.drain_due(after_each=tend)
-                if not should_stop():
-                    wait(worker.seconds_to_wait(settings.ring_seconds))
-            except Exception as error:
-                if not is_database_away(error):
-                    raise
-                logger.warning("the database did not answer: %s", error)
-                connection.close()
-                wait(settings.ring_seconds)
+        supervisor = _supervisor(concurrency, should_stop, on_report)
+        keeping = _house_keeping(checks, supervisor)
+        if supervisor.has_threads:
+            with keeping, supervisor:
+                supervisor.run()
+        else:
+            supervisor.run(between=keeping.do_what_is_due)
 
 
-def _nothing() -> None:
-    """There is nothing to do in between."""
+def _supervisor(
+    concurrency: int | None, should_stop: Callable[[], bool], on_report: Callable[[DrainReport], object]
+) -> Supervisor:
+    number, with_threads = concurrency_for(concurrency)
+    return Supervisor(
+        concurrency=number, with_threads=with_threads, should_stop=should_stop, on_report=on_report
+    )
 
 
-class _Worker:
-    """The units of work of a worker, each contained."""
+def _house_keeping(checks: CheckPool, supervisor: Supervisor) -> HouseKeeping:
+    def after_sweep(report: SweepReport) -> None:
+        if report.mended or report.reaped:
+            supervisor.ring()
 
-    def __init__(
-        self,
-        should_stop: Callable[[], bool],
-        checks: CheckPool,
-        on_report: Callable[[DrainReport], object],
-    ) -> None:
-        self._should_stop, self._on_report = should_stop, on_report
-        self._checks = checks
-        settings = get_settings()
-        self._containment = Containment(rest_seconds=lambda failures: backoff_seconds(failures, settings))
+    def after_wrong_installation(error: WrongInstallation) -> None:
+        supervisor.fail(error)
 
-    def tend(self) -> None:
-        """Do what the beat does under Celery: sweep, and run the checks that somebody asked for."""
-        self._containment.call(sweep, "the sweep")
-        self._containment.call(lambda: self._checks.offer(due_checks()), "the checks that are due")
-
-    def clean(self) -> None:
-        """Purge."""
-        self._containment.call(purge, "the purge")
-
-    def drain_due(self, *, after_each: Callable[[], None] = _nothing) -> list[DrainReport]:
-        """One turn for each account that is due."""
-        reports = []
-        for account_id in lanes.due_account_ids():
-            if self._should_stop():
-                break
-            turn = partial(drain_account, account_id=account_id, should_stop=self._should_stop)
-            report = self._containment.call(turn, "account %s", account_id)
-            if report is not None:
-                reports.append(report)
-                self._on_report(report)
-            after_each()
-        return reports
-
-    def seconds_to_wait(self, most: float) -> float:
-        """Until the next lane is due; one that is left alone for a while is not waited for without a pause."""
-        due_at = lanes.next_due_at()
-        if due_at is None or self._containment.is_anybody_resting:
-            return most
-        return min(most, max(0.0, (due_at - database_now()).total_seconds()))
-
-
-class _Every:
-    """Calls something if the last call was at least so many seconds ago."""
-
-    def __init__(self, seconds: float, call: Callable[[], object]) -> None:
-        self._seconds, self._call = seconds, call
-        self._called_at = float("-inf")
-
-    def __call__(self) -> None:
-        if time.monotonic() - self._called_at >= self._seconds:
-            self._call()
-            self._called_at = time.monotonic()
+    return HouseKeeping(checks, on_sweep=after_sweep, on_wrong_installation=after_wrong_installation)

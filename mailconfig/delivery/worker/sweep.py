@@ -16,6 +16,9 @@ from mailconfig.delivery.queue.settle import end_orphans, reap
 from mailconfig.delivery.worker.steps import do_steps
 from mailconfig.models import PAUSES, Account, Lane, Message, MessageState, Priority, Purpose, WaitReason
 
+STEP = 1000
+"""So many lanes are mended in one sweep."""
+
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
@@ -86,7 +89,7 @@ def _heal(now: datetime) -> int:
     closed = Q(account__limit_count=0) | Q(account__limit_per_day=0)
     closed |= Q(account__limit_per_week=0) | Q(account__limit_in_out_per_day=0)
     is_true = Q(wait_reason=WaitReason.DISABLED) & ~usable | Q(wait_reason=WaitReason.LIMIT) & closed
-    found = list(endless.exclude(is_true).values_list("pk", "wait_reason")[:1000])
+    found = list(endless.exclude(is_true).values_list("pk", "wait_reason")[:STEP])
     healed = 0
     for pk, reason in found:
         # Only if it still has that reason: somebody may have noted another one by now.
@@ -111,5 +114,5 @@ def _mend(now: datetime) -> int:
     free = Q(lease_until=None) | Q(lease_until__lt=now)
     unheld = Q(wait_reason="") | Q(wait_until__lte=now)
     found = Lane.objects.filter(unaware, free, unheld, due, purpose=Purpose.SEND)
-    ids = list(found.values_list("pk", flat=True)[:1000])
+    ids = list(found.values_list("pk", flat=True)[:STEP])
     return Lane.objects.filter(unaware, pk__in=ids).update(due_at=now, rung_at=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections import Counter
 from types import FrameType
 
@@ -16,15 +16,21 @@ from mailconfig.models import AttemptOutcome
 
 
 class Command(BaseCommand):
-    """SIGTERM or Ctrl-C ends it after the message in hand, with the lane freed."""
+    """SIGTERM or Ctrl-C ends it after the messages in hand, with their lanes freed."""
 
     help = "Sends the mail that is due, until it is told to stop; with --once until nothing is due."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """``--once``."""
+        """``--once`` and ``--concurrency``."""
         parser.add_argument("--once", action="store_true", help="end when nothing is due any more")
+        parser.add_argument(
+            "--concurrency",
+            type=_at_least_one,
+            metavar="N",
+            help="accounts drained at the same time, instead of the setting CONCURRENCY",
+        )
 
-    def handle(self, *, once: bool, **options: object) -> None:
+    def handle(self, *, once: bool, concurrency: int | None, **options: object) -> None:
         """Run the loop, and say at the end what came of the mails."""
         stop = threading.Event()
 
@@ -41,12 +47,20 @@ class Command(BaseCommand):
 
         try:
             if once:
-                delivery.drain_all(should_stop=stop.is_set, on_report=note)
+                delivery.drain_all(should_stop=stop.is_set, on_report=note, concurrency=concurrency)
             else:
-                delivery.run(should_stop=stop.is_set, wait=stop.wait, on_report=note)
+                delivery.run(should_stop=stop.is_set, on_report=note, concurrency=concurrency)
         except WrongInstallation as error:
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(summary(outcomes))
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        msg = "must be at least 1"
+        raise ArgumentTypeError(msg)
+    return number
 
 
 def summary(outcomes: Counter[AttemptOutcome]) -> str:

@@ -31,7 +31,7 @@ def loop() -> Iterator[Callable[[], threading.Thread]]:
 
     def work() -> None:
         try:
-            delivery.run(should_stop=stop.is_set, wait=lambda seconds: stop.wait(min(seconds, 0.05)))
+            delivery.run(should_stop=stop.is_set)
         finally:
             connection.close()
 

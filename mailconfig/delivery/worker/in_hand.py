@@ -1,0 +1,105 @@
+"""Lanes in hand of a worker: how many more it may take, of which servers, and when one gives way."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from mailconfig.delivery.worker.picking import DueLane, Host
+
+PATIENCE_SECONDS = 5.0
+"""A lane that came to no new mail for so long waits for its server, and makes room for another one."""
+MOST_WAITING = 3
+"""So many times the concurrency may wait for their servers besides; they cost a thread each, and next to no work."""
+
+
+@dataclass(slots=True, eq=False)
+class LaneInHand:
+    """One lane and the thread that drains it.
+
+    Attributes:
+        lane: which one.
+        since: when it was taken, by the monotonic clock.
+        moved_at: when it came to its latest mail.
+    """
+
+    lane: DueLane
+    since: float = field(default_factory=time.monotonic)
+    moved_at: float = field(default_factory=time.monotonic)
+
+    def note_moved(self) -> None:
+        """Note that its server answers."""
+        self.moved_at = time.monotonic()
+
+    @property
+    def waits(self) -> bool:
+        """Return whether its server keeps it waiting."""
+        return time.monotonic() - self.moved_at > PATIENCE_SECONDS
+
+
+class InHand:
+    """The lanes of one worker. Changed by the worker's own thread only; the threads of lanes ask.
+
+    At most ``concurrency`` of them move at a time. Those that wait for their servers come on top, up to
+    :data:`MOST_WAITING` times as many, so that servers which hang cost nobody else's mail any time. While others wait, the
+    accounts of one server have half of everything; when nobody does, they may have it all.
+    """
+
+    def __init__(self, concurrency: int) -> None:
+        self.concurrency = concurrency
+        self._share = max(1, concurrency // 2)
+        self._most = concurrency * (1 + MOST_WAITING)
+        self._lanes: dict[int, LaneInHand] = {}
+        self._others: Sequence[DueLane] = ()
+        """Lanes that are due and for which there was no room."""
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def __contains__(self, lane: DueLane) -> bool:
+        return lane.account_id in self._lanes
+
+    @property
+    def account_ids(self) -> list[int]:
+        """The accounts whose lanes are in hand."""
+        return list(self._lanes)
+
+    def add(self, lane: DueLane) -> LaneInHand:
+        """Take one more."""
+        in_hand = self._lanes[lane.account_id] = LaneInHand(lane)
+        return in_hand
+
+    def remove(self, in_hand: LaneInHand) -> None:
+        """Forget one that was left."""
+        self._lanes.pop(in_hand.lane.account_id, None)
+
+    def note_others(self, lanes: Iterable[DueLane]) -> None:
+        """Note which lanes wait for room."""
+        self._others = tuple(lanes)
+
+    def room(self) -> int:
+        """Return how many lanes may be taken now."""
+        moving = sum(not lane.waits for lane in tuple(self._lanes.values()))
+        return max(0, min(self.concurrency - moving, self._most - len(self._lanes)))
+
+    def crowded(self) -> set[Host]:
+        """Return the servers whose accounts have their share, and get no more while others wait."""
+        counts = Counter(lane.lane.host for lane in tuple(self._lanes.values()))
+        return {host for host, count in counts.items() if count >= self._share}
+
+    def hanging(self) -> set[Host]:
+        """Return the servers at which so many wait that no more are sent there."""
+        counts = Counter(lane.lane.host for lane in tuple(self._lanes.values()) if lane.waits)
+        return {host for host, count in counts.items() if count >= self._share}
+
+    def gives_way(self, in_hand: LaneInHand) -> bool:
+        """Return whether another lane would get the room that this one leaves."""
+        others = self._others
+        return bool(others) and may_follow(others, in_hand.lane.host, self.crowded())
+
+
+def may_follow(others: Collection[DueLane], host: Host, crowded: Collection[Host]) -> bool:
+    """Return whether one of ``others`` may be taken when one lane of ``host`` is left."""
+    return any(other.host == host or other.host not in crowded for other in others)

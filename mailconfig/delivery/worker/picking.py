@@ -1,0 +1,59 @@
+"""Picking of due lanes: tenants take turns, whoever has one mailbox as whoever has ten thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from django.db.models import Case, F, Q, Value, When, Window
+from django.db.models.fields import CharField
+from django.db.models.functions import Now, RowNumber
+
+from mailconfig.models import Lane, Purpose
+
+
+class Host(NamedTuple):
+    """A server, as accounts name it. Overrides of the system's account have none of their own, and share its name."""
+
+    name: str
+    port: int
+    preset: str
+
+
+class DueLane(NamedTuple):
+    """A lane that is due and free."""
+
+    account_id: int
+    host: Host
+
+
+def pick_due(
+    *, limit: int, without: Collection[int] = (), not_at: Collection[Host] = ()
+) -> tuple[DueLane, ...]:
+    """Read lanes that are due and that nobody owns, in the order in which they are to be taken.
+
+    Of each tenant the longest due comes first, then the second of each, and so on. Accounts without a tenant take
+    turns by their servers. One statement, whose cost is that of ranking what is due.
+
+    Args:
+        limit: how many at most.
+        without: accounts that are left out.
+        not_at: servers whose accounts are left out.
+    """
+    unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
+    due = Lane.objects.filter(unowned, purpose=Purpose.SEND, due_at__lte=Now())
+    if without:
+        due = due.exclude(account_id__in=list(without))
+    for host in not_at:
+        due = due.exclude(account__host=host.name, account__port=host.port, account__preset=host.preset)
+    tenantless_host = Case(
+        When(account__tenant_id=None, then=F("account__host")), default=Value(""), output_field=CharField()
+    )
+    rank = Window(
+        RowNumber(),
+        partition_by=[F("account__tenant_id"), tenantless_host],
+        order_by=[F("due_at").asc(), F("pk").asc()],
+    )
+    ranked = due.annotate(rank=rank).order_by("rank", "due_at", "pk")
+    rows = ranked.values_list("account_id", "account__host", "account__port", "account__preset")[:limit]
+    return tuple(DueLane(pk, Host(name, port, preset)) for pk, name, port, preset in rows)

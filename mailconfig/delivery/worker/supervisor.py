@@ -1,0 +1,351 @@
+"""The supervisor of a process: takes due lanes, gives each to a thread, and lets them come and go one by one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from django.db import DatabaseError, InterfaceError, ProgrammingError, connection
+
+from mailconfig.conf import get_settings
+from mailconfig.delivery import lanes
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.mishaps import Containment, is_database_away, sqlstate
+from mailconfig.delivery.queue.retry import backoff_seconds
+from mailconfig.delivery.worker.drain import DrainReport, drain_account
+from mailconfig.delivery.worker.in_hand import InHand, LaneInHand
+from mailconfig.delivery.worker.picking import DueLane, pick_due
+from mailconfig.delivery.worker.threads import Threads
+from mailconfig.exceptions import WrongInstallation
+
+logger = logging.getLogger("mailconfig.drain")
+
+LONGEST_TURN = 60.0
+"""Seconds for which a lane is kept while nobody else waits for it; its session would be renewed after as long anyway."""
+READ_AHEAD = 2
+"""So many times the room is read at once; what is not taken soon is read again."""
+LEAST_READ = 50
+COMPLAIN_EVERY = 60.0
+ACCOUNT = "account %s"
+"""Name of a unit of work."""
+LEAST_PAUSE = 0.02
+LONGEST_REST = 30.0
+FRUITLESS_TURNS = 3
+"""A lane that is due after each of so many turns that brought nothing about is left alone for a while."""
+
+Finished = tuple[LaneInHand, DrainReport | None, Exception | None]
+
+
+def _nothing() -> None:
+    """There is nothing to do in between."""
+
+
+class Supervisor:
+    """Has up to ``concurrency`` lanes in hand.
+
+    Without threads (one lane at a time, in the caller's own thread) it does one after the other. What a lane throws costs
+    that one its turn; what the supervisor itself meets, tables that are not there yet say, is waited for.
+
+    As a context manager it ends when its lanes are left, or after ``STOP_SECONDS``.
+    """
+
+    def __init__(
+        self,
+        *,
+        concurrency: int,
+        with_threads: bool,
+        should_stop: Callable[[], bool],
+        on_report: Callable[[DrainReport], object],
+    ) -> None:
+        """Make a supervisor at rest.
+
+        Args:
+            concurrency: lanes that move at once.
+            with_threads: a thread for each, else all in the caller's.
+            should_stop: asked often, by each lane between its mails.
+            on_report: told what each drain did, in the supervisor's own thread.
+        """
+        settings = get_settings()
+        self._settings = settings
+        self._should_stop, self._on_report = should_stop, on_report
+        self._threads = Threads("mailconfig-lane") if with_threads else None
+        self._in_hand = InHand(concurrency)
+        self._bell = threading.Event()
+        self._finished: SimpleQueue[Finished] = SimpleQueue()
+        self._line: deque[DueLane] = deque()
+        self._looked_at = float("-inf")
+        self._must_look = True
+        self._found_all = False
+        """Nothing is due but what was read."""
+        self._is_nobody_else = False
+        """What was read is of servers that have their share, since there was nothing else."""
+        self._has_left_out = False
+        self._is_winding_down = False
+        self._fruitless: Counter[int] = Counter()
+        self._failures = 0
+        self._complained_at = float("-inf")
+        self._fatal: BaseException | None = None
+        self._containment = Containment(rest_seconds=lambda failures: backoff_seconds(failures, settings))
+
+    # What others ask and tell, from any thread.
+
+    def ring(self) -> None:
+        """Have it look for what is due, now."""
+        self._must_look = True
+        self._bell.set()
+
+    def fail(self, error: BaseException) -> None:
+        """End the run with this error."""
+        self._fatal = error
+        self._bell.set()
+
+    def is_stopping(self) -> bool:
+        """Return whether no further mail is to be begun."""
+        return self._is_winding_down or self._fatal is not None or self._should_stop()
+
+    @property
+    def has_threads(self) -> bool:
+        """Return whether lanes have threads of their own."""
+        return self._threads is not None
+
+    @property
+    def lanes_in_hand(self) -> int:
+        """The number of its lanes."""
+        return len(self._in_hand)
+
+    # The run.
+
+    def run(self, *, once: bool = False, between: Callable[[], object] = _nothing) -> None:
+        """Drain until it is to stop.
+
+        Args:
+            once: end when nothing is due and no lane is in hand any more.
+            between: called before each look for room.
+
+        Raises:
+            WrongInstallation: this database belongs to another installation.
+        """
+        while not self.is_stopping():
+            seconds = self._turn(between)
+            if once and self._is_done():
+                break
+            self._sleep(seconds)
+        if self._fatal is not None:
+            raise self._fatal
+
+    def _turn(self, between: Callable[[], object]) -> float:
+        """Take what there is room for, and say how long there is nothing to do."""
+        self._collect()
+        try:
+            between()
+            self._fill()
+            seconds = self._seconds_to_wait()
+        except WrongInstallation:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of the loop: a worker goes on, whatever it meets
+            return self._rest_after(error)
+        self._failures = 0
+        return seconds
+
+    def _rest_after(self, error: Exception) -> float:
+        """Tell of an error of the loop's own, and wait: for the database, for a migration, for whatever it is."""
+        self._failures += 1
+        self._must_look, self._found_all = True, False
+        self._complain(error)
+        with suppress(DatabaseError, InterfaceError):
+            if not connection.in_atomic_block:
+                connection.close()
+        return float(min(LONGEST_REST, self._settings.ring_seconds * 2 ** min(self._failures - 1, 10)))
+
+    def _complain(self, error: BaseException) -> None:
+        if time.monotonic() - self._complained_at < COMPLAIN_EVERY and self._failures > 1:
+            return
+        self._complained_at = time.monotonic()
+        if isinstance(error, ProgrammingError) and sqlstate(error) in {"", "42P01", "42703"}:
+            logger.error(
+                "the tables are not as this version expects them; waiting for the migrations: %s", error
+            )
+        elif is_database_away(error):
+            logger.warning("the database did not answer: %s", error)
+        else:
+            logger.error("an error of our own; trying again", exc_info=error)
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait for a bell, in slices after which it is asked whether to stop."""
+        ends_at = time.monotonic() + seconds
+        while not self.is_stopping():
+            left = ends_at - time.monotonic()
+            if left <= 0 or self._bell.wait(min(left, 0.25)):
+                break
+        self._bell.clear()
+
+    def _is_done(self) -> bool:
+        return not (self._in_hand or self._line or self._failures) and self._found_all and not self._must_look
+
+    def _seconds_to_wait(self) -> float:
+        """Until the next lane is due; one that is left alone for a while is not waited for without a pause."""
+        most = self._settings.ring_seconds
+        if self._must_look and self._in_hand.room():
+            return 0.0
+        if self._line:
+            return min(most, 0.25)  # lanes in hand begin to wait, which makes room and is no event
+        if self._containment.is_anybody_resting:
+            return most
+        due_at = lanes.next_due_at()
+        if due_at is None:
+            return most
+        return min(most, max(LEAST_PAUSE, (due_at - database_now()).total_seconds()))
+
+    # Lanes.
+
+    def _fill(self) -> None:
+        """Take lanes as long as there is room for them."""
+        if self._is_look_due():
+            self._look()
+        while self._in_hand.room() and not self.is_stopping():
+            lane = self._next_lane()
+            if lane is None and self._may_find_more():
+                self._look()
+                lane = self._next_lane()
+            if lane is None:
+                break
+            self._start(self._in_hand.add(lane))
+            if not self.has_threads:
+                break
+        self._in_hand.note_others(self._line)
+
+    def _is_look_due(self) -> bool:
+        """Return whether to read what is due: it was read long ago, or something came about and there is room."""
+        is_old = time.monotonic() - self._looked_at >= self._settings.ring_seconds
+        return is_old or (self._must_look and self._in_hand.room() > 0)
+
+    def _may_find_more(self) -> bool:
+        """Return whether a look may bring up lanes that the last one did not, or left out for others' sake."""
+        return not self._is_nobody_else if self._line else not self._found_all
+
+    def _look(self) -> None:
+        """Read what is due: of servers that have their share only if there is nothing else."""
+        self._must_look, self._looked_at = False, time.monotonic()
+        limit = max(LEAST_READ, READ_AHEAD * self._in_hand.room())
+        without = {*self._in_hand.account_ids, *self._containment.resting(ACCOUNT)}
+        left_out = self._in_hand.crowded()
+        found = pick_due(limit=limit, without=without, not_at=left_out)
+        self._is_nobody_else = not found and bool(left_out)
+        if self._is_nobody_else:
+            left_out = self._in_hand.hanging()
+            found = pick_due(limit=limit, without=without, not_at=left_out)
+        self._line = deque(found)
+        self._found_all, self._has_left_out = len(found) < limit, bool(left_out)
+
+    def _next_lane(self) -> DueLane | None:
+        """The next one that may be taken: of a server that has its share only if nobody else waits."""
+        left_out = self._in_hand.hanging() if self._is_nobody_else else self._in_hand.crowded()
+        for lane in self._line:
+            if lane.host not in left_out and lane not in self._in_hand:
+                self._line.remove(lane)
+                return lane
+        return None
+
+    def _start(self, in_hand: LaneInHand) -> None:
+        work = partial(self._drain, in_hand)
+        if self._threads is None:
+            work()
+            self._collect()
+        else:
+            self._threads.start(work)
+
+    def _drain(self, in_hand: LaneInHand) -> None:
+        """Drain a lane, in its thread. Whatever it throws, its lane comes back."""
+        report: DrainReport | None = None
+        failure: Exception | None = None
+        account_id = in_hand.lane.account_id
+        try:
+            report = self._containment.call(partial(self._drain_account, in_hand), ACCOUNT, account_id)
+        except Exception as error:  # noqa: BLE001 - told by the supervisor, whose affair it is
+            failure = error
+        except BaseException:
+            # In a thread nobody means to end the process by that; in the caller's own, somebody may.
+            self._containment.let_rest(ACCOUNT, account_id)
+            raise
+        finally:
+            self._finished.put((in_hand, report, failure))
+            self._bell.set()
+
+    def _drain_account(self, in_hand: LaneInHand) -> DrainReport:
+        slice_seconds = self._settings.slice_seconds
+        ends_at = in_hand.since + slice_seconds
+
+        def is_over() -> bool:
+            in_hand.note_moved()
+            return self.is_stopping() or (time.monotonic() >= ends_at and self._in_hand.gives_way(in_hand))
+
+        longest = max(LONGEST_TURN, slice_seconds) if self._threads else slice_seconds
+        return drain_account(account_id=in_hand.lane.account_id, should_stop=is_over, slice_seconds=longest)
+
+    def _collect(self) -> None:
+        """Take back the lanes that were left."""
+        with suppress(Empty):
+            while True:
+                in_hand, report, failure = self._finished.get_nowait()
+                self._in_hand.remove(in_hand)
+                self._must_look |= self._has_left_out
+                if report is not None:
+                    self._after_report(in_hand, report)
+                elif isinstance(failure, WrongInstallation):
+                    self._fatal = failure
+                elif failure is not None:
+                    self._failures += 1
+                    self._complain(failure)
+
+    def _after_report(self, in_hand: LaneInHand, report: DrainReport) -> None:
+        account_id = in_hand.lane.account_id
+        self._on_report(report)
+        if report.settled or not report.owned or not report.is_due:
+            self._fruitless.pop(account_id, None)
+        else:
+            self._fruitless[account_id] += 1
+            if self._fruitless[account_id] >= FRUITLESS_TURNS:
+                self._containment.let_rest(ACCOUNT, account_id)
+                return
+        if report.is_due:
+            self._must_look = True
+
+    # The end.
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Begin no further mail, wait for those in hand, and free the lanes that are still waited for in vain."""
+        self._is_winding_down = True
+        if self._threads is None:
+            return
+        give_up_at = time.monotonic() + self._settings.stop_seconds
+        while self._in_hand and time.monotonic() < give_up_at:
+            self._bell.wait(0.25)
+            self._bell.clear()
+            self._collect()
+        if self._in_hand:
+            self._give_up()
+        self._threads.close(seconds=max(1.0, give_up_at - time.monotonic()) if not self._in_hand else 0.0)
+
+    def _give_up(self) -> None:
+        logger.warning(
+            "%s lanes still wait for their servers after STOP_SECONDS; they are left to other workers",
+            len(self._in_hand),
+        )
+        with suppress(DatabaseError, InterfaceError):
+            lanes.abandon(self._in_hand.account_ids)

@@ -1,0 +1,255 @@
+"""One process with many lanes in hand: they come and go one by one, and what hangs or throws costs its own lane only."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from mailconfig import delivery
+from mailconfig.delivery.worker.picking import pick_due
+from mailconfig.models import Account, Lane, Message
+from tests.factories import make_account, make_email, make_message, make_tenant
+from tests.servers.chaos import ChaosServer
+from tests.servers.children import Child, environment, until
+from tests.servers.faults import Hang
+from tests.storages import ObjectStorage
+from tests.wrapping import on_every_connection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+threaded = pytest.mark.postgres
+"""SQLite lets one write at a time, so there lanes come one after the other."""
+
+
+@pytest.fixture
+def configure(settings: Any) -> Callable[..., None]:
+    """``configure(CONCURRENCY=3)``: change single settings."""
+
+    def change(**values: object) -> None:
+        settings.MAILCONFIG = {**settings.MAILCONFIG, **values}
+
+    return change
+
+
+@pytest.fixture
+def worker() -> Iterator[Callable[[], threading.Thread]]:
+    """Starts :func:`delivery.run` in a thread; it ends with the test."""
+    stop = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def work() -> None:
+        try:
+            delivery.run(should_stop=stop.is_set)
+        finally:
+            connection.close()
+
+    def start() -> threading.Thread:
+        threads.append(threading.Thread(target=work))
+        threads[-1].start()
+        return threads[-1]
+
+    yield start
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def queue(port: int, accounts: int, mails: int = 1, **values: Any) -> list[Account]:
+    """So many accounts with so many mails each, whose lanes are due."""
+    made = [make_account(port, **values) for _ in range(accounts)]
+    for account in made:
+        for _ in range(mails):
+            make_message(account)
+        delivery.wake_lane(account.pk)
+    return made
+
+
+def sent(accounts: list[Account]) -> int:
+    """How many of their mails are out."""
+    return Message.objects.filter(account__in=accounts, state="sent").count()
+
+
+def drain() -> int:
+    """All that is due."""
+    return delivery.drain_all(should_stop=lambda: False)
+
+
+@threaded
+def test_accounts_are_drained_at_the_same_time_as_many_as_the_setting_says(
+    configure: Callable[..., None],
+) -> None:
+    configure(CONCURRENCY=5)
+    with ChaosServer(latency=0.1) as server:
+        queue(server.port, 12, 3)
+        assert drain() == 36
+        assert server.most_sessions == 5
+
+
+def test_on_sqlite_or_in_a_transaction_lanes_come_one_after_the_other(configure: Callable[..., None]) -> None:
+    configure(CONCURRENCY=None if connection.vendor == "sqlite" else 1)
+    with ChaosServer() as server:
+        queue(server.port, 4, 2)
+        assert drain() == 8
+        assert server.most_sessions <= 2, "the next one may connect while the last one says goodbye"
+
+
+def test_a_single_round_drains_all_that_is_due_however_many_accounts() -> None:
+    with ChaosServer() as server:
+        accounts = queue(server.port, 130)
+        out = StringIO()
+        call_command("mailconfig_drain", once=True, stdout=out)
+        assert sent(accounts) == 130
+        assert out.getvalue().strip() == "130 hand-overs: 130 accepted"
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "many"])
+def test_the_command_refuses_a_concurrency_that_makes_no_sense(asked: str) -> None:
+    with pytest.raises(CommandError, match="--concurrency"):
+        call_command("mailconfig_drain", "--once", "--concurrency", asked)
+
+
+@threaded
+@pytest.mark.parametrize("verb", ["banner", "mail", "dot"])
+def test_servers_that_hang_cost_nobody_else_his_turn(
+    configure: Callable[..., None], worker: Callable[[], threading.Thread], verb: str
+) -> None:
+    """30 of 100 accounts wait for a server that says nothing, with room for eight to be drained at once."""
+    configure(CONCURRENCY=8, STOP_SECONDS=0.5)
+    with ChaosServer() as silent, ChaosServer(latency=0.005) as server:
+        silent.on(verb, Hang())
+        dead = queue(silent.port, 30)
+        alive = queue(server.port, 70, 2)
+        worker()
+        until(lambda: sent(alive) == 140, seconds=60)
+        assert sent(dead) == 0
+        assert server.most_sessions <= 8
+
+
+@threaded
+def test_a_busy_account_goes_on_while_nobody_waits_and_gives_way_when_somebody_does(
+    configure: Callable[..., None], worker: Callable[[], threading.Thread]
+) -> None:
+    configure(CONCURRENCY=1, SLICE_SECONDS=0.2, RING_SECONDS=0.1, SESSION_MESSAGES=1000)
+    with ChaosServer(latency=0.02) as server, ChaosServer() as other:
+        (busy,) = queue(server.port, 1, 100)
+        worker()
+        assert server.wait_for(lambda: len(server.messages) >= 30)
+        assert server.sessions == 1, "its slice was over long ago"
+        (late,) = queue(other.port, 1)
+        until(lambda: sent([late]) == 1)
+        assert sent([busy]) < 100
+        until(lambda: sent([busy]) == 100)
+        assert server.sessions == 2
+
+
+def test_a_tenant_with_one_mailbox_waits_for_none_with_hundreds() -> None:
+    big, small = make_tenant(), make_tenant()
+    many = queue(2525, 50, tenant=big)
+    (single,) = queue(2525, 1, tenant=small)
+    alone = queue(2525, 1, host="a.example")[0]
+    first = [lane.account_id for lane in pick_due(limit=5)]
+    assert set(first[:3]) == {many[0].pk, single.pk, alone.pk}
+    assert first[3:] == [many[1].pk, many[2].pk]
+    without = [lane.account_id for lane in pick_due(limit=5, without=[many[0].pk])]
+    assert many[0].pk not in without
+    host = pick_due(limit=1)[0].host
+    assert [lane.account_id for lane in pick_due(limit=5, not_at=[host])] == [alone.pk]
+
+
+@threaded
+def test_what_means_to_end_a_process_ends_one_turn(
+    configure: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    configure(CONCURRENCY=3)
+    with ChaosServer() as server:
+        bad, *good = queue(server.port, 6)
+
+        def leave(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+            if 'UPDATE "mailconfig_lane" SET "lease_token"' in sql and bad.pk in params:
+                raise SystemExit(3)
+            return execute(sql, params, many, context)
+
+        with on_every_connection(leave):
+            assert drain() == 5
+        assert sent(good) == 5
+        (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert record.exc_info
+
+
+@threaded
+def test_tables_that_are_not_migrated_yet_are_waited_for(
+    worker: Callable[[], threading.Thread], configure: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    configure(RING_SECONDS=0.1)
+
+    def rename(old: str, new: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE mailconfig_lane RENAME COLUMN {old} TO {new}")
+
+    with ChaosServer() as server:
+        accounts = queue(server.port, 3)
+        rename("strikes", "strikes_to_come")
+        try:
+            rename("due_at", "due_to_come")
+            try:
+                thread = worker()
+                until(lambda: "waiting for the migrations" in caplog.text)
+            finally:
+                rename("due_to_come", "due_at")
+        finally:
+            rename("strikes_to_come", "strikes")
+        until(lambda: sent(accounts) == 3)
+        assert thread.is_alive()
+
+
+@threaded
+def test_a_storage_that_hangs_in_the_purge_holds_up_no_mail(
+    settings: Any, tmp_path: Path, worker: Callable[[], threading.Thread]
+) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "tests.storages.ObjectStorage",
+            "OPTIONS": {"location": str(tmp_path / "stored")},
+        },
+    }
+    ObjectStorage.mend()
+    ObjectStorage.hangs.clear()
+    try:
+        with ChaosServer() as server:
+            worker()
+            until(lambda: ObjectStorage.is_hanging, seconds=30)
+            accounts = queue(server.port, 5)
+            until(lambda: sent(accounts) == 5)
+    finally:
+        ObjectStorage.hangs.set()
+
+
+@threaded
+def test_a_worker_that_is_to_end_leaves_servers_that_hang_after_a_bounded_time(tmp_path: Path) -> None:
+    with ChaosServer() as silent, ChaosServer(latency=0.02) as server:
+        silent.on("mail", Hang())
+        stuck = queue(silent.port, 3)
+        busy = make_account(server.port)
+        delivery.enqueue_many((make_email(number) for number in range(300)), account=busy)
+        command = ["manage.py", "mailconfig_drain", "--concurrency", "6"]
+        with Child(*command, folder=tmp_path, env=environment({"STOP_SECONDS": 1.0})) as child:
+            assert server.wait_for(lambda: len(server.messages) >= 10)
+            until(lambda: silent.verbs().count("MAIL") == 3)
+            begun = time.monotonic()
+            assert child.terminate() == 0, child.said()
+            assert time.monotonic() - begun < 30, "MAIL may take a minute, and it is not waited for"
+        received = len(server.messages)
+        assert received < 300
+        assert sent([busy]) == received
+        assert not Lane.objects.exclude(lease_token=None).exists()
+        assert set(Message.objects.filter(account__in=stuck).values_list("state", flat=True)) == {"queued"}

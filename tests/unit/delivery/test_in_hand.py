@@ -1,0 +1,69 @@
+"""Admission of lanes: how many a worker has in hand, of which servers, and when one gives way."""
+
+from __future__ import annotations
+
+from mailconfig.delivery.worker.in_hand import MOST_WAITING, PATIENCE_SECONDS, InHand, LaneInHand
+from mailconfig.delivery.worker.picking import DueLane, Host
+
+HERE, THERE = Host("here.example", 587, ""), Host("there.example", 587, "")
+
+
+def take(in_hand: InHand, host: Host, numbers: range) -> list[LaneInHand]:
+    """Take so many lanes of accounts at ``host``."""
+    return [in_hand.add(DueLane(number, host)) for number in numbers]
+
+
+def let_wait(lanes: list[LaneInHand]) -> None:
+    """Nothing has been heard of their servers for too long."""
+    for lane in lanes:
+        lane.moved_at -= PATIENCE_SECONDS + 1
+
+
+def test_lanes_that_move_fill_the_concurrency() -> None:
+    in_hand = InHand(4)
+    taken = take(in_hand, HERE, range(3))
+    assert in_hand.room() == 1
+    take(in_hand, HERE, range(3, 4))
+    assert in_hand.room() == 0
+    in_hand.remove(taken[0])
+    assert in_hand.room() == 1
+
+
+def test_a_lane_whose_server_hangs_makes_room_until_it_moves_again() -> None:
+    in_hand = InHand(2)
+    first, _second = take(in_hand, HERE, range(2))
+    let_wait([first])
+    assert in_hand.room() == 1
+    first.note_moved()
+    assert in_hand.room() == 0
+
+
+def test_lanes_that_wait_are_bounded_too() -> None:
+    in_hand = InHand(2)
+    for round_ in range(1 + MOST_WAITING):
+        assert in_hand.room() == 2
+        let_wait(take(in_hand, Host(f"h{round_}", 25, ""), range(2 * round_, 2 * round_ + 2)))
+    assert in_hand.room() == 0
+
+
+def test_a_server_with_its_share_is_crowded_and_one_that_hangs_gets_no_more() -> None:
+    in_hand = InHand(4)
+    here = take(in_hand, HERE, range(2))
+    assert in_hand.crowded() == {HERE}
+    assert in_hand.hanging() == set()
+    let_wait(here)
+    assert in_hand.hanging() == {HERE}
+    take(in_hand, THERE, range(2, 3))
+    assert in_hand.hanging() == {HERE}
+
+
+def test_a_lane_gives_way_only_to_one_that_would_get_its_room() -> None:
+    in_hand = InHand(4)
+    here, there = take(in_hand, HERE, range(2))[0], take(in_hand, THERE, range(2, 3))[0]
+    assert not in_hand.gives_way(there), "nobody waits"
+    in_hand.note_others([DueLane(9, HERE)])
+    assert in_hand.gives_way(here)
+    assert not in_hand.gives_way(there), "the other one's server has its share"
+    in_hand.note_others([DueLane(9, THERE)])
+    assert in_hand.gives_way(here)
+    assert in_hand.gives_way(there)
