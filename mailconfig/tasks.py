@@ -13,7 +13,7 @@ from django.dispatch import receiver
 
 from mailconfig import delivery, signals
 from mailconfig.conf import get_settings
-from mailconfig.delivery import PURGE_SECONDS, was_swept_within
+from mailconfig.delivery import PURGE_SECONDS, waiting_for_tables, was_swept_within
 from mailconfig.exceptions import WrongInstallation
 
 from .doorbell import doorbell
@@ -41,6 +41,7 @@ class Periodic(Task):  # type: ignore[type-arg]
 
 
 @shared_task(name="mailconfig.drain", **OPTIONS)
+@waiting_for_tables()
 def drain(account_id: int) -> None:
     """Hand over what is due of an account, for one slice of time."""
     try:
@@ -53,12 +54,14 @@ def drain(account_id: int) -> None:
 
 
 @shared_task(name="mailconfig.ring", base=Periodic, **OPTIONS)
+@waiting_for_tables()
 def ring() -> None:
     """Call a worker for each lane that is due. Runs every second."""
     delivery.ring_due()
 
 
 @shared_task(name="mailconfig.sweep", base=Periodic, **OPTIONS)
+@waiting_for_tables()
 def sweep() -> None:
     """Mend what a killed process left behind. Runs every ten seconds; one that comes late finds it done."""
     if was_swept_within(get_settings().sweep_seconds / 2):
@@ -73,12 +76,14 @@ def sweep() -> None:
 
 
 @shared_task(name="mailconfig.check", **OPTIONS)
+@waiting_for_tables()
 def check(check_id: int) -> None:
     """Run a connection check, or send a test mail, that somebody asked for."""
     delivery.run_check(check_id=check_id)
 
 
 @shared_task(name="mailconfig.purge", base=Periodic, **OPTIONS)
+@waiting_for_tables()
 def purge() -> None:
     """Delete what the retention says. Runs once an hour."""
     delivery.purge()

@@ -26,6 +26,7 @@ from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import adopt, was_swept_within
 from mailconfig.delivery.lanes import ring_due
 from mailconfig.delivery.limits import WindowUsage, usage
+from mailconfig.delivery.mishaps import waiting_for_tables
 from mailconfig.delivery.monitoring.attention import Attention, StoppedAccount, find_attention
 from mailconfig.delivery.monitoring.health import Health, HealthState, accounts_in_health
 from mailconfig.delivery.monitoring.overview import AccountOverview, overview_of
@@ -111,6 +112,7 @@ __all__ = [
     "translate_stored",
     "usage",
     "view_check",
+    "waiting_for_tables",
     "wake_lane",
     "was_swept_within",
 ]

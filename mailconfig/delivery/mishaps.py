@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
+import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from django.apps import apps
 from django.db import (
     DatabaseError,
     InterfaceError,
     InternalError,
     NotSupportedError,
     OperationalError,
+    ProgrammingError,
     connection,
 )
 
@@ -24,6 +29,8 @@ READ_ONLY = "25006"
 """``read_only_sql_transaction``: after a fail-over the old server takes no writes any more."""
 STALE_PLAN = "0A000"
 """``feature_not_supported``: also what a prepared statement says once a migration changed the type of a column."""
+UNKNOWN_NAMES = frozenset({"42P01", "42703"})
+"""``undefined_table`` and ``undefined_column``: the tables are not those of this release."""
 
 Result = TypeVar("Result")
 
@@ -34,15 +41,87 @@ def sqlstate(error: BaseException) -> str:
 
 
 def is_database_away(error: BaseException) -> bool:
-    """Return whether the database did not answer, or cannot be written to: nothing was done, and waiting may help."""
+    """Return whether the database did not answer, or cannot be used as it is: nothing was done, and waiting may help."""
     if isinstance(error, InternalError):
         return sqlstate(error) == READ_ONLY
-    return isinstance(error, (OperationalError, InterfaceError)) or is_plan_stale(error)
+    is_away = isinstance(error, (OperationalError, InterfaceError))
+    return is_away or is_plan_stale(error) or lacks_migration(error)
+
+
+def lacks_migration(error: BaseException) -> bool:
+    """Return whether a table or column is not there: a process of the new release was started before ``migrate``.
+
+    SQLite has one code for all that it cannot make sense of. Our statements are made by the ORM, so it is the names.
+    """
+    if isinstance(error, ProgrammingError):
+        return sqlstate(error) in UNKNOWN_NAMES
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode == sqlite3.SQLITE_ERROR
 
 
 def is_plan_stale(error: BaseException) -> bool:
     """Return whether a prepared statement was refused since a table changed: nothing was done, a new connection mends it."""
     return isinstance(error, NotSupportedError) and sqlstate(error) == STALE_PLAN
+
+
+def _are_tables_complete() -> bool:
+    """Return whether all tables have the columns that this release knows: what was done may have needed few of them."""
+    with connection.cursor() as cursor:
+        tables = set(connection.introspection.table_names(cursor))
+        for model in apps.get_app_config("mailconfig").get_models():
+            table, columns = (
+                model._meta.db_table,
+                {field.column for field in model._meta.local_concrete_fields},
+            )
+            if table not in tables:
+                return False
+            rows = connection.introspection.get_table_description(cursor, table)
+            if not columns <= {row.name for row in rows}:
+                return False
+    return True
+
+
+class Outage:
+    """Tells the log of a database that is waited for: of missing tables once, for they may be missing for hours."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lacks_migration = False
+
+    def note(self, error: BaseException) -> None:
+        """Log why nothing can be done now, which :func:`is_database_away` says of the error."""
+        if not lacks_migration(error):
+            logger.warning("the database did not answer: %s", error)
+            return
+        with self._lock:
+            is_known, self._lacks_migration = self._lacks_migration, True
+        if not is_known:
+            logger.error(
+                "the database has not the tables of this release (%s): waiting for manage.py migrate", error
+            )
+
+    def end(self) -> None:
+        """Log that what was missing is there, if anything was."""
+        if self._lacks_migration and _are_tables_complete():
+            self._lacks_migration = False
+            logger.warning("the database has the tables of this release: going on")
+
+
+outage = Outage()
+"""Of this process, whatever thread or task of it meets the database."""
+
+
+@contextmanager
+def waiting_for_tables() -> Iterator[None]:
+    """Do what is asked for again and again: nothing as long as tables of this release are missing, which the log says once."""
+    try:
+        yield
+    except Exception as error:
+        if not lacks_migration(error):
+            raise
+        outage.note(error)
+    else:
+        outage.end()
 
 
 def reconnect() -> None:
@@ -115,6 +194,8 @@ class Containment:
         except WrongInstallation:
             raise
         except Exception as error:
+            if lacks_migration(error):
+                raise
             if isinstance(error, (DatabaseError, InterfaceError)):
                 require_database()
             logger.exception("%s: an error of our own; everything else goes on", name % arguments)

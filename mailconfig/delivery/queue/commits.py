@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 
 from mailconfig import crash
 from mailconfig.delivery.lanes import Ownership
-from mailconfig.delivery.mishaps import is_database_away
+from mailconfig.delivery.mishaps import is_database_away, lacks_migration
 from mailconfig.delivery.queue.journal import adopt_lost_commit, open_journal
 from mailconfig.delivery.queue.turn import Settlement, Turn
 
@@ -88,7 +88,10 @@ class Committer:
             yield
         except BaseException as error:
             # In a transaction of the caller's, a test's say, there is nothing to try again.
-            if is_database_away(error) and not connection.in_atomic_block:
+            is_lost = is_database_away(error) and not lacks_migration(
+                error
+            )  # without a table, nothing was done
+            if is_lost and not connection.in_atomic_block:
                 logger.warning("the database did not answer: %s", error)
                 exchange.wait, exchange.is_lost = None, True
                 return

@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts.check_requests import due_checks
-from mailconfig.delivery.mishaps import Containment
+from mailconfig.delivery.mishaps import Containment, outage
 from mailconfig.delivery.queue.retry import backoff_seconds
 from mailconfig.delivery.worker.checks import CheckPool
 from mailconfig.delivery.worker.purge import PURGE_SECONDS, purge
@@ -105,7 +105,7 @@ class HouseKeeping:
                 self._on_wrong_installation(error)
                 return
             except (DatabaseError, InterfaceError) as error:
-                logger.warning("%s: the database did not answer: %s", task.name, error)
+                outage.note(error)
                 self._stop.wait(get_settings().ring_seconds)
                 continue
             except BaseException:  # the edge of a thread: it goes on, whatever that was meant to end

@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError, transaction
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.mishaps import in_words, require_database
+from mailconfig.delivery.mishaps import in_words, lacks_migration, require_database
 from mailconfig.delivery.queue.retry import backoff_seconds
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import Installation
@@ -47,7 +47,7 @@ def do_steps(steps: Mapping[str, Callable[[], int]]) -> dict[str, int]:
 
     Raises:
         WrongInstallation: nothing may be done here.
-        DatabaseError, InterfaceError: the database does not answer.
+        DatabaseError, InterfaceError: the database does not answer, or lacks a migration.
     """
     known = {failing.step: failing for failing in failing_steps()}
     done = dict.fromkeys(steps, 0)
@@ -61,6 +61,8 @@ def do_steps(steps: Mapping[str, Callable[[], int]]) -> dict[str, int]:
         except WrongInstallation:
             raise
         except Exception as error:
+            if lacks_migration(error):
+                raise
             logger.exception("house-keeping: the step %s failed", name)
             if isinstance(error, (DatabaseError, InterfaceError)):
                 require_database()

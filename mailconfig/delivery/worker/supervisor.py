@@ -13,12 +13,12 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from django.db import DatabaseError, InterfaceError, ProgrammingError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery import lanes
 from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.mishaps import Containment, is_database_away, sqlstate
+from mailconfig.delivery.mishaps import Containment, is_database_away, outage
 from mailconfig.delivery.queue.retry import backoff_seconds
 from mailconfig.delivery.worker.drain import DrainReport, drain_account
 from mailconfig.delivery.worker.in_hand import InHand, LaneInHand
@@ -148,6 +148,7 @@ class Supervisor:
             between()
             self._fill()
             seconds = self._seconds_to_wait()
+            outage.end()
         except WrongInstallation:
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the loop: a worker goes on, whatever it meets
@@ -169,12 +170,8 @@ class Supervisor:
         if time.monotonic() - self._complained_at < COMPLAIN_EVERY and self._failures > 1:
             return
         self._complained_at = time.monotonic()
-        if isinstance(error, ProgrammingError) and sqlstate(error) in {"", "42P01", "42703"}:
-            logger.error(
-                "the tables are not as this version expects them; waiting for the migrations: %s", error
-            )
-        elif is_database_away(error):
-            logger.warning("the database did not answer: %s", error)
+        if is_database_away(error):
+            outage.note(error)
         else:
             logger.error("an error of our own; trying again", exc_info=error)
 

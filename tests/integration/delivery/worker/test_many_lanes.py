@@ -202,7 +202,7 @@ def test_tables_that_are_not_migrated_yet_are_waited_for(
             rename("due_at", "due_to_come")
             try:
                 thread = worker()
-                until(lambda: "waiting for the migrations" in caplog.text)
+                until(lambda: "waiting for manage.py migrate" in caplog.text)
             finally:
                 rename("due_to_come", "due_at")
         finally:
