@@ -27,9 +27,12 @@ VENV_6 ?= .venv-django-6
 PYTHON_6 ?= python3.13 python3.12 $(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python)
 DEBIAN_PACKAGES := curl postfix chromium chromium-driver fonts-noto-cjk redis-server faketime
 
+# Hundreds of processes import the same modules, and would compile them as often; images of Python like to set this.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test test-system test-django soak check lint format types imports messages migrations coverage openapi \
-	openapi-lint reference wheel bench \
+.PHONY: help venv demo run test test-system test-django soak check lint format types imports messages migrations compiled coverage \
+	openapi openapi-lint reference wheel bench \
 	system-packages server-packages constraints clean
 
 help: ## Print the targets
@@ -106,7 +109,7 @@ server-packages: system-packages ## Bring the mail servers that are no Debian pr
 		npm install --prefix tests/servers/npm --no-package-lock --omit=optional --ignore-scripts --no-audit --no-fund --silent || { \
 		touch $(VENV)/.system-packages-missing; echo "NOT INSTALLED: Haraka, smtp-server - their tests are skipped and say so" >&2; }
 
-check: lint types imports migrations coverage ## What CI runs: all checks, the tests on both databases, the coverage gate
+check: lint types imports migrations compiled coverage ## What CI runs: all checks, the tests on both databases, the coverage gate
 
 lint: venv ## ruff: rules and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -126,6 +129,12 @@ messages: venv ## Bring the translations up to what the code says, name what is 
 migrations: venv ## No model change without its migration, no migration that breaks a running release
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django makemigrations --check --dry-run mailconfig
 	@TEST_DB=postgres DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django lintmigrations --no-cache mailconfig
+
+# Pytest rewrites the asserts of every test file and keeps what it made. Ten processes that begin together would each do it.
+compiled: venv
+	@$(BIN)/python -m pytest -q --collect-only -m "$(UNMARKED)" >/dev/null || { \
+		$(BIN)/python -m pytest -q --collect-only -m "$(UNMARKED)" | tail -n 40; exit 1; \
+	}
 
 coverage: venv ## The tests on both databases, and how much of the code they reach
 	@rm -f .coverage .coverage.*
