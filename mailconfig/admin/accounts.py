@@ -24,7 +24,15 @@ from mailconfig.delivery import (
     save_account,
 )
 from mailconfig.exceptions import AccountChanged, DeliveryError, Throttled
-from mailconfig.models import Account, CheckKind, Mailbox, OutboundEmail, SMTPProvider, TenantMailConfig
+from mailconfig.models import (
+    Account,
+    CheckKind,
+    Mailbox,
+    OutboundEmail,
+    SMTPProvider,
+    TenantMailConfig,
+    account_fields,
+)
 
 from .account_actions import A_WORKER_CHECKS, AccountActions, as_shown
 from .account_list import (
@@ -60,26 +68,8 @@ IDENTITY = (
 FOR_PROJECT = frozenset({"is_default", "serves_project"})
 """Shown to those who may choose the accounts that send for the project."""
 ADDRESSES = (("reply_to_email", "reply_to_name"), "envelope_from")
-CONNECTION: tuple[str, ...] = (
-    "preset",
-    "host",
-    "port",
-    "security",
-    "authentication",
-    "username",
-    "secret",
-    "clear_secret",
-    "seen_revision",
-)
-SEEN_CONNECTION: tuple[str, ...] = (
-    "preset",
-    "host",
-    "port",
-    "security",
-    "authentication",
-    "username",
-    "password",
-)
+CONNECTION = ("preset", *account_fields.CONNECTION, "secret", "clear_secret", "seen_revision")
+SEEN_CONNECTION = ("preset", *account_fields.CONNECTION, "password")
 LIMITS = (
     ("limit_count", "limit_period"),
     "limit_per_day",
@@ -127,7 +117,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
     def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> Any:
         """Identity, addresses, connection, limits, and what the kind adds; on a page to look at, no controls."""
         editable = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
-        connection_fields = CONNECTION if editable else SEEN_CONNECTION
+        connection_fields: tuple[str, ...] = CONNECTION if editable else SEEN_CONNECTION
         if obj is None or not obj.has_secret:
             connection_fields = tuple(name for name in connection_fields if name != "clear_secret")
         fieldsets: list[Any] = [

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailconfig.hostnames import check_listed_host
-from mailconfig.models import Account
+from mailconfig.models import Account, account_fields
 from mailconfig.models.choices import AuthenticationChoice
 from mailconfig.secrets.forms import SecretFormField
 from mailconfig.values import ErrorCode
@@ -23,21 +23,6 @@ if TYPE_CHECKING:
     AccountModelForm = forms.ModelForm[Account]
 else:
     AccountModelForm = forms.ModelForm
-
-CONNECTION_FIELDS = frozenset(
-    {
-        "scope",
-        "host",
-        "port",
-        "security",
-        "authentication",
-        "username",
-        "secret",
-        "from_email",
-        "envelope_from",
-    }
-)
-"""A change of one of these is proved before it is saved."""
 
 CONSTRAINT_FIELDS = {
     "one_config_per_tenant": "tenant",
@@ -172,7 +157,7 @@ class AccountForm(AccountModelForm):
         """Return whether what was entered is a connection that nobody has tried yet."""
         if self.instance._state.adding:
             return True
-        return bool(CONNECTION_FIELDS & set(self.changed_data))
+        return not account_fields.PROVED.isdisjoint(self.changed_data)
 
 
 class MailboxForm(AccountForm):

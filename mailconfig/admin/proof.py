@@ -17,14 +17,11 @@ from mailconfig.exceptions import (
     Throttled,
     WrongInstallation,
 )
-from mailconfig.models import Account, ConnectionCheck
+from mailconfig.models import Account, ConnectionCheck, account_fields
 
 from .typed import user_of
 
 _ATTRIBUTE = "_mailconfig_proof"
-FORM_FIELDS = frozenset(
-    {"host", "port", "security", "authentication", "username", "secret", "from_email", "envelope_from"}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +46,7 @@ class Proof:
     def guilty_field(self) -> str:
         """The form's field that the failure belongs to; ``""``: none of them."""
         name = self.check.guilty_field if self.check else self.field
-        return name if name in FORM_FIELDS else ""
+        return name if name in account_fields.PROVED else ""
 
     @property
     def text(self) -> str:

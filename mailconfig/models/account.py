@@ -16,7 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from mailconfig.secrets.fields import SealedSecret, SecretField
 from mailconfig.values import Authentication, Secret, Security, SMTPSettings
 
+from . import account_fields
 from .account_constraints import ACCOUNT_CONSTRAINTS
+from .account_destination import SecretName, binding, effective, entered, is_override
 from .account_queries import AccountQuerySet
 from .account_rules import broken_rules, why_enter_again
 from .choices import AccountKind, AuthenticationChoice, Scope, SecurityChoice, SendMethod
@@ -25,10 +27,17 @@ from .lane import Lane, Purpose, wake_lanes
 from .validators import validate_address, validate_host, validate_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 BIGGEST_PERIOD = 366 * 86400
-DESTINATION_FIELDS = ("send_method", "host", "port", "security", "authentication", "username")
+REMEMBERED = {
+    "destination": ("scope", *account_fields.DESTINATION),
+    "senders": account_fields.SENDERS,
+    "names": account_fields.NAMES,
+    "holder": account_fields.HOLDER,
+    "marks": account_fields.MARKS,
+}
+"""Columns whose stored values are remembered, by what a change of them means."""
 
 
 class Account(models.Model):
@@ -109,7 +118,7 @@ class Account(models.Model):
         _("login"), max_length=16, choices=AuthenticationChoice.choices, default=AuthenticationChoice.PASSWORD
     )
     username = models.CharField(_("user name"), max_length=255, blank=True, validators=[validate_line])
-    secret = SecretField(_("password"), null=True, blank=True)
+    secret = SecretField(_("password"), null=True, blank=True, binding=SecretName.SMTP)
 
     limit_count = models.PositiveIntegerField(
         _("mails per period"),
@@ -146,11 +155,8 @@ class Account(models.Model):
     """Of every kind, in the classes of one kind as well."""
 
     kind_of_class: ClassVar[AccountKind | None] = None
-    _stored_destination: tuple[object, ...] | None = None
-    _stored_senders: tuple[str, str] | None = None
-    _stored_names: tuple[str, str] | None = None
-    _stored_holder: tuple[object, ...] | None = None
-    _stored_marks: tuple[bool, bool] = (False, False)
+    _stored: Mapping[str, tuple[object, ...]] = {"marks": (False, False)}
+    """By the keys of ``REMEMBERED``, as far as it was loaded. Never changed in place: classes and copies share it."""
 
     class Meta:
         base_manager_name = "all_rows"
@@ -194,75 +200,50 @@ class Account(models.Model):
 
     def _remember_stored(self) -> None:
         deferred = self.get_deferred_fields()
-        if not deferred.intersection(DESTINATION_FIELDS):
-            self._stored_destination = self._own_destination()
-        if not deferred.intersection(("from_email", "envelope_from")):
-            self._stored_senders = self._senders()
-        if not deferred.intersection(("name", "reply_to_email")):
-            self._stored_names = self._names()
-        if not deferred.intersection(("owner_id", "tenant_id")):
-            self._stored_holder = self._holder()
-        if not deferred.intersection(("serves_project", "is_default")):
-            self._stored_marks = self._marks()
+        loaded = (key for key, names in REMEMBERED.items() if not deferred.intersection(names))
+        self._stored = {**self._stored, **{key: self._now(key) for key in loaded}}
+
+    def _now(self, key: str) -> tuple[object, ...]:
+        if key == "destination":
+            return entered(self, SecretName.SMTP)
+        return tuple(getattr(self, name) for name in REMEMBERED[key])
+
+    def _differs(self, *keys: str) -> bool:
+        """Return whether something of these differs from what is stored; of what is not stored everything does."""
+        return any(self._stored.get(key) != self._now(key) for key in keys)
 
     def _enters_secret(self) -> bool:
-        entered = self.__dict__.get("secret")
-        return entered is not None and not isinstance(entered, SealedSecret)
+        typed = self.__dict__.get("secret")
+        return typed is not None and not isinstance(typed, SealedSecret)
 
     def _connection_edited(self) -> bool:
-        edited = (
-            self._stored_destination != self._own_destination() or self._stored_senders != self._senders()
-        )
-        return edited or self._enters_secret()
-
-    def _senders(self) -> tuple[str, str]:
-        return (self.from_email, self.envelope_from)
-
-    def _names(self) -> tuple[str, str]:
-        return (self.name, self.reply_to_email)
-
-    def _holder(self) -> tuple[object, ...]:
-        return (self.owner_id, self.tenant_id)
-
-    def _marks(self) -> tuple[bool, bool]:
-        return (self.serves_project, self.is_default)
-
-    def _own_destination(self) -> tuple[object, ...]:
-        if self.scope == Scope.SYSTEM_OVERRIDE:
-            return (self.username,)
-        return tuple(getattr(self, name) for name in DESTINATION_FIELDS)
+        return self._differs("destination", "senders") or self._enters_secret()
 
     def server(self) -> Account:
-        """The account whose host, port and encryption count: an override's is the system account.
+        """Return the account whose host, port and encryption count: an override's is the system account.
 
         Raises:
             ValidationError: an override without a system account.
         """
-        if self.scope != Scope.SYSTEM_OVERRIDE:
+        if not is_override(self):
             return self
         system = Account.objects.kept().filter(scope=Scope.SYSTEM).first()
         if system is None:
             raise ValidationError({"scope": _("There is no system account whose server could be used.")})
         return system
 
-    def secret_binding(self) -> str:
-        """The destination that the secret is bound to, effective fall-backs applied."""
-        server = self.server()
-        parts = (
-            server.send_method,
-            server.host.strip().lower(),
-            str(server.port),
-            server.security,
-            self._login_at(server),
-            self.username,
-        )
-        return "\x1f".join(parts)
+    def secret_binding(self, name: str) -> str:
+        """Return the destination that a secret is bound to, effective fall-backs applied.
 
-    def _login_at(self, server: Account) -> str:
-        """The way it logs in: an override always does, or anybody could use an open relay in the system's name."""
-        if self.scope == Scope.SYSTEM_OVERRIDE and server.authentication == Authentication.NONE:
-            return Authentication.PASSWORD
-        return server.authentication
+        Args:
+            name: of a :class:`~mailconfig.models.account_destination.SecretName`.
+
+        Raises:
+            ValidationError: an override without a system account.
+            ValueError: there is no such secret.
+        """
+        secret = SecretName(name)
+        return binding(secret, effective(self, secret))
 
     def destination_changed(self) -> bool:
         """Return whether the stored secret would newly reach another server or user name.
@@ -270,35 +251,25 @@ class Account(models.Model):
         A system server that moves under its overrides is caught when the secret is opened: it is bound
         to the effective destination (:meth:`secret_binding`).
         """
-        return (
-            self._stored_destination is not None
-            and isinstance(self.secret, SealedSecret)
-            and self._stored_destination != self._own_destination()
-        )
+        return self._keeps_secret_over("destination")
 
     def holder_changed(self) -> bool:
         """Return whether the stored secret would newly be used for another owner or tenant, who was never told it."""
-        return (
-            self._stored_holder is not None
-            and isinstance(self.secret, SealedSecret)
-            and self._stored_holder != self._holder()
-        )
+        return self._keeps_secret_over("holder")
+
+    def _keeps_secret_over(self, key: str) -> bool:
+        return key in self._stored and isinstance(self.secret, SealedSecret) and self._differs(key)
 
     def project_marks_changed(self) -> bool:
         """Return whether it would newly send for the project, or cease to."""
-        return self._stored_marks != self._marks()
+        return self._differs("marks")
 
     def leads_elsewhere(self) -> bool:
         """Return whether its mail would newly use another server or address (also for answers), or be somebody else's.
 
         Another name leads mail as well: code names the account by it, and one that two have finds neither.
         """
-        return (
-            self._stored_destination != self._own_destination()
-            or self._stored_senders != self._senders()
-            or self._stored_names != self._names()
-            or self._stored_holder != self._holder()
-        )
+        return self._differs("destination", "senders", "names", "holder")
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         """Leave it to the database whether owner and tenant are there: a replica may not know them yet."""
@@ -373,16 +344,16 @@ class Account(models.Model):
 
     def transport_settings(self, *, ehlo_name: str = "") -> SMTPSettings:
         """Return what a transport needs to connect, fall-backs applied."""
-        server = self.server()
+        where = effective(self, SecretName.SMTP)
         secret: Secret | None = self.secret
         if isinstance(secret, SealedSecret):
-            secret = secret.bound_to(self.secret_binding())
+            secret = secret.bound_to(binding(SecretName.SMTP, where))
         return SMTPSettings(
-            host=server.host,
-            port=server.port,
-            security=Security(server.security),
-            authentication=Authentication(self._login_at(server)),
-            username=self.username,
+            host=where["host"],
+            port=where["port"],
+            security=Security(where["security"]),
+            authentication=Authentication(where["authentication"]),
+            username=where["username"],
             secret=secret,
             ehlo_name=ehlo_name,
         )

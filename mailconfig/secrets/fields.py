@@ -66,9 +66,13 @@ class SecretField(EncryptedTextField):
     Values are ``Secret`` or ``None``. A row that was loaded holds a ``SealedSecret``: nothing is decrypted
     until ``bound_to(binding).reveal()``, and saving it writes the very same token, whatever the keys
     are. A plain ``Secret`` is sealed when its instance is saved (``save``, ``bulk_create``) for
-    ``instance.secret_binding()``, a method that the model owes and that names the destination. Without an
+    ``instance.secret_binding(name)``, a method that the model owes and that says the destination. Without an
     instance there is no destination: ``update(secret=Secret(…))`` and ``bulk_update`` of a secret not
     saved yet raise TypeError. Only ``isnull`` and ``=None`` can be looked up. Serialised (``dumpdata``) it is null.
+
+    Args:
+        binding: the name under which the model knows the destination; else the field's own. No migration notes
+            it: historical models have no destinations, and seal nothing.
     """
 
     descriptor_class = SecretAttribute
@@ -77,12 +81,13 @@ class SecretField(EncryptedTextField):
         _pyi_private_set_type: Secret | None  # type: ignore[assignment]
         _pyi_private_get_type: Secret | None  # type: ignore[assignment]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, binding: str = "", **kwargs: Any) -> None:
         refused = [option for option in _REFUSED_OPTIONS if kwargs.get(option)]
         if refused:
             msg = f"a SecretField takes no {', '.join(refused)}: no two tokens are alike"
             raise TypeError(msg)
         super().__init__(*args, **{"blank": True, **kwargs, "null": True})
+        self.binding = binding
 
     def deconstruct(self) -> Any:
         name, _path, args, kwargs = super().deconstruct()
@@ -120,7 +125,7 @@ class SecretField(EncryptedTextField):
         # The text is in no variable: error reporters show those of every frame.
         if not secret.reveal():
             return None
-        binding: str = cast("Any", instance).secret_binding()
+        binding: str = cast("Any", instance).secret_binding(self.binding or self.name)
         return SealedSecret(keyring.seal(secret.reveal(), binding=binding))
 
     def get_prep_value(self, value: Any) -> str | None:

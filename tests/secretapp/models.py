@@ -22,7 +22,7 @@ class Box(models.Model):
     host = models.CharField(max_length=100)
     note = models.CharField(max_length=200, blank=True)
     deleted = models.BooleanField(default=False)
-    secret = SecretField()
+    secret = SecretField(binding="smtp")
 
     objects = KeptBoxes()
 
@@ -34,13 +34,13 @@ class Box(models.Model):
     def __str__(self) -> str:
         return self.host
 
-    def secret_binding(self) -> str:
-        return f"smtp:{self.host}"
+    def secret_binding(self, name: str) -> str:
+        return f"{name}:{self.host}"
 
     def password(self) -> str:
         """The stored secret, opened for this row's destination."""
         assert isinstance(self.secret, SealedSecret)
-        return self.secret.bound_to(self.secret_binding()).reveal()
+        return self.secret.bound_to(self.secret_binding("smtp")).reveal()
 
 
 class Parcel(models.Model):
@@ -52,5 +52,5 @@ class Parcel(models.Model):
     def __str__(self) -> str:
         return str(self.id)
 
-    def secret_binding(self) -> str:
-        return "parcel"
+    def secret_binding(self, name: str) -> str:
+        return f"parcel:{name}"

@@ -16,7 +16,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from mailconfig.api.common.queries import list_schema
-from mailconfig.models import Account, Scope
+from mailconfig.models import Account, Scope, account_fields
 from mailconfig.presets import PRESETS
 from mailconfig.values import Authentication, Security
 
@@ -91,7 +91,7 @@ _LOGINS: dict[str, list[Any]] = {
     "false": [Authentication.NONE],
 }
 # Of an override it is the system account's that is shown, so that is what is looked for.
-OF_SERVER = ("preset", "host", "port", "security", "authentication")
+OF_SERVER = ("preset", *account_fields.OF_SERVER)
 FILTERABLE = {
     "id": Column(name="uuid", read=_uuid),
     "name": Column(name="name", read=_text, is_text=True),

@@ -29,6 +29,7 @@ from mailconfig.models import (
     Tenant,
 )
 from mailconfig.models.access import has_permission, holds
+from mailconfig.models.account_destination import SecretName
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Authentication, Security
 
@@ -189,7 +190,7 @@ def _require_unchanged(account: Account) -> None:
 def _binding(account: Account) -> str:
     """The destination that a secret of the account goes to; ``""``: there is none."""
     try:
-        return account.secret_binding()
+        return account.secret_binding(SecretName.SMTP)
     except ValidationError:
         return ""
 

@@ -100,7 +100,7 @@ def test_a_token_copied_to_another_row_opens_only_for_the_same_destination(box: 
 @pytest.mark.parametrize("bound", [False, True])
 def test_handing_a_stored_secret_to_another_account_never_seals_it_anew(box: Box, bound: bool) -> None:
     secret = Box.objects.get().secret
-    given = secret.bound_to(box.secret_binding()) if bound else secret
+    given = secret.bound_to(box.secret_binding("smtp")) if bound else secret
     other = Box.objects.create(host="evil.example.net", secret=given)
     assert raw_token(other) == raw_token(box)
     with pytest.raises(DestinationChanged):

@@ -58,7 +58,7 @@ def test_rows_that_the_manager_hides_and_other_keys_than_numbers_are_rotated(set
     settings.FIELD_ENCRYPTION_KEY = NEW
     for parcel in Parcel.objects.all():
         assert isinstance(parcel.secret, SealedSecret)
-        assert parcel.secret.bound_to(parcel.secret_binding()).reveal() == PASSWORD
+        assert parcel.secret.bound_to(parcel.secret_binding("secret")).reveal() == PASSWORD
     assert Parcel.objects.count() == len(parcels)
     assert Box._base_manager.get(pk=hidden.pk).password() == PASSWORD
 
