@@ -44,6 +44,7 @@ GROUPS = {
         "save_account",
         "prove_account",
         "delete_account",
+        "refusal_of",
         "usage",
         "overview_of",
         "accounts_in_health",

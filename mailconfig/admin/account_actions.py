@@ -28,6 +28,7 @@ from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck
 from mailconfig.models.validators import validate_address
 
+from .proof import errors_of
 from .themes import dress
 from .typed import AccountModelAdmin, user_of
 
@@ -135,9 +136,10 @@ class AccountActions(AccountModelAdmin):
         url = reverse(name, args=[quote(account.pk)], current_app=self.admin_site.name)
         return f"{url}?check={check.uuid}" if check else url
 
-    def _refused(self, request: HttpRequest, account: Account, error: Exception) -> HttpResponse:
-        text = " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
-        self.message_user(request, text, messages.ERROR)
+    def _refused(
+        self, request: HttpRequest, account: Account, error: DeliveryError | ValidationError
+    ) -> HttpResponse:
+        self.message_user(request, " ".join(errors_of(error).messages), messages.ERROR)
         return HttpResponseRedirect(self._account_url(account))
 
     def _show_check(self, request: HttpRequest, account: Account, check: ConnectionCheck) -> HttpResponse:

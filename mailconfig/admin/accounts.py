@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,13 +20,12 @@ from mailconfig.delivery import (
     count_unsent,
     delete_account,
     leaves_checks_to_workers,
-    request_check,
     save_account,
 )
-from mailconfig.exceptions import AccountChanged, DeliveryError, Throttled
+from mailconfig.exceptions import DeliveryError, MailconfigError
 from mailconfig.models import (
     Account,
-    CheckKind,
+    CheckState,
     Mailbox,
     OutboundEmail,
     SMTPProvider,
@@ -49,7 +48,7 @@ from .forms import AccountForm, MailboxForm
 from .health import HealthFilter
 from .key_fields import KeyFields
 from .lookups import LONGEST_VALUE
-from .proof import proof_of, prove, refuse
+from .proof import errors_of, proof_of, prove, refuse
 from .service_limits import service_limit_warning
 from .typed import user_of
 
@@ -200,11 +199,9 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Account | None:
-        """The account; locked while a save of it is under way, so that of two at once one is stale."""
+        """The account; no value longer than a key is looked for."""
         if len(object_id) > LONGEST_VALUE:
             return None
-        if request.method == "POST" and connection.in_atomic_block and object_id.isdecimal():
-            Account.objects.select_for_update().only("pk").filter(pk=object_id).first()
         return super().get_object(request, object_id, from_field)
 
     @method_decorator(sensitive_post_parameters("secret"))
@@ -233,7 +230,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
             self._prove(request, object_id)
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except (AccountChanged, ValidationError) as error:
+        except (MailconfigError, ValidationError) as error:
             refuse(request, error)
             return super().changeform_view(request, object_id, form_url, extra_context)
 
@@ -258,27 +255,19 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         if form.is_valid() and form.connects_anew():
             prove(request, form.instance)
 
-    def _prove_later(self, request: HttpRequest, account: Account) -> None:
-        """Ask a worker for the check, where only workers connect."""
-        try:
-            request_check(account_id=account.pk, kind=CheckKind.CONNECTION, requested_by=user_of(request))
-        except Throttled as error:
-            self.message_user(request, str(error), messages.WARNING)
-        else:
-            self.message_user(request, A_WORKER_CHECKS, messages.INFO)
-
     def save_model(self, request: HttpRequest, obj: Account, form: ModelForm[Account], change: bool) -> None:
         """Store it as every interface does; a check that proved it becomes the account's own."""
         proof = proof_of(request)
         proved = proof.proved if proof else None
-        save_account(account=obj, by=user_of(request), proved=proved)
-        if proved is not None:
+        anew = isinstance(form, AccountForm) and form.connects_anew()
+        wanted = anew and not self._skips_proof(request)
+        check = save_account(account=obj, by=user_of(request), prove=wanted, proved=proved)
+        if check is not None and check.state == CheckState.PENDING:
+            self.message_user(request, A_WORKER_CHECKS, messages.INFO)
+        elif check is not None:
             self.message_user(request, _("The connection was tried: it works."), messages.SUCCESS)
-        elif isinstance(form, AccountForm) and form.connects_anew():
-            if leaves_checks_to_workers() and not self._skips_proof(request):
-                self._prove_later(request, obj)
-            else:
-                self.message_user(request, _("Saved without trying the connection."), messages.WARNING)
+        elif anew:
+            self.message_user(request, _("Saved without trying the connection."), messages.WARNING)
         if warning := service_limit_warning(obj):
             self.message_user(request, warning, messages.WARNING)
 
@@ -288,7 +277,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         """With what came of trying, the latest checks, and the buttons this person may press."""
         account: Account | None = context.get("original")
         proof = proof_of(request)
-        context["proof"] = as_shown(proof.check) if proof and proof.check and not proof.ok else None
+        context["proof"] = as_shown(proof.check) if proof and proof.check else None
         context["may_skip_proof"] = self._may_skip_proof(request)
         context["may_test"] = account is not None and self.may_test(request, account)
         if account is not None:
@@ -343,7 +332,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
             return self._stay(request, error)
 
     def _stay(self, request: HttpRequest, error: DeliveryError) -> HttpResponse:
-        self.message_user(request, str(error), messages.ERROR)
+        self.message_user(request, " ".join(errors_of(error).messages), messages.ERROR)
         return HttpResponseRedirect(request.get_full_path())
 
 

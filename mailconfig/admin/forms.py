@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from mailconfig.hostnames import check_listed_host
 from mailconfig.models import Account, account_fields
+from mailconfig.models.account_constraints import CONSTRAINT_FIELDS
 from mailconfig.models.choices import AuthenticationChoice
 from mailconfig.secrets.forms import SecretFormField
 from mailconfig.values import ErrorCode
@@ -23,14 +24,6 @@ if TYPE_CHECKING:
     AccountModelForm = forms.ModelForm[Account]
 else:
     AccountModelForm = forms.ModelForm
-
-CONSTRAINT_FIELDS = {
-    "one_config_per_tenant": "tenant",
-    "one_default_account": "is_default",
-    "one_system_account": "scope",
-    "one_override_per_owner": "scope",
-}
-"""At which field people read that a constraint of the table is broken, by the constraint's code."""
 
 UNLISTED_HOST = gettext_lazy(
     "This name has an underscore or ends in a dot, as names of containers do. It can be used once the setting"
@@ -147,11 +140,8 @@ class AccountForm(AccountModelForm):
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
-        proof = self.proof
-        if proof is None or proof.ok or self.errors:
-            return
-        name = proof.guilty_field
-        self.add_error(name if name in self.fields else None, ValidationError(proof.text, code="not_proved"))
+        if self.proof is not None and self.proof.errors is not None and not self.errors:
+            self._update_errors(self.proof.errors)
 
     def connects_anew(self) -> bool:
         """Return whether what was entered is a connection that nobody has tried yet."""

@@ -18,6 +18,7 @@ from mailconfig.delivery.accounts.check_requests import due_checks, request_chec
 from mailconfig.delivery.accounts.check_view import staff_view, translate_stored, view_check
 from mailconfig.delivery.accounts.hosts import require_allowed_host
 from mailconfig.delivery.accounts.probe import probe_account, probe_values, recent_check
+from mailconfig.delivery.accounts.refusals import Refusal, RefusalCode, refusal_of
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
 from mailconfig.delivery.accounts.save import Proved, delete_account, prove_account, save_account
 from mailconfig.delivery.accounts.send_test_mail import send_test_mail, send_test_of_values
@@ -60,6 +61,8 @@ __all__ = [
     "Health",
     "HealthState",
     "Proved",
+    "Refusal",
+    "RefusalCode",
     "Status",
     "StoppedAccount",
     "TenantReference",
@@ -94,6 +97,7 @@ __all__ = [
     "purge",
     "read_content",
     "recent_check",
+    "refusal_of",
     "release",
     "request_check",
     "requeue",

@@ -17,7 +17,7 @@ from mailconfig.secrets.fields import SealedSecret, SecretField
 from mailconfig.values import Authentication, Secret, Security, SMTPSettings
 
 from . import account_fields
-from .account_constraints import ACCOUNT_CONSTRAINTS
+from .account_constraints import ACCOUNT_CONSTRAINTS, constraints_among_rows
 from .account_destination import SecretName, binding, effective, entered, is_override
 from .account_queries import AccountQuerySet
 from .account_rules import broken_rules, why_enter_again
@@ -27,7 +27,7 @@ from .lane import Lane, Purpose, wake_lanes
 from .validators import validate_address, validate_host, validate_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 BIGGEST_PERIOD = 366 * 86400
 REMEMBERED = {
@@ -272,8 +272,17 @@ class Account(models.Model):
         return self._differs("destination", "senders", "names", "holder")
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
-        """Leave it to the database whether owner and tenant are there: a replica may not know them yet."""
-        super().clean_fields(exclude={*(exclude or ()), "owner", "tenant"})
+        """Leave it to the database whether people and tenants are there: a replica may not know them yet."""
+        super().clean_fields(exclude={*(exclude or ()), "owner", "tenant", "created_by", "updated_by"})
+
+    def validate_unique(self, exclude: Collection[str] | None = None) -> None:
+        """Leave out the public id, which nobody enters."""
+        super().validate_unique(exclude={*(exclude or ()), "uuid"})
+
+    def get_constraints(self) -> list[tuple[type[models.Model], Sequence[models.BaseConstraint]]]:
+        """Return the constraints that the database has to be asked about; :meth:`clean` says the rest by itself."""
+        of_others = [(model, found) for model, found in super().get_constraints() if model is not Account]
+        return [*of_others, (Account, constraints_among_rows(self))]
 
     def clean(self) -> None:
         """Refuse what may not stand in one row, whoever writes it.
@@ -305,10 +314,11 @@ class Account(models.Model):
                 kwargs["update_fields"] = {*update_fields, *implied, "revision", "updated_at"}
         entered = self.secret if self._enters_secret() else None
         try:
-            with transaction.atomic(using=kwargs.get("using")):
+            with transaction.atomic(using=kwargs.get("using"), savepoint=False):
                 super().save(**kwargs)
                 if adding:
-                    Lane.objects.get_or_create(account_id=self.pk, purpose=Purpose.SEND)
+                    sending = Lane(account_id=self.pk, purpose=Purpose.SEND)
+                    Lane.objects.bulk_create([sending], ignore_conflicts=True)
                 else:
                     wake_lanes(self.pk, reconnects=reconnects)
         except BaseException:

@@ -1,5 +1,9 @@
 """Constraints that the database itself holds on accounts, whoever writes them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -7,6 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from mailconfig.values import Authentication, Security
 
 from .choices import AccountKind, Scope
+
+if TYPE_CHECKING:
+    from .account import Account
 
 ACCOUNT_CONSTRAINTS: list[models.BaseConstraint] = [
     models.CheckConstraint(name="mailconfig_account_kind_known", condition=Q(kind__in=AccountKind.values)),
@@ -60,3 +67,30 @@ ACCOUNT_CONSTRAINTS: list[models.BaseConstraint] = [
         condition=~Q(kind=AccountKind.TENANT_CONFIG) | Q(tenant__isnull=False) | Q(deleted_at__isnull=False),
     ),
 ]
+
+CONSTRAINT_FIELDS = {
+    "one_config_per_tenant": "tenant",
+    "one_default_account": "is_default",
+    "one_system_account": "scope",
+    "one_override_per_owner": "scope",
+}
+"""At which field people read that one of them is broken, by the code of the error."""
+
+
+def constraints_among_rows(account: Account) -> list[models.BaseConstraint]:
+    """Return the constraints for which other rows may be in the way of this one: those whose condition it meets.
+
+    All others speak of the row alone, and :func:`mailconfig.models.account_rules.broken_rules` says the same of it
+    without asking the database.
+    """
+    return [
+        constraint
+        for constraint in ACCOUNT_CONSTRAINTS
+        if isinstance(constraint, models.UniqueConstraint) and _meets(account, constraint.condition)
+    ]
+
+
+def _meets(account: Account, condition: Q | None) -> bool:
+    """Return whether the row meets a condition that compares columns with values."""
+    wanted: list[Any] = list(condition.children) if condition is not None else []
+    return all(getattr(account, name) == value for name, value in wanted)

@@ -31,6 +31,11 @@ def broken_rules(account: Account) -> dict[str, ValidationError]:
         errors["limit_period"] = ValidationError(_("Say how long the period is."), code="required")
     if account.kind == AccountKind.TENANT_CONFIG and account.tenant_id is None:
         errors["tenant"] = ValidationError(_("Choose the tenant."), code="required")
+    if account.scope != Scope.USER and account.kind != AccountKind.OUTBOUND_EMAIL:
+        words = _("Only an outbound e-mail can be the system account or use its server.")
+        errors["scope"] = ValidationError(words, code="scope_of_kind")
+    if account.deleted_at is not None and account.secret is not None:
+        errors["secret"] = ValidationError(_("A deleted account has no password."), code="deleted")
     if account.tenant_id is not None and _is_this_machine(account.named_sender):
         words = _("Mail of a tenant comes from a domain of its own, not from localhost.")
         errors["from_email" if account.from_email else "username"] = ValidationError(words, code="localhost")

@@ -13,21 +13,11 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from rest_framework import exceptions as drf
 from rest_framework.settings import api_settings
 
 from mailconfig import delivery
-from mailconfig.exceptions import (
-    AccountChanged,
-    AccountInUse,
-    NoAccount,
-    NotProved,
-    OnlyByWorkers,
-    SecretUnreadable,
-    Throttled,
-    WrongInstallation,
-)
+from mailconfig.exceptions import NotProved
 from mailconfig.models import ConnectionCheck
 
 from .parsers import BodyTooLarge, LengthRequired
@@ -103,6 +93,17 @@ _BY_CLASS: tuple[tuple[type[Exception], int, ProblemCode], ...] = (
 )
 
 
+_BY_REFUSAL: Mapping[delivery.RefusalCode, tuple[int, ProblemCode]] = {
+    delivery.RefusalCode.NO_ACCOUNT: (404, ProblemCode.NOT_FOUND),
+    delivery.RefusalCode.IN_USE: (409, ProblemCode.IN_USE),
+    delivery.RefusalCode.CHANGED: (409, ProblemCode.CHANGED),
+    delivery.RefusalCode.THROTTLED: (429, ProblemCode.THROTTLED),
+    delivery.RefusalCode.ONLY_BY_WORKERS: (503, ProblemCode.UNAVAILABLE),
+    delivery.RefusalCode.SECRET_UNREADABLE: (400, ProblemCode.INVALID),
+    delivery.RefusalCode.WRONG_INSTALLATION: (503, ProblemCode.UNAVAILABLE),
+}
+
+
 def problem_of(error: Exception, *, user: Any = None) -> Problem | None:
     """The problem an exception stands for; ``None``: a fault of ours, which is nobody else's to explain.
 
@@ -138,31 +139,17 @@ def _of_api_exception(error: drf.APIException) -> Problem:
 def _of_delivery(error: Exception, user: Any) -> Problem | None:
     if isinstance(error, NotProved):
         return of_check(error.check, user=user)
-    if isinstance(error, NoAccount):
+    refusal = delivery.refusal_of(error)
+    if refusal is None or refusal.code not in _BY_REFUSAL:
+        return None
+    if refusal.code is delivery.RefusalCode.NO_ACCOUNT:
         return _not_found()
-    if isinstance(error, AccountInUse):
-        words = ngettext(
-            "%(count)d mail of this account is not sent yet. Cancel it or wait, then delete the account.",
-            "%(count)d mails of this account are not sent yet. Cancel them or wait, then delete the account.",
-            error.waiting,
-        )
-        return Problem(status=409, code=ProblemCode.IN_USE, message=words % {"count": error.waiting})
-    if isinstance(error, AccountChanged):
-        words = _(
-            "Somebody else changed this at the same moment, so nothing was stored. Read it and try again."
-        )
-        return Problem(status=409, code=ProblemCode.CHANGED, message=words)
-    if isinstance(error, Throttled):
-        return _throttled(str(error), error.retry_after)
-    if isinstance(error, OnlyByWorkers):
-        return Problem(status=503, code=ProblemCode.UNAVAILABLE, message=str(error))
-    if isinstance(error, SecretUnreadable):
-        words = _("The stored password cannot be read. Enter it again.")
-        return invalid({"secret": [FieldProblem(words, "unreadable")]})
-    if isinstance(error, WrongInstallation):
-        words = _("This database belongs to another installation: nothing is sent from here.")
-        return Problem(status=503, code=ProblemCode.UNAVAILABLE, message=words)
-    return None
+    if refusal.field:
+        return invalid({refusal.field: [FieldProblem(refusal.message, refusal.code)]})
+    if refusal.retry_after is not None:
+        return _throttled(refusal.message, refusal.retry_after)
+    status, code = _BY_REFUSAL[refusal.code]
+    return Problem(status=status, code=code, message=refusal.message)
 
 
 def _of_django_error(error: Exception) -> Problem | None:

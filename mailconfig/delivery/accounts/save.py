@@ -29,7 +29,7 @@ from mailconfig.models import (
     Tenant,
 )
 from mailconfig.models.access import has_permission, holds
-from mailconfig.models.account_destination import SecretName
+from mailconfig.models.account_destination import SecretName, is_override
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Authentication, Security
 
@@ -58,11 +58,10 @@ def prove_account(*, account: Account, by: AbstractBaseUser | None, judge_sender
         NotProved: the connection does not work.
         Throttled, RuntimeError: see :func:`mailconfig.delivery.probe_values`.
     """
-    _require_say_over_project(account, by)
-    _require_say_over_tenant(account, by)
+    _require_storable(account, by)
     _require_encrypted_login(account)
     binding = _binding(account)
-    check = probe_values(account=account, requested_by=by, tenant=account.tenant, judge_sender=judge_sender)
+    check = probe_values(account=account, requested_by=by, judge_sender=judge_sender)
     if check.state != CheckState.PASSED:
         msg = "the connection does not work"
         raise NotProved(msg, check=check)
@@ -85,6 +84,7 @@ def save_account(
         prove: connect first, and store nothing if that fails. Then not to be called inside a transaction. Where
             only workers connect, it is stored first, and one of them is asked to check it.
         proved: what :func:`prove_account` found of the same values, where a transaction has to be opened in between.
+            Then nothing is connected any more.
         judge_sender: if false, a refused sender is reported in the check and stored all the same.
 
     Returns:
@@ -100,14 +100,13 @@ def save_account(
     account.updated_by_id = by.pk if by else None
     if account._state.adding:
         account.created_by_id = account.updated_by_id
-    _require_say_over_project(account, by)
-    _require_say_over_tenant(account, by)
-    account.full_clean()
-    later = prove and leaves_checks_to_workers()
+    later = prove and proved is None and leaves_checks_to_workers()
+    if prove and proved is None and not later:
+        proved = prove_account(account=account, by=by, judge_sender=judge_sender)
+    else:
+        _require_storable(account, by)
     if later:
         _require_encrypted_login(account)
-    elif prove:
-        proved = prove_account(account=account, by=by, judge_sender=judge_sender)
     try:
         with transaction.atomic():
             _store(account, proved)
@@ -127,8 +126,19 @@ def _store(account: Account, proved: Proved | None) -> None:
     if not account._state.adding:
         _require_unchanged(account)
     if proved is not None:
-        _require_proved_server(account, proved.binding)
+        _require_proved_destination(account, proved.binding)
     account.save()
+
+
+def _require_storable(account: Account, by: AbstractBaseUser | None) -> None:
+    """Refuse what may not be stored, whoever enters it where; nothing was connected yet.
+
+    Raises:
+        ValidationError: by field.
+    """
+    _require_say_over_project(account, by)
+    _require_say_over_tenant(account, by)
+    account.full_clean()
 
 
 def _require_say_over_project(account: Account, by: AbstractBaseUser | None) -> None:
@@ -169,7 +179,7 @@ def _require_say_over_tenant(account: Account, by: AbstractBaseUser | None) -> N
 
 def _require_encrypted_login(account: Account) -> None:
     """Refuse before anything is connected what the session would refuse after its greeting."""
-    logs_in = account.authentication != Authentication.NONE and account.scope != Scope.SYSTEM_OVERRIDE
+    logs_in = account.authentication != Authentication.NONE and not is_override(account)
     if logs_in and account.security == Security.NONE and not get_settings().allow_plain_login:
         words = _("A login needs encryption: choose TLS or STARTTLS.")
         raise ValidationError({"security": ValidationError(words, code="plain_login")})
@@ -195,14 +205,13 @@ def _binding(account: Account) -> str:
         return ""
 
 
-def _require_proved_server(account: Account, proved_for: str) -> None:
-    """An entered secret is sealed for the server of this moment, so it has to be the one that was proved."""
-    if account.scope != Scope.SYSTEM_OVERRIDE:
-        return
-    # The lock, so that it does not move before the secret is sealed.
-    list(Account.objects.select_for_update().kept().filter(scope=Scope.SYSTEM).values_list("pk"))
+def _require_proved_destination(account: Account, proved_for: str) -> None:
+    """An entered secret is sealed for the destination of this moment, so it has to be the one that was proved."""
+    if is_override(account):
+        # The lock, so that the server does not move before the secret is sealed.
+        list(Account.objects.select_for_update().kept().filter(scope=Scope.SYSTEM).values_list("pk"))
     if _binding(account) != proved_for:
-        msg = "the system account was changed while its server was tried"
+        msg = "the destination is another one than was proved: the system account moved"
         raise AccountChanged(msg)
 
 
