@@ -74,7 +74,7 @@ class MessageActions(MessageModelAdmin):
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Return whether this person may act on messages at all."""
-        return self.has_view_permission(request) and user_of(request).has_perm("mailconfig.steer_message")
+        return self.has_view_permission(request) and user_of(request).has_perm("mailconfig.manage_message")
 
     def get_actions(  # type: ignore[override]
         self, request: HttpRequest, action_location: object = None

@@ -21,7 +21,9 @@ class Installation(models.Model):
 
     swept_at = models.DateTimeField(null=True, editable=False)
     """The sweep's sign of life, for monitoring."""
-    troubles = models.TextField(default="", db_default="", blank=True, editable=False)
+    failing_steps = models.TextField(
+        default="", db_default="", blank=True, editable=False, db_column="troubles"
+    )
     """The steps of the house-keeping that throw, as JSON; empty: none does."""
 
     objects = WrittenManager["Installation"]()

@@ -103,7 +103,7 @@ class Message(models.Model):
         verbose_name_plural = _("messages")
         permissions: ClassVar = [
             ("view_content", "Can see what a message says"),
-            ("steer_message", "Can retry, release and cancel messages"),
+            ("manage_message", "Can retry, release and cancel messages"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

@@ -77,7 +77,7 @@ def do_steps(steps: Mapping[str, Callable[[], int]]) -> dict[str, int]:
 
 def failing_steps() -> list[FailingStep]:
     """The steps that throw, the longest first."""
-    stored = Installation.objects.filter(id=1).values_list("troubles", flat=True).first()
+    stored = Installation.objects.filter(id=1).values_list("failing_steps", flat=True).first()
     found = [
         FailingStep(
             **row
@@ -105,4 +105,4 @@ def _note(news: Mapping[str, FailingStep | None]) -> None:
         merged = {failing.step: failing for failing in failing_steps()} | dict(news)
         rows = [asdict(failing) for failing in merged.values() if failing]
         text = json.dumps(rows, default=datetime.isoformat) if rows else ""
-        Installation.objects.filter(id=1).update(troubles=text)
+        Installation.objects.filter(id=1).update(failing_steps=text)

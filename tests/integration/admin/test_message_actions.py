@@ -96,7 +96,7 @@ def test_who_may_only_look_acts_on_nothing(queued: Message) -> None:
 
 
 def test_acting_needs_the_token_of_the_form(queued: Message) -> None:
-    erin = permitted("erin", "view_message", "steer_message")
+    erin = permitted("erin", "view_message", "manage_message")
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = erin.cookies
     assert strict.post(admin_url("message", "act", queued.pk, "hold")).status_code == 403

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from mailconfig.delivery import delete_account
-from mailconfig.models import Account, Message, Tenant
+from mailconfig.models import Account, Installation, Message, Tenant
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,3 +94,20 @@ def test_what_is_stored_survives_the_way_there_and_back(old: Any) -> None:
 
     assert older.get_model("mailconfig", "Account").objects.count() == 7
     assert older.get_model("mailconfig", "Message").objects.get().tenant_id is None
+
+
+def test_grants_and_failing_steps_are_kept_under_their_new_names() -> None:
+    older = migrate([("mailconfig", "0015_storage_away")])
+    try:
+        clerk, group = make_user("clerk"), Group.objects.create(name="desk")
+        permission = Permission.objects.get(codename="steer_message")
+        clerk.user_permissions.add(permission)
+        group.permissions.add(permission)
+        older.get_model("mailconfig", "Installation").objects.create(id=1, troubles="[1]")
+    finally:
+        migrate(newest())
+
+    assert clerk.has_perm("mailconfig.manage_message")
+    assert group.permissions.get() == Permission.objects.get(codename="manage_message")
+    assert not Permission.objects.filter(codename="steer_message").exists()
+    assert Installation.objects.get().failing_steps == "[1]"

@@ -161,7 +161,7 @@ def test_a_storage_that_fails_in_the_purge_keeps_nothing_else_from_it(
     delivery.purge()
     assert failing_steps()[0].failures == 1, "it rests for a while"
     Installation.objects.update(
-        troubles=Installation.objects.get().troubles.replace(str(failing.retry_at.year), "2001", 9)
+        failing_steps=Installation.objects.get().failing_steps.replace(str(failing.retry_at.year), "2001", 9)
     )
     delivery.purge()
     assert failing_steps() == []
