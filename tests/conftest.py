@@ -1,5 +1,6 @@
 """What every test gets: the test database for child processes, the network guard, Redis, skips that speak."""
 
+import gc
 import ipaddress
 import os
 import shutil
@@ -53,6 +54,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
     gone = set(left_out)
     items[:] = [item for item in items if item not in gone]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Take modules and collected tests from the garbage collector, which would go over all of them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
