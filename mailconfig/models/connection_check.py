@@ -62,10 +62,13 @@ class ConnectionCheck(models.Model):
     code = models.CharField(_("code"), max_length=32, blank=True)
     guilty_field = models.CharField(_("look at"), max_length=32, blank=True)
     message = models.TextField(_("result"), blank=True)
+    """The code of a sentence; what it says stands in :mod:`mailconfig.delivery.accounts.sentences`."""
     hint = models.TextField(_("hint"), blank=True)
+    """The same, of what probably helps."""
     server_text = models.TextField(_("the server's words"), blank=True)
     stages = models.JSONField(_("stages"), default=list)
-    """``[{"stage", "outcome", "milliseconds", "detail"}]`` in their order."""
+    """``[{"stage", "outcome", "milliseconds", "detail", "says"}]`` in their order: the server's words or ours, and the
+    code of the sentence if those are ours."""
     revision = models.PositiveIntegerField(null=True, editable=False)
     """Of the account, whose values as they were stored then came to this end; NULL: other values, or no end."""
     looks_only = models.BooleanField(default=False, db_default=False, editable=False)

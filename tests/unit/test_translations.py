@@ -150,15 +150,21 @@ def test_sentences_of_checks_come_out_in_japanese() -> None:
 
 def test_a_check_is_japanese_for_all_and_the_servers_words_stay() -> None:
     stages = [
-        {"stage": "tls", "outcome": "failed", "milliseconds": 1, "detail": "TLS could not be set up."},
+        {
+            "stage": "tls",
+            "outcome": "failed",
+            "milliseconds": 1,
+            "detail": "TLS could not be set up.",
+            "says": "tls_not_set_up",
+        },
         {"stage": "login", "outcome": "failed", "milliseconds": 1, "detail": "535 failed"},
     ]
     check = ConnectionCheck(
         state=CheckState.FAILED,
         code=ErrorCode.TLS_FAILED,
         stage=Stage.TLS,
-        message="The server's certificate has expired.",
-        hint="Is this machine's clock right?",
+        message="certificate_expired",
+        hint="check_clock",
         stages=stages,
     )
 

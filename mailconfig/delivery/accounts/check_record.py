@@ -114,6 +114,7 @@ def finish(
             "outcome": stage.outcome,
             "milliseconds": stage.milliseconds,
             "detail": cleaned(stage.detail, 500),
+            "says": sentences.of_detail(stage.detail),
         }
         for stage in result.stages
     ]

@@ -64,7 +64,7 @@ def note_on_lane(check: ConnectionCheck, account: Account, *, sent: bool = False
         Lane.objects.filter(pk=lane.pk).update(
             last_error_at=Now(),
             last_error_code=check.code,
-            last_error_text=check.server_text or check.message,
+            last_error_text=check.server_text or sentences.in_english(check.message),
         )
         return
     if sent:

@@ -108,7 +108,7 @@ def staff_view(check: ConnectionCheck) -> StaffView:
                 "stage": stage["stage"],
                 "outcome": stage["outcome"],
                 "milliseconds": stage["milliseconds"],
-                "detail": _detail(stage["detail"]),
+                "detail": translate_stored(stage.get("says", "")) or stage["detail"],
             }
             for stage in check.stages
         ],
@@ -120,14 +120,9 @@ def is_unreachable(check: ConnectionCheck | CheckResult) -> bool:
     return check.code == ErrorCode.CONNECT_FAILED and check.message == sentences.UNREACHABLE
 
 
-def translate_stored(text: str) -> str:
-    """Return a sentence that a check stored, in the active language."""
-    return gettext(text) if text else ""
-
-
-def _detail(text: str) -> str:
-    """A sentence of ours in the active language; the server's own words as they are."""
-    return translate_stored(text) if text in sentences.OF_TRANSPORTS else text
+def translate_stored(sentence: str) -> str:
+    """Return the words of a sentence that a check stored, in the active language."""
+    return gettext(sentences.in_english(sentence)) if sentence else ""
 
 
 def _public_stages(check: ConnectionCheck) -> list[StageView]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from mailconfig.delivery import trail
+from mailconfig.delivery.accounts import sentences
 from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.delivery.lanes import worker_name
 from mailconfig.delivery.queue.settle import announce, final_values
@@ -79,7 +80,7 @@ class TestMailJournal:
         if not result.ok:
             values |= {
                 "error_code": str(result.code or ""),
-                "error_text": reply.text if reply else result.message,
+                "error_text": reply.text if reply else sentences.in_english(result.message),
             }
         if self._message is None:
             self._message = self._insert_message(state=state, **values)

@@ -1,4 +1,4 @@
-"""The sentences a check may show, marked for translation. They are stored in English and translated when shown.
+"""The sentences a check may show: a code for each, which is stored and compared, and its words for people.
 
 Transports know no Django, so what they say about a failure is repeated here; a test compares the two. What is
 not found here is never shown: a general sentence for the code and stage stands in its place.
@@ -10,79 +10,131 @@ from django.utils.translation import gettext_noop as _
 
 from mailconfig.values import ErrorCode, Stage
 
-PASSED = _("The connection works.")
-PASSED_BUT_SENDER = _("The connection works, but the server does not take mail from this sender.")
-SENT = _("The test mail was accepted by the mail server.")
-MAYBE_SENT = _("The connection ended before the server's answer: the mail may or may not have been accepted.")
-NO_SENDER = _("The account has no from address.")
-BAD_SENDER = _("This sender cannot be written in a mail.")
-SENDER_REFUSED = _("The server does not take mail from this sender.")
-ACCOUNT_REFUSED = _("The server takes no mail from this account.")
-NO_RELAY = _(
-    "The server does not pass mail on to others for this account: is it the right server, port and login?"
-)
-CLIENT_REFUSED = _(
-    "The server does not like where the connection comes from, or the name it is greeted with: ask whoever runs it."
-)
-SENDER_LATER = _("The server does not take mail from this sender now.")
-RECIPIENT_REFUSED = _("The server does not take mail for this recipient.")
-RECIPIENT_LATER = _("The server does not take mail for this recipient now.")
-MESSAGE_REFUSED = _("The server did not accept the message.")
-MESSAGE_LATER = _("The server does not accept the message now.")
-SECRET_UNREADABLE = _("The stored password cannot be read.")
-DESTINATION_CHANGED = _("The stored password was entered for another server or user name.")
-NO_SYSTEM_ACCOUNT = _("There is no system account whose server could be used.")
-GIVEN_UP = _("The check did not come to an end.")
-INTERNAL_ERROR = _("An error of our own, which stands in the log.")
-ACCOUNT_GONE = _("The account was deleted.")
-WRONG_INSTALLATION = _("This database belongs to another installation: nothing is sent from here.")
+TEXTS: dict[str, str] = {}
+"""The English words of each code, by code."""
 
-ENTER_AGAIN = _("Enter the password again.")
-NAME_UNKNOWN = _("The name of the server is unknown: is it spelled right?")
-UNREACHABLE = _("No connection to the server could be made.")
-UNREACHABLE_HINT = _("Check the name of the server and the port.")
+
+def _says(code: str, text: str) -> str:
+    """Note the words of a code.
+
+    Returns:
+        The code.
+    """
+    if TEXTS.setdefault(code, text) != text:
+        msg = f"{code} says two things"
+        raise ValueError(msg)
+    return code
+
+
+PASSED = _says("passed", _("The connection works."))
+PASSED_BUT_SENDER = _says(
+    "passed_but_sender", _("The connection works, but the server does not take mail from this sender.")
+)
+SENT = _says("sent", _("The test mail was accepted by the mail server."))
+MAYBE_SENT = _says(
+    "maybe_sent",
+    _("The connection ended before the server's answer: the mail may or may not have been accepted."),
+)
+NO_SENDER = _says("no_sender", _("The account has no from address."))
+BAD_SENDER = _says("bad_sender", _("This sender cannot be written in a mail."))
+SENDER_REFUSED = _says("sender_refused", _("The server does not take mail from this sender."))
+ACCOUNT_REFUSED = _says("account_refused", _("The server takes no mail from this account."))
+NO_RELAY = _says(
+    "no_relay",
+    _("The server does not pass mail on to others for this account: is it the right server, port and login?"),
+)
+CLIENT_REFUSED = _says(
+    "client_refused",
+    _(
+        "The server does not like where the connection comes from, or the name it is greeted with: ask whoever runs it."
+    ),
+)
+SENDER_LATER = _says("sender_later", _("The server does not take mail from this sender now."))
+RECIPIENT_REFUSED = _says("recipient_refused", _("The server does not take mail for this recipient."))
+RECIPIENT_LATER = _says("recipient_later", _("The server does not take mail for this recipient now."))
+MESSAGE_REFUSED = _says("message_refused", _("The server did not accept the message."))
+MESSAGE_LATER = _says("message_later", _("The server does not accept the message now."))
+SECRET_UNREADABLE = _says("secret_unreadable", _("The stored password cannot be read."))
+DESTINATION_CHANGED = _says(
+    "destination_changed", _("The stored password was entered for another server or user name.")
+)
+NO_SYSTEM_ACCOUNT = _says("no_system_account", _("There is no system account whose server could be used."))
+GIVEN_UP = _says("given_up", _("The check did not come to an end."))
+INTERNAL_ERROR = _says("internal_error", _("An error of our own, which stands in the log."))
+ACCOUNT_GONE = _says("account_gone", _("The account was deleted."))
+WRONG_INSTALLATION = _says(
+    "wrong_installation", _("This database belongs to another installation: nothing is sent from here.")
+)
+
+ENTER_AGAIN = _says("enter_again", _("Enter the password again."))
+NAME_UNKNOWN = _says("name_unknown", _("The name of the server is unknown: is it spelled right?"))
+UNREACHABLE = _says("unreachable", _("No connection to the server could be made."))
+UNREACHABLE_HINT = _says("unreachable_hint", _("Check the name of the server and the port."))
 
 BY_STAGE = {
     (ErrorCode.CONNECT_FAILED, Stage.RESOLVE): UNREACHABLE,
     (ErrorCode.CONNECT_FAILED, Stage.CONNECT): UNREACHABLE,
-    (ErrorCode.CONNECT_FAILED, Stage.EHLO): _("The server refused our greeting."),
-    (ErrorCode.CONNECT_FAILED, Stage.TLS): _("The connection was lost while encryption was set up."),
-    (ErrorCode.CONNECT_FAILED, Stage.LOGIN): _("The connection was lost during the login."),
-    (ErrorCode.HOST_NOT_ALLOWED, Stage.RESOLVE): _("This is not the name of a server that may be used."),
-    (ErrorCode.TIMEOUT, Stage.CONNECT): _("The server took too long to answer."),
-    (ErrorCode.TIMEOUT, Stage.TLS): _("The server took too long to set up encryption."),
-    (ErrorCode.TIMEOUT, Stage.EHLO): _("The server took too long to answer our greeting."),
-    (ErrorCode.TIMEOUT, Stage.LOGIN): _("The server took too long to answer the login."),
-    (ErrorCode.TIMEOUT, Stage.SENDER): _("The server took too long to answer about the sender."),
-    (ErrorCode.TIMEOUT, Stage.RECIPIENT): _("The server took too long to answer about the recipient."),
-    (ErrorCode.TIMEOUT, Stage.DOT): _("The server took too long to accept the message."),
+    (ErrorCode.CONNECT_FAILED, Stage.EHLO): _says("greeting_refused", _("The server refused our greeting.")),
+    (ErrorCode.CONNECT_FAILED, Stage.TLS): _says(
+        "lost_in_tls", _("The connection was lost while encryption was set up.")
+    ),
+    (ErrorCode.CONNECT_FAILED, Stage.LOGIN): _says(
+        "lost_in_login", _("The connection was lost during the login.")
+    ),
+    (ErrorCode.HOST_NOT_ALLOWED, Stage.RESOLVE): _says(
+        "name_not_allowed", _("This is not the name of a server that may be used.")
+    ),
+    (ErrorCode.TIMEOUT, Stage.CONNECT): _says("slow_answer", _("The server took too long to answer.")),
+    (ErrorCode.TIMEOUT, Stage.TLS): _says("slow_tls", _("The server took too long to set up encryption.")),
+    (ErrorCode.TIMEOUT, Stage.EHLO): _says(
+        "slow_greeting", _("The server took too long to answer our greeting.")
+    ),
+    (ErrorCode.TIMEOUT, Stage.LOGIN): _says("slow_login", _("The server took too long to answer the login.")),
+    (ErrorCode.TIMEOUT, Stage.SENDER): _says(
+        "slow_sender", _("The server took too long to answer about the sender.")
+    ),
+    (ErrorCode.TIMEOUT, Stage.RECIPIENT): _says(
+        "slow_recipient", _("The server took too long to answer about the recipient.")
+    ),
+    (ErrorCode.TIMEOUT, Stage.DOT): _says(
+        "slow_message", _("The server took too long to accept the message.")
+    ),
 }
 BY_CODE = {
-    ErrorCode.HOST_NOT_ALLOWED: _("This server may not be used."),
-    ErrorCode.CONNECT_FAILED: _("The connection was lost."),
-    ErrorCode.TLS_FAILED: _("An encrypted connection to the server could not be made."),
-    ErrorCode.AUTH_FAILED: _("The login did not work."),
+    ErrorCode.HOST_NOT_ALLOWED: _says("server_not_allowed", _("This server may not be used.")),
+    ErrorCode.CONNECT_FAILED: _says("connection_lost", _("The connection was lost.")),
+    ErrorCode.TLS_FAILED: _says("tls_failed", _("An encrypted connection to the server could not be made.")),
+    ErrorCode.AUTH_FAILED: _says("login_failed", _("The login did not work.")),
     ErrorCode.SENDER_REFUSED: SENDER_REFUSED,
     ErrorCode.RECIPIENT_REFUSED: RECIPIENT_REFUSED,
-    ErrorCode.PROTOCOL_ERROR: _("This is no mail server, or one that does not speak SMTP properly."),
-    ErrorCode.TIMEOUT: _("The server took too long."),
+    ErrorCode.PROTOCOL_ERROR: _says(
+        "protocol_error", _("This is no mail server, or one that does not speak SMTP properly.")
+    ),
+    ErrorCode.TIMEOUT: _says("slow", _("The server took too long.")),
 }
-CLOSED_PORT = _("Nobody listens on this port: is it the right one?")
-ALLOW_HOST = _(
-    "If this server is meant: ALLOWED_NETWORKS or ALLOWED_HOSTS in the deployment's settings allow it."
+CLOSED_PORT = _says("closed_port", _("Nobody listens on this port: is it the right one?"))
+ALLOW_HOST = _says(
+    "allow_host",
+    _("If this server is meant: ALLOWED_NETWORKS or ALLOWED_HOSTS in the deployment's settings allow it."),
 )
-ALLOW_PORT = _("If this port is meant: ALLOWED_PORTS in the deployment's settings allows it.")
-TRUST_AUTHORITY = _(
-    "Whoever runs the server has to give it a certificate of a public authority, and those in between."
-    " If the authority is your own, the deployment has to trust it: CA_FILE in its settings."
+ALLOW_PORT = _says(
+    "allow_port", _("If this port is meant: ALLOWED_PORTS in the deployment's settings allows it.")
 )
-TRUST_AUTHORITY_FOR_OTHERS = _(
-    "Whoever runs the server has to give it a certificate of a public authority, and those in between."
+TRUST_AUTHORITY = _says(
+    "trust_authority",
+    _(
+        "Whoever runs the server has to give it a certificate of a public authority, and those in between."
+        " If the authority is your own, the deployment has to trust it: CA_FILE in its settings."
+    ),
+)
+TRUST_AUTHORITY_FOR_OTHERS = _says(
+    "trust_authority_for_others",
+    _("Whoever runs the server has to give it a certificate of a public authority, and those in between."),
 )
 FOR_STAFF = {ALLOW_HOST: "", ALLOW_PORT: "", TRUST_AUTHORITY: TRUST_AUTHORITY_FOR_OTHERS}
 """Hints that name a setting of the deployment, and what others are told instead."""
 
-PORT_NOT_ALLOWED = _("Connections to this port are not allowed.")
+PORT_NOT_ALLOWED = _says("port_not_allowed", _("Connections to this port are not allowed."))
 
 OF_TRANSPORTS = frozenset(
     {
@@ -90,97 +142,149 @@ OF_TRANSPORTS = frozenset(
         UNREACHABLE_HINT,
         ALLOW_HOST,
         ALLOW_PORT,
-        _("This address is not allowed."),
-        _("A port is a number from 1 to 65535."),
+        _says("address_not_allowed", _("This address is not allowed.")),
+        _says("port_out_of_range", _("A port is a number from 1 to 65535.")),
         # TLS
-        _("The server offers no STARTTLS."),
-        _("Choose another port or TLS. Nothing was sent without encryption."),
-        _("The server refused STARTTLS."),
-        _("The server's answer to STARTTLS is none."),
-        _("Something was sent between STARTTLS and the encryption: the connection is tampered with."),
-        _("The server did not answer the TLS handshake."),
-        _("The connection ended during the TLS handshake."),
-        _("The file of certificate authorities cannot be used."),
-        _("The deployment's ca_file has to be a readable PEM file."),
-        _("The server's certificate has expired."),
-        _("The server's certificate is not valid yet."),
-        _("Is this machine's clock right?"),
-        _("The server's certificate is for another name."),
-        _("Use the name of the server that its provider gives, not an alias or an address."),
-        _("The server's certificate is not from an authority that is trusted here."),
+        _says("no_starttls", _("The server offers no STARTTLS.")),
+        _says("choose_port_or_tls", _("Choose another port or TLS. Nothing was sent without encryption.")),
+        _says("starttls_refused", _("The server refused STARTTLS.")),
+        _says("starttls_garbled", _("The server's answer to STARTTLS is none.")),
+        _says(
+            "starttls_injected",
+            _("Something was sent between STARTTLS and the encryption: the connection is tampered with."),
+        ),
+        _says("handshake_unanswered", _("The server did not answer the TLS handshake.")),
+        _says("handshake_ended", _("The connection ended during the TLS handshake.")),
+        _says("ca_file_unusable", _("The file of certificate authorities cannot be used.")),
+        _says("ca_file_pem", _("The deployment's ca_file has to be a readable PEM file.")),
+        _says("certificate_expired", _("The server's certificate has expired.")),
+        _says("certificate_not_yet_valid", _("The server's certificate is not valid yet.")),
+        _says("check_clock", _("Is this machine's clock right?")),
+        _says("certificate_other_name", _("The server's certificate is for another name.")),
+        _says(
+            "use_provider_name",
+            _("Use the name of the server that its provider gives, not an alias or an address."),
+        ),
+        _says(
+            "certificate_untrusted",
+            _("The server's certificate is not from an authority that is trusted here."),
+        ),
         TRUST_AUTHORITY,
-        _("Whoever runs the server has to renew it."),
-        _("The server's certificate could not be verified."),
-        _("The server talks no TLS here."),
-        _("This looks like a STARTTLS port. Choose STARTTLS, or port 465 with TLS."),
-        _("The server offers no TLS that is still safe."),
-        _("At least TLS 1.2 is needed."),
-        _("TLS could not be set up."),
-        _("The encrypted connection broke."),
+        _says("renew_certificate", _("Whoever runs the server has to renew it.")),
+        _says("certificate_unverified", _("The server's certificate could not be verified.")),
+        _says("no_tls_here", _("The server talks no TLS here.")),
+        _says(
+            "looks_like_starttls",
+            _("This looks like a STARTTLS port. Choose STARTTLS, or port 465 with TLS."),
+        ),
+        _says("tls_too_old", _("The server offers no TLS that is still safe.")),
+        _says("need_tls_1_2", _("At least TLS 1.2 is needed.")),
+        _says("tls_not_set_up", _("TLS could not be set up.")),
+        _says("tls_broke", _("The encrypted connection broke.")),
         # Session
-        _("The server does not accept connections."),
-        _("The server does not accept connections now."),
-        _("The server refused our greeting."),
-        _("The server refused our greeting now."),
-        _("The server took too long to answer."),
-        _("The server took too long."),
-        _("The server ended the connection."),
-        _("The connection was lost."),
-        _("The session is closed."),
-        _("The server does not go on with this connection."),
-        _("The server's answer is not one that belongs here."),
-        _("Nothing answers as a mail server here."),
-        _("The server says nothing: it probably expects TLS from the first byte. Choose TLS for this port."),
+        _says("connections_refused", _("The server does not accept connections.")),
+        _says("connections_refused_now", _("The server does not accept connections now.")),
+        _says("greeting_refused", _("The server refused our greeting.")),
+        _says("greeting_refused_now", _("The server refused our greeting now.")),
+        _says("slow_answer", _("The server took too long to answer.")),
+        _says("slow", _("The server took too long.")),
+        _says("connection_ended", _("The server ended the connection.")),
+        _says("connection_lost", _("The connection was lost.")),
+        _says("session_closed", _("The session is closed.")),
+        _says("connection_not_continued", _("The server does not go on with this connection.")),
+        _says("answer_out_of_place", _("The server's answer is not one that belongs here.")),
+        _says("no_mail_server", _("Nothing answers as a mail server here.")),
+        _says(
+            "looks_like_tls",
+            _(
+                "The server says nothing: it probably expects TLS from the first byte. Choose TLS for this port."
+            ),
+        ),
         # Login
-        _("A user name is needed to log in."),
-        _("A password or token is needed to log in."),
-        _("The user name has control characters, which cannot be sent."),
-        _("The password has control characters, which cannot be sent."),
-        _("The user name or password is no valid text."),
-        _("The connection is not encrypted: the password was not sent."),
-        _("Choose STARTTLS or TLS."),
-        _("The server broke off the login in a way the protocol does not have."),
-        _("The server does not let us log in now."),
-        _("The server refused the login."),
-        _("The server offers no login with a password."),
-        _("The server offers no login with OAuth 2.0."),
-        _("Choose another way to log in."),
-        _("The server offers no login on this port."),
-        _(
-            "This account wants an app password: two-step sign-in is on,"
-            " and the usual password is not accepted here."
+        _says("need_username", _("A user name is needed to log in.")),
+        _says("need_secret", _("A password or token is needed to log in.")),
+        _says("username_controls", _("The user name has control characters, which cannot be sent.")),
+        _says("secret_controls", _("The password has control characters, which cannot be sent.")),
+        _says("login_no_text", _("The user name or password is no valid text.")),
+        _says("login_in_clear", _("The connection is not encrypted: the password was not sent.")),
+        _says("choose_encryption", _("Choose STARTTLS or TLS.")),
+        _says("login_broken_off", _("The server broke off the login in a way the protocol does not have.")),
+        _says("login_refused_now", _("The server does not let us log in now.")),
+        _says("login_refused", _("The server refused the login.")),
+        _says("no_password_login", _("The server offers no login with a password.")),
+        _says("no_oauth2_login", _("The server offers no login with OAuth 2.0.")),
+        _says("choose_other_login", _("Choose another way to log in.")),
+        _says("no_login_here", _("The server offers no login on this port.")),
+        _says(
+            "app_password",
+            _(
+                "This account wants an app password: two-step sign-in is on,"
+                " and the usual password is not accepted here."
+            ),
         ),
-        _(
-            "SMTP sign-in with a password is switched off for this mailbox or its organisation (Microsoft 365):"
-            " an administrator has to allow authenticated SMTP, or OAuth 2.0 has to be used."
+        _says(
+            "microsoft_smtp_off",
+            _(
+                "SMTP sign-in with a password is switched off for this mailbox or its organisation (Microsoft 365):"
+                " an administrator has to allow authenticated SMTP, or OAuth 2.0 has to be used."
+            ),
         ),
-        _("Microsoft no longer accepts a password here: use OAuth 2.0."),
-        _("The server has had too many logins of this account; it will be tried again later."),
-        _("Check the user name and the password; many providers want an app password."),
-        _("The access token was refused: it may have expired, or lacks the right to send mail."),
-        _("The server wants encryption before the login: choose STARTTLS or TLS."),
+        _says("microsoft_oauth2", _("Microsoft no longer accepts a password here: use OAuth 2.0.")),
+        _says(
+            "too_many_logins",
+            _("The server has had too many logins of this account; it will be tried again later."),
+        ),
+        _says(
+            "check_password", _("Check the user name and the password; many providers want an app password.")
+        ),
+        _says(
+            "token_refused",
+            _("The access token was refused: it may have expired, or lacks the right to send mail."),
+        ),
+        _says("encrypt_login", _("The server wants encryption before the login: choose STARTTLS or TLS.")),
         # Sender
-        _(
-            "The account may not send from this address: use its own address, or have the server allow this one."
+        _says(
+            "use_own_address",
+            _(
+                "The account may not send from this address: use its own address, or have the server allow this one."
+            ),
         ),
-        _("The server wants a login before it accepts mail."),
-        _("The server wants encryption before it accepts mail: choose STARTTLS or TLS."),
+        _says("login_first", _("The server wants a login before it accepts mail.")),
+        _says(
+            "encrypt_mail", _("The server wants encryption before it accepts mail: choose STARTTLS or TLS.")
+        ),
     }
 )
 
 
+_CODES = {text: code for code, text in TEXTS.items()}
+"""Transports raise words; here alone they become codes."""
+
+
 def of_failure(text: str, *, code: ErrorCode, stage: Stage) -> str:
-    """``text`` if it is a known sentence, else what is generally true of such a failure."""
-    if text in OF_TRANSPORTS:
-        return text
+    """Return the sentence for a transport's words if they are known, else what is generally true of such a failure."""
+    found = _CODES.get(text, "")
+    if found in OF_TRANSPORTS:
+        return found
     return BY_STAGE.get((code, stage)) or BY_CODE[code]
 
 
 def of_hint(text: str) -> str:
-    """``text`` if it is a known sentence, else nothing."""
-    return text if text in OF_TRANSPORTS else ""
+    """Return the sentence for a transport's hint; ``""`` if it is not known."""
+    found = _CODES.get(text, "")
+    return found if found in OF_TRANSPORTS else ""
+
+
+def of_detail(text: str) -> str:
+    """Return the sentence that a stage's detail is; ``""``: it is somebody else's words."""
+    return of_hint(text)
+
+
+def in_english(sentence: str) -> str:
+    """Return the words for a log or a lane, which are stored as they are."""
+    return TEXTS.get(sentence, sentence)
 
 
 def for_others(hint: str) -> str:
-    """The hint as those may read it who are not staff."""
+    """Return the hint as those may read it who are not staff."""
     return FOR_STAFF.get(hint, hint)

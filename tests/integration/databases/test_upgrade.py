@@ -12,7 +12,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from mailconfig.delivery import delete_account
-from mailconfig.models import Account, Installation, Message, Tenant
+from mailconfig.delivery.accounts import sentences
+from mailconfig.models import Account, ConnectionCheck, Installation, Message, Tenant
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -111,3 +112,21 @@ def test_grants_and_failing_steps_are_kept_under_their_new_names() -> None:
     assert group.permissions.get() == Permission.objects.get(codename="manage_message")
     assert not Permission.objects.filter(codename="steer_message").exists()
     assert Installation.objects.get().failing_steps == "[1]"
+
+
+def test_sentences_of_checks_become_codes_and_words_again() -> None:
+    words = {"message": "No connection to the server could be made.", "hint": "words of nobody's"}
+    before = [("mailconfig", "0017_manage_message")]
+    older = migrate(before)
+    try:
+        older.get_model("mailconfig", "ConnectionCheck").objects.create(kind="connection", **words)
+    finally:
+        migrate(newest())
+
+    check = ConnectionCheck.objects.get()
+    assert (check.message, check.hint) == (sentences.UNREACHABLE, words["hint"])
+    try:
+        again = migrate(before).get_model("mailconfig", "ConnectionCheck").objects.values(*words).get()
+        assert again == words
+    finally:
+        migrate(newest())

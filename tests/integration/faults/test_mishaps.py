@@ -202,4 +202,4 @@ def test_a_check_that_throws_ends_and_says_so(server: ChaosServer) -> None:
     with connection.execute_wrapper(wrapper):
         delivery.run_check(check_id=check.pk)
     check.refresh_from_db()
-    assert (check.state, check.message) == ("failed", "An error of our own, which stands in the log.")
+    assert (check.state, check.message) == ("failed", "internal_error")

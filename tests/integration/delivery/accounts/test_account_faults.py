@@ -18,14 +18,14 @@ FAULTS = [
     (
         "553 5.7.1 <me@mail.test>: Sender address rejected: not owned by user me",
         "from_email",
-        "allow this one",
+        "use_own_address",
     ),
-    ("550 5.1.8 Access denied, bad outbound sender", "from_email", "allow this one"),
-    ("554 5.7.1 <pc>: Helo command rejected: Access denied", "host", "connection comes from"),
-    ("554 5.7.1 Client host [192.0.2.1] blocked using bl.example.org", "host", "connection comes from"),
-    ("554 5.7.1 <me@mail.test>: Relay access denied", "authentication", "login"),
-    ("530 5.7.0 Authentication required", "authentication", "login"),
-    ("530 5.7.0 Must issue a STARTTLS command first", "security", "choose STARTTLS"),
+    ("550 5.1.8 Access denied, bad outbound sender", "from_email", "use_own_address"),
+    ("554 5.7.1 <pc>: Helo command rejected: Access denied", "host", "client_refused"),
+    ("554 5.7.1 Client host [192.0.2.1] blocked using bl.example.org", "host", "client_refused"),
+    ("554 5.7.1 <me@mail.test>: Relay access denied", "authentication", "login_first"),
+    ("530 5.7.0 Authentication required", "authentication", "login_first"),
+    ("530 5.7.0 Must issue a STARTTLS command first", "security", "encrypt_mail"),
 ]
 
 
@@ -39,7 +39,7 @@ def test_a_probe_asks_for_a_recipient_because_servers_judge_the_account_there(
 
     assert (check.state, check.stage, check.code) == (CheckState.FAILED, "sender", "sender_refused")
     assert check.guilty_field == field
-    assert hint in check.hint
+    assert check.hint == hint
     assert check.server_text == reply
     assert plain.verbs() == ["EHLO", "MAIL", "RCPT", "RSET", "QUIT"]
     assert ("RCPT TO:<me@mail.test>") in [line for _, line in plain.commands]
@@ -79,7 +79,7 @@ def test_relaying_denied_in_spite_of_a_login_is_the_servers_affair(
     check = probe_values(account=new_account(starttls), requested_by=staff)
 
     assert (check.ok, check.guilty_field) == (False, "host")
-    assert "pass mail on" in check.hint
+    assert check.hint == "no_relay"
 
 
 @pytest.mark.parametrize(

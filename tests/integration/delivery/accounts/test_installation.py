@@ -83,7 +83,7 @@ def test_a_worker_refuses_a_check_that_was_asked_for(
 
     assert finished is not None
     assert (finished.state, starttls.sessions) == ("failed", 0)
-    assert "another installation" in finished.message
+    assert finished.message == "wrong_installation"
 
 
 def test_what_is_typed_here_and_what_logs_in_nowhere_is_tried(

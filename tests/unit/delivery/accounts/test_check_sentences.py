@@ -1,8 +1,9 @@
-"""What a check says: every sentence of the transports is known, so that it can be translated."""
+"""What a check says: every sentence has a code, and those of the transports are known, so that all can be translated."""
 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -57,16 +58,25 @@ def test_every_sentence_of_the_transports_is_marked_for_translation() -> None:
     said = said_by_transports()
 
     assert len(said) > 30
-    assert said - sentences.OF_TRANSPORTS == set()
+    assert said - {sentences.TEXTS[code] for code in sentences.OF_TRANSPORTS} == set()
+
+
+def test_every_sentence_has_a_code_of_its_own() -> None:
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]+", code) for code in sentences.TEXTS)
+    assert len(set(sentences.TEXTS.values())) == len(sentences.TEXTS)
+    constants = {
+        value for name, value in vars(sentences).items() if name.isupper() and isinstance(value, str)
+    }
+    assert constants <= set(sentences.TEXTS), "words without a code would be stored and compared"
+    assert {*sentences.BY_STAGE.values(), *sentences.BY_CODE.values()} <= set(sentences.TEXTS)
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))
 @pytest.mark.parametrize("stage", list(Stage))
 def test_there_is_a_sentence_for_every_code_and_stage(code: ErrorCode, stage: Stage) -> None:
-    text = sentences.of_failure("the server's own words", code=code, stage=stage)
+    sentence = sentences.of_failure("the server's own words", code=code, stage=stage)
 
-    assert text.endswith(".")
-    assert "own words" not in text
+    assert sentences.TEXTS[sentence].endswith(".")
 
 
 def test_a_hint_that_nobody_knows_is_not_shown() -> None:
