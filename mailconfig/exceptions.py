@@ -8,6 +8,7 @@ Exception
    ├─ TransportError             the far side or the way to it; says at which stage and what became of it
    │  ├─ HostNotAllowed          no host name, or one that policy forbids: nothing was connected
    │  ├─ ConnectionFailed        no session (DNS, refused, timeout, banner): the message is untouched
+   │  │  ├─ NameUnknown          … because there is no such name; looks like any other
    │  │  ├─ AddressBlocked       … because policy forbids the name's address; looks like any other
    │  │  └─ PortClosed           … because nobody listens there; looks like any other
    │  ├─ TLSFailed               no verified TLS: the login was never shown
@@ -91,6 +92,10 @@ class HostNotAllowed(TransportError):
 
 class ConnectionFailed(TransportError):
     """No session came about: name, connect, banner or EHLO."""
+
+
+class NameUnknown(ConnectionFailed):
+    """There is no such name. To whoever is not staff it looks like its base."""
 
 
 class AddressBlocked(ConnectionFailed):

@@ -11,6 +11,7 @@ from mailconfig.exceptions import (
     DestinationChanged,
     HostNotAllowed,
     MailconfigError,
+    NameUnknown,
     PortClosed,
     SecretUnreadable,
     TransportError,
@@ -154,7 +155,7 @@ def _hint(error: TransportError, stage: Stage) -> str:
         return sentences.CLOSED_PORT
     if isinstance(error, AddressBlocked):
         return sentences.ALLOW_HOST
-    if stage is Stage.RESOLVE and error.code is ErrorCode.CONNECT_FAILED and "unknown" in error.detail:
+    if isinstance(error, NameUnknown):
         return sentences.NAME_UNKNOWN
     return sentences.of_hint(error.hint)
 

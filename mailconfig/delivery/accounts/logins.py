@@ -11,7 +11,8 @@ from django.utils.crypto import salted_hmac
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts.check_result import FAILED, OK
 from mailconfig.hostnames import check_host
-from mailconfig.models import Account, CheckState, ConnectionCheck, Scope
+from mailconfig.models import Account, CheckState, ConnectionCheck
+from mailconfig.models.account_destination import SecretName, effective
 from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage
 
 _SALT = "mailconfig.delivery.probing.logins"
@@ -28,13 +29,12 @@ def key_of(account: Account) -> str:
     A hash under the deployment's ``SECRET_KEY``, for people type passwords into the field of the user name.
     """
     try:
-        server = account.server()
+        where = effective(account, SecretName.SMTP)
     except ValidationError:  # an override without the system account; nothing will be connected
         return ""
-    logs_in = server.authentication != Authentication.NONE or account.scope == Scope.SYSTEM_OVERRIDE
-    if not logs_in or not account.username:
+    if where["authentication"] == Authentication.NONE or not account.username:
         return ""
-    login = f"{_host(server.host)}\0{_plain(account.username)}"
+    login = f"{_host(where['host'])}\0{_plain(account.username)}"
     return salted_hmac(_SALT, login, algorithm="sha256").hexdigest()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import chain, zip_longest
 
-from mailconfig.exceptions import AddressBlocked, ConnectionFailed, HostNotAllowed, PortClosed
+from mailconfig.exceptions import AddressBlocked, ConnectionFailed, HostNotAllowed, NameUnknown, PortClosed
 from mailconfig.hostnames import check_host
 from mailconfig.transports import hints
 from mailconfig.values import ErrorCode, NetworkPolicy, Stage
@@ -135,7 +135,9 @@ def resolve(
         raise unreachable(Stage.RESOLVE, "the look-up of the name took too long") from None
     except socket.gaierror as error:
         if error.errno in _UNKNOWN_NAME:
-            raise unreachable(Stage.RESOLVE, "the name is unknown", temporary=False) from None
+            raise unreachable(
+                Stage.RESOLVE, "the name is unknown", temporary=False, error=NameUnknown
+            ) from None
         raise unreachable(Stage.RESOLVE, f"the look-up of the name failed: {error.strerror}") from None
     except (OSError, ValueError) as error:
         raise unreachable(Stage.RESOLVE, f"the look-up of the name failed: {type(error).__name__}") from None
