@@ -2,7 +2,7 @@
 
 ``python -m tests.databases sqlite postgres -- -m pytest -q``: each run finds its database in TEST_DB. What the first
 one says is seen as it comes, what the others say after that. Tests that use no database run with the first one alone. The exit
-code is that of the first run that failed.
+code is that of the first run that failed. With ``--cover-first`` before the databases, the first run is measured by coverage.
 A single database is not looked after: the command takes this process over, terminal and all.
 """
 
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import IO
 
+COVER_FIRST = "--cover-first"
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -58,10 +59,13 @@ def main() -> int:
     """Run the command on each database; who ends this process ends them."""
     middle = sys.argv.index("--")
     databases, command = sys.argv[1:middle], sys.argv[middle + 1 :]
+    covers_first = databases[0] == COVER_FIRST
+    databases = databases[covers_first:]
+    first = ["-m", "coverage", "run", *command] if covers_first else command
     if len(databases) == 1:
         print(f"Tests on {databases[0]}", flush=True)  # noqa: T201 - as above
         os.environ["TEST_DB"] = databases[0]
-        os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - the project's own program
+        os.execv(sys.executable, [sys.executable, *first])  # noqa: S606 - the project's own program
     runs: list[Run] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -72,7 +76,7 @@ def main() -> int:
         signal.signal(number, interrupt)
     for index, database in enumerate(databases):
         output = tempfile.TemporaryFile() if index else None  # noqa: SIM115 - as long as this process
-        runs.append(Run(database, command, output=output))
+        runs.append(Run(database, command if index else first, output=output))
     return next((code for code in [run.wait() for run in runs] if code), 0)
 
 
