@@ -130,9 +130,12 @@ imports: venv ## import-linter: the layers
 messages: venv ## Bring the translations up to what the code says, name what is left to translate, and compile them
 	@$(BIN)/python -m tests.translations
 
+# They drop columns that no release has used.
+UNRELEASED = --ignore-name 0021_light_rows
+
 migrations: venv ## No model change without its migration, no migration that breaks a running release
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django makemigrations --check --dry-run mailconfig
-	@TEST_DB=postgres DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django lintmigrations --no-cache mailconfig
+	@TEST_DB=postgres DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django lintmigrations --no-cache $(UNRELEASED) mailconfig
 
 # Pytest rewrites the asserts of every test file and keeps what it made. Ten processes that begin together would each do it.
 compiled: venv

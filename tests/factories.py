@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
-from mailconfig.models import Account, AccountKind, Mailbox, Message, Recipient, Tenant
+from mailconfig.models import Account, AccountKind, Body, HandOver, Mailbox, Message, Recipient, Tenant
 from mailconfig.values import Secret
 
 PASSWORD = "not-a-real-password"
@@ -73,11 +73,25 @@ def make_message(
         "envelope_from": account.reverse_path,
         "subject": f"Mail {number}",
         "message_id": f"<{number}@example.com>",
-        "body": body,
         "size": len(body or b""),
         "not_before": not_before or timezone.now(),
     }
     message = Message.objects.create(**plain | values)
+    if body is not None:
+        Body.objects.create(message=message, octets=body)
     addresses = to or [f"to{number}@example.net"]
     Recipient.objects.bulk_create(Recipient(message=message, address=address) for address in addresses)
     return message
+
+
+def body_of(message: Message) -> bytes | None:
+    """The bytes that the database has of it; ``None``: none."""
+    octets = Body.objects.filter(message=message).values_list("octets", flat=True).first()
+    return None if octets is None else bytes(octets)
+
+
+def make_hand_over(message: Message, **values: Any) -> HandOver:
+    """A hand-over of the message as a journal leaves it; of just now, unless ``handed_over_at`` says otherwise."""
+    at = values.get("handed_over_at", timezone.now())
+    plain = {"message": message, "account_id": message.account_id, "started_at": at, "handed_over_at": at}
+    return HandOver.objects.create(**plain | values)

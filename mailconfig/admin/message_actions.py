@@ -43,7 +43,7 @@ class MessageAction:
 
     def applies_to(self, message: Message) -> bool:
         """Return whether the message is in a state for it."""
-        return message.state in states_allowing(self.name)
+        return message.shown_state in states_allowing(self.name)
 
 
 ACTIONS = {

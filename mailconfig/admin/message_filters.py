@@ -62,6 +62,10 @@ class StateFilter(admin.SimpleListFilter):
         value = self.value()
         if value == WAITING:
             return queryset.filter(WAITS)
+        if value == MessageState.HANDING_OVER:
+            return queryset.filter(hand_over__isnull=False)
+        if value == MessageState.QUEUED:
+            return queryset.filter(state=value, hand_over__isnull=True)
         return queryset.filter(state=value) if value in MessageState.values else queryset
 
 

@@ -50,7 +50,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
     list_display = ("label", "to", "account_name", "state_mark", "why", "attempts", "queued_at")
     list_display_links = ("label",)
     list_filter = (StateFilter, ReasonFilter, "priority", AccountFilter)
-    list_select_related = ("account",)
+    list_select_related = ("account", "hand_over")
     search_fields = ("subject",)
     search_help_text = gettext_lazy(
         "A whole address or Message-ID; or, among the newest 10,000 mails, a part of an address or of the subject"
@@ -83,7 +83,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         """Without bytes and secrets."""
         rows: QuerySet[Message] = super().get_queryset(request)
-        return rows.select_related("account").defer("body", "account__secret")
+        return rows.select_related("account", "hand_over").defer("account__secret")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
@@ -110,8 +110,9 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
     @admin.display(description=gettext_lazy("state"))
     def state_mark(self, message: Message) -> SafeString:
         """The state, with a mark."""
-        mark = MARKS.get(MessageState(message.state), "unmarked")
-        return format_html('<span class="mc-health mc-{}">{}</span>', mark, message.get_state_display())
+        state = message.shown_state
+        mark = MARKS.get(state, "unmarked")
+        return format_html('<span class="mc-health mc-{}">{}</span>', mark, state.label)
 
     @admin.display(description=pgettext_lazy("time", "queued"))
     def queued_at(self, message: Message) -> str:
@@ -131,7 +132,8 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
     @admin.display(description=gettext_lazy("handed over"))
     def handed_over(self, message: Message) -> str:
         """Say when it was handed over last."""
-        return date_text(message.handed_over_at) if message.handed_over_at else "–"
+        under_way = message.under_way
+        return date_text(under_way.handed_over_at) if under_way else "–"
 
     @admin.display(description=gettext_lazy("settled"))
     def settled(self, message: Message) -> str:
@@ -245,7 +247,7 @@ class AttemptAdmin(ReadOnlyAdmin, AttemptModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         """Without bytes and secrets."""
         rows: QuerySet[Attempt] = super().get_queryset(request)
-        return rows.select_related("account", "message").defer("message__body", "account__secret")
+        return rows.select_related("account", "message").defer("account__secret")
 
     @admin.display(description=gettext_lazy("started"))
     def started(self, attempt: Attempt) -> str:
@@ -268,7 +270,7 @@ class AttemptAdmin(ReadOnlyAdmin, AttemptModelAdmin):
 
     @admin.display(description=gettext_lazy("outcome"))
     def outcome_text(self, attempt: Attempt) -> str:
-        """In words, also while it is under way."""
+        """Say it in words."""
         return str(attempt.get_outcome_display())
 
     @admin.display(description=gettext_lazy("stage"))

@@ -1,25 +1,37 @@
 """Exact sliding windows: before a dot, ``now ≥ end of the T-th previous hand-over + period``, for each window.
 
 A hand-over reaches the server between its dot and the end noted here, so no window measured at the server can
-hold more than the limit. The owner of a lane is the only reader: it loads once and counts in memory.
+hold more than the limit. The owner of a lane is the only reader: it loads sums once, counts its own hand-overs in
+memory, and reads the times of those before only where a window is nearly full.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
 
-from django.db.models import Q, Sum
-
-from mailconfig.models import Account, Attempt
+from mailconfig.delivery.tallies import (
+    CHUNK,
+    SLOT,
+    AccountPast,
+    NoPast,
+    Past,
+    bring_up_to_date,
+    find,
+    read_sums,
+)
+from mailconfig.models import Account
 
 DAY = 86400
 WEEK = 7 * DAY
 MARGIN = timedelta(milliseconds=2)
 """Two clocks that count the same span may differ by so much."""
+ENOUGH = 100
+"""As long as so many slots are free, nobody need know how many more."""
+FEW_SLOTS = 3 * SLOT
+"""A window no longer than this has nothing of tallies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,60 @@ def windows_of(account: Account) -> tuple[Window, ...]:
     return tuple(Window(name, seconds, limit) for name, seconds, limit in candidates if limit is not None)
 
 
+class Count:
+    """Hand-overs in one window: those before the limiter was loaded, and those noted since."""
+
+    def __init__(self, window: Window, past: Past) -> None:
+        self.window = window
+        self.past_used = 0
+        """No fewer than are in the window now."""
+        self._past = past
+        self._first: deque[tuple[datetime, int]] = deque()
+        """The first of the past to leave the window, if they were read."""
+        self._noted: deque[tuple[datetime, int]] = deque()
+        self._noted_used = 0
+
+    def note(self, ended_at: datetime, recipients: int) -> None:
+        """Count one more."""
+        self._noted.append((ended_at, recipients))
+        self._noted_used += recipients
+
+    def at_most(self, now: datetime) -> int:
+        """Return how many are in the window now, or more."""
+        horizon = now - timedelta(seconds=self.window.seconds) - MARGIN
+        while self._first and self._first[0][0] <= horizon:
+            self.past_used -= self._first.popleft()[1]
+        while self._noted and self._noted[0][0] <= horizon:
+            self._noted_used -= self._noted.popleft()[1]
+        return self.past_used + self._noted_used
+
+    def exactly(self, now: datetime) -> int:
+        """Return how many are in the window now."""
+        count = self.at_most(now)
+        if self._first or not self.past_used:
+            return count
+        horizon = now - timedelta(seconds=self.window.seconds) - MARGIN
+        times = self._past.times(horizon)
+        # In this order: what is settled in between is counted too long rather than not at all.
+        self.past_used = self._past.used(horizon) if len(times) >= CHUNK else sum(some for _at, some in times)
+        self._first = deque(times)
+        return self.past_used + self._noted_used
+
+    def end_of(self, number: int) -> tuple[datetime | None, int]:
+        """When the ``number``-th of those in the window, as :meth:`exactly` counted them, ended.
+
+        Returns:
+            If there are fewer: when the last one did, and how many are missing.
+        """
+        at, missing = find(number, self._first)
+        if missing and self._first and self.past_used > sum(some for _at, some in self._first):
+            at, missing = self._past.end_of(missing, after=self._first[-1][0])
+        if missing:
+            noted_at, missing = find(missing, self._noted)
+            at = noted_at or at
+        return at, missing
+
+
 class Limiter:
     """Counts hand-overs in the windows of one account.
 
@@ -49,10 +115,9 @@ class Limiter:
     was handed over, and when that ended.
     """
 
-    def __init__(self, windows: tuple[Window, ...]) -> None:
+    def __init__(self, windows: tuple[Window, ...], past: Past | None = None) -> None:
         self.windows = windows
-        self._ended: dict[Window, deque[tuple[datetime, int]]] = {window: deque() for window in windows}
-        self._used: dict[Window, int] = dict.fromkeys(windows, 0)
+        self._counts = [Count(window, past or NoPast()) for window in windows]
         self._open = 0
         self._left_open = 0
         """Recipients of hand-overs without an outcome that others left behind."""
@@ -60,49 +125,45 @@ class Limiter:
         """When these have ended at the latest."""
 
     @classmethod
-    def load(cls, account: Account, *, now: datetime, open_for: timedelta) -> Limiter:
+    def load(cls, account: Account, *, now: datetime, open_for: timedelta, tallies: bool = True) -> Limiter:
         """The limiter with the account's hand-overs so far.
 
         Args:
             account: whose limits and hand-overs.
             now: the database's time.
             open_for: how long a hand-over without an outcome stays open.
+            tallies: whether missing tallies are made; false for who does not own the lane.
         """
-        limiter = cls(windows_of(account))
-        if not limiter.windows:
-            return limiter
-        longest = timedelta(seconds=max(window.seconds for window in limiter.windows))
-        mine = Attempt.objects.filter(account_id=account.pk, recipients__gt=0)
-        ended = mine.filter(ended_at__gt=now - longest).order_by("ended_at")
-        for ended_at, weight in ended.values_list("ended_at", "recipients").iterator(chunk_size=2000):
-            limiter._note(ended_at or now, weight)
-        for handed_over_at, weight in mine.filter(outcome="").values_list("handed_over_at", "recipients"):
+        windows = windows_of(account)
+        lengths = {window.seconds for window in windows}
+        if not windows:
+            return cls(windows)
+        if tallies and max(lengths) > FEW_SLOTS.total_seconds():
+            bring_up_to_date(account.pk, now=now)
+        sums = read_sums([account.pk], lengths, now=now, margin=MARGIN)[account.pk]
+        past = AccountPast(account.pk, tallied_until=sums.tallied_until, last_attempt=sums.last_attempt)
+        limiter = cls(windows, past)
+        for count in limiter._counts:
+            count.past_used = sums.used[count.window.seconds]
+        if sums.left_open:
             # One that nobody has given up yet may have ended right now, however long ago it began.
-            open_until = max((handed_over_at or now) + open_for, now)
-            limiter._left_open += weight
-            limiter._left_open_until = max(limiter._left_open_until or open_until, open_until)
+            limiter._left_open = sums.left_open
+            limiter._left_open_until = max((sums.left_open_at or now) + open_for, now)
         return limiter
 
-    def _note(self, ended_at: datetime, weight: int) -> None:
-        for window in self.windows:
-            self._ended[window].append((ended_at, weight))
-            self._used[window] += weight
-
-    def _forget(self, now: datetime) -> None:
-        for window in self.windows:
-            ended = self._ended[window]
-            horizon = now - timedelta(seconds=window.seconds) - MARGIN
-            while ended and ended[0][0] <= horizon:
-                self._used[window] -= ended.popleft()[1]
-
     def free(self, now: datetime) -> int | None:
-        """Return how many recipients may be handed over now; ``None``: as many as you like."""
+        """Return how many recipients may be handed over now; ``None``: as many as you like.
+
+        Beyond :data:`ENOUGH` there may be more than it says.
+        """
         if not self.windows:
             return None
-        self._forget(now)
-        return max(
-            0, min(window.limit - self._used[window] - self._open_in(window, now) for window in self.windows)
-        )
+        return max(0, min(self._free_in(count, now) for count in self._counts))
+
+    def _free_in(self, count: Count, now: datetime) -> int:
+        taken = self._open_in(count.window, now)
+        free = count.window.limit - taken - count.at_most(now)
+        return free if free >= ENOUGH else count.window.limit - taken - count.exactly(now)
 
     def _open_in(self, window: Window, now: datetime) -> int:
         """Recipients of the window whose hand-over has no outcome."""
@@ -117,37 +178,31 @@ class Limiter:
     def give_back(self, count: int, *, handed_over: int, ended_at: datetime) -> None:
         """Give ``count`` held slots back, of which ``handed_over`` were used until ``ended_at``."""
         self._open -= count
-        if handed_over and self.windows:
-            self._note(ended_at, handed_over)
+        if handed_over:
+            for window_count in self._counts:
+                window_count.note(ended_at, handed_over)
 
     def next_free_at(self, now: datetime, *, behind: int = 0) -> datetime | None:
         """When the next slot opens, or the one after ``behind`` others; ``None``: never, as things are.
 
         The estimate for ``behind`` > 0 takes every hand-over to last no time.
         """
-        self._forget(now)
-        latest = now
-        for window in self.windows:
-            if window.limit == 0:
-                return None
-            latest = max(latest, self._opens_at(window, now, behind))
-        return latest
+        if any(window.limit == 0 for window in self.windows):
+            return None
+        return max([now, *(self._opens_at(count, now, behind) for count in self._counts)])
 
-    def _opens_at(self, window: Window, now: datetime, behind: int) -> datetime:
+    def _opens_at(self, count: Count, now: datetime, behind: int) -> datetime:
+        window = count.window
         period = timedelta(seconds=window.seconds) + MARGIN
         rounds, rest = divmod(behind, window.limit)
         is_open = self._open_in(window, now)
-        surplus = self._used[window] + is_open + rest + 1 - window.limit
+        surplus = count.exactly(now) + is_open + rest + 1 - window.limit
         at = now
-        for ended_at, weight in self._ended[window]:
-            if surplus <= 0:
-                break
-            surplus -= weight
-            at = ended_at + period
-        if surplus > 0 and is_open:
-            at = max(at, (self._left_open_until or now) + period)
-        elif surplus > 0:
-            at += period
+        if surplus > 0:
+            ended_at, missing = count.end_of(surplus)
+            at = (ended_at or now) + period
+            if missing and is_open:
+                at = max(at, (self._left_open_until or now) + period)
         return at + rounds * period
 
 
@@ -173,20 +228,8 @@ def usage(accounts: Iterable[Account], *, now: datetime) -> dict[int, tuple[Wind
     """
     windows = {account.pk: windows_of(account) for account in accounts}
     lengths = {window.seconds for mine in windows.values() for window in mine}
-    used: dict[int, Mapping[str, Any]] = {}
-    if lengths:
-        sums = {
-            f"used_{seconds}": Sum(
-                "recipients", filter=Q(outcome="") | Q(ended_at__gt=now - timedelta(seconds=seconds))
-            )
-            for seconds in lengths
-        }
-        recent = Q(outcome="") | Q(ended_at__gt=now - timedelta(seconds=max(lengths)))
-        rows = (
-            Attempt.objects.filter(recent, account_id__in=list(windows)).values("account_id").annotate(**sums)
-        )
-        used = {row["account_id"]: cast("Mapping[str, Any]", row) for row in rows}
+    sums = read_sums(windows, lengths, now=now, margin=timedelta()) if lengths else {}
     return {
-        pk: tuple(WindowUsage(window, used.get(pk, {}).get(f"used_{window.seconds}") or 0) for window in mine)
+        pk: tuple(WindowUsage(window, sums[pk].used[window.seconds] + sums[pk].left_open) for window in mine)
         for pk, mine in windows.items()
     }

@@ -11,8 +11,10 @@ if not apps.is_installed("mailconfig"):
 
 from .account import Account
 from .attempt import Attempt, AttemptOutcome
+from .body import Body
 from .choices import AccountKind, Scope
 from .connection_check import CheckKind, CheckState, ConnectionCheck
+from .hand_over import HandOver
 from .installation import Installation
 from .lane import PAUSES, Lane, Purpose, WaitReason
 from .mailbox import Mailbox
@@ -20,6 +22,7 @@ from .message import FINAL_STATES, WAITING_STATES, Message, MessageState, Priori
 from .outbound_email import OutboundEmail
 from .recipient import Recipient, RecipientState
 from .smtp_provider import SMTPProvider
+from .tally import Tally
 from .tenant import Tenant
 from .tenant_mail_config import TenantMailConfig
 
@@ -31,9 +34,11 @@ __all__ = [
     "AccountKind",
     "Attempt",
     "AttemptOutcome",
+    "Body",
     "CheckKind",
     "CheckState",
     "ConnectionCheck",
+    "HandOver",
     "Installation",
     "Lane",
     "Mailbox",
@@ -46,6 +51,7 @@ __all__ = [
     "RecipientState",
     "SMTPProvider",
     "Scope",
+    "Tally",
     "Tenant",
     "TenantMailConfig",
     "WaitReason",

@@ -101,6 +101,9 @@ class Lane(models.Model):
     session_mails_until = models.DateTimeField(null=True, editable=False)
     """Until when that is believed."""
 
+    tallied_until = models.DateTimeField(null=True, editable=False)
+    """Up to when the account's attempts are summed up as tallies."""
+
     objects = WrittenManager["Lane"]()
 
     class Meta:

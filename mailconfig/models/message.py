@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -16,9 +17,16 @@ from .account import Account
 from .lane import WaitReason
 from .written import WrittenManager
 
+if TYPE_CHECKING:
+    from .hand_over import HandOver
+
 
 class MessageState(models.TextChoices):
-    """The states of a message; the diagram is in :mod:`mailconfig.delivery`."""
+    """The states of a message; the diagram is in :mod:`mailconfig.delivery`.
+
+    A message that is being handed over stays ``queued`` in its column: its :class:`~.hand_over.HandOver` says so, and
+    :attr:`Message.shown_state`. Writing the message's row twice more for each mail would cost more than all else.
+    """
 
     PREPARING = "preparing", _("preparing")
     QUEUED = "queued", _("queued")
@@ -73,10 +81,8 @@ class Message(models.Model):
     subject = models.CharField(_("subject"), max_length=998, blank=True)
     message_id = models.CharField("Message-ID", max_length=255)
     size = models.IntegerField(_("size"), default=0)
-    body = models.BinaryField(null=True, editable=False)
-    """The RFC 5322 bytes with CRLF line ends; ``None`` once erased, or when they are in ``stored_as``."""
     stored_as = models.CharField(max_length=255, blank=True, editable=False)
-    """The bytes' name in Django storage."""
+    """The bytes' name in Django storage; empty while they are a :class:`~.body.Body`, and once they are erased."""
     eight_bit = models.BooleanField(default=False, editable=False)
 
     attempts = models.SmallIntegerField(_("attempts"), default=0)
@@ -92,7 +98,6 @@ class Message(models.Model):
     """SHA-256 of the source, hex: tells whether an idempotency key came again with the same mail."""
     is_test = models.BooleanField(_("test mail"), default=False, editable=False)
     created_at = models.DateTimeField(pgettext_lazy("time", "queued"), db_default=Now(), editable=False)
-    handed_over_at = models.DateTimeField(_("handed over"), null=True, editable=False)
     settled_at = models.DateTimeField(_("settled"), null=True, editable=False)
 
     objects = WrittenManager["Message"]()
@@ -126,9 +131,9 @@ class Message(models.Model):
                 condition=Q(state="queued"),
             ),
             models.Index(
-                fields=["state", "account", "handed_over_at"],
+                fields=["state", "account"],
                 name="mailconfig_message_open",
-                condition=Q(state__in=["handing_over", "held", "preparing"]),
+                condition=Q(state__in=["held", "preparing"]),
             ),
             models.Index(fields=["account", "-id"], name="mailconfig_message_account"),
             models.Index(
@@ -145,3 +150,18 @@ class Message(models.Model):
     def is_final(self) -> bool:
         """Return whether nothing more will happen to it by itself."""
         return self.state in FINAL_STATES
+
+    @property
+    def under_way(self) -> HandOver | None:
+        """The hand-over under way; a query, unless ``hand_over`` was selected with the message."""
+        if self.state != MessageState.QUEUED:
+            return None
+        try:
+            return self.hand_over
+        except ObjectDoesNotExist:
+            return None
+
+    @property
+    def shown_state(self) -> MessageState:
+        """The state, a hand-over under way among them."""
+        return MessageState.HANDING_OVER if self.under_way else MessageState(self.state)

@@ -94,7 +94,7 @@ def queue_by_send_mail(mailbox: Mailbox, count: int) -> list[Message]:
     newest = _newest_id(mailbox)
     for number in range(1, count + 1):
         send_mail(subject(str(mailbox), number), text(number), sender(mailbox), [recipient(number)])
-    return list(mailbox.messages.filter(pk__gt=newest).order_by("pk").defer("body"))
+    return list(mailbox.messages.filter(pk__gt=newest).order_by("pk"))
 
 
 def queue_by_delivery(mailbox: Mailbox, count: int) -> list[Message]:

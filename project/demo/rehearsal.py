@@ -98,10 +98,10 @@ def _check_rows(mailboxes: Iterable[Mailbox], queued: Iterable[list[Message]]) -
     problems = []
     for mailbox, mails in zip(mailboxes, queued, strict=True):
         unsent = Message.objects.filter(pk__in=[mail.pk for mail in mails]).exclude(state=MessageState.SENT)
-        for message in unsent.defer("body")[:3]:
+        for message in unsent.select_related("hand_over")[:3]:
             why = delivery.explain([message]).get(message.pk)
             reason = f": {why.text}" if why else f": {message.error_text or message.error_code}"
-            problems.append(f"{mailbox}: {message.subject!r} is {message.get_state_display()}{reason}")
+            problems.append(f"{mailbox}: {message.subject!r} is {message.shown_state.label}{reason}")
     return problems
 
 

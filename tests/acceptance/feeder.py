@@ -36,7 +36,7 @@ def main() -> None:
     from mailconfig import delivery
     from mailconfig.exceptions import NoAccount
     from mailconfig.models import Account, Message
-    from tests.factories import make_email
+    from tests.factories import body_of, make_email
 
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -53,9 +53,8 @@ def main() -> None:
                 try:
                     with transaction.atomic():
                         message = delivery.enqueue(make_email(number), account=account)
-                        digest = hashlib.sha256(
-                            bytes(message.body or b"")
-                        ).hexdigest()  # erased once it is sent
+                        sent = body_of(message) or b""  # erased once it is sent
+                        digest = hashlib.sha256(sent).hexdigest()
                 except NoAccount:
                     continue  # deleted at this moment: nothing was promised
                 seconds = time.monotonic() - began

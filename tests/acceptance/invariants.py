@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from mailconfig.models import Attempt, AttemptOutcome, Message, MessageState
+from mailconfig.models import Attempt, AttemptOutcome, HandOver, Message, MessageState
 from tests.servers.sink import Received, Sink
 
 MAY_BE_OUT = frozenset({MessageState.HANDING_OVER, MessageState.HELD})
@@ -53,14 +53,15 @@ class Tally:
 
 def in_hand(pid: int) -> frozenset[str]:
     """Message-IDs that a process has journaled and not settled."""
-    mine = Attempt.objects.filter(worker__endswith=f":{pid}", outcome=AttemptOutcome.OPEN)
+    mine = HandOver.objects.filter(worker__endswith=f":{pid}")
     return frozenset(mine.values_list("message__message_id", flat=True))
 
 
 def check_states(sink: Arrivals) -> None:
     """no state contradicts the sink, at a moment when no worker runs."""
     received = set(sink.by_message_id())
-    states = dict(Message.objects.values_list("message_id", "state"))
+    rows = Message.objects.select_related("hand_over").defer("account")
+    states = {message.message_id: message.shown_state for message in rows}
     unsure = set(
         Attempt.objects.filter(outcome=AttemptOutcome.UNKNOWN).values_list("message__message_id", flat=True)
     )

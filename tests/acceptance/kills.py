@@ -128,7 +128,7 @@ class Run:
         self._drain_in_peace()
 
     def _drain_in_peace(self) -> None:
-        waiting = Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.HANDING_OVER])
+        waiting = Message.objects.filter(state=MessageState.QUEUED)
         with drain_worker(self.folder, self.fire.settings) as worker:
             until(lambda: not waiting.exists(), why="the queue was not empty")
             assert worker.terminate() == 0, worker.said()

@@ -56,7 +56,7 @@ def sink(tmp_path: Path) -> Iterator[Sink]:
 
 def await_empty_queue() -> None:
     """Return when nothing waits any more."""
-    waiting = Message.objects.filter(state__in=["queued", "handing_over"])
+    waiting = Message.objects.filter(state="queued")
     until(lambda: not waiting.exists(), why="the queue was not empty")
 
 

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from mailconfig import delivery
 from mailconfig.exceptions import AccountInUse
-from mailconfig.models import Account, Attempt, AttemptOutcome, Installation, Lane, Message, MessageState
+from mailconfig.models import Account, HandOver, Installation, Lane, Message, MessageState
 from tests.acceptance.invariants import check_ledger, check_states, in_hand
 from tests.factories import make_account, make_tenant, make_user
 from tests.servers.children import Child, drain_worker, environment, until
@@ -239,7 +239,7 @@ class Unrest:
     def _finish(self) -> None:
         for account in Account.objects.kept():
             self._store(account, is_enabled=True, limit_count=None, limit_period=None)
-        waiting = Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.HANDING_OVER])
+        waiting = Message.objects.filter(state=MessageState.QUEUED)
         with drain_worker(self.folder, MAILCONFIG) as worker:
             until(lambda: not waiting.exists(), why="the queue was not empty")
             assert worker.terminate() == 0, worker.said()
@@ -249,7 +249,7 @@ class Unrest:
         check_ledger(self.ledger, sinks)
         unsent = Message.objects.exclude(state=MessageState.SENT).values_list("message_id", "state")
         assert not unsent, f"not sent in the end: {list(unsent)}"
-        assert not Attempt.objects.filter(outcome=AttemptOutcome.OPEN).exists()
+        assert not HandOver.objects.exists()
         copies = sinks.by_message_id()
         lost = sum(one not in copies for one in Message.objects.values_list("message_id", flat=True))
         return Outcome(

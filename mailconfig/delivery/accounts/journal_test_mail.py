@@ -1,4 +1,4 @@
-"""The rows of a test mail: message, recipient and attempt, committed before the dot and completed after it."""
+"""The rows of a test mail: message, recipient and hand-over, committed before the dot; the attempt after it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,18 @@ from mailconfig.delivery import trail
 from mailconfig.delivery.accounts import sentences
 from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.delivery.lanes import worker_name
-from mailconfig.delivery.queue.settle import announce, final_values
+from mailconfig.delivery.queue.settle import announce, erase_after, final_values
 from mailconfig.exceptions import TransportError
-from mailconfig.models import Account, Attempt, AttemptOutcome, Message, MessageState, Recipient
+from mailconfig.models import (
+    Account,
+    Attempt,
+    AttemptOutcome,
+    Body,
+    HandOver,
+    Message,
+    MessageState,
+    Recipient,
+)
 from mailconfig.rendering.compose import Rendered
 from mailconfig.values import CheckResult, Reply
 
@@ -25,21 +34,21 @@ class TestMailJournal:
         self._clock = DatabaseClock()
         self._started_at = self._clock.now()
         self._message: Message | None = None
-        self._attempt: Attempt | None = None
+        self._hand_over: HandOver | None = None
 
     def hand_over(self) -> None:
         """Commit that the body is about to be written: from now on the mail counts in every window."""
         at = self._clock.at_latest()
         with transaction.atomic():
-            message = self._insert_message(state=MessageState.HANDING_OVER, handed_over_at=at)
-            self._attempt = Attempt.objects.create(
+            message = self._insert_message(state=MessageState.QUEUED)
+            hand_over = HandOver.objects.create(
                 account_id=self._account.pk,
                 message=message,
                 worker=worker_name(),
                 started_at=self._started_at,
                 handed_over_at=at,
             )
-        self._message = message
+        self._message, self._hand_over = message, hand_over
 
     def complete(
         self, result: CheckResult, *, reply: Reply | None = None, error: Exception | None = None
@@ -60,7 +69,7 @@ class TestMailJournal:
             outcome = AttemptOutcome.UNKNOWN if ambiguous else AttemptOutcome.LOST
         else:
             outcome = AttemptOutcome.REFUSED
-        reached = self._attempt is not None and (error is None or ambiguous)
+        reached = self._hand_over is not None and (error is None or ambiguous)
         values = {
             "outcome": outcome,
             "recipients": int(reached),
@@ -71,8 +80,14 @@ class TestMailJournal:
             "ended_at": self._clock.at_latest(),
         }
         with transaction.atomic():
-            self._complete_message(result, reply)
-            self._complete_attempt(values)
+            if self._message is None or self._end_hand_over():
+                self._complete_message(result, reply)
+                self._note_attempt(values)
+
+    def _end_hand_over(self) -> bool:
+        """Delete the hand-over; ``False``: it was given up."""
+        message = self._message
+        return bool(message and HandOver.objects.filter(message_id=message.pk).delete()[0])
 
     def _complete_message(self, result: CheckResult, reply: Reply | None) -> None:
         state = MessageState.SENT if result.ok else MessageState.FAILED
@@ -85,21 +100,20 @@ class TestMailJournal:
         if self._message is None:
             self._message = self._insert_message(state=state, **values)
         else:
-            handing_over = Message.objects.filter(pk=self._message.pk, state=MessageState.HANDING_OVER)
+            handing_over = Message.objects.filter(pk=self._message.pk, state=MessageState.QUEUED)
             handing_over.update(state=state, attempts=1, **values)
+        erase_after(self._message.pk, state)
         announce(self._message.pk, state)
         code = "" if result.ok else str(result.code or "")
         trail.moved("test_mail", self._message.pk, state, error_code=code, reply=reply)
 
-    def _complete_attempt(self, values: dict[str, object]) -> None:
-        if self._attempt is not None:
-            Attempt.objects.filter(pk=self._attempt.pk, outcome=AttemptOutcome.OPEN).update(**values)
-            return
+    def _note_attempt(self, values: dict[str, object]) -> None:
         Attempt.objects.create(
             account_id=self._account.pk,
             message=self._message,
             worker=worker_name(),
             started_at=self._started_at,
+            handed_over_at=self._hand_over.handed_over_at if self._hand_over else None,
             **values,
         )
 
@@ -113,10 +127,10 @@ class TestMailJournal:
             "subject": rendered.subject,
             "message_id": rendered.message_id,
             "size": rendered.size,
-            "body": rendered.body,
             "eight_bit": rendered.eight_bit,
         }
         message = Message.objects.create(**columns | values)
+        Body.objects.create(message=message, octets=rendered.body)
         Recipient.objects.create(message=message, address=self.recipient)
         return message
 

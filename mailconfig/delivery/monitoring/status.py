@@ -101,16 +101,14 @@ def status() -> Status:
 def _accounts(now: datetime) -> list[AccountStatus]:
     counts: dict[int, Mapping[str, Any]] = {
         row["account_id"]: row
-        for row in Message.objects.filter(
-            state__in=[MessageState.QUEUED, MessageState.HELD, MessageState.HANDING_OVER]
-        )
+        for row in Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.HELD])
         .order_by()
         .values("account_id")
         .annotate(
-            queued=Count("pk", filter=Q(state=MessageState.QUEUED)),
+            queued=Count("pk", filter=Q(state=MessageState.QUEUED, hand_over=None)),
             held=Count("pk", filter=Q(state=MessageState.HELD)),
-            handing_over=Count("pk", filter=Q(state=MessageState.HANDING_OVER)),
-            oldest=Min("not_before", filter=Q(state=MessageState.QUEUED)),
+            handing_over=Count("pk", filter=Q(hand_over__isnull=False)),
+            oldest=Min("not_before", filter=Q(state=MessageState.QUEUED, hand_over=None)),
         )
     }
     lanes = Lane.objects.filter(Q(account_id__in=counts) | Q(wait_reason__in=PAUSES), purpose=Purpose.SEND)

@@ -13,7 +13,7 @@ from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.limits import Limiter
 from mailconfig.exceptions import WrongInstallation
-from mailconfig.models import Account, Lane, Message, MessageState, Purpose, WaitReason
+from mailconfig.models import Account, HandOver, Lane, Message, MessageState, Purpose, WaitReason
 
 COUNTED_POSITIONS = 1000
 """Positions in the queue behind this one are not counted: no time is foretold for them."""
@@ -47,6 +47,11 @@ def explain(messages: Iterable[Message]) -> dict[int, Waiting]:
     the backlog.
     """
     waiting = [message for message in messages if not message.is_final]
+    under_way = dict(
+        HandOver.objects.filter(message_id__in=[message.pk for message in waiting]).values_list(
+            "message_id", "handed_over_at"
+        )
+    )
     account_ids = {message.account_id for message in waiting}
     lanes = {
         lane.account_id: lane
@@ -59,7 +64,10 @@ def explain(messages: Iterable[Message]) -> dict[int, Waiting]:
         return {message.pk: Waiting(WaitReason.WRONG_INSTALLATION) for message in waiting}
     limiters: dict[int, Limiter] = {}
     return {
-        message.pk: _explain(message, lanes.get(message.account_id), now, limiters) for message in waiting
+        message.pk: _handing_over(under_way[message.pk])
+        if message.pk in under_way
+        else _explain(message, lanes.get(message.account_id), now, limiters)
+        for message in waiting
     }
 
 
@@ -72,8 +80,8 @@ def _is_this_installation() -> bool:
 
 
 def _explain(message: Message, lane: Lane | None, now: datetime, limiters: dict[int, Limiter]) -> Waiting:
-    if message.state in {MessageState.HANDING_OVER, MessageState.HELD, MessageState.PREPARING}:
-        return _explain_state(message)
+    if message.state in {MessageState.HELD, MessageState.PREPARING}:
+        return Waiting(WaitReason(message.wait_reason or WaitReason.BUSY))
     if message.not_before > now:
         return Waiting(WaitReason(message.wait_reason or WaitReason.SCHEDULED), message.not_before)
     if lane is None:
@@ -87,11 +95,9 @@ def _explain(message: Message, lane: Lane | None, now: datetime, limiters: dict[
     return Waiting(WaitReason.BUSY)
 
 
-def _explain_state(message: Message) -> Waiting:
-    if message.state == MessageState.HANDING_OVER and message.handed_over_at:
-        certain = timedelta(seconds=get_settings().ambiguous_after_seconds)
-        return Waiting(WaitReason.HANDING_OVER, message.handed_over_at + certain)
-    return Waiting(WaitReason(message.wait_reason or WaitReason.BUSY))
+def _handing_over(handed_over_at: datetime) -> Waiting:
+    certain = timedelta(seconds=get_settings().ambiguous_after_seconds)
+    return Waiting(WaitReason.HANDING_OVER, handed_over_at + certain)
 
 
 def _explain_limit(
@@ -102,7 +108,7 @@ def _explain_limit(
         return Waiting(WaitReason.LIMIT)
     if account.pk not in limiters:
         open_for = timedelta(seconds=get_settings().ambiguous_after_seconds)
-        limiters[account.pk] = Limiter.load(account, now=now, open_for=open_for)
+        limiters[account.pk] = Limiter.load(account, now=now, open_for=open_for, tallies=False)
     return Waiting(WaitReason.LIMIT, limiters[account.pk].next_free_at(now, behind=ahead))
 
 

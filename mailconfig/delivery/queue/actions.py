@@ -8,11 +8,11 @@ from django.utils.translation import gettext as _
 from mailconfig.delivery import trail
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.queue.insertion import keep_accounts
-from mailconfig.delivery.queue.settle import announce, final_values
+from mailconfig.delivery.queue.settle import announce, erase_after, final_values
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.wake import wake_lane
 from mailconfig.exceptions import InvalidTransition
-from mailconfig.models import Message, MessageState, Recipient, RecipientState, WaitReason
+from mailconfig.models import Body, HandOver, Message, MessageState, Recipient, RecipientState, WaitReason
 
 
 def hold(*, message_id: int) -> None:
@@ -45,8 +45,7 @@ def requeue(*, message_id: int) -> None:
     """
     with transaction.atomic():
         message = Message.objects.filter(pk=message_id).only("pk", "stored_as", "size").first()
-        whole = Message.objects.filter(pk=message_id).exclude(body=None, stored_as="")
-        if message is None or not whole.exists():
+        if message is None or not (message.stored_as or Body.objects.filter(message_id=message_id).exists()):
             raise InvalidTransition(_("The message's bytes are gone."))
         _move(
             "requeue",
@@ -82,18 +81,27 @@ def cancel(*, message_id: int) -> None:
     with transaction.atomic():
         values = final_values(MessageState.CANCELLED, database_now())
         _move("cancel", message_id, MessageState.CANCELLED, **values)
+        erase_after(message_id, MessageState.CANCELLED)
         announce(message_id, MessageState.CANCELLED, stored_as=stored_as)
 
 
 def _move(operation: str, message_id: int, state: MessageState, **values: object) -> None:
+    """Change the state, if the message is not being handed over. Within a transaction of the caller's."""
     rows = Message.objects.filter(pk=message_id, state__in=states_allowing(operation))
     if not rows.update(state=state, **values):
-        now = Message.objects.filter(pk=message_id).first()
+        now = Message.objects.select_related("hand_over").filter(pk=message_id).first()
         if now is None:
             raise InvalidTransition(_("The message does not exist any more."))
-        text = _("The message cannot be changed like this: it is in the state “%(state)s”.")
-        raise InvalidTransition(text % {"state": now.get_state_display()})
+        raise _is_in(now.shown_state)
+    # Looked for once the row is ours, on which a journal that came first had us wait.
+    if HandOver.objects.filter(message_id=message_id).exists():
+        raise _is_in(MessageState.HANDING_OVER)
     trail.moved(operation, message_id, state, reason=str(values.get("wait_reason", "")))
+
+
+def _is_in(state: MessageState) -> InvalidTransition:
+    text = _("The message cannot be changed like this: it is in the state “%(state)s”.")
+    return InvalidTransition(text % {"state": state.label})
 
 
 def _wake(message_id: int) -> None:

@@ -1,11 +1,11 @@
-"""Where a message's bytes live: in its row, or beyond a size in Django storage, from which they are streamed."""
+"""Where a message's bytes live: in a row of their own, or beyond a size in Django storage, from which they are streamed."""
 
 from __future__ import annotations
 
 import logging
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from mailconfig.conf import Settings, get_settings
 from mailconfig.delivery.mishaps import in_words
-from mailconfig.models import Message
+from mailconfig.models import Body, Message
 
 logger = logging.getLogger("mailconfig.storage")
 
@@ -36,7 +36,7 @@ class StorageAway(OSError):
 
 
 def keep(message_uuid: uuid.UUID, body: bytes, settings: Settings) -> tuple[bytes | None, str]:
-    """Return what to write into ``Message.body`` and ``Message.stored_as``; large bytes are stored at once.
+    """Return the octets of a ``Body``, or ``None``, and the value of ``Message.stored_as``; large bytes are stored at once.
 
     The caller owes a row with that name. If there will be none, :func:`delete` it, or
     :func:`remove_orphans` does a day later.
@@ -59,10 +59,22 @@ def chunks(message: Message) -> Iterator[bytes]:
     """
     if message.stored_as:
         return open_chunks(message.stored_as, size=message.size)
-    if message.body is None:
+    octets = inline(message.pk)
+    if octets is None:
         msg = "the message's bytes are gone"
         raise ValueError(msg)
-    return iter((bytes(message.body),))
+    return iter((octets,))
+
+
+def inline(message_id: int) -> bytes | None:
+    """The bytes that the database has of a message; ``None``: they are stored elsewhere, or erased."""
+    octets = Body.objects.filter(message_id=message_id).values_list("octets", flat=True).first()
+    return None if octets is None else bytes(octets)
+
+
+def forget(message_ids: Iterable[int]) -> None:
+    """Delete the bytes that the database has of these messages."""
+    Body.objects.filter(message_id__in=message_ids).delete()
 
 
 def open_chunks(stored_as: str, *, size: int | None = None) -> Iterator[bytes]:
@@ -129,8 +141,9 @@ def delete_if_there(stored_as: str) -> None:
 def erase(message: Message) -> None:
     """Forget the bytes of ``message``: those in the row now, a stored file once this transaction commits."""
     name = message.stored_as
-    Message.objects.filter(pk=message.pk).update(body=None, stored_as="")
-    message.body, message.stored_as = None, ""
+    Message.objects.filter(pk=message.pk).update(stored_as="")
+    forget([message.pk])
+    message.stored_as = ""
     if name:
         transaction.on_commit(lambda: delete(name), robust=True)
 

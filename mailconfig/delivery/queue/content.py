@@ -46,10 +46,11 @@ def read_content(*, message: Message) -> Content:
     Returns:
         The content; ``is_erased`` where the bytes are gone, ``error`` where they cannot be read.
     """
-    if message.body is None and not message.stored_as:
+    octets = None if message.stored_as else bodies.inline(message.pk)
+    if octets is None and not message.stored_as:
         return Content(is_erased=True)
     try:
-        return _read(b"".join(bodies.chunks(message))[:MOST_BYTES])
+        return _read((octets or b"".join(bodies.chunks(message)))[:MOST_BYTES])
     except OSError as error:
         return Content(error=str(error))
     except BROKEN as error:

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import cast
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, QuerySet
 
 from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.queue import bodies
-from mailconfig.models import Message, MessageState, Priority, Recipient, RecipientState
+from mailconfig.models import Body, HandOver, Message, MessageState, Priority, Recipient, RecipientState
 
 READ_AHEAD_BYTES = 1024 * 1024
 """Bodies are read for so many octets at a time, so that a batch of large rows stays small in memory."""
@@ -95,8 +95,14 @@ class DueMessage:
         return iter((self.body,))
 
 
-def _due(account_id: int, now: datetime) -> Q:
-    return Q(account_id=account_id, state=MessageState.QUEUED, not_before__lte=now)
+def waiting(messages: QuerySet[Message]) -> QuerySet[Message]:
+    """Return those of the messages that are queued and not being handed over."""
+    under_way = HandOver.objects.filter(message_id=OuterRef("pk"))
+    return messages.filter(~Exists(under_way), state=MessageState.QUEUED)
+
+
+def _due(account_id: int, now: datetime) -> QuerySet[Message]:
+    return waiting(Message.objects.filter(account_id=account_id, not_before__lte=now))
 
 
 def read(
@@ -146,13 +152,14 @@ def _read_priority(
     """Due messages of one priority in their order; on PostgreSQL with their bytes."""
     if connection.vendor == "postgresql":
         sql = _READ.format(limit=limit)
-        values = [account_id, priority, now, statements.array(without), inline_only, READ_AHEAD_BYTES]
+        taken = statements.array(without)
+        values = [account_id, priority, now, taken, account_id, inline_only, READ_AHEAD_BYTES]
         for row in statements.run(sql, values):
             message = DueMessage(*row[:-1])
             message.body = None if row[-1] is None else bytes(row[-1])
             yield message
         return
-    rows = Message.objects.filter(_due(account_id, now), priority=priority).order_by("not_before", "id")
+    rows = _due(account_id, now).filter(priority=priority).order_by("not_before", "id")
     if inline_only:
         rows = rows.filter(stored_as="")
     for row in rows.values_list(*_COLUMNS)[: limit + len(without)]:
@@ -165,12 +172,14 @@ def _read_priority(
 
 
 _READ = """
-    SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code, body
+    SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code,
+           (SELECT octets FROM mailconfig_body WHERE message_id = id)
       FROM (SELECT *, sum(inline) OVER (ORDER BY not_before, id) - inline AS octets_before
               FROM (SELECT *, CASE WHEN stored_as = '' THEN size ELSE 0 END AS inline
                       FROM mailconfig_message
                      WHERE account_id = %s::bigint AND state = 'queued' AND priority = %s::smallint
                        AND not_before <= %s::timestamptz AND id <> ALL (%s::bigint[])
+                       AND id <> ALL (ARRAY(SELECT message_id FROM mailconfig_handover WHERE account_id = %s::bigint))
                        AND (stored_as = '' OR NOT %s::boolean)
                      ORDER BY not_before, id
                      LIMIT {limit}) AS due) AS measured
@@ -182,8 +191,8 @@ _READ = """
 
 def _add_bodies(messages: list[DueMessage]) -> None:
     inline = {message.pk: message for message in messages if not message.stored_as}
-    for pk, body in Message.objects.filter(pk__in=inline).values_list("pk", "body"):
-        inline[pk].body = None if body is None else bytes(body)
+    for pk, octets in Body.objects.filter(message_id__in=inline).values_list("message_id", "octets"):
+        inline[pk].body = bytes(octets)
 
 
 def _add_recipients(messages: list[DueMessage], now: datetime) -> None:
@@ -226,7 +235,7 @@ def exists(
     *, account_id: int, now: datetime, without: Collection[int] = (), inline_only: bool = False
 ) -> bool:
     """Return whether anything is due that is not in hand already; ``inline_only``: whose bytes are not in storage."""
-    due = Message.objects.filter(_due(account_id, now))
+    due = _due(account_id, now)
     if without:
         due = due.exclude(pk__in=without)
     if inline_only:
@@ -238,6 +247,6 @@ def next_at(*, account_id: int) -> datetime | None:
     """When the next queued message is due (it may be past); ``None``: nothing is queued."""
     times = []
     for priority in Priority.values:
-        rows = Message.objects.filter(account_id=account_id, state=MessageState.QUEUED, priority=priority)
+        rows = waiting(Message.objects.filter(account_id=account_id, priority=priority))
         times.append(rows.order_by("not_before", "id").values_list("not_before", flat=True).first())
     return min((at for at in times if at is not None), default=None)

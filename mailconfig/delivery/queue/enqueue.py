@@ -15,7 +15,13 @@ from django.utils import timezone
 from mailconfig import crash
 from mailconfig.conf import get_settings
 from mailconfig.delivery.queue import bodies
-from mailconfig.delivery.queue.insertion import can_commit_at_once, insert_and_commit, insert_many, insert_one
+from mailconfig.delivery.queue.insertion import (
+    NewMessage,
+    can_commit_at_once,
+    insert_and_commit,
+    insert_many,
+    insert_one,
+)
 from mailconfig.delivery.queue.routing import account_for, account_named, routed
 from mailconfig.delivery.wake import WAKE, ring, ring_on_commit
 from mailconfig.exceptions import InvalidMessage, NoAccount
@@ -64,11 +70,11 @@ def enqueue(
     new = _new_message(rendered, sender, priority, later, is_test=is_test)
     if key is not None:
         new.idempotency_key, new.content_digest = key, rendered.digest()
-    with _stored_bytes([(new, rendered)]):
+    with _stored_bytes([(new, rendered)]) as (row,):
         if key is None and later is None and can_commit_at_once(rendered.recipients):
-            _insert_and_wake(new, rendered.recipients)
+            _insert_and_wake(row)
             return new
-        written = _insert_one(new, rendered.recipients)
+        written = _insert_one(row)
         if written is not new:
             bodies.delete(new.stored_as)
     if written is new:
@@ -120,8 +126,8 @@ def enqueue_for(
                 (_new_message(rendered, sender, priority, later, is_test=is_test), rendered)
                 for rendered, sender in batch
             ]
-            with _stored_bytes(rows):
-                if not insert_many([(row, rendered.recipients) for row, rendered in rows]):
+            with _stored_bytes(rows) as batch_of_rows:
+                if not insert_many(batch_of_rows):
                     msg = "the account was deleted"
                     raise NoAccount(msg)
             written += [row for row, _rendered in rows]
@@ -180,43 +186,47 @@ def _new_message(
 
 
 @contextmanager
-def _stored_bytes(rows: Sequence[tuple[Message, Rendered]]) -> Iterator[None]:
+def _stored_bytes(rows: Sequence[tuple[Message, Rendered]]) -> Iterator[list[NewMessage]]:
     """Put the bytes where they belong, and take stored ones away again if the rows cannot be written."""
     settings = get_settings()
     try:
+        new: list[NewMessage] = []
         for message, rendered in rows:
-            message.body, message.stored_as = bodies.keep(message.uuid, rendered.body, settings)
-        yield
+            body, message.stored_as = bodies.keep(message.uuid, rendered.body, settings)
+            new.append(NewMessage(message, rendered.recipients, body))
+        yield new
     except BaseException:
         for message, _rendered in rows:
             bodies.delete_if_there(message.stored_as)  # the caller hears why the rows could not be written
         raise
 
 
-def _insert_and_wake(new: Message, recipients: tuple[str, ...]) -> None:
+def _insert_and_wake(new: NewMessage) -> None:
     """Enqueue outside any transaction, in one trip: write, commit, make the lane due, and ring.
 
     Raises:
         NoAccount: the account was deleted.
     """
-    written, changed = insert_and_commit(new, recipients, then=(WAKE, (new.account_id,)))
+    account_id = new.message.account_id
+    written, changed = insert_and_commit(new, then=(WAKE, (account_id,)))
     if not written:
         msg = "the account was deleted"
         raise NoAccount(msg)
     crash.point("before_doorbell")
     if changed:
-        ring(new.account_id)
+        ring(account_id)
 
 
-def _insert_one(new: Message, recipients: tuple[str, ...]) -> Message:
-    """The row of ``new``, or the one that has its key.
+def _insert_one(row: NewMessage) -> Message:
+    """The row of the message, or the one that has its key.
 
     Raises:
         InvalidMessage: the key came before with another mail.
         NoAccount: the account was deleted.
     """
+    new = row.message
     try:
-        if insert_one(new, recipients):
+        if insert_one(row):
             return new
     except IntegrityError:
         # Somebody else committed this key (where the database cannot say ON CONFLICT).
@@ -225,7 +235,7 @@ def _insert_one(new: Message, recipients: tuple[str, ...]) -> Message:
     earlier = None
     if new.idempotency_key is not None:
         same_key = Message.objects.filter(account_id=new.account_id, idempotency_key=new.idempotency_key)
-        earlier = same_key.defer("body").first()
+        earlier = same_key.first()
     if earlier is None:
         msg = "the account was deleted"
         raise NoAccount(msg)

@@ -6,6 +6,7 @@ On PostgreSQL one mail is one data-modifying statement, and many are copied in; 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
@@ -16,10 +17,17 @@ from django.utils import timezone
 
 from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.postgres.statements import Step
-from mailconfig.models import Account, Message, Recipient
+from mailconfig.models import Account, Body, Message, Recipient
 
-NewMessage = tuple[Message, tuple[str, ...]]
-"""An unsaved message and the addresses of its recipients, in their order."""
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """An unsaved message, the addresses of its recipients in their order, and its bytes if no storage has them."""
+
+    message: Message
+    recipients: tuple[str, ...]
+    body: bytes | None
+
 
 _GIVEN = (
     "uuid",
@@ -30,7 +38,6 @@ _GIVEN = (
     "subject",
     "message_id",
     "size",
-    "body",
     "stored_as",
     "eight_bit",
     "idempotency_key",
@@ -43,30 +50,38 @@ MOST_IN_STATEMENT = 1000
 """Recipients written out in one statement, whose values PostgreSQL counts with 16 bits. More are copied in."""
 
 
-def insert_one(message: Message, recipients: tuple[str, ...]) -> bool:
+def insert_one(new: NewMessage) -> bool:
     """Write a message, within the caller's transaction or one of its own.
 
     Returns:
         Whether it was written: not if its account is deleted, or has used its idempotency key already.
     """
     if not _has_statements():
-        return _insert_by_orm([(message, recipients)])
-    if len(recipients) > MOST_IN_STATEMENT:
+        return _insert_by_orm([new])
+    if len(new.recipients) > MOST_IN_STATEMENT:
         with transaction.atomic():
-            if not insert_one(message, recipients[:MOST_IN_STATEMENT]):
+            if not insert_one(replace(new, recipients=new.recipients[:MOST_IN_STATEMENT])):
                 return False
             with connection.cursor() as cursor:
-                _copy_recipients(cursor, [(message.pk, recipients[MOST_IN_STATEMENT:])])
+                _copy_recipients(cursor, [(new.message.pk, new.recipients[MOST_IN_STATEMENT:])])
         return True
-    sql = _statement(len(recipients), message.idempotency_key is not None)
-    values = [getattr(message, name) for name in _GIVEN]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*values, _time_or_none(message), message.account_id, *recipients])
+        cursor.execute(*_step(new))
         row = cursor.fetchone()
     if row is None:
         return False
-    _complete(message, *row)
+    _complete(new.message, *row)
     return True
+
+
+def _step(new: NewMessage) -> Step:
+    """The statement that writes it."""
+    message = new.message
+    has_key, has_body = message.idempotency_key is not None, new.body is not None
+    values = [getattr(message, name) for name in _GIVEN]
+    body = [new.body] if has_body else []
+    params = [*values, _time_or_none(message), message.account_id, *new.recipients, *body]
+    return _statement(len(new.recipients), has_key, has_body), params
 
 
 def can_commit_at_once(recipients: Sequence[str]) -> bool:
@@ -80,26 +95,25 @@ def can_commit_at_once(recipients: Sequence[str]) -> bool:
     )
 
 
-def insert_and_commit(message: Message, recipients: tuple[str, ...], *, then: Step) -> tuple[bool, bool]:
+def insert_and_commit(new: NewMessage, *, then: Step) -> tuple[bool, bool]:
     """Write a message, commit, and run one statement more, in a single trip to the server.
 
     Args:
+        new: without an idempotency key.
         then: an UPDATE … RETURNING in a transaction of its own; should it fail, the message is there all the same.
 
     Returns:
         Whether the message was written (as for :func:`insert_one`), and whether ``then`` changed a row.
     """
-    sql = _statement(len(recipients), has_key=False)
-    values = [getattr(message, name) for name in _GIVEN]
-    params = [*values, _time_or_none(message), message.account_id, *recipients]
-    both = statements.run_both((sql, params), then)
+    step = _step(new)
+    both = statements.run_both(step, then)
     if both is None:
-        row, changed = _insert_commit_and(message, (sql, params), then)
+        row, changed = _insert_commit_and(new.message, step, then)
     else:
         row, changed = both[0][0] if both[0] else None, bool(both[1])
     if row is None:
         return False, False
-    _complete(message, *row)
+    _complete(new.message, *row)
     return True, changed
 
 
@@ -130,7 +144,7 @@ def insert_many(batch: Sequence[NewMessage]) -> bool:
     """
     if not _has_statements():
         return _insert_by_orm(batch)
-    accounts = list({message.account_id for message, _addresses in batch})
+    accounts = list({new.message.account_id for new in batch})
     messages = quoted(Message)
     with connection.cursor() as cursor:
         cursor.execute(_NUMBERS, [Message._meta.db_table, len(batch), accounts])
@@ -141,12 +155,16 @@ def insert_many(batch: Sequence[NewMessage]) -> bool:
         columns = ", ".join((*_GIVEN, "not_before", "created_at", "id", *same))
         # Text format: psycopg sends each value as PostgreSQL reads it, whatever the column's exact type.
         with cursor.copy(f"COPY {messages} ({columns}) FROM STDIN") as copy:
-            for (message, _addresses), pk in zip(batch, numbers, strict=True):
-                given = [getattr(message, name) for name in _GIVEN]
-                copy.write_row([*given, _time_or_none(message) or now, now, pk, *same.values()])
-        _copy_recipients(cursor, [(pk, new[1]) for new, pk in zip(batch, numbers, strict=True)])
-    for (message, _addresses), pk in zip(batch, numbers, strict=True):
-        _complete(message, pk, _time_or_none(message) or now, now)
+            for new, pk in zip(batch, numbers, strict=True):
+                given = [getattr(new.message, name) for name in _GIVEN]
+                copy.write_row([*given, _time_or_none(new.message) or now, now, pk, *same.values()])
+        _copy_recipients(cursor, [(pk, new.recipients) for new, pk in zip(batch, numbers, strict=True)])
+        with cursor.copy(f"COPY {quoted(Body)} (message_id, octets) FROM STDIN") as copy:
+            for new, pk in zip(batch, numbers, strict=True):
+                if new.body is not None:
+                    copy.write_row([pk, new.body])
+    for new, pk in zip(batch, numbers, strict=True):
+        _complete(new.message, pk, _time_or_none(new.message) or now, now)
     return True
 
 
@@ -201,8 +219,8 @@ def _has_statements() -> bool:
 
 
 @lru_cache(maxsize=32)
-def _statement(recipients: int, has_key: bool) -> str:
-    """Message and recipients in one; the recipients' numbers are given after they were sorted by their place."""
+def _statement(recipients: int, has_key: bool, has_body: bool) -> str:
+    """Message, recipients and bytes in one; the recipients' numbers are given after they were sorted by their place."""
     same, same_recipient = (
         _constants(Message, {*_GIVEN, *_DEFAULT}),
         _constants(Recipient, {"message_id", "address"}),
@@ -214,6 +232,7 @@ def _statement(recipients: int, has_key: bool) -> str:
         else ""
     )
     listed = ", ".join(f"({place}, %s)" for place in range(recipients))
+    body = f"INSERT INTO {quoted(Body)} (message_id, octets) SELECT id, %s::bytea FROM new_message"  # noqa: S608
     return f"""
         WITH new_message AS (
             INSERT INTO {quoted(Message)} ({", ".join((*_GIVEN, "not_before", *same))})
@@ -227,7 +246,7 @@ def _statement(recipients: int, has_key: bool) -> str:
             SELECT id, address{_literals(same_recipient)}
             FROM new_message, (VALUES {listed}) AS listed (place, address)
             ORDER BY place
-        )
+        ){f", new_body AS ({body})" if has_body else ""}
         SELECT id, not_before, created_at FROM new_message
     """  # noqa: S608 - names of tables and columns, and our own defaults
 
@@ -270,31 +289,32 @@ def _time_or_none(message: Message) -> Any:
 
 
 def _complete(message: Message, pk: int, not_before: Any, created_at: Any) -> None:
-    """Fill in what a saved row knows; its bytes are not kept in memory."""
+    """Fill in what a saved row knows."""
     message.pk, message.not_before, message.created_at = pk, not_before, created_at
     message._state.adding, message._state.db = False, connection.alias
-    message.__dict__.pop("body", None)
 
 
 def _insert_by_orm(batch: Sequence[NewMessage]) -> bool:
+    messages = [new.message for new in batch]
     with transaction.atomic():
         if connection.features.can_return_rows_from_bulk_insert:
-            Message.objects.bulk_create([message for message, _addresses in batch])
+            Message.objects.bulk_create(messages)
         else:
-            for message, _addresses in batch:
+            for message in messages:
                 message.save(force_insert=True)
         Recipient.objects.bulk_create(
-            [
-                Recipient(message_id=message.pk, address=address)
-                for message, addresses in batch
-                for address in addresses
-            ]
+            Recipient(message_id=new.message.pk, address=address)
+            for new in batch
+            for address in new.recipients
         )
-        if not keep_accounts({message.account_id for message, _addresses in batch}):
+        Body.objects.bulk_create(
+            Body(message_id=new.message.pk, octets=new.body) for new in batch if new.body is not None
+        )
+        if not keep_accounts({message.account_id for message in messages}):
             transaction.set_rollback(True)
             return False
     now = timezone.now()
-    for message, _addresses in batch:
+    for message in messages:
         created_at: Any = message.created_at
         created_at = now if isinstance(created_at, DatabaseDefault) else created_at
         _complete(message, message.pk, _time_or_none(message) or created_at, created_at)

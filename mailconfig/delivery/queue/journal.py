@@ -21,7 +21,7 @@ from mailconfig.delivery.queue import outcomes
 from mailconfig.delivery.queue.settle import erases, settle_all
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.queue.turn import Settlement, Turn
-from mailconfig.models import Account, Attempt, Lane, Message, MessageState
+from mailconfig.models import Account, HandOver, Lane, Message, MessageState
 from mailconfig.values import Answer
 
 if TYPE_CHECKING:
@@ -78,60 +78,78 @@ class OrmJournal:
 
     def _hand_over(self, turn: Turn) -> None:
         owner = self.ownership
-        now = owner.clock.at_latest()
-        queued = Message.objects.filter(pk=turn.message.pk, state__in=states_allowing("hand_over"))
-        if not queued.update(state=MessageState.HANDING_OVER, handed_over_at=now):
-            return
-        attempt = Attempt.objects.create(
-            account_id=owner.account_id,
+        entry = HandOver(
             message_id=turn.message.pk,
+            account_id=owner.account_id,
             lease_token=owner.token,
             worker=owner.worker,
             recipients=turn.accepted() or turn.slots,
             started_at=turn.started_at,
-            handed_over_at=now,
+            handed_over_at=owner.clock.at_latest(),
         )
-        turn.attempt_id, turn.handed_over_at = attempt.pk, now
+        # Written before the message is looked at: where rows cannot be locked, this keeps others from writing.
+        HandOver.objects.bulk_create([entry], ignore_conflicts=True)
+        written = HandOver.objects.filter(message_id=entry.message_id, lease_token=owner.token)
+        if written and self._is_queued(entry.message_id):
+            turn.attempt_id, turn.handed_over_at = entry.message_id, entry.handed_over_at
+        else:
+            written.delete()
+
+    @staticmethod
+    def _is_queued(message_id: int) -> bool:
+        queued = Message.objects.filter(pk=message_id, state__in=states_allowing("hand_over"))
+        if connection.features.has_select_for_update:
+            queued = queued.select_for_update()
+        return bool(queued.values_list("pk", flat=True))
 
 
-# A state is compared as an expression, so that rows are found by their key and never by a partial index on the
-# state: its few live entries look cheap, but lie among the dead ones of all that was sent since the last vacuum.
 _DONE = """
 done AS (
-    UPDATE mailconfig_attempt AS attempt
-       SET outcome = 'sent', stage = 'dot', ended_at = came.ended_at, recipients = came.handed_over,
-           reply_code = came.code, enhanced_code = came.enhanced, reply_text = came.reply
-      FROM {came} AS came (attempt_id, ended_at, handed_over, code, enhanced, reply)
-     WHERE attempt.id = came.attempt_id AND attempt.outcome || '' = ''
- RETURNING attempt.id, attempt.message_id, attempt.ended_at
+    DELETE FROM mailconfig_handover AS entry
+     USING {came} AS came (message_id, ended_at, handed_over, code, enhanced, reply)
+     WHERE entry.message_id = came.message_id AND entry.lease_token = %s::uuid
+ RETURNING entry.account_id, entry.message_id, entry.worker, entry.started_at, entry.handed_over_at,
+           came.ended_at, came.handed_over, came.code, came.enhanced, came.reply
+), noted AS (
+    INSERT INTO mailconfig_attempt (account_id, message_id, worker, recipients, stage, outcome, reply_code,
+                                    enhanced_code, reply_text, started_at, handed_over_at, ended_at)
+    SELECT account_id, message_id, worker, handed_over, 'dot', 'sent', code, enhanced, reply, started_at,
+           handed_over_at, ended_at FROM done
+ RETURNING message_id, id
 ), settled AS (
     UPDATE mailconfig_message AS message
        SET state = 'sent', settled_at = done.ended_at, attempts = LEAST(message.attempts + 1, 32767), wait_reason = '',
-           handed_over_at = NULL, error_code = '', error_text = ''{erase}
+           error_code = '', error_text = ''
       FROM done
-     WHERE message.id = done.message_id AND message.state || '' = 'handing_over'
-)
+     WHERE message.id = done.message_id AND message.state || '' = 'queued'
+){erased}
 """
+# A state is compared as an expression, so that rows are found by their key and never by a partial index on the
+# state: its few live entries look cheap, but lie among the dead ones of all that was sent since the last vacuum.
+_ERASED = """, erased AS (
+    DELETE FROM mailconfig_body AS body USING done WHERE body.message_id = done.message_id
+)"""
 
 _JOURNAL = """
 journal AS (
-    UPDATE mailconfig_message AS message
-       SET state = 'handing_over', handed_over_at = clock_timestamp()
+    SELECT message.id, message.account_id, turn.slots, turn.started_at
       FROM {turn} AS turn (message_id, slots, started_at)
-     WHERE message.id = turn.message_id AND message.state || '' = 'queued'
+      JOIN mailconfig_message AS message ON message.id = turn.message_id
+     WHERE message.state || '' = 'queued'
        AND EXISTS (SELECT 1 FROM mailconfig_lane AS lane
                     WHERE lane.id = %s AND lane.lease_token = %s AND lane.lease_until > clock_timestamp())
        AND EXISTS (SELECT 1 FROM mailconfig_account AS account
                     WHERE account.id = message.account_id AND account.revision = %s
                       AND account.is_enabled AND account.deleted_at IS NULL)
- RETURNING message.id, message.account_id, message.handed_over_at, turn.slots, turn.started_at
+       FOR NO KEY UPDATE OF message
 ), opened AS (
-    INSERT INTO mailconfig_attempt (account_id, message_id, lease_token, worker, recipients, stage, outcome,
-                                    enhanced_code, reply_text, started_at, handed_over_at)
-    SELECT account_id, id, %s, %s, slots, '', '', '', '', started_at, handed_over_at FROM journal
- RETURNING message_id, id, handed_over_at
+    INSERT INTO mailconfig_handover (message_id, account_id, lease_token, worker, recipients, started_at, handed_over_at)
+    SELECT id, account_id, %s, %s, slots, started_at, clock_timestamp() FROM journal
+        ON CONFLICT (message_id) DO NOTHING
+ RETURNING message_id, handed_over_at
 )
 """
+"""The message is locked, so that nobody cancels it meanwhile; whoever does looks for a hand-over afterwards."""
 
 
 class PostgresJournal(OrmJournal):
@@ -152,15 +170,17 @@ class PostgresJournal(OrmJournal):
 
         def wait() -> None:
             by_message = {turn.message.pk: turn for turn in group}
-            done = set()
-            for kind, key, attempt_id, at in fetch():
-                if kind == "done":
-                    done.add(key)
+            done: dict[int, int] = {}
+            for message_id, attempt_id, at in fetch():
+                if attempt_id is not None:
+                    done[message_id] = attempt_id
                 else:
-                    by_message[key].attempt_id, by_message[key].handed_over_at = attempt_id, at
+                    by_message[message_id].attempt_id, by_message[message_id].handed_over_at = message_id, at
             late = []
             for settlement in plain:  # the rows come in any order
-                if settlement.turn.attempt_id in done:
+                attempt_id = done.get(settlement.turn.message.pk)
+                if attempt_id is not None:
+                    settlement.turn.attempt_id = attempt_id
                     outcomes.log_outcome(settlement, MessageState.SENT, account_id=self.ownership.account_id)
                 else:
                     late.append(settlement)
@@ -179,11 +199,11 @@ class PostgresJournal(OrmJournal):
     def _start(
         self, plain: Sequence[Settlement], group: Sequence[Turn], revision: int
     ) -> Callable[[], statements.Rows]:
+        owner = self.ownership
         params: list[object] = []
         if plain:
-            params += columns_of([_came(settlement) for settlement in plain])
+            params += [*columns_of([_came(settlement) for settlement in plain]), owner.token]
         if group:
-            owner = self.ownership
             turns = [(turn.message.pk, turn.accepted() or turn.slots, turn.started_at) for turn in group]
             params += columns_of(turns)
             params += [owner.lane_id, owner.token, revision, owner.token, owner.worker]
@@ -198,11 +218,11 @@ def _statement(plain: int, group: int, *, erase: bool) -> str:
     answers: list[str] = []
     if plain:
         came = rows_sql(_CAME, plain)
-        parts.append(_DONE.format(came=came, erase=", body = NULL" if erase else ""))
-        answers.append("SELECT 'done', id, NULL::bigint, NULL::timestamptz FROM done")
+        parts.append(_DONE.format(came=came, erased=_ERASED if erase else ""))
+        answers.append("SELECT message_id, id, NULL::timestamptz FROM noted")
     if group:
         parts.append(_JOURNAL.format(turn=rows_sql(_TURN, group)))
-        answers.append("SELECT 'opened', message_id, id, handed_over_at FROM opened")
+        answers.append("SELECT message_id, NULL::bigint, handed_over_at FROM opened")
     return "WITH" + ",".join(parts) + " UNION ALL ".join(answers)
 
 
@@ -213,7 +233,7 @@ _TURN = ("bigint", "int", "timestamptz")
 def _came(settlement: Settlement) -> tuple[object, ...]:
     reply = settlement.reply or Answer(0)
     return (
-        settlement.turn.attempt_id,
+        settlement.turn.message.pk,
         settlement.ended_at,
         settlement.handed_over,
         reply.code or None,
@@ -230,8 +250,6 @@ def open_journal(ownership: Ownership) -> Journal:
 def adopt_lost_commit(ownership: Ownership, group: Sequence[Turn]) -> None:
     """After a commit whose answer was lost: find out which turns the journal took nevertheless."""
     by_message = {turn.message.pk: turn for turn in group}
-    mine = Attempt.objects.filter(
-        message_id__in=by_message, lease_token=ownership.token, outcome="", account_id=ownership.account_id
-    )
-    for message_id, attempt_id, at in mine.values_list("message_id", "pk", "handed_over_at"):
-        by_message[message_id].attempt_id, by_message[message_id].handed_over_at = attempt_id, at
+    mine = HandOver.objects.filter(message_id__in=by_message, lease_token=ownership.token)
+    for message_id, at in mine.values_list("message_id", "handed_over_at"):
+        by_message[message_id].attempt_id, by_message[message_id].handed_over_at = message_id, at

@@ -16,13 +16,14 @@ from mailconfig.delivery import trail
 from mailconfig.delivery.lanes import MOST_COUNTED, Ownership
 from mailconfig.delivery.mishaps import in_words
 from mailconfig.delivery.queue import bodies, outcomes
-from mailconfig.delivery.queue.due import DueRecipient
+from mailconfig.delivery.queue.due import DueRecipient, waiting
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.queue.turn import Settlement, state_after
 from mailconfig.models import (
     FINAL_STATES,
     Attempt,
     AttemptOutcome,
+    HandOver,
     Lane,
     Message,
     MessageState,
@@ -42,15 +43,14 @@ CHUNK = 500
 def settle(settlement: Settlement, *, ownership: Ownership) -> None:
     """Write what came of a turn. Idempotent: what is settled already stays as it is."""
     with transaction.atomic():
-        attempt_id = settlement.turn.attempt_id
-        if attempt_id is None:
+        if settlement.turn.attempt_id is None:
             _settle_untouched(settlement, ownership)
-        elif _close_attempt(settlement, attempt_id):
+        elif _end_hand_over(settlement, ownership):
             _settle_recipients(settlement)
             state = _settle_message(settlement)
             outcomes.log_outcome(settlement, state, account_id=ownership.account_id)
         elif settlement.sent:
-            state = _settle_late(settlement, attempt_id)
+            state = _settle_late(settlement)
             outcomes.log_outcome(settlement, state, account_id=ownership.account_id, late=True)
 
 
@@ -61,17 +61,13 @@ def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
     and what we heard before that is a line of the log, and nothing else.
     """
     turn = settlement.turn
-    mine = {"message_id": turn.message.pk, "lease_token": ownership.token, "started_at": turn.started_at}
+    mine = {"message_id": turn.message.pk, "worker": ownership.worker, "started_at": turn.started_at}
     if Attempt.objects.filter(**mine, handed_over_at=None).exists():
         return  # the answer to its commit was lost
-    Attempt.objects.create(
-        account_id=ownership.account_id, worker=ownership.worker, **mine, **_attempt_values(settlement)
-    )
+    _note_attempt(settlement, ownership, started_at=turn.started_at)
     state: MessageState | str = ""
     # Where it counted for somebody else, the message has another number of attempts by now.
-    queued = Message.objects.filter(
-        pk=turn.message.pk, state=MessageState.QUEUED, attempts=turn.message.attempts
-    )
+    queued = waiting(Message.objects.filter(pk=turn.message.pk, attempts=turn.message.attempts))
     is_ours = Lane.objects.filter(pk=ownership.lane_id, lease_token=ownership.token).exists()
     if is_ours and _locked(queued):
         _settle_recipients(settlement)
@@ -92,17 +88,34 @@ def _attempt_values(settlement: Settlement) -> dict[str, object]:
     }
 
 
-def _close_attempt(settlement: Settlement, attempt_id: int) -> bool:
-    """Complete the attempt that the journal opened; ``False``: it was given up."""
-    rows = Attempt.objects.filter(pk=attempt_id, outcome=AttemptOutcome.OPEN)
-    return bool(rows.update(**_attempt_values(settlement)))
+def _end_hand_over(settlement: Settlement, ownership: Ownership) -> bool:
+    """Let an attempt take the place of the hand-over in the journal; ``False``: it was given up."""
+    mine = HandOver.objects.filter(message_id=settlement.turn.message.pk, lease_token=ownership.token)
+    times = mine.values("started_at", "handed_over_at").first()
+    # Who deletes it is the one whose word counts.
+    if times is None or not mine.delete()[0]:
+        return False
+    _note_attempt(settlement, ownership, **times)
+    return True
+
+
+def _note_attempt(settlement: Settlement, ownership: Ownership, **times: datetime) -> None:
+    attempt = Attempt.objects.create(
+        account_id=ownership.account_id,
+        message_id=settlement.turn.message.pk,
+        worker=ownership.worker,
+        **times,
+        **_attempt_values(settlement),
+    )
+    if settlement.turn.attempt_id is not None:
+        settlement.turn.attempt_id = attempt.pk
 
 
 def _locked(messages: QuerySet[Message]) -> Message | None:
     """The one message of the query, which nobody changes until the transaction ends."""
     if connection.features.has_select_for_update:
         messages = messages.select_for_update()
-    return messages.defer("body").first()
+    return messages.first()
 
 
 def _settle_recipients(settlement: Settlement) -> None:
@@ -157,7 +170,7 @@ def _settle_message(settlement: Settlement) -> MessageState | str:
     if state in FINAL_STATES:
         values |= final_values(state, settlement.ended_at)
     else:
-        values |= {"wait_reason": settlement.wait_reason, "handed_over_at": None}
+        values |= {"wait_reason": settlement.wait_reason}
         if not_before is not None:
             values["not_before"] = not_before
     if state != MessageState.SENT and settlement.error_code:
@@ -167,9 +180,9 @@ def _settle_message(settlement: Settlement) -> MessageState | str:
         # The last words may be those of somebody who was put off, and has it by now.
         failed = Recipient.objects.filter(message_id=turn.message.pk, state=RecipientState.FAILED)
         values["error_text"] = failed.order_by("pk").values_list("reply_text", flat=True).first() or ""
-    source = MessageState.QUEUED if turn.attempt_id is None else MessageState.HANDING_OVER
-    if not Message.objects.filter(pk=turn.message.pk, state=source).update(**values):
+    if not Message.objects.filter(pk=turn.message.pk, state=MessageState.QUEUED).update(**values):
         return ""
+    erase_after(turn.message.pk, state)
     announce(turn.message.pk, state, stored_as=turn.message.stored_as)
     return state
 
@@ -207,14 +220,17 @@ def aggregate(message_id: int) -> tuple[MessageState, list[datetime | None]]:
 _COUNTS = (Count("pk"), Count("not_before"), Min("not_before"))
 
 
-def _settle_late(settlement: Settlement, attempt_id: int) -> MessageState | str:
+def _settle_late(settlement: Settlement) -> MessageState | str:
     """The reply came after the attempt was given up: who has the mail must not get it again, the others still do.
 
     Returns:
         The state that the message has now; ``""``: it stayed as it was.
     """
     turn, reply = settlement.turn, settlement.reply
-    Attempt.objects.filter(pk=attempt_id).update(
+    given_up = Attempt.objects.filter(
+        message_id=turn.message.pk, started_at=turn.started_at, outcome=AttemptOutcome.UNKNOWN
+    )
+    given_up.update(
         outcome=settlement.outcome,
         recipients=settlement.handed_over,
         reply_code=reply.code if reply else None,
@@ -237,6 +253,7 @@ def _settle_late(settlement: Settlement, attempt_id: int) -> MessageState | str:
     else:
         return ""
     Message.objects.filter(pk=message.pk).update(state=state, **values)
+    erase_after(message.pk, state)
     announce(message.pk, state, stored_as=turn.message.stored_as)
     return state
 
@@ -247,13 +264,19 @@ def counted(counts: bool) -> Combinable:
 
 
 def final_values(state: MessageState, at: datetime) -> dict[str, object]:
-    """Return what else changes when a message ends in ``state``: it waits for nothing, and loses its bytes."""
-    values: dict[str, object] = {"settled_at": at, "wait_reason": "", "handed_over_at": None}
+    """Return what else changes when a message ends in ``state``: it waits for nothing. See :func:`erase_after`."""
+    values: dict[str, object] = {"settled_at": at, "wait_reason": ""}
     if state == MessageState.SENT:
         values |= {"error_code": "", "error_text": ""}
     if erases(state):
-        values |= {"body": None, "stored_as": ""}
+        values |= {"stored_as": ""}
     return values
+
+
+def erase_after(message_id: int, state: MessageState) -> None:
+    """Delete the bytes in the database of a message that has just ended in ``state``, or waits on."""
+    if state in FINAL_STATES and erases(state):
+        bodies.forget([message_id])
 
 
 def erases(state: MessageState) -> bool:
@@ -293,27 +316,40 @@ def reap(*, before: datetime, now: datetime, hold: bool, max_retries: int) -> in
     owned = Lane.objects.filter(
         account_id=OuterRef("account_id"), lease_token=OuterRef("lease_token"), lease_until__gt=now
     )
-    stale = Attempt.objects.filter(~Exists(owned), outcome=AttemptOutcome.OPEN, handed_over_at__lt=before)
+    stale = HandOver.objects.filter(~Exists(owned), handed_over_at__lt=before)
     count = 0
-    for attempt in stale.order_by("pk").values("pk", "message_id")[:1000]:
+    for hand_over in stale.order_by("handed_over_at", "pk")[:1000]:
         with transaction.atomic():
-            open_one = Attempt.objects.filter(pk=attempt["pk"], outcome=AttemptOutcome.OPEN)
-            if not open_one.update(outcome=AttemptOutcome.UNKNOWN, ended_at=now):
+            # Its time tells it from one that somebody else began since.
+            mine = HandOver.objects.filter(pk=hand_over.pk, handed_over_at=hand_over.handed_over_at)
+            if not mine.delete()[0]:
                 continue
             count += 1
-            _put_back(attempt["message_id"], now=now, hold=hold, max_retries=max_retries)
+            _give_up(hand_over, now)
+            _put_back(hand_over.message_id, now=now, hold=hold, max_retries=max_retries)
     return count
 
 
-def _put_back(message_id: int | None, *, now: datetime, hold: bool, max_retries: int) -> None:
-    if message_id is None:
-        return
-    handing_over = Message.objects.filter(pk=message_id, state__in=states_allowing("reap"))
+def _give_up(hand_over: HandOver, now: datetime) -> None:
+    Attempt.objects.create(
+        account_id=hand_over.account_id,
+        message_id=hand_over.message_id,
+        worker=hand_over.worker,
+        recipients=hand_over.recipients,
+        outcome=AttemptOutcome.UNKNOWN,
+        started_at=hand_over.started_at,
+        handed_over_at=hand_over.handed_over_at,
+        ended_at=now,
+    )
+
+
+def _put_back(message_id: int, *, now: datetime, hold: bool, max_retries: int) -> None:
+    handing_over = Message.objects.filter(pk=message_id, state=MessageState.QUEUED)
     message = _locked(handing_over.select_related("account").defer("account__secret"))
     if message is None:
         return
     retries = message.account.max_retries
-    values: dict[str, object] = {"attempts": counted(True), "handed_over_at": None}
+    values: dict[str, object] = {"attempts": counted(True)}
     state, _times = aggregate(message_id)
     if state in FINAL_STATES:
         # A late reply told of all who were left.
@@ -328,6 +364,7 @@ def _put_back(message_id: int | None, *, now: datetime, hold: bool, max_retries:
     else:
         values |= {"wait_reason": "", "not_before": now}
     handing_over.update(state=state, **values)
+    erase_after(message_id, state)
     announce(message_id, state, stored_as=message.stored_as)
     trail.moved("reap", message_id, state, reason=str(values["wait_reason"]))
 
@@ -335,7 +372,9 @@ def _put_back(message_id: int | None, *, now: datetime, hold: bool, max_retries:
 def end_orphans(now: datetime) -> int:
     """Fail mail that waits in an account that was deleted: nobody drains it any more. How much there was."""
     orphans = Message.objects.filter(
-        account__deleted_at__isnull=False, state__in=states_allowing("end_orphans")
+        ~Exists(HandOver.objects.filter(message_id=OuterRef("pk"))),
+        account__deleted_at__isnull=False,
+        state__in=states_allowing("end_orphans"),
     )
     count = 0
     for message_id, state in orphans.values_list("pk", "state")[:1000]:

@@ -36,5 +36,8 @@ TRANSITIONS = {
 
 
 def states_allowing(operation: str) -> list[S]:
-    """Return the states that the operation may start from, for a query's ``state__in``."""
+    """Return the states that the operation may start from, for a query's ``state__in``.
+
+    A message that is being handed over is found as queued: see :class:`~mailconfig.models.MessageState`.
+    """
     return sorted(TRANSITIONS[operation].sources)

@@ -42,7 +42,7 @@ class Turn:
     """Slots of the limiter held for it."""
     started_at: datetime
     attempt_id: int | None = None
-    """Set once the journal allowed the dot."""
+    """Its number in the journal, set once that allowed the dot; then that of the attempt which came of it."""
     handed_over_at: datetime | None = None
     proposed: bool = False
     outcome: EnvelopeOutcome | None = None

@@ -16,7 +16,7 @@ from mailconfig.delivery.limits import WEEK
 from mailconfig.delivery.queue import bodies
 from mailconfig.delivery.worker.deleted_accounts import remove_accounts
 from mailconfig.delivery.worker.steps import do_steps
-from mailconfig.models import Account, Attempt, AttemptOutcome, ConnectionCheck, Message
+from mailconfig.models import Account, Attempt, ConnectionCheck, Message, Tally
 
 PURGE_SECONDS = 3600.0
 """From one purge to the next, by the beat as by a worker without it."""
@@ -60,6 +60,7 @@ def _purge_messages(now: datetime, most: int) -> int:
 
 
 def _purge_attempts(now: datetime, most: int) -> int:
+    Tally.objects.filter(slot_at__lt=now - longest_window()).delete()
     days = get_settings().retention_days
     if not days:
         return 0
@@ -119,7 +120,7 @@ def _delete_settled(ids: Sequence[int], before: datetime) -> list[str]:
 
 def _delete_attempts(before: datetime, most: int) -> int:
     deleted = 0
-    orphans = Attempt.objects.filter(ended_at__lt=before, message=None).exclude(outcome=AttemptOutcome.OPEN)
+    orphans = Attempt.objects.filter(ended_at__lt=before, message=None)
     while deleted < most:
         ids = list(orphans.order_by("ended_at").values_list("pk", flat=True)[:STEP])
         if not ids:

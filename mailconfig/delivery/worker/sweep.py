@@ -12,9 +12,10 @@ from mailconfig.conf import HOLD, get_settings
 from mailconfig.delivery import lanes
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation, note_sweep
+from mailconfig.delivery.queue.due import waiting
 from mailconfig.delivery.queue.settle import end_orphans, reap
 from mailconfig.delivery.worker.steps import do_steps
-from mailconfig.models import PAUSES, Account, Lane, Message, MessageState, Priority, Purpose, WaitReason
+from mailconfig.models import PAUSES, Account, Lane, Message, Priority, Purpose, WaitReason
 
 STEP = 1000
 """So many lanes are mended in one sweep."""
@@ -104,9 +105,7 @@ def _mend(now: datetime) -> int:
     A process killed between the commit of a message and its doorbell leaves such a lane. The question is asked
     of the lanes, a probe of the queue's index each, so a backlog costs nothing.
     """
-    queued = Message.objects.filter(
-        account_id=OuterRef("account_id"), state=MessageState.QUEUED, not_before__lte=now
-    )
+    queued = waiting(Message.objects.filter(account_id=OuterRef("account_id"), not_before__lte=now))
     due = Q()
     for priority in Priority.values:
         due |= Q(Exists(queued.filter(priority=priority)))

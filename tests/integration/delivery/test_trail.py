@@ -13,7 +13,7 @@ from django.utils import timezone
 from mailconfig import delivery
 from mailconfig.delivery import trail
 from mailconfig.models import Attempt, Lane, Message, WaitReason
-from tests.factories import PASSWORD, make_account, make_email, make_message
+from tests.factories import PASSWORD, make_account, make_email, make_hand_over, make_message
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Reply
 
@@ -175,8 +175,8 @@ def test_a_hand_over_that_was_given_up_is_told(
     settings.MAILCONFIG = {**settings.MAILCONFIG, "AMBIGUITY": policy}
     account = make_account()
     long_ago = timezone.now() - timedelta(hours=1)
-    message = make_message(account, state="handing_over", handed_over_at=long_ago)
-    Attempt.objects.create(account=account, message=message, started_at=long_ago, handed_over_at=long_ago)
+    message = make_message(account)
+    make_hand_over(message, handed_over_at=long_ago)
 
     delivery.sweep()
 

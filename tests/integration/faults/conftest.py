@@ -52,7 +52,9 @@ def configure(settings: Any) -> Callable[..., None]:
 
 def states() -> list[str]:
     """Of all messages, in their order."""
-    return list(Message.objects.order_by("pk").values_list("state", flat=True))
+    return [
+        str(message.shown_state) for message in Message.objects.select_related("hand_over").order_by("pk")
+    ]
 
 
 def attempts() -> list[int]:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from mailconfig import delivery
-from mailconfig.models import Account, Message, WaitReason
+from mailconfig.models import Account, HandOver, Message, WaitReason
 from mailconfig.values import Secret
 from tests.factories import PASSWORD, make_account, make_message, make_user
 from tests.servers.chaos import ChaosServer
@@ -129,7 +129,7 @@ def test_never_more_than_a_window_is_journaled_and_without_an_outcome(
     in_doubt: list[int] = []
 
     def count(line: str) -> bool:
-        in_doubt.append(Message.objects.filter(state="handing_over").count())
+        in_doubt.append(HandOver.objects.count())
         connection.close()  # of the server's thread
         return False
 

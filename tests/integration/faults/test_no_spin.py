@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from mailconfig import delivery
 from mailconfig.delivery import lanes
-from mailconfig.models import Attempt, Lane, Message, WaitReason
-from tests.factories import make_account, make_email, make_message
+from mailconfig.models import Lane, Message, WaitReason
+from tests.factories import make_account, make_email, make_hand_over, make_message
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Reply
 from tests.storages import ObjectStorage
@@ -79,12 +79,12 @@ def test_an_open_hand_over_of_a_worker_that_is_gone_is_waited_for_once(
     configure(LIMIT_WAIT_SECONDS=3.0)
     account = make_account(server.port, limit_count=1, limit_period=1)
     past = timezone.now() - timedelta(hours=1)
-    Attempt.objects.create(account=account, recipients=1, started_at=past, handed_over_at=past)
+    make_hand_over(make_message(account), handed_over_at=past)
     make_message(account)
     with CaptureQueriesContext(connection) as queries:
         delivery.drain_account(account_id=account.pk, slice_seconds=10.0)
     assert len(queries) < FEW
-    assert states() == ["sent"]
+    assert states() == ["handing_over", "sent"]
 
 
 def test_a_storage_that_opens_and_cannot_be_read_is_away(

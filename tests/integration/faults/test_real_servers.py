@@ -9,9 +9,9 @@ import pytest
 
 from mailconfig import delivery
 from mailconfig.delivery import probe_account
-from mailconfig.models import Account, Message, WaitReason
+from mailconfig.models import Account, Body, Message, WaitReason
 from mailconfig.values import Secret
-from tests.factories import make_account, make_message
+from tests.factories import body_of, make_account, make_message
 from tests.servers.real import USER, Exim, Haraka, NodemailerServer, Postfix, RealServer
 
 from .conftest import attempts, lane, rewind, states
@@ -51,8 +51,9 @@ def queue_up(account: Account, count: int, *, to: list[str] | None = None) -> li
     ids = []
     for _ in range(count):
         message = make_message(account, to=to)
-        body = f"Message-ID: {message.message_id}\r\n".encode() + bytes(message.body or b"")
-        Message.objects.filter(pk=message.pk).update(body=body, size=len(body))
+        body = f"Message-ID: {message.message_id}\r\n".encode() + (body_of(message) or b"")
+        Message.objects.filter(pk=message.pk).update(size=len(body))
+        Body.objects.filter(message=message).update(octets=body)
         ids.append(message.message_id)
     return ids
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mailconfig import delivery
-from mailconfig.models import Attempt, Lane, Message, MessageState
+from mailconfig.models import Attempt, HandOver, Lane, Message, MessageState
 from tests.acceptance.kills import FAST
 from tests.factories import make_account, make_email
 from tests.servers.chaos import ChaosServer
@@ -65,7 +65,7 @@ def test_a_worker_that_is_terminated_finishes_the_message_and_frees_the_lane(
         lane = Lane.objects.get(account=account)
         assert (lane.lease_token, lane.lease_until, lane.worker) == (None, None, "")
         assert server.verbs()[-1] == "QUIT"
-        assert not Attempt.objects.filter(outcome="").exists()
+        assert not HandOver.objects.exists()
         assert set(Message.objects.filter(state="queued").values_list("attempts", flat=True)) == {0}
 
 

@@ -9,7 +9,7 @@ import pytest
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.queue import due
 from mailconfig.models import Account, Message, Priority
-from tests.factories import make_account, make_message
+from tests.factories import body_of, make_account, make_message
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,7 +37,7 @@ def test_higher_priorities_come_first_and_then_who_waited_longest(times: int) ->
     )
     found = read(account, times=times)
     assert [message.pk for message in found] == [message.pk for message in (*high, *normal, *low)]
-    assert [message.body for message in found] == [message.body for message in (*high, *normal, *low)]
+    assert [message.body for message in found] == [body_of(message) for message in (*high, *normal, *low)]
 
 
 @pytest.mark.parametrize("times", [1, 4], ids=["first", "prepared"])

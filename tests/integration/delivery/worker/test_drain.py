@@ -11,9 +11,9 @@ from django.db import connection
 from django.utils import timezone
 
 from mailconfig import delivery
-from mailconfig.models import Attempt, Lane, Message, MessageState, Recipient, WaitReason
+from mailconfig.models import Attempt, Body, Lane, Message, MessageState, Recipient, WaitReason
 from mailconfig.values import Secret
-from tests.factories import PASSWORD, make_account, make_email, make_message
+from tests.factories import PASSWORD, body_of, make_account, make_email, make_message
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Reply, Reset
 
@@ -53,7 +53,7 @@ def test_what_was_queued_arrives_in_order_over_one_session(server: ChaosServer, 
     assert server.sessions == 1
     assert {state_of(message) for message in messages} == {MessageState.SENT}
     assert Attempt.objects.filter(outcome="sent", recipients=1).count() == 25
-    assert not Message.objects.exclude(body=None).exists(), "the bytes of a sent mail are erased"
+    assert not Body.objects.exists(), "the bytes of a sent mail are erased"
     assert server.verbs()[-1] == "QUIT"
 
 
@@ -107,7 +107,7 @@ def test_a_refused_message_fails_alone(server: ChaosServer, window: int) -> None
     assert [state_of(message) for message in messages] == ["sent", "failed", "sent", "sent"]
     failed = Message.objects.get(pk=messages[1].pk)
     assert failed.error_text == "no such content here"
-    assert failed.body is not None, "a failed mail can be queued again"
+    assert body_of(failed) is not None, "a failed mail can be queued again"
 
 
 def test_a_message_put_off_is_tried_later_with_the_same_bytes(server: ChaosServer, window: int) -> None:
@@ -120,7 +120,7 @@ def test_a_message_put_off_is_tried_later_with_the_same_bytes(server: ChaosServe
     assert (message.state, message.attempts, message.wait_reason) == ("queued", 1, WaitReason.RETRY)
     assert before + timedelta(seconds=239) < message.not_before < before + timedelta(seconds=420)
     Message.objects.update(not_before=before)
-    body = bytes(message.body or b"")
+    body = body_of(message)
     delivery.drain_account(account_id=account.pk)
     assert [received.data for received in server.messages] == [body]
 

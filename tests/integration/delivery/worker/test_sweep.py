@@ -12,7 +12,7 @@ from django.utils import timezone
 from mailconfig import delivery, signals
 from mailconfig.exceptions import InvalidTransition
 from mailconfig.models import Account, Attempt, Lane, Message, Recipient
-from tests.factories import account_values, make_account, make_email, make_message
+from tests.factories import account_values, body_of, make_account, make_email, make_hand_over, make_message
 from tests.servers.chaos import ChaosServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,17 +31,10 @@ def rung() -> Any:
     signals.message_queued.disconnect(listener)
 
 
-def hand_over(message: Message, *, seconds_ago: float, token: uuid.UUID | None = None) -> Attempt:
+def hand_over(message: Message, *, seconds_ago: float, token: uuid.UUID | None = None) -> None:
     """As a drain leaves it that is killed between journal and outcome."""
     then = timezone.now() - timedelta(seconds=seconds_ago)
-    Message.objects.filter(pk=message.pk).update(state="handing_over", handed_over_at=then)
-    return Attempt.objects.create(
-        account_id=message.account_id,
-        message=message,
-        lease_token=token or uuid.uuid4(),
-        started_at=then,
-        handed_over_at=then,
-    )
+    make_hand_over(message, lease_token=token or uuid.uuid4(), handed_over_at=then)
 
 
 def test_mail_whose_doorbell_was_lost_is_found(rung: list[int]) -> None:
@@ -75,11 +68,25 @@ def test_accounts_from_a_bulk_insert_get_their_lanes(rung: list[int]) -> None:
 def test_a_hand_over_whose_drain_is_gone_is_given_up(settings: Any, policy: str, state: str) -> None:
     settings.MAILCONFIG = {**settings.MAILCONFIG, "AMBIGUITY": policy}
     message = make_message(make_account())
-    attempt = hand_over(message, seconds_ago=661)
+    hand_over(message, seconds_ago=661)
     assert delivery.sweep().reaped == 1
-    message.refresh_from_db()
-    attempt.refresh_from_db()
-    assert (message.state, message.attempts, attempt.outcome) == (state, 1, "unknown")
+    message = Message.objects.get()
+    assert (message.shown_state, message.attempts) == (state, 1)
+    assert Attempt.objects.get().outcome == "unknown"
+
+
+def test_what_is_being_handed_over_is_neither_cancelled_nor_held_nor_a_reason_to_come(
+    rung: list[int],
+) -> None:
+    message = make_message(make_account())
+    hand_over(message, seconds_ago=100)
+    for act in (delivery.cancel, delivery.hold):
+        with pytest.raises(InvalidTransition, match="handed over"):
+            act(message_id=message.pk)
+    assert Message.objects.get().shown_state == "handing_over"
+    delivery.sweep()
+    assert not delivery.drain_account(account_id=message.account_id).is_due
+    assert rung == []
 
 
 def test_a_test_mail_whose_end_nobody_knows_is_not_sent_again() -> None:
@@ -125,7 +132,7 @@ def test_what_people_do_by_hand_moves_a_message_only_where_it_may_go() -> None:
         delivery.release(message_id=message.pk)
     delivery.cancel(message_id=message.pk)
     message.refresh_from_db()
-    assert (message.state, message.body) == ("cancelled", None)
+    assert (message.state, body_of(message)) == ("cancelled", None)
     with pytest.raises(InvalidTransition):
         delivery.cancel(message_id=message.pk)
 
