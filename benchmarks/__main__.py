@@ -15,6 +15,7 @@ QUICK = Scale(
     far_rounds=1,
     far_count=80,
     attachments=10,
+    attempts=60_000,
     history=50_000,
     backlog=20_000,
     growth_rounds=3,
@@ -28,6 +29,7 @@ FULL = Scale(
     far_rounds=2,
     far_count=300,
     attachments=50,
+    attempts=600_000,
     history=1_000_000,
     backlog=300_000,
     growth_rounds=7,
@@ -40,7 +42,9 @@ def main() -> None:
     """Parse the arguments and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of everything, in under two minutes")
-    parser.add_argument("--only", choices=("local", "far", "growth", "memory", "limits"), action="append")
+    parser.add_argument(
+        "--only", choices=("local", "far", "rows", "turns", "growth", "memory", "limits"), action="append"
+    )
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))  # so that the servers are ended too
     run(QUICK if arguments.quick else FULL, only=arguments.only or ())

@@ -112,6 +112,7 @@ def forget_mail(url: str) -> None:
     with connect(url) as connection:
         connection.execute(
             "TRUNCATE mailconfig_message, mailconfig_recipient, mailconfig_attempt, mailconfig_account,"
+            " mailconfig_body, mailconfig_handover, mailconfig_tally,"
             " post_office_email, post_office_log, post_office_attachment CASCADE"
         )
         connection.execute("CHECKPOINT")
@@ -125,3 +126,22 @@ def settle_down(url: str) -> None:
     """
     with connect(url) as connection:
         connection.execute("ANALYZE")
+
+
+def vacuum(url: str) -> None:
+    """Give room within the tables back, as the server itself does after a while."""
+    with connect(url) as connection:
+        connection.execute("VACUUM")
+
+
+def size(url: str) -> int:
+    """Bytes of mailconfig's tables and their indexes."""
+    sizes = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'mailconfig%'"
+    with connect(url) as connection:
+        return int(connection.execute(sizes).fetchone()[0])  # type: ignore[index]
+
+
+def log_position(url: str) -> int:
+    """Bytes of the write-ahead log so far."""
+    with connect(url) as connection:
+        return int(connection.execute("SELECT pg_current_wal_lsn() - '0/0'").fetchone()[0])  # type: ignore[index]

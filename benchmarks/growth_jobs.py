@@ -32,5 +32,7 @@ def _plan(account: int, limit: int) -> str:
         return ""
     sql = "EXPLAIN (ANALYZE, BUFFERS) " + due._READ.format(limit=limit)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [account, Priority.NORMAL.value, database_now(), "{}", due.READ_AHEAD_BYTES])
+        cursor.execute(
+            sql, [account, Priority.NORMAL.value, database_now(), "{}", account, False, due.READ_AHEAD_BYTES]
+        )
         return "\n".join(line for (line,) in cursor.fetchall())

@@ -6,14 +6,19 @@ from . import database, mails
 
 _MESSAGES = """
     INSERT INTO mailconfig_message
-        (uuid, account_id, state, priority, not_before, envelope_from, subject, message_id, size, body, stored_as,
+        (uuid, account_id, state, priority, not_before, envelope_from, subject, message_id, size, stored_as,
          eight_bit, attempts, internal_errors, wait_reason, error_code, error_text, content_digest, is_test,
          created_at, settled_at)
     SELECT gen_random_uuid(), %(account)s, %(state)s::text, 1, at, %(sender)s, 'Mail number ' || n,
-        '<' || n || '@example.com>', %(size)s, %(body)s::bytea, '', false, %(attempts)s, 0, '', '', '', '', false, at,
+        '<' || n || '@example.com>', %(size)s, '', false, %(attempts)s, 0, '', '', '', '', false, at,
         CASE WHEN %(state)s::text = 'sent' THEN at END
     FROM (SELECT n, now() - %(age)s::interval - n * interval '1 second' AS at
           FROM generate_series(1, %(count)s) AS n) AS numbered
+"""
+_BODIES = """
+    INSERT INTO mailconfig_body (message_id, octets)
+    SELECT id, %(body)s FROM mailconfig_message AS message WHERE state = 'queued'
+    AND NOT EXISTS (SELECT FROM mailconfig_body WHERE message_id = message.id)
 """
 _RECIPIENTS = """
     INSERT INTO mailconfig_recipient (message_id, address, state, enhanced_code, reply_text)
@@ -43,7 +48,6 @@ def write(url: str, *, account: int, sent: int, waiting: int) -> None:
                     "count": sent,
                     "age": "1 day",
                     "size": len(body),
-                    "body": None,
                     "attempts": 1,
                 },
             )
@@ -56,10 +60,10 @@ def write(url: str, *, account: int, sent: int, waiting: int) -> None:
                     "count": waiting,
                     "age": "1 hour",
                     "size": len(body),
-                    "body": body,
                     "attempts": 0,
                 },
             )
+        connection.execute(_BODIES, {"body": body})
         connection.execute(_RECIPIENTS)
         connection.execute(_ATTEMPTS)
         connection.execute("VACUUM ANALYZE")

@@ -13,7 +13,9 @@ from . import database, servers
 from .growth import Reading
 from .limits import WORKERS, Race
 from .processes import Outcome
+from .rows import Cost
 from .throughput import Figures
+from .turns import Turns
 
 PACKAGES = ("Django", "psycopg", "django-post_office")
 RESIDENT_MB = 100
@@ -65,6 +67,26 @@ def far_ratios(figures: dict[str, Figures], *, pipelining: bool) -> None:
         _ratio("far, PIPELINING / smtplib", each.sent, loop.sent, 3.5)
     else:
         _ratio("far, lock-step / smtplib", each.sent, loop.sent, 0.9)
+
+
+def rows(costs: Sequence[Cost]) -> None:
+    """What a mail writes and keeps."""
+    for cost in costs:
+        print(
+            f"pg.rows.{cost.name} {cost.queued:.0f} bytes of log to queue a mail, {cost.sent:.0f} to send it,"
+            f" {cost.kept:.0f} bytes kept"
+        )
+        _judged(f"log to send a mail, {cost.name}: {cost.sent:.0f} bytes", cost.sent <= 1400, "<= 1400")
+        _judged(f"kept of a sent mail, {cost.name}: {cost.kept:.0f} bytes", cost.kept <= 900, "<= 900")
+
+
+def turns(found: Turns) -> None:
+    """What a turn of two mails costs."""
+    print(
+        f"pg.turn-of-2.attempts-{found.attempts} {found.milliseconds:.1f} ms, {found.statements} statements;"
+        f" the first {found.first_ms:.1f} ms"
+    )
+    _judged(f"turn of two mails: {found.milliseconds:.1f} ms", found.milliseconds <= 20, "<= 20 ms")
 
 
 def growth(readings: Sequence[Reading]) -> None:

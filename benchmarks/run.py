@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from . import database, growth, limits, memory, report, servers, subjects, throughput
+from . import database, growth, limits, memory, report, rows, servers, subjects, throughput, turns
 from .processes import Place
 
 
@@ -21,6 +21,7 @@ class Scale:
     far_rounds: int
     far_count: int
     attachments: int
+    attempts: int
     history: int
     backlog: int
     growth_rounds: int
@@ -40,6 +41,8 @@ def run(scale: Scale, *, only: Collection[str]) -> None:
         for name, measure in (
             ("local", _local),
             ("far", _far),
+            ("rows", _rows),
+            ("turns", _turns),
             ("growth", _growth),
             ("memory", _memory),
             ("limits", _limits),
@@ -77,6 +80,14 @@ def _far(place: Place, scale: Scale) -> None:
         )
         report.drains(name, figures)
         report.far_ratios(figures, pipelining=pipelining)
+
+
+def _rows(place: Place, scale: Scale) -> None:
+    report.rows(rows.measure(place, count=scale.count))
+
+
+def _turns(place: Place, scale: Scale) -> None:
+    report.turns(turns.measure(place, attempts=scale.attempts))
 
 
 def _growth(place: Place, scale: Scale) -> None:
