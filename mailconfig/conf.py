@@ -92,6 +92,8 @@ class Settings:
     """When a refused login is tried once more, before the account pauses."""
     use_celery: bool = True
     """Ring Celery's workers, if Celery is installed. ``False``: only ``mailconfig_drain`` sends."""
+    listen: bool = True
+    """On PostgreSQL, tell workers with the commit that mail is due. ``False`` behind a pooler that cannot deliver it."""
     sweep_seconds: Seconds = 10.0
     ring_seconds: Seconds = 1.0
 

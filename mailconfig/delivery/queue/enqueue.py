@@ -23,7 +23,7 @@ from mailconfig.delivery.queue.insertion import (
     insert_one,
 )
 from mailconfig.delivery.queue.routing import account_for, account_named, routed
-from mailconfig.delivery.wake import WAKE, ring, ring_on_commit
+from mailconfig.delivery.wake import ring, ring_on_commit, wake_sql
 from mailconfig.exceptions import InvalidMessage, NoAccount
 from mailconfig.models import Account, Message, Priority
 from mailconfig.rendering.compose import Rendered, compose
@@ -208,7 +208,7 @@ def _insert_and_wake(new: NewMessage) -> None:
         NoAccount: the account was deleted.
     """
     account_id = new.message.account_id
-    written, changed = insert_and_commit(new, then=(WAKE, (account_id,)))
+    written, changed = insert_and_commit(new, then=(wake_sql(), (account_id,)))
     if not written:
         msg = "the account was deleted"
         raise NoAccount(msg)

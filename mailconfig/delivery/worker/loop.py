@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from django.db import connection
 
 from mailconfig.conf import get_settings
+from mailconfig.delivery.postgres.listening import Listener
 from mailconfig.delivery.worker.checks import CheckPool
 from mailconfig.delivery.worker.drain import DrainReport
 from mailconfig.delivery.worker.house_keeping import HouseKeeping
@@ -98,7 +100,7 @@ def run(
         supervisor = _supervisor(concurrency, should_stop, on_report)
         keeping = _house_keeping(checks, supervisor)
         if supervisor.has_threads:
-            with keeping, supervisor:
+            with keeping, _listener(supervisor), supervisor:
                 supervisor.run()
         else:
             supervisor.run(between=keeping.do_what_is_due)
@@ -111,6 +113,10 @@ def _supervisor(
     return Supervisor(
         concurrency=number, with_threads=with_threads, should_stop=should_stop, on_report=on_report
     )
+
+
+def _listener(supervisor: Supervisor) -> AbstractContextManager[object]:
+    return Listener(supervisor.ring) if get_settings().listen else nullcontext()
 
 
 def _house_keeping(checks: CheckPool, supervisor: Supervisor) -> HouseKeeping:
