@@ -20,6 +20,8 @@ QUICK = Scale(
     backlog=20_000,
     growth_rounds=3,
     races=((20, 2, 1, 9.0),),
+    accounts_rounds=1,
+    latencies=20,
     beside=False,
 )
 FULL = Scale(
@@ -34,6 +36,8 @@ FULL = Scale(
     backlog=300_000,
     growth_rounds=7,
     races=((5, 20, 1, 70.0), (5, 20, 5, 70.0), (20, 2, 1, 20.0), (20, 2, 5, 20.0)),
+    accounts_rounds=3,
+    latencies=100,
     beside=True,
 )
 
@@ -42,9 +46,19 @@ def main() -> None:
     """Parse the arguments and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of everything, in under two minutes")
-    parser.add_argument(
-        "--only", choices=("local", "far", "rows", "turns", "growth", "memory", "limits"), action="append"
+    cases = (
+        "local",
+        "far",
+        "far-50-accounts",
+        "far-200-accounts",
+        "idle-latency",
+        "rows",
+        "turns",
+        "growth",
+        "memory",
+        "limits",
     )
+    parser.add_argument("--only", choices=cases, action="append")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))  # so that the servers are ended too
     run(QUICK if arguments.quick else FULL, only=arguments.only or ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -124,6 +124,29 @@ def race(found: Race) -> None:
         f"violations of {found.limit} per {found.period} s: {found.violations}", not found.violations, "0"
     )
     _judged(f"rate used: {found.used:.1%}", found.used >= 0.9, ">= 90 %")
+
+
+def rates(case: str, sent: Mapping[str, Sequence[float]]) -> None:
+    """Mails a second of each subject."""
+    for name, numbers in sent.items():
+        print(f"pg.{case}.{name:24} {median(numbers):9.1f} msgs_per_s")
+
+
+def ratio_of(what: str, sent: Mapping[str, Sequence[float]], peer: str, least: float) -> None:
+    """mailconfig beside one of the others."""
+    _ratio(what, sent["mailconfig-each"], sent[peer], least)
+
+
+def latency(ours: Sequence[float], theirs: Sequence[float]) -> None:
+    """The time of one mail at idle, and of smtplib's without a queue."""
+    for name, found in (("mailconfig_drain", ours), ("smtplib", theirs)):
+        worst = sorted(found)[int(len(found) * 0.95)]
+        print(f"pg.idle-latency.{name:20} p50 {median(found):6.1f} ms, p95 {worst:6.1f} ms")
+    _judged(
+        f"queue to 250 at idle: {median(ours):.1f} ms, {median(ours) / median(theirs):.1f} x smtplib",
+        median(ours) <= 15,
+        "<= 15 ms",
+    )
 
 
 def _ratio(what: str, ours: Sequence[float], theirs: Sequence[float], least: float) -> None:

@@ -7,7 +7,19 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from . import database, growth, limits, memory, report, rows, servers, subjects, throughput, turns
+from . import (
+    database,
+    growth,
+    limits,
+    many_accounts,
+    memory,
+    report,
+    rows,
+    servers,
+    subjects,
+    throughput,
+    turns,
+)
 from .processes import Place
 
 
@@ -27,6 +39,8 @@ class Scale:
     growth_rounds: int
     races: tuple[tuple[int, int, int, float], ...]
     """Limit, period, accounts, seconds."""
+    accounts_rounds: int
+    latencies: int
     beside: bool
     """Whether django-post-office sends the attachments too."""
 
@@ -41,6 +55,9 @@ def run(scale: Scale, *, only: Collection[str]) -> None:
         for name, measure in (
             ("local", _local),
             ("far", _far),
+            ("far-50-accounts", _far_50_accounts),
+            ("far-200-accounts", _far_200_accounts),
+            ("idle-latency", _idle_latency),
             ("rows", _rows),
             ("turns", _turns),
             ("growth", _growth),
@@ -88,6 +105,29 @@ def _rows(place: Place, scale: Scale) -> None:
 
 def _turns(place: Place, scale: Scale) -> None:
     report.turns(turns.measure(place, attempts=scale.attempts))
+
+
+def _far_50_accounts(place: Place, scale: Scale) -> None:
+    case = many_accounts.Case("far-50-accounts", accounts=50, mails_each=100, concurrency=50, threads=50)
+    rates = many_accounts.measure(place, case, rounds=scale.accounts_rounds)
+    report.rates(case.name, rates.sent)
+    report.ratio_of("far, 50 accounts / pipelined without a database", rates.sent, "pipelined", 0.7)
+    report.ratio_of(
+        "far, 50 accounts / post_office with 50 threads", rates.sent, "post_office-50-threads", 3.0
+    )
+
+
+def _far_200_accounts(place: Place, scale: Scale) -> None:
+    case = many_accounts.Case("far-200-accounts", accounts=200, mails_each=5, concurrency=100, threads=0)
+    rates = many_accounts.measure(place, case, rounds=scale.accounts_rounds)
+    report.rates(case.name, rates.sent)
+    report.ratio_of(
+        "far, 200 accounts with five mails / pipelined without a database", rates.sent, "pipelined", 0.3
+    )
+
+
+def _idle_latency(place: Place, scale: Scale) -> None:
+    report.latency(*many_accounts.idle_latency(place, count=scale.latencies))
 
 
 def _growth(place: Place, scale: Scale) -> None:

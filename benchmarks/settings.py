@@ -33,6 +33,7 @@ MAILCONFIG: dict[str, Any] = {
     "ALLOWED_NETWORKS": ["127.0.0.0/8"],
     "ALLOWED_PORTS": None,
     "WINDOW": int(os.environ.get("BENCH_WINDOW", "1")),
+    **({"CONCURRENCY": int(os.environ["BENCH_CONCURRENCY"])} if "BENCH_CONCURRENCY" in os.environ else {}),
 }
 
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -44,3 +45,5 @@ POST_OFFICE: dict[str, Any] = (
     if "BENCH_POST_OFFICE_BATCH" in os.environ
     else {}
 )
+if "BENCH_POST_OFFICE_THREADS" in os.environ:
+    POST_OFFICE["THREADS_PER_PROCESS"] = int(os.environ["BENCH_POST_OFFICE_THREADS"])

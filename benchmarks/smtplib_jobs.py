@@ -28,6 +28,17 @@ def drain_ready(port: int, count: int) -> float:
     return count / (time.perf_counter() - begun)
 
 
+def latency(port: int, count: int) -> list[float]:
+    """Connect, send one mail and leave, again and again: milliseconds until its 250."""
+    found = []
+    for number in range(count):
+        begun = time.perf_counter()
+        with smtplib.SMTP("127.0.0.1", port) as session:
+            session.send_message(_mail(number))
+            found.append((time.perf_counter() - begun) * 1000)
+    return found
+
+
 def _mail(number: int) -> EmailMessage:
     message = EmailMessage()
     message["From"] = mails.SENDER
