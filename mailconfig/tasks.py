@@ -6,9 +6,12 @@ Early acknowledgement, no ETA, no retry, no result: a task that is lost, late or
 from __future__ import annotations
 
 import logging
+import mmap
 from typing import Any
 
 from celery import Task, shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import worker_init, worker_shutting_down
 from django.dispatch import receiver
 
 from mailconfig import delivery, signals
@@ -40,10 +43,28 @@ class Periodic(Task):  # type: ignore[type-arg]
         return max(1.0, seconds.get(self.name, PURGE_SECONDS))
 
 
-@shared_task(name="mailconfig.drain", **OPTIONS)
+@shared_task(name="mailconfig.drain", bind=True, **OPTIONS)
+def drain(task: Task, account_id: int) -> None:  # type: ignore[type-arg]
+    """Have the worker of this process hand over what is due, of this account and all others, for one slice of time.
+
+    It is the first task that stays; those that come meanwhile find it there, and return at once.
+    """
+    worker = None if task.request.called_directly or task.request.is_eager else delivery.process_worker()
+    if worker is None:
+        _drain_alone(account_id)
+        return
+    try:
+        is_unfinished = worker.attend(should_stop=_is_shutting_down)
+    except SoftTimeLimitExceeded:
+        worker.end()
+        is_unfinished = True
+    if is_unfinished:
+        _ring_drain(account_id)
+
+
 @waiting_for_tables()
-def drain(account_id: int) -> None:
-    """Hand over what is due of an account, for one slice of time."""
+def _drain_alone(account_id: int) -> None:
+    """Hand over what is due of one account, in this thread."""
     try:
         report = delivery.drain_account(account_id=account_id)
     except WrongInstallation as error:
@@ -51,6 +72,24 @@ def drain(account_id: int) -> None:
         return
     if report.is_due:
         _ring_drain(account_id)
+
+
+_shutdown = mmap.mmap(-1, 1)
+"""Set once Celery is told to stop. Only the parent of a prefork pool hears that, and its children share this byte."""
+
+
+@worker_init.connect
+def _on_init(**kwargs: object) -> None:
+    _shutdown[0] = 0
+
+
+@worker_shutting_down.connect
+def _on_shutting_down(**kwargs: object) -> None:
+    _shutdown[0] = 1
+
+
+def _is_shutting_down() -> bool:
+    return bool(_shutdown[0])
 
 
 @shared_task(name="mailconfig.ring", base=Periodic, **OPTIONS)

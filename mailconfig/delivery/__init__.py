@@ -33,6 +33,7 @@ from mailconfig.delivery.monitoring.health import Health, HealthState, accounts_
 from mailconfig.delivery.monitoring.overview import AccountOverview, overview_of
 from mailconfig.delivery.monitoring.status import AccountStatus, Status, status
 from mailconfig.delivery.monitoring.waiting import Waiting, explain
+from mailconfig.delivery.monitoring.workers import WorkerStatus
 from mailconfig.delivery.queue.actions import cancel, hold, release, requeue
 from mailconfig.delivery.queue.backlog import count_unsent
 from mailconfig.delivery.queue.content import read_content
@@ -49,6 +50,7 @@ from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.wake import wake_lane
 from mailconfig.delivery.worker.drain import DrainReport, drain_account
 from mailconfig.delivery.worker.loop import drain_all, run
+from mailconfig.delivery.worker.process import process_worker
 from mailconfig.delivery.worker.purge import PURGE_SECONDS, purge
 from mailconfig.delivery.worker.sweep import sweep
 
@@ -68,6 +70,7 @@ __all__ = [
     "TenantReference",
     "Waiting",
     "WindowUsage",
+    "WorkerStatus",
     "accounts_in_health",
     "adopt",
     "cancel",
@@ -93,6 +96,7 @@ __all__ = [
     "overview_of",
     "probe_account",
     "probe_values",
+    "process_worker",
     "prove_account",
     "purge",
     "read_content",

@@ -25,6 +25,7 @@ from .smtp_provider import SMTPProvider
 from .tally import Tally
 from .tenant import Tenant
 from .tenant_mail_config import TenantMailConfig
+from .worker import Worker
 
 __all__ = [
     "FINAL_STATES",
@@ -55,4 +56,5 @@ __all__ = [
     "Tenant",
     "TenantMailConfig",
     "WaitReason",
+    "Worker",
 ]

@@ -46,10 +46,19 @@ class Broker:
 class Crew:
     """A worker and beat; each can be started anew. As a context manager all is gone at the end."""
 
-    def __init__(self, broker: Broker, folder: Path, mailconfig: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        folder: Path,
+        mailconfig: Mapping[str, Any],
+        *,
+        pool: str = "prefork --concurrency 2",
+    ) -> None:
+        """Start both. ``pool``: the worker's, with further options."""
         self.broker = broker
         self.folder = folder
         self.env = {**environment(mailconfig), **broker.env}
+        self._pool = pool
         self.worker = self.start_worker()
         self.beat = self.start_beat()
 
@@ -61,8 +70,8 @@ class Crew:
             child.end()
 
     def start_worker(self) -> Child:
-        """A prefork worker of two children."""
-        options = "worker --concurrency 2 --loglevel INFO --without-gossip --without-mingle"
+        """A worker with its pool."""
+        options = f"worker --pool {self._pool} --loglevel INFO --without-gossip --without-mingle"
         self.worker = self._celery(*options.split())
         return self.worker
 

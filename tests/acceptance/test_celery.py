@@ -93,7 +93,8 @@ def test_processes_of_celery_killed_under_load_lose_nothing(
         assert feeder.terminate() == 0, feeder.said()
         await_empty_queue()
         assert crew.worker.terminate() == 0, crew.worker.said()
-    check_delivery(sink, ledger, duplicates=3)
+    # Either kill may meet a mail of each account between its dot and the commit of what came of it.
+    check_delivery(sink, ledger, duplicates=2 * len(accounts))
 
 
 def test_a_broker_that_is_flushed_loses_rings_and_no_mail(broker: Broker, sink: Sink, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from django.db.models import Count, Min, Q
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.monitoring.attention import STALE
+from mailconfig.delivery.monitoring.workers import WorkerStatus, workers_at_work
 from mailconfig.delivery.worker.steps import FailingStep, failing_steps
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import PAUSES, Account, Installation, Lane, Message, MessageState, Purpose, WaitReason
@@ -65,6 +66,8 @@ class Status:
     failed_today: int
     failing_steps: tuple[FailingStep, ...] = ()
     """The steps of the house-keeping that throw."""
+    workers: tuple[WorkerStatus, ...] = ()
+    """Those that are at work. Celery's show themselves while they have mail in hand, and a minute after."""
 
     @property
     def exit_code(self) -> int:
@@ -95,7 +98,10 @@ def status() -> Status:
     stuck = any(account.is_stuck for account in accounts)
     day = now - timedelta(days=1)
     failed = Message.objects.filter(settled_at__gt=day, state=MessageState.FAILED).count()
-    return Status(accounts, swept_at, (unswept and waits) or stuck, wrong, failed, tuple(failing_steps()))
+    is_stale = (unswept and waits) or stuck
+    return Status(
+        accounts, swept_at, is_stale, wrong, failed, tuple(failing_steps()), workers=workers_at_work(now)
+    )
 
 
 def _accounts(now: datetime) -> list[AccountStatus]:

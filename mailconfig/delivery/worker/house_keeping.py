@@ -16,6 +16,7 @@ from mailconfig.delivery.accounts.check_requests import due_checks
 from mailconfig.delivery.mishaps import Containment, outage
 from mailconfig.delivery.queue.retry import backoff_seconds
 from mailconfig.delivery.worker.checks import CheckPool
+from mailconfig.delivery.worker.presence import PRESENCE_SECONDS, Presence
 from mailconfig.delivery.worker.purge import PURGE_SECONDS, purge
 from mailconfig.delivery.worker.sweep import SweepReport, sweep
 from mailconfig.exceptions import WrongInstallation
@@ -35,6 +36,7 @@ class HouseKeeping:
     def __init__(
         self,
         checks: CheckPool,
+        presence: Presence,
         *,
         on_sweep: Callable[[SweepReport], object],
         on_wrong_installation: Callable[[WrongInstallation], object],
@@ -43,6 +45,7 @@ class HouseKeeping:
 
         Args:
             checks: runs what is found.
+            presence: shows that the worker lives.
             on_sweep: told what each sweep did.
             on_wrong_installation: told that nothing may be done here.
         """
@@ -54,7 +57,11 @@ class HouseKeeping:
             _Task("the sweep", settings.sweep_seconds, lambda: on_sweep(sweep())),
             _Task("the checks that are due", settings.sweep_seconds, lambda: checks.offer(due_checks())),
         )
-        self._tasks = (*self._frequent, _Task("the purge", PURGE_SECONDS, purge))
+        self._tasks = (
+            *self._frequent,
+            _Task("the purge", PURGE_SECONDS, purge),
+            _Task("the sign of life", PRESENCE_SECONDS, presence.note),
+        )
         self._threads: list[threading.Thread] = []
 
     def sweep_once(self) -> None:

@@ -66,6 +66,11 @@ class InHand:
         """The accounts whose lanes are in hand."""
         return list(self._lanes)
 
+    @property
+    def waiting(self) -> int:
+        """The number of lanes whose servers keep them waiting."""
+        return sum(lane.waits for lane in tuple(self._lanes.values()))
+
     def add(self, lane: DueLane) -> LaneInHand:
         """Take one more."""
         in_hand = self._lanes[lane.account_id] = LaneInHand(lane)

@@ -12,6 +12,7 @@ from mailconfig.delivery.postgres.listening import Listener
 from mailconfig.delivery.worker.checks import CheckPool
 from mailconfig.delivery.worker.drain import DrainReport
 from mailconfig.delivery.worker.house_keeping import HouseKeeping
+from mailconfig.delivery.worker.presence import Presence
 from mailconfig.delivery.worker.supervisor import Supervisor
 from mailconfig.delivery.worker.sweep import STEP, SweepReport, sweep
 from mailconfig.exceptions import WrongInstallation
@@ -69,8 +70,7 @@ def drain_all(
 
     with CheckPool(should_stop=should_stop) as checks:
         supervisor = _supervisor(concurrency, should_stop, note)
-        keeping = _house_keeping(checks, supervisor)
-        keeping.sweep_once()
+        _house_keeping(checks, Presence(supervisor), supervisor).sweep_once()
         with supervisor:
             supervisor.run(once=True)
             while not should_stop() and sweep().mended >= STEP:
@@ -98,12 +98,13 @@ def run(
     """
     with CheckPool(should_stop=should_stop) as checks:
         supervisor = _supervisor(concurrency, should_stop, on_report)
-        keeping = _house_keeping(checks, supervisor)
-        if supervisor.has_threads:
-            with keeping, _listener(supervisor), supervisor:
-                supervisor.run()
-        else:
-            supervisor.run(between=keeping.do_what_is_due)
+        with Presence(supervisor) as presence:
+            keeping = _house_keeping(checks, presence, supervisor)
+            if supervisor.has_threads:
+                with keeping, _listener(supervisor), supervisor:
+                    supervisor.run()
+            else:
+                supervisor.run(between=keeping.do_what_is_due)
 
 
 def _supervisor(
@@ -119,7 +120,7 @@ def _listener(supervisor: Supervisor) -> AbstractContextManager[object]:
     return Listener(supervisor.ring) if get_settings().listen else nullcontext()
 
 
-def _house_keeping(checks: CheckPool, supervisor: Supervisor) -> HouseKeeping:
+def _house_keeping(checks: CheckPool, presence: Presence, supervisor: Supervisor) -> HouseKeeping:
     def after_sweep(report: SweepReport) -> None:
         if report.mended or report.reaped:
             supervisor.ring()
@@ -127,4 +128,6 @@ def _house_keeping(checks: CheckPool, supervisor: Supervisor) -> HouseKeeping:
     def after_wrong_installation(error: WrongInstallation) -> None:
         supervisor.fail(error)
 
-    return HouseKeeping(checks, on_sweep=after_sweep, on_wrong_installation=after_wrong_installation)
+    return HouseKeeping(
+        checks, presence, on_sweep=after_sweep, on_wrong_installation=after_wrong_installation
+    )

@@ -18,9 +18,10 @@ from django.db import DatabaseError, InterfaceError, connection
 from mailconfig.conf import get_settings
 from mailconfig.delivery import lanes
 from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.mishaps import Containment, is_database_away, outage
+from mailconfig.delivery.mishaps import Containment, is_database_away, lacks_migration, outage
 from mailconfig.delivery.queue.retry import backoff_seconds
 from mailconfig.delivery.worker.drain import DrainReport, drain_account
+from mailconfig.delivery.worker.figures import Figures, Throughput
 from mailconfig.delivery.worker.in_hand import InHand, LaneInHand
 from mailconfig.delivery.worker.picking import DueLane, pick_due
 from mailconfig.delivery.worker.threads import Threads
@@ -82,6 +83,7 @@ class Supervisor:
         self._finished: SimpleQueue[Finished] = SimpleQueue()
         self._line: deque[DueLane] = deque()
         self._looked_at = float("-inf")
+        self._rung_at = float("-inf")
         self._must_look = True
         self._found_all = False
         """Nothing is due but what was read."""
@@ -89,6 +91,7 @@ class Supervisor:
         """What was read is of servers that have their share, since there was nothing else."""
         self._has_left_out = False
         self._is_winding_down = False
+        self._throughput = Throughput()
         self._fruitless: Counter[int] = Counter()
         self._failures = 0
         self._complained_at = float("-inf")
@@ -99,6 +102,7 @@ class Supervisor:
 
     def ring(self) -> None:
         """Have it look for what is due, now."""
+        self._rung_at = time.monotonic()
         self._must_look = True
         self._bell.set()
 
@@ -116,10 +120,10 @@ class Supervisor:
         """Return whether lanes have threads of their own."""
         return self._threads is not None
 
-    @property
-    def lanes_in_hand(self) -> int:
-        """The number of its lanes."""
-        return len(self._in_hand)
+    def figures(self) -> Figures:
+        """Return what it does at this moment."""
+        in_hand = self._in_hand
+        return Figures(in_hand.concurrency, len(in_hand), in_hand.waiting, self._throughput.last_minute())
 
     # The run.
 
@@ -138,8 +142,9 @@ class Supervisor:
             if once and self._is_done():
                 break
             self._sleep(seconds)
-        if self._fatal is not None:
-            raise self._fatal
+        fatal, self._fatal = self._fatal, None
+        if fatal is not None:
+            raise fatal
 
     def _turn(self, between: Callable[[], object]) -> float:
         """Take what there is room for, and say how long there is nothing to do."""
@@ -190,7 +195,7 @@ class Supervisor:
     def _seconds_to_wait(self) -> float:
         """Until the next lane is due; one that is left alone for a while is not waited for without a pause."""
         most = self._settings.ring_seconds
-        if self._must_look and self._in_hand.room():
+        if self._is_look_wanted():
             return 0.0
         if self._line:
             return min(most, 0.25)  # lanes in hand begin to wait, which makes room and is no event
@@ -222,7 +227,11 @@ class Supervisor:
     def _is_look_due(self) -> bool:
         """Return whether to read what is due: it was read long ago, or something came about and there is room."""
         is_old = time.monotonic() - self._looked_at >= self._settings.ring_seconds
-        return is_old or (self._must_look and self._in_hand.room() > 0)
+        return is_old or self._is_look_wanted()
+
+    def _is_look_wanted(self) -> bool:
+        """Return whether something came about, and what was read before is used up."""
+        return self._must_look and not self._line and self._in_hand.room() > 0
 
     def _may_find_more(self) -> bool:
         """Return whether a look may bring up lanes that the last one did not, or left out for others' sake."""
@@ -268,6 +277,8 @@ class Supervisor:
             report = self._containment.call(partial(self._drain_account, in_hand), ACCOUNT, account_id)
         except Exception as error:  # noqa: BLE001 - told by the supervisor, whose affair it is
             failure = error
+            if lacks_migration(error):
+                outage.note(error)  # at once: by the time the lane is taken back it may not be true any more
         except BaseException:
             # In a thread nobody means to end the process by that; in the caller's own, somebody may.
             self._containment.let_rest(ACCOUNT, account_id)
@@ -293,17 +304,20 @@ class Supervisor:
             while True:
                 in_hand, report, failure = self._finished.get_nowait()
                 self._in_hand.remove(in_hand)
-                self._must_look |= self._has_left_out
+                # A ring may have been for this one, which every look leaves out as long as it is in hand.
+                self._must_look |= self._has_left_out or self._rung_at >= in_hand.since
                 if report is not None:
                     self._after_report(in_hand, report)
                 elif isinstance(failure, WrongInstallation):
                     self._fatal = failure
                 elif failure is not None:
                     self._failures += 1
-                    self._complain(failure)
+                    if not lacks_migration(failure):
+                        self._complain(failure)
 
     def _after_report(self, in_hand: LaneInHand, report: DrainReport) -> None:
         account_id = in_hand.lane.account_id
+        self._throughput.note(report.settled)
         self._on_report(report)
         if report.settled or not report.owned or not report.is_due:
             self._fruitless.pop(account_id, None)
@@ -326,18 +340,32 @@ class Supervisor:
         self.close()
 
     def close(self) -> None:
-        """Begin no further mail, wait for those in hand, and free the lanes that are still waited for in vain."""
+        """End for good, as :meth:`leave` does."""
         self._is_winding_down = True
-        if self._threads is None:
-            return
-        give_up_at = time.monotonic() + self._settings.stop_seconds
+        if self._threads is not None:
+            give_up_at = time.monotonic() + self._settings.stop_seconds
+            all_left = self.leave(seconds=self._settings.stop_seconds)
+            self._threads.close(seconds=max(1.0, give_up_at - time.monotonic()) if all_left else 0.0)
+
+    def leave(self, *, seconds: float) -> bool:
+        """Wait for the mails in hand, where no further ones are begun, and free the lanes that are waited for in vain.
+
+        Returns:
+            Whether all lanes were left in time.
+        """
+        all_left = self.await_lanes(seconds=seconds)
+        if not all_left:
+            self._give_up()
+        return all_left
+
+    def await_lanes(self, *, seconds: float) -> bool:
+        """Return whether all lanes were left within so many seconds."""
+        give_up_at = time.monotonic() + seconds
         while self._in_hand and time.monotonic() < give_up_at:
             self._bell.wait(0.25)
             self._bell.clear()
             self._collect()
-        if self._in_hand:
-            self._give_up()
-        self._threads.close(seconds=max(1.0, give_up_at - time.monotonic()) if not self._in_hand else 0.0)
+        return not self._in_hand
 
     def _give_up(self) -> None:
         logger.warning(

@@ -14,6 +14,7 @@ from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation, note_sweep
 from mailconfig.delivery.queue.due import waiting
 from mailconfig.delivery.queue.settle import end_orphans, reap
+from mailconfig.delivery.worker.presence import forget_silent
 from mailconfig.delivery.worker.steps import do_steps
 from mailconfig.models import PAUSES, Account, Lane, Message, Priority, Purpose, WaitReason
 
@@ -52,6 +53,7 @@ def sweep() -> SweepReport:
             "end_orphans": partial(end_orphans, now),
             "note_sweep": partial(note_sweep, now),
             "mend": partial(_mend, now),
+            "forget_workers": partial(forget_silent, now),
             "ring": lanes.ring_due,
         }
     )

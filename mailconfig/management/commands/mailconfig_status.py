@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
 from mailconfig import delivery
-from mailconfig.delivery import AccountStatus, Status
+from mailconfig.delivery import AccountStatus, Status, WorkerStatus
 from mailconfig.models import Account, WaitReason
 
 
@@ -48,6 +48,8 @@ class Command(BaseCommand):
             self.stdout.write(
                 self.style.ERROR("Mail is due and nobody takes it: is a worker running, and beat?")
             )
+        for worker in status.workers:
+            self.stdout.write(_worker_line(worker))
         for failing in status.failing_steps:
             since = _time(failing.since)
             self.stdout.write(
@@ -83,6 +85,14 @@ def _line(account: AccountStatus) -> str:
     if account.last_error_at:
         parts.append(f"last error {account.last_error_code} at {_time(account.last_error_at)}")
     return "; ".join(parts)
+
+
+def _worker_line(worker: WorkerStatus) -> str:
+    waiting = f" ({worker.waiting} of them wait for their servers)" if worker.waiting else ""
+    return (
+        f"worker {worker.host}:{worker.pid}: {worker.lanes} accounts in hand{waiting},"
+        f" {worker.mails_a_minute} mails a minute; since {_time(worker.since)}, seen {_time(worker.seen_at)}"
+    )
 
 
 def _time(at: datetime) -> str:
