@@ -121,6 +121,7 @@ def wait(
     error_code: str = "",
     failures: int | None = None,
     strikes: int | None = None,
+    breaches: int | None = None,
     revision: int | None = None,
 ) -> bool:
     """Note what holds the lane back. A pause that was not there before is told once (``account_paused``).
@@ -149,6 +150,8 @@ def wait(
         values["failures"] = min(failures, MOST_COUNTED)
     if strikes is not None:
         values["strikes"] = min(strikes, MOST_COUNTED)
+    if breaches is not None:
+        values["breaches"] = min(breaches, MOST_COUNTED)
     if not _write(lane, values, token=token, revision=revision):
         return False
     trail.waits(lane.account_id, reason=reason, newly=newly, until=until, error_code=error_code, words=text)
@@ -166,6 +169,7 @@ def clear(
     revision: int | None = None,
     succeeded_at: datetime | None = None,
     strikes: int = 0,
+    breaches: int = 0,
 ) -> bool:
     """Nothing holds the lane back any more. The end of a pause is told (``account_resumed``).
 
@@ -175,6 +179,7 @@ def clear(
         revision: the account's when that was found out.
         succeeded_at: when the connection was proved.
         strikes: what remains of them; a session that opened proves nothing about the sender.
+        breaches: what remains of them.
 
     Returns:
         Whether that was noted: not if the account was edited, or another reason was noted, in between.
@@ -190,6 +195,7 @@ def clear(
         "wait_text": "",
         "failures": 0,
         "strikes": strikes,
+        "breaches": breaches,
     }
     if succeeded_at is not None:
         values["validated_at"] = succeeded_at
@@ -204,15 +210,38 @@ def clear(
 
 
 def note_strikes(lane: Lane, strikes: int, *, token: uuid.UUID) -> None:
-    """Note refused senders, or broken protocol, in a row.
+    """Note refusals of the account in a row.
 
     Raises:
         LeaseLost: somebody else owns the lane by now.
     """
-    strikes = min(strikes, MOST_COUNTED)
-    if not Lane.objects.filter(pk=lane.pk, lease_token=token).update(strikes=strikes):
+    _note_counts(lane, token=token, strikes=min(strikes, MOST_COUNTED))
+
+
+def note_breaches(lane: Lane, breaches: int, *, token: uuid.UUID) -> None:
+    """Note breaches of the protocol in a row.
+
+    Raises:
+        LeaseLost: somebody else owns the lane by now.
+    """
+    _note_counts(lane, token=token, breaches=min(breaches, MOST_COUNTED))
+
+
+def end_rows(lane: Lane, *, token: uuid.UUID) -> None:
+    """Forget refusals and breaches: a mail went through.
+
+    Raises:
+        LeaseLost: somebody else owns the lane by now.
+    """
+    if lane.strikes or lane.breaches:
+        _note_counts(lane, token=token, strikes=0, breaches=0)
+
+
+def _note_counts(lane: Lane, *, token: uuid.UUID, **counts: int) -> None:
+    if not Lane.objects.filter(pk=lane.pk, lease_token=token).update(**counts):
         raise _lost()
-    lane.strikes = strikes
+    for name, count in counts.items():
+        setattr(lane, name, count)
 
 
 def learn(lane: Lane, lesson: Mapping[str, datetime | int | None], *, token: uuid.UUID) -> None:

@@ -90,7 +90,9 @@ class Lane(models.Model):
     last_error_code = models.CharField(max_length=32, blank=True, editable=False)
     last_error_text = models.TextField(blank=True, editable=False)
     strikes = models.PositiveSmallIntegerField(default=0, editable=False)
-    """Refused senders or broken protocol in a row."""
+    """Mails in a row, by different messages, that were refused for something of the account's."""
+    breaches = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    """Breaches of the protocol in a row. What is sent ends this row and that of the strikes; neither counts in the other."""
     failures = models.PositiveSmallIntegerField(default=0, editable=False)
     """Failed connections in a row; chooses the back-off."""
 
@@ -144,7 +146,7 @@ def wake_lanes(account_id: int, *, reconnects: bool) -> None:
     over = lanes.filter(blamed) if reconnects else lanes.none()
     for ended in (over, lanes.exclude(blamed)):
         ended.exclude(wait_reason="").update(
-            wait_reason="", wait_since=None, wait_until=None, wait_text="", failures=0, strikes=0
+            wait_reason="", wait_since=None, wait_until=None, wait_text="", failures=0, strikes=0, breaches=0
         )
 
 

@@ -41,6 +41,7 @@ class Wait:
     error_code: str = ""
     failures: int | None = None
     strikes: int | None = None
+    breaches: int | None = None
 
     def as_values(self) -> WaitValues:
         """The arguments of :func:`lanes.wait` that it stands for."""
@@ -51,6 +52,7 @@ class Wait:
             error_code=self.error_code,
             failures=self.failures,
             strikes=self.strikes,
+            breaches=self.breaches,
         )
 
 
@@ -63,6 +65,7 @@ class WaitValues(TypedDict):
     error_code: str
     failures: int | None
     strikes: int | None
+    breaches: int | None
 
 
 def find_obstacle(account: Account, lane: Lane, *, now: datetime) -> Wait | None:
@@ -155,11 +158,11 @@ def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings
 
 def after_strike(lane: Lane, *, now: datetime, settings: Settings, text: str) -> Wait:
     """Return what broken protocol means: a rest, and after five times in a row a pause."""
-    strikes, failures = lane.strikes + 1, lane.failures + 1
-    if strikes >= PROTOCOL_STRIKES:
-        return Wait(WaitReason.PAUSED_PROTOCOL, None, text, "protocol_error", strikes=0)
+    breaches, failures = lane.breaches + 1, lane.failures + 1
+    if breaches >= PROTOCOL_STRIKES:
+        return Wait(WaitReason.PAUSED_PROTOCOL, None, text, "protocol_error", breaches=0)
     until = now + timedelta(seconds=retry.backoff_seconds(failures, settings))
-    return Wait(WaitReason.SERVER_AWAY, until, text, "protocol_error", failures, strikes)
+    return Wait(WaitReason.SERVER_AWAY, until, text, "protocol_error", failures, breaches=breaches)
 
 
 def after_storage(error: StorageAway, lane: Lane, *, now: datetime) -> Wait:

@@ -118,13 +118,13 @@ class Standing:
     def note_connected(self) -> None:
         """The server let us in and took our sender: what was wrong with the connection is over."""
         if self.lane.wait_reason or self.lane.failures:
-            at, strikes_left = self._clock.now(), self.lane.strikes
-            lanes.clear(self.lane, token=self._ownership.token, succeeded_at=at, strikes=strikes_left)
+            left = {"strikes": self.lane.strikes, "breaches": self.lane.breaches}
+            lanes.clear(self.lane, token=self._ownership.token, succeeded_at=self._clock.now(), **left)
 
     def note_outcome(self, settlement: Settlement) -> None:
         """Note what a message's outcome says of the account."""
-        if settlement.sent and self.lane.strikes:
-            lanes.note_strikes(self.lane, 0, token=self._ownership.token)
+        if settlement.sent:
+            lanes.end_rows(self.lane, token=self._ownership.token)
         reply, now = settlement.account_reply or settlement.reply or Reply(0), self._clock.now()
         verdict = settlement.verdict
         if verdict is Verdict.SERVER_LIMIT:
@@ -148,7 +148,7 @@ class Standing:
         if settlement.retry_at is None or wait.reason == WaitReason.PAUSED_PROTOCOL:
             self.hold_back(wait)
         else:
-            lanes.note_strikes(self.lane, self.lane.strikes + 1, token=self._ownership.token)
+            lanes.note_breaches(self.lane, self.lane.breaches + 1, token=self._ownership.token)
 
     # What it teaches.
 

@@ -112,7 +112,7 @@ def test_a_pause_that_somebody_ends_is_not_noted_again(server: ChaosServer) -> N
     assert lane().wait_reason == ""
 
 
-@pytest.mark.parametrize("counted", ["failures", "strikes"])
+@pytest.mark.parametrize("counted", ["failures", "strikes", "breaches"])
 def test_whoever_fails_for_years_is_counted_no_further_than_the_column_goes(counted: str) -> None:
     with ChaosServer() as server:
         port = server.port

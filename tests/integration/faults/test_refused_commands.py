@@ -45,7 +45,7 @@ def test_a_server_that_refuses_commands_behind_the_dot_gets_all_mail_in_order(wi
         assert count_overlaps(server) == 1, "once is enough to know"
         assert server.sessions == 1
         assert lane().wait_reason == ""
-        assert lane().strikes == 0
+        assert lane().breaches == 0
         # The next worker knows it from the lane, and pipelines within the envelope all the same.
         for _ in range(3):
             make_message(account)
@@ -96,7 +96,7 @@ def test_a_single_message_whose_commands_are_refused_does_not_stop_the_others(
         delivery.drain_account(account_id=account.pk)
         rewind()
     assert states() == ["queued", "sent", "sent", "sent"]
-    assert (lane().wait_reason, lane().strikes) == ("", 0), "others went out since"
+    assert (lane().wait_reason, lane().breaches) == ("", 0), "others went out since"
     bad.refresh_from_db()
     assert (bad.attempts, bad.error_code) == (0, "protocol_error")
     Message.objects.filter(pk=bad.pk).update(created_at=timezone.now() - timedelta(days=5))

@@ -99,7 +99,7 @@ def test_nonsense_while_opening_is_a_strike(secure: ChaosServer, verb: str, acti
     secure.on(verb, action, at=1)
     drain_secure(secure)
     assert (states(), attempts()) == (["queued"] * 3, [0] * 3)
-    assert (lane().wait_reason, lane().strikes) == (WaitReason.SERVER_AWAY, 1)
+    assert (lane().wait_reason, lane().breaches) == (WaitReason.SERVER_AWAY, 1)
     assert lane().last_error_code == "protocol_error"
 
 
@@ -209,11 +209,11 @@ def test_nonsense_in_the_middle_is_a_strike_and_ambiguous_after_the_dot_only(
     ambiguous = verb == "dot"
     assert attempts() == [1, int(ambiguous), 0]
     assert reasons()[1:] == [WaitReason.UNKNOWN_OUTCOME if ambiguous else "", ""]
-    assert (lane().wait_reason, lane().strikes) == (WaitReason.SERVER_AWAY, 1)
+    assert (lane().wait_reason, lane().breaches) == (WaitReason.SERVER_AWAY, 1)
     rewind()
     delivery.drain_account(account_id=lane().account_id)
     assert states() == ["sent"] * 3
-    assert (lane().wait_reason, lane().strikes) == ("", 0)
+    assert (lane().wait_reason, lane().breaches) == ("", 0)
 
 
 def test_five_strikes_in_a_row_pause_the_account(server: ChaosServer, window: int) -> None:
