@@ -136,6 +136,7 @@ class Message(models.Model):
                 condition=Q(state__in=["held", "preparing"]),
             ),
             models.Index(fields=["account", "-id"], name="mailconfig_message_account"),
+            models.Index(fields=["message_id"], name="mailconfig_message_message_id"),
             models.Index(
                 fields=["settled_at"],
                 name="mailconfig_message_settled",

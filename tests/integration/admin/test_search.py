@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from mailconfig.admin.message_filters import SEARCHED
 from mailconfig.models import Message, Recipient
@@ -62,3 +64,31 @@ def test_parts_are_looked_for_among_the_newest_and_whole_addresses_everywhere(cl
     assert Recipient.objects.filter(message=old).exists()
     assert found(client, "ob@example") == {"next"}
     assert found(client, "bob@example.com") == {"old"}
+
+
+@pytest.mark.parametrize("term", ["bob@example.com", "<own-id@example.net>", "own-id@example.net"])
+def test_what_is_whole_is_found_without_reading_all_mail(client: Client, term: str) -> None:
+    account = make_account()
+    make_message(account, to=["bob@example.com"])
+    make_message(account, message_id="<own-id@example.net>")
+    with CaptureQueriesContext(connection) as captured:
+        found(client, term)
+    asked = [query["sql"] for query in captured.captured_queries if query["sql"].startswith("SELECT")]
+    of_mail = [sql for sql in asked if "own-id" in sql or "bob@example.com" in sql]
+    assert of_mail
+    plans = "\n".join(plan_of(sql) for sql in of_mail)
+    assert "mailconfig_message_message_id" in plans
+    assert "mailconfig_recipient_address" in plans
+    for whole in ("Seq Scan on mailconfig_message", "Seq Scan on mailconfig_recipient", "SCAN mailconfig_"):
+        assert whole not in plans
+
+
+def plan_of(sql: str) -> str:
+    """How the database would find the rows, if tables were too large to be read."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute(f"EXPLAIN {sql}")
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+        return "\n".join(str(row) for row in cursor.fetchall())
