@@ -48,6 +48,13 @@ def is_for_worker(request: Request) -> bool:
     return delivery.leaves_checks_to_workers() or _prefers_async(request)
 
 
+BY_A_WORKER = (
+    "A worker makes the check; Location says where it can be read. This is the answer to Prefer: respond-async, and to "
+    "every request where only workers connect."
+)
+"""What a 202 means, for the OpenAPI documents."""
+
+
 def _prefers_async(request: Request) -> bool:
     """RFC 7240 §4.1."""
     preferences = request.headers.get("Prefer", "").split(",")

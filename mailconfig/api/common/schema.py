@@ -61,7 +61,7 @@ class SurfaceSchema(AutoSchema):
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         statuses = PROBLEMS if self.method in {"GET", "DELETE"} else (*PROBLEMS, *WITH_BODY)
         for status in map(str, statuses):
-            if status not in bodies:
+            if status not in bodies and int(status) not in self._surface.never_answers:
                 bodies[status] = self._get_response_for_code(self._surface.problem_serializer, status)  # type: ignore[no-untyped-call]
         return dict(sorted(bodies.items()))
 

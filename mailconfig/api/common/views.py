@@ -56,6 +56,8 @@ class SurfaceView(APIView):
     """What stands in place of each part of a route: its JSON schema and its meaning, for the OpenAPI document."""
     secret_names: ClassVar[frozenset[str]] = frozenset()
     """What the wire calls secrets; their text is hidden as soon as the body is read."""
+    never_answers: ClassVar[frozenset[int]] = frozenset()
+    """Statuses for which it has another one, so that the OpenAPI document must not offer them."""
     takes_cookies: ClassVar[bool] = True
     """Whether a session login suffices, or anything else that browsers send unasked; not for a GET that connects."""
 

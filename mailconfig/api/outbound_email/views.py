@@ -72,6 +72,7 @@ class OutboundEmailView(SurfaceView):
     secret_names = frozenset({"mail_smtppass"})
     problem_serializer = OutboundEmailProblem()
     wire_names = OutboundEmailSerializer.wire_names()
+    never_answers = frozenset({411})  # a body without its length is a 400 here
 
     def render_problem(self, problem: Problem) -> tuple[int, object]:
         """``{"error", "error_message"}``; the message names the fields that are to blame."""
@@ -153,7 +154,8 @@ class OutboundEmailList(OutboundEmailView):
         summary="Make an outbound e-mail account of one's own",
         description=(
             "The server is connected first, and logged in to if mail_smtpauth_req is true. If that fails, the "
-            "answer is 422 smtp_server_error and nothing is stored. No mail is sent."
+            "answer is 422 smtp_server_error and nothing is stored. No mail is sent. Where only workers connect, the "
+            "account is stored at once, and a worker checks it afterwards."
         ),
         request=OutboundEmailSerializer,
         responses={200: OutboundEmailRecord, 422: OutboundEmailProblem},
@@ -188,7 +190,8 @@ class OutboundEmailDetail(OutboundEmailView):
         description=(
             "Absent fields stay. The server is connected first, with the stored password if none is sent; if that "
             "fails, the answer is 422 smtp_server_error and nothing is changed. Where server, port, encryption, "
-            "login or user name change, the password has to come along."
+            "login or user name change, the password has to come along. Where only workers connect, the change is "
+            "stored at once, and a worker checks it afterwards."
         ),
         request=OutboundEmailSerializer(partial=True),
         responses={200: OutboundEmailRecord, 422: OutboundEmailProblem},
@@ -242,7 +245,8 @@ class OverrideTest(OutboundEmailView):
         summary="Send a test mail through the system account's server",
         description=(
             "Logs in at the server of the system account with what was sent and sends a short test mail. Nothing "
-            "is stored, and a stored password is never used. A failure is told in a 200, too."
+            "is stored, and a stored password is never used. A failure is told in a 200, too. Where only workers "
+            "connect, the answer is 503: a worker is told ids, never passwords."
         ),
         request=OverrideTestSerializer,
         responses={200: OverrideTestOutcome, 422: OutboundEmailProblem},

@@ -13,7 +13,13 @@ from rest_framework.response import Response
 
 from mailconfig import delivery
 from mailconfig.api.common import queries
-from mailconfig.api.common.connection_checks import CheckSerializer, CheckView, accepted, is_for_worker
+from mailconfig.api.common.connection_checks import (
+    BY_A_WORKER,
+    CheckSerializer,
+    CheckView,
+    accepted,
+    is_for_worker,
+)
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
 from mailconfig.api.common.locations import url_of
 from mailconfig.api.common.negotiation import CurlNegotiation
@@ -201,7 +207,7 @@ class ProviderStatus(ProvidersView):
             )
         ],
         responses={
-            202: CheckSerializer,
+            202: OpenApiResponse(CheckSerializer, description=BY_A_WORKER),
             204: OpenApiResponse(description="The connection works."),
             422: ProviderProblem,
         },

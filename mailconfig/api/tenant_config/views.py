@@ -8,13 +8,19 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import QuerySet
 from django.http.request import split_domain_port
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiExample
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mailconfig import delivery
-from mailconfig.api.common.connection_checks import CheckSerializer, CheckView, accepted, is_for_worker
+from mailconfig.api.common.connection_checks import (
+    BY_A_WORKER,
+    CheckSerializer,
+    CheckView,
+    accepted,
+    is_for_worker,
+)
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
 from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
@@ -199,7 +205,10 @@ class TenantTest(TenantConfigView):
     @describe(
         summary="Send a test mail to oneself",
         request=TenantTestMailSerializer,
-        responses={200: TenantConfigAnswerSerializer, 202: CheckSerializer},
+        responses={
+            200: TenantConfigAnswerSerializer,
+            202: OpenApiResponse(CheckSerializer, description=BY_A_WORKER),
+        },
     )
     def post(self, request: Request, **kwargs: Any) -> Response:
         """Send a mail to the caller's own address now, or with ``Prefer: respond-async`` have a worker do it."""
