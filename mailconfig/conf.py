@@ -108,6 +108,8 @@ class Settings:
     """Messages up to this size stay in the row; larger ones go to ``storage``."""
     storage: str = "default"
     """Alias in ``STORAGES`` for the bytes of large messages. It must not be served to the public."""
+    storage_seconds: Seconds = 20.0
+    """How long one answer of the storage is waited for: opening a file, or reading a piece of it."""
     max_message_bytes: Octets = 25 * 1024 * 1024
     envelope_domains: tuple[ListedHost, ...] = ()
     """Where a mail may have its bounces sent by ``from_email``, besides the domain of its account."""

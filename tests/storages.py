@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any, ClassVar
 
 from django.core.files.base import File
@@ -31,6 +32,8 @@ class ObjectStorage(FileSystemStorage):
 
     broken: ClassVar[set[str]] = set()
     """Methods that raise."""
+    stuck: ClassVar[set[str]] = set()
+    """Methods, of ``open`` and ``read``, that say nothing until :meth:`mend`."""
     opened: ClassVar[list[str]] = []
     hangs: ClassVar[threading.Event] = threading.Event()
     """Lists say nothing until this is set, as it is at first."""
@@ -41,10 +44,13 @@ class ObjectStorage(FileSystemStorage):
     def mend(cls) -> None:
         """Nothing is broken, nothing was opened."""
         cls.broken.clear()
+        cls.stuck.clear()
         cls.opened.clear()
 
     def fail_if_broken(self, method: str) -> None:
         """Raise if it was said to be broken."""
+        while method in self.stuck:
+            time.sleep(0.01)
         if method in self.broken:
             raise ClientError(f"An error occurred (503) when calling the {method} operation")
 

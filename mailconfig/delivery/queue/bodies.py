@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from mailconfig.conf import Settings, get_settings
 from mailconfig.delivery.mishaps import in_words
+from mailconfig.delivery.queue.storage_calls import Result, StorageHangs, calls
 from mailconfig.models import Body, Message
 
 logger = logging.getLogger("mailconfig.storage")
@@ -89,15 +90,33 @@ def open_chunks(stored_as: str, *, size: int | None = None) -> Iterator[bytes]:
         StorageAway: the storage cannot be reached.
         OSError: the file is gone, or is not as long as it should be.
     """
-    with _reaching_storage(), ExitStack() as opened:
-        file = opened.enter_context(_storage().open(stored_as, "rb"))
-        found = file.size
-        opened.pop_all()
+    with _reaching_storage():
+        file, found = _within_time(lambda: _open(stored_as), discard=_close)
     if size is not None and found != size:
         file.close()
         msg = f"the stored message has {found} bytes instead of {size}"
         raise OSError(msg)
     return _Chunks(file)
+
+
+def _open(stored_as: str) -> tuple[File[bytes], int]:
+    """A file and its size, which some storages have to ask for."""
+    with ExitStack() as opened:
+        file = opened.enter_context(_storage().open(stored_as, "rb"))
+        found = file.size
+        opened.pop_all()
+    return file, found
+
+
+def _close(opened: tuple[File[bytes], int] | None) -> None:
+    if opened is not None:
+        opened[0].close()
+
+
+def _within_time(
+    call: Callable[[], Result], *, discard: Callable[[Result | None], object] = lambda _result: None
+) -> Result:
+    return calls.make(call, seconds=get_settings().storage_seconds, discard=discard)
 
 
 @contextmanager
@@ -127,7 +146,7 @@ def _is_unmounted() -> bool:
 def delete(stored_as: str) -> None:
     """Remove a stored file; nothing happens where there is none."""
     if stored_as:
-        _storage().delete(stored_as)
+        _within_time(lambda: _storage().delete(stored_as))
 
 
 def delete_if_there(stored_as: str) -> None:
@@ -189,11 +208,12 @@ class _Chunks(Iterator[bytes]):
 
     def __init__(self, file: File[bytes]) -> None:
         self._file = file
+        self._hangs = False
 
     def __next__(self) -> bytes:
         try:
             with _reaching_storage():
-                piece = b"" if self._file.closed else self._file.read(CHUNK)
+                piece = self._read()
         except BaseException:
             self.close()
             raise
@@ -202,9 +222,21 @@ class _Chunks(Iterator[bytes]):
             raise StopIteration
         return piece
 
+    def _read(self) -> bytes:
+        file = self._file
+        if self._hangs or file.closed:
+            return b""
+        try:
+            piece: bytes = _within_time(lambda: file.read(CHUNK), discard=lambda _piece: file.close())
+        except StorageHangs:
+            self._hangs = True
+            raise
+        return piece
+
     def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
+        """Let go of the file. Closing one whose reading hangs would hang as well: its thread does, if it comes back."""
+        if not self._hangs:
+            self._file.close()
 
     def __del__(self) -> None:
         if "_file" in vars(self):

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import File
 from django.utils import timezone
 
 from mailconfig import delivery
+from mailconfig.delivery.queue.bodies import StorageAway, _Chunks
+from mailconfig.delivery.queue.storage_calls import MOST_CALLS, StorageHangs, _Calls
 from mailconfig.exceptions import NoAccount
 from mailconfig.models import Account, Lane, Message, WaitReason
 from tests.factories import make_account, make_email
 from tests.servers.chaos import ChaosServer
+from tests.servers.children import until
 from tests.storages import ObjectStorage
 
 from .conftest import attempts, lane, rewind, states
@@ -139,3 +145,82 @@ def test_a_storage_that_goes_away_in_the_middle_of_a_mail_costs_it_nothing(
     delivery.drain_account(account_id=account.pk)
     assert states() == ["sent"]
     assert len(server.messages) == 1
+
+
+@pytest.mark.parametrize("method", ["open", "read"])
+def test_a_storage_that_hangs_holds_up_its_mail_and_nothing_else(
+    server: ChaosServer, folder: Path, method: str, settings: Any
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "STORAGE_SECONDS": 0.3}
+    account, other = make_account(server.port), make_account(server.port)
+    delivery.enqueue(large(0), account=account)
+    delivery.enqueue(make_email(1), account=account)
+    delivery.enqueue(make_email(2), account=other)
+    ObjectStorage.stuck.add(method)
+    for one in (account, other):
+        delivery.drain_account(account_id=one.pk)
+    assert (states(), attempts()) == (["queued", "sent", "sent"], [0, 1, 1])
+    stopped = Lane.objects.get(account=account)
+    assert stopped.wait_reason == WaitReason.STORAGE_AWAY
+    assert "0.3 seconds" in stopped.wait_text
+    assert Message.objects.order_by("pk")[0].internal_errors == 0
+
+    ObjectStorage.mend()
+    rewind()
+    delivery.drain_account(account_id=account.pk)
+    assert states() == ["sent"] * 3
+    assert len(server.messages) == 3
+
+
+def test_a_storage_that_hangs_for_good_keeps_a_bounded_number_of_threads(folder: Path) -> None:
+    calls, end = _Calls(), threading.Event()
+    try:
+        for _ in range(MOST_CALLS):
+            with pytest.raises(StorageHangs, match="did not answer"):
+                calls.make(end.wait, seconds=0.001)
+        with pytest.raises(StorageHangs, match="calls to the storage hang"):
+            calls.make(end.wait, seconds=0.001)
+    finally:
+        end.set()
+    assert calls.make(lambda: "an answer", seconds=10.0) == "an answer"
+
+
+def test_what_comes_too_late_is_closed_and_an_error_of_the_storage_is_its_own(folder: Path) -> None:
+    calls, end = _Calls(), threading.Event()
+    closed = threading.Event()
+
+    def late() -> str:
+        end.wait()
+        return "a file"
+
+    def close_late(result: str | None) -> None:
+        if result == "a file":
+            closed.set()
+
+    def too_slow() -> None:
+        raise TimeoutError("of the storage's client")
+
+    with pytest.raises(StorageHangs):
+        calls.make(late, seconds=0.001, discard=close_late)
+    end.set()
+    assert closed.wait(10)
+    with pytest.raises(TimeoutError, match="client"):
+        calls.make(too_slow, seconds=10.0)
+
+
+def test_a_file_whose_reading_hangs_is_let_go_of_at_once(tmp_path: Path, settings: Any) -> None:
+    """Closing it would wait for the reading."""
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "STORAGE_SECONDS": 0.1}
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = os.open(pipe, os.O_RDWR)
+    file = pipe.open("rb")
+    chunks = _Chunks(File(file))
+    try:
+        with pytest.raises(StorageAway, match="did not answer"):
+            next(chunks)
+        chunks.close()
+        assert not file.closed
+    finally:
+        os.close(writing)
+    until(lambda: file.closed)
