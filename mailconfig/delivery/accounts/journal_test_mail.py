@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Q
 
 from mailconfig.delivery import trail
 from mailconfig.delivery.accounts import sentences
@@ -19,6 +20,7 @@ from mailconfig.models import (
     Message,
     MessageState,
     Recipient,
+    WaitReason,
 )
 from mailconfig.rendering.compose import Rendered
 from mailconfig.values import CheckResult, Reply
@@ -80,14 +82,24 @@ class TestMailJournal:
             "ended_at": self._clock.at_latest(),
         }
         with transaction.atomic():
-            if self._message is None or self._end_hand_over():
+            if self._message is None or self._end_hand_over(self._message):
                 self._complete_message(result, reply)
                 self._note_attempt(values)
+            else:
+                self._complete_late(self._message, result, reply, values)
 
-    def _end_hand_over(self) -> bool:
+    @staticmethod
+    def _end_hand_over(message: Message) -> bool:
         """Delete the hand-over; ``False``: it was given up."""
-        message = self._message
-        return bool(message and HandOver.objects.filter(message_id=message.pk).delete()[0])
+        return bool(HandOver.objects.filter(message_id=message.pk).delete()[0])
+
+    def _complete_late(
+        self, message: Message, result: CheckResult, reply: Reply | None, values: dict[str, object]
+    ) -> None:
+        """Note what came after the sweep gave the hand-over up, since this process stood still: it is what is known."""
+        unknown = Attempt.objects.filter(message_id=message.pk, outcome=AttemptOutcome.UNKNOWN)
+        if unknown.update(**values):
+            self._complete_message(result, reply)
 
     def _complete_message(self, result: CheckResult, reply: Reply | None) -> None:
         state = MessageState.SENT if result.ok else MessageState.FAILED
@@ -100,8 +112,10 @@ class TestMailJournal:
         if self._message is None:
             self._message = self._insert_message(state=state, **values)
         else:
-            handing_over = Message.objects.filter(pk=self._message.pk, state=MessageState.QUEUED)
-            handing_over.update(state=state, attempts=1, **values)
+            known = Q(state=MessageState.QUEUED) | Q(
+                state=MessageState.FAILED, error_code=WaitReason.UNKNOWN_OUTCOME
+            )
+            Message.objects.filter(known, pk=self._message.pk).update(state=state, attempts=1, **values)
         erase_after(self._message.pk, state)
         announce(self._message.pk, state)
         code = "" if result.ok else str(result.code or "")

@@ -194,7 +194,7 @@ def connect(
             sock.close()
             detail = f"{address}: {error.strerror or type(error).__name__}"
             is_closed = isinstance(error, ConnectionRefusedError)
-        except BaseException:
+        except BaseException:  # a worker's time limit, or Ctrl-C: nobody else knows of this socket
             sock.close()
             raise
         else:

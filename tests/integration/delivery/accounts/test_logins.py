@@ -12,7 +12,7 @@ from django.db import connection
 from mailconfig.delivery import probe_account, probe_values, send_test_of_values
 from mailconfig.delivery.accounts.logins import key_of
 from mailconfig.exceptions import Throttled
-from mailconfig.models import Account, CheckState, ConnectionCheck
+from mailconfig.models import Account, CheckState, ConnectionCheck, Tenant
 from mailconfig.values import Secret
 from tests.integration.delivery.accounts.conftest import (
     PASSWORD,
@@ -59,6 +59,20 @@ def test_the_owner_of_an_account_is_not_kept_out_by_wrong_guesses_of_others(
     assert probe_values(account=edited, requested_by=bob).ok, "with a new password, too"
     with pytest.raises(Throttled, match="40 minutes"):
         probe_values(account=new_account(starttls), requested_by=strangers[0])
+
+
+def test_accomplices_in_the_owners_tenant_use_up_nothing_of_the_owners(
+    starttls: ChaosServer, bob: User, strangers: list[User]
+) -> None:
+    """All that they may guess of the login, and all of the tenant's checks of an hour."""
+    acme = Tenant.objects.create(slug="acme", name="Acme")
+    account = stored_account(starttls, owner=bob, tenant=acme)
+    note_guesses(starttls, strangers, each=15, tenant=acme)
+
+    assert probe_account(account_id=account.pk, requested_by=bob).ok
+    edited = Account.objects.get(pk=account.pk)
+    edited.secret = Secret(PASSWORD)
+    assert probe_values(account=edited, requested_by=bob).ok
 
 
 def test_who_was_let_in_before_is_not_kept_out(

@@ -142,6 +142,37 @@ def test_the_default_account_is_one_that_sends_for_the_project() -> None:
     assert sent_by("nobody@anywhere.example") == account
 
 
+def test_whose_account_sends_for_the_project_may_disable_it_and_the_mail_waits(default: Account) -> None:
+    """It is that person's login, who could change its password at the server as well."""
+    owner = make_user()
+    mine = make_account(from_email="noreply@project.example", owner=owner, serves_project=True)
+    mine.is_enabled = False
+    delivery.save_account(account=mine, by=owner)
+
+    assert sent_by("noreply@project.example") == mine
+    message = Message.objects.get()
+    (reason,) = delivery.explain([message]).values()
+    assert (message.state, reason.reason) == ("queued", "disabled")
+    mine.is_enabled = True
+    delivery.save_account(account=mine, by=owner)
+    assert Account.objects.get(pk=mine.pk).serves_project, "it needs no new mark"
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_whose_account_sends_for_the_project_may_delete_it_and_another_one_does(others: bool) -> None:
+    owner = make_user()
+    mine = make_account(from_email="noreply@project.example", owner=owner, serves_project=True)
+    another = make_account(from_email="info@project.example", serves_project=True) if others else None
+
+    delivery.delete_account(account_id=mine.pk, by=owner)
+
+    if others:
+        assert sent_by("noreply@project.example") == another, "of the same domain"
+    else:
+        with pytest.raises(NoAccount, match=r"noreply@project\.example"):
+            sent_by("noreply@project.example")
+
+
 def test_a_deleted_account_gives_up_its_mark() -> None:
     account = make_account(serves_project=True)
     delivery.delete_account(account_id=account.pk, by=None)
