@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from mailconfig.delivery import drain_account, request_check, run_check, send_test_mail, sweep
+from mailconfig.delivery import drain_account, due_checks, request_check, run_check, send_test_mail, sweep
 from mailconfig.delivery.limits import usage
-from mailconfig.models import Account, Attempt, CheckKind, ConnectionCheck, Lane, Message
+from mailconfig.models import Account, Attempt, CheckKind, ConnectionCheck, HandOver, Lane, Message
 from tests.integration.delivery.accounts.conftest import stored_account
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Reply
@@ -24,9 +24,10 @@ TO = "friend@example.net"
 def stand_still() -> None:
     """As long as it takes for the sweep to give up the hand-over, and the check."""
     past = timezone.now() - timedelta(hours=1)
-    Attempt.objects.filter(outcome="").update(handed_over_at=past)
+    HandOver.objects.update(handed_over_at=past)
     ConnectionCheck.objects.update(started_at=past)
     sweep()
+    due_checks()
 
 
 def nothing_more_goes_out(account: Account) -> None:
