@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0021_light_rows'),
+        ('mailconfig', '0022_workers'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailconfig', '0022_lane_breaches'),
+        ('mailconfig', '0023_lane_breaches'),
     ]
 
     operations = [
