@@ -36,6 +36,9 @@ RIDDLES = frozenset(
 )
 """Words that a stranger has to guess the meaning of, as parts of names that others call."""
 
+SENTENCES_OF_OTHERS = {"api/common/errors.py": {"CSRF Failed"}}
+"""What other libraries say without a code, by who has to recognise it."""
+
 
 def documented(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Yield each module, class and function with its docstring."""
@@ -74,3 +77,32 @@ def test_no_name_is_a_riddle(name: str) -> None:
     names = [*Path(name).with_suffix("").parts, *public_names(tree)]
 
     assert [found for found in names if parts(found) & RIDDLES] == []
+
+
+def compared_with(tree: ast.Module) -> Iterator[str]:
+    """Yield the constant texts that something is compared with or searched for."""
+    for node in ast.walk(tree):
+        operands: list[ast.expr] = []
+        if isinstance(node, ast.Compare):
+            operands = [node.left, *node.comparators]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {
+            "startswith",
+            "endswith",
+            "find",
+        }:
+            operands = node.args
+        elif isinstance(node, ast.MatchValue):
+            operands = [node.value]
+        for operand in operands:
+            for each in getattr(operand, "elts", [operand]):
+                if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                    yield each.value
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("transports/")])
+def test_nothing_hangs_on_an_english_sentence(name: str) -> None:
+    """Transports have to read what servers say; nobody else has to."""
+    tree = ast.parse(NAMES[name].read_text(encoding="utf-8"))
+    sentences = {text for text in compared_with(tree) if re.search(r"[A-Za-z] [A-Za-z]", text)}
+
+    assert sentences <= SENTENCES_OF_OTHERS.get(name, set())

@@ -222,6 +222,9 @@ def _of_detail(detail: Any) -> dict[str, list[FieldProblem]]:
     for name, inner in detail.items():
         key = "" if name == api_settings.NON_FIELD_ERRORS_KEY else str(name)
         found.setdefault(key, []).extend(_leaves(inner))
+    if any(problem.code == "null" for problem in found.get("", [])):
+        # REST framework says it of a body that is no object, in English to everybody.
+        found[""] = [FieldProblem(_("The body must be a JSON object."), "null")]
     return found
 
 
@@ -236,9 +239,7 @@ def _leaves(detail: Any) -> Iterable[FieldProblem]:
 
 
 def _own_words(message: str) -> str:
-    """``message``, unless it is one that REST framework says in English to everybody."""
+    """``message``, unless it is one that REST framework says in English to everybody, and without a code."""
     if message.startswith("CSRF Failed"):
         return _("The CSRF token is missing or wrong. Load the page again.")
-    if message == "No data provided":
-        return _("The body must be a JSON object.")
     return message
