@@ -28,9 +28,9 @@ POST   {OVERRIDE} 401       401      200      200      200       200    200    2
 QUERIES = f"""
                   sqlite postgres
 GET    {LIST}     4      4
-POST   {LIST}     34     37
+POST   {LIST}     18     21
 GET    {ONE}      4      4
-PUT    {ONE}      36     39
+PUT    {ONE}      22     25
 DELETE {ONE}      9      9
 POST   {OVERRIDE} 17     19
 """

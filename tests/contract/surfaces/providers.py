@@ -28,9 +28,9 @@ GET    {CHECK}  401       401      404      404      404       404    200    404
 QUERIES = f"""
                 sqlite postgres
 GET    {LIST}   5      5
-POST   {LIST}   20     20
+POST   {LIST}    6      6
 GET    {ONE}    4      4
-PATCH  {ONE}    22     22
+PATCH  {ONE}     9      9
 DELETE {ONE}    9      9
 GET    {STATUS} 18     21
 GET    {CHECK}  4      4

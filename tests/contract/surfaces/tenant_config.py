@@ -24,8 +24,8 @@ GET  {CHECK}   401       401      404      404      404       404    200    404 
 """
 QUERIES = f"""
                 sqlite postgres
-POST   {CONFIG} 26     26
-POST   {TEST}   26     31
+POST   {CONFIG} 14     14
+POST   {TEST}   29     34
 GET    {CHECK}  5      5
 """
 
