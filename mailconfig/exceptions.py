@@ -16,6 +16,7 @@ Exception
    │  ├─ ProtocolError           the server broke the protocol or a cap
    │  └─ SessionLost             the connection ended; ``ambiguous`` tells whether the dot had begun
    └─ DeliveryError              what we refuse to do
+      ├─ TransportMissing        nothing here sends in the way that the account names
       ├─ InvalidMessage          cannot be queued as it is; a ValueError, and Django's BadHeaderError for a header
       ├─ NoAccount               no account for this mail
       ├─ AccountInUse            cannot be deleted: mail of it is not sent yet; ``waiting`` says how many
@@ -33,7 +34,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .values import ErrorCode, Reply, Stage
+    from .values import Answer, ErrorCode, Stage
 
 
 class MailconfigError(Exception):
@@ -69,7 +70,7 @@ class TransportError(MailconfigError):
         stage: Stage,
         code: ErrorCode,
         field: str = "",
-        reply: Reply | None = None,
+        reply: Answer | None = None,
         hint: str = "",
         detail: str = "",
         temporary: bool = True,
@@ -132,6 +133,18 @@ class SessionLost(TransportError):
 
 class DeliveryError(MailconfigError):
     """A refusal to do something, and why."""
+
+
+class TransportMissing(DeliveryError):
+    """Nothing here sends in the way that an account names.
+
+    Attributes:
+        send_method: the name.
+    """
+
+    def __init__(self, send_method: str) -> None:
+        super().__init__(f"There is no transport for the send method {send_method!r}.")
+        self.send_method = send_method
 
 
 class InvalidMessage(DeliveryError, ValueError):

@@ -37,8 +37,9 @@ from mailconfig.models import (
     TenantMailConfig,
 )
 from mailconfig.secrets.fields import SecretField
-from mailconfig.transports.base import open_transport
-from mailconfig.values import NetworkPolicy, Secret, Timeouts
+from mailconfig.transports.contract import Surroundings
+from mailconfig.transports.smtp import TRANSPORT
+from mailconfig.values import NetworkPolicy, Secret
 from tests.acceptance.crew import Broker
 from tests.acceptance.kills import FAST
 from tests.canary import CANARY, LOGIN, hits
@@ -231,7 +232,7 @@ def test_a_refused_login_leaves_no_secret_in_an_error_report(
     settings = Account.objects.get(pk=accounts[0].pk).transport_settings()
     policy = NetworkPolicy(allowed_hosts=frozenset({"127.0.0.1"}), allowed_ports=None, allow_plain_login=True)
     with pytest.raises(TransportError) as caught:
-        open_transport(settings, policy=policy, timeouts=Timeouts())
+        TRANSPORT.open(settings, Surroundings(policy=policy))
     error = caught.value
     assert not hits("the error", f"{error} {error!r} {error.__dict__}")
     assert not hits("an error report", frames_of(error))

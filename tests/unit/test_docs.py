@@ -24,7 +24,7 @@ from mailconfig.api.providers.views import ProvidersView
 from mailconfig.api.tenant_config.views import STATUSES as TENANT_STATUSES
 from mailconfig.api.tenant_config.views import TenantConfigView
 from mailconfig.conf import SURFACES, Settings
-from mailconfig.delivery.accounts.check_result import TEST_MAIL_STAGES
+from mailconfig.delivery.accounts.check_result import CONNECTION_STAGES, OF_A_MAIL
 from mailconfig.models import MessageState, WaitReason
 from mailconfig.presets import PRESETS
 from mailconfig.values import ErrorCode, Timeouts
@@ -194,7 +194,7 @@ def test_every_reason_for_waiting_is_explained_in_the_words_people_see() -> None
 def test_every_stage_and_code_of_a_test_is_explained() -> None:
     listed = first_words(document("docs/accounts.md").section("Testing a connection"))
 
-    assert listed == [*TEST_MAIL_STAGES, *ErrorCode]
+    assert listed == [*CONNECTION_STAGES, *OF_A_MAIL, *ErrorCode]
 
 
 def test_every_mail_service_is_listed_with_what_it_takes() -> None:

@@ -15,13 +15,16 @@ from mailconfig.exceptions import (
     PortClosed,
     SecretUnreadable,
     TransportError,
+    TransportMissing,
 )
-from mailconfig.transports.hints import LOGIN_FIRST, for_sender
-from mailconfig.transports.smtp.faults import AccountFault, account_fault
-from mailconfig.values import CheckResult, ErrorCode, Reply, Stage, StageResult
+from mailconfig.transports.contract import Judgement, Matter
+from mailconfig.transports.hints import LOGIN_FIRST
+from mailconfig.values import Answer, CheckResult, ErrorCode, Stage, StageResult
 
 CONNECTION_STAGES = (Stage.RESOLVE, Stage.CONNECT, Stage.TLS, Stage.EHLO, Stage.LOGIN, Stage.SENDER)
-TEST_MAIL_STAGES = (*CONNECTION_STAGES, Stage.RECIPIENT, Stage.DOT)
+OF_A_MAIL = (Stage.RECIPIENT, Stage.DOT)
+"""What a test mail has besides."""
+OF_ACCOUNT = frozenset({Matter.SENDER, Matter.LOGIN, Matter.RELAY, Matter.ENCRYPTION, Matter.CLIENT})
 
 OK = "ok"
 FAILED = "failed"
@@ -80,11 +83,11 @@ def failed(
     field: str,
     message: str,
     hint: str = "",
-    reply: Reply | None = None,
+    reply: Answer | None = None,
     detail: str = "",
 ) -> CheckResult:
     """It ended at ``stage``; ``message`` and ``hint`` are sentences of ours."""
-    words = in_words(reply)
+    words = reply.words if reply else ""
     shown = log.fail(stage, words or detail)
     return CheckResult(
         ok=False,
@@ -114,7 +117,15 @@ def of_error(error: MailconfigError, log: StageLog, *, sender_field: str) -> Che
             message=sentences.DESTINATION_CHANGED if changed else sentences.SECRET_UNREADABLE,
             hint=sentences.ENTER_AGAIN,
         )
-    if not isinstance(error, TransportError):  # an address that cannot be written: see Session.propose
+    if isinstance(error, TransportMissing):
+        return failed(
+            log,
+            stage=Stage.RESOLVE,
+            code=ErrorCode.CONNECT_FAILED,
+            field="send_method",
+            message=sentences.NO_TRANSPORT,
+        )
+    if not isinstance(error, TransportError):  # an address that cannot be written: see Session.send
         return failed(
             log,
             stage=Stage.SENDER,
@@ -179,49 +190,62 @@ class Blame:
     """Its field that holds the sender."""
     logs_in: bool
 
-    def of(self, reply: Reply) -> tuple[str, str, str]:
+    def of(self, judgement: Judgement) -> tuple[str, str, str]:
         """The guilty field, our words and a hint for a permanent refusal that is the account's."""
-        fault = account_fault(reply)
-        if fault is AccountFault.ENCRYPTION:
-            return "security", sentences.ACCOUNT_REFUSED, sentences.of_hint(for_sender(reply))
-        if fault is AccountFault.LOGIN and (not self.logs_in or reply.code == 530):
+        matter, hint = judgement.matter, sentences.of_hint(judgement.hint)
+        if matter is Matter.ENCRYPTION:
+            return "security", sentences.ACCOUNT_REFUSED, hint
+        if matter is Matter.LOGIN or (matter is Matter.RELAY and not self.logs_in):
             return "authentication", sentences.ACCOUNT_REFUSED, sentences.of_hint(LOGIN_FIRST)
-        if fault is AccountFault.LOGIN:
+        if matter is Matter.RELAY:
             return "host", sentences.ACCOUNT_REFUSED, sentences.NO_RELAY
-        if fault is AccountFault.CLIENT:
+        if matter is Matter.CLIENT:
             return "host", sentences.ACCOUNT_REFUSED, sentences.CLIENT_REFUSED
-        return self.sender, sentences.SENDER_REFUSED, sentences.of_hint(for_sender(reply))
+        return self.sender, sentences.SENDER_REFUSED, hint
 
 
-def sender_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:
-    """MAIL was answered with a no, or RCPT with one that is about the account."""
-    field, message, hint = blame.of(reply)
+def is_of_account(judgement: Judgement) -> bool:
+    """Return whether a refusal is surely about the account, whatever it was said to."""
+    return judgement.matter in OF_ACCOUNT
+
+
+def sender_refused(judgement: Judgement, log: StageLog, blame: Blame) -> CheckResult:
+    """The sender was answered with a no, or a recipient with one that is about the account."""
+    field, message, hint = blame.of(judgement)
     return failed(
         log,
         stage=Stage.SENDER,
         code=ErrorCode.SENDER_REFUSED,
         field=field,
-        message=sentences.SENDER_LATER if reply.is_transient else message,
+        message=sentences.SENDER_LATER if judgement.temporary else message,
         hint=hint,
-        reply=reply,
+        reply=judgement.answer,
     )
 
 
-def recipient_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:
-    """RCPT was answered with a no."""
+def recipient_refused(judgement: Judgement, log: StageLog, blame: Blame) -> CheckResult:
+    """The recipient was answered with a no."""
     code, field, hint = ErrorCode.RECIPIENT_REFUSED, "recipient", ""
-    message = sentences.RECIPIENT_LATER if reply.is_transient else sentences.RECIPIENT_REFUSED
-    if account_fault(reply):
+    message = sentences.RECIPIENT_LATER if judgement.temporary else sentences.RECIPIENT_REFUSED
+    if is_of_account(judgement):
         code = ErrorCode.SENDER_REFUSED
-        field, message, hint = blame.of(reply)
-    return failed(log, stage=Stage.RECIPIENT, code=code, field=field, message=message, hint=hint, reply=reply)
+        field, message, hint = blame.of(judgement)
+    return failed(
+        log,
+        stage=Stage.RECIPIENT,
+        code=code,
+        field=field,
+        message=message,
+        hint=hint,
+        reply=judgement.answer,
+    )
 
 
-def message_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:
-    """DATA or the dot was answered with a no: at a submission server it is nearly always about the sender."""
-    field, message, hint = blame.of(reply)
-    if not account_fault(reply):
-        message = sentences.MESSAGE_LATER if reply.is_transient else sentences.MESSAGE_REFUSED
+def message_refused(judgement: Judgement, log: StageLog, blame: Blame) -> CheckResult:
+    """The message was answered with a no: at a submission server it is nearly always about the sender."""
+    field, message, hint = blame.of(judgement)
+    if not is_of_account(judgement):
+        message = sentences.MESSAGE_LATER if judgement.temporary else sentences.MESSAGE_REFUSED
     return failed(
         log,
         stage=Stage.DOT,
@@ -229,12 +253,5 @@ def message_refused(reply: Reply, log: StageLog, blame: Blame) -> CheckResult:
         field=field,
         message=message,
         hint=hint,
-        reply=reply,
+        reply=judgement.answer,
     )
-
-
-def in_words(reply: Reply | None) -> str:
-    """The reply in one line, for staff; never empty if there was one."""
-    if reply is None:
-        return ""
-    return " ".join(part for part in (str(reply.code), reply.enhanced, reply.text) if part)

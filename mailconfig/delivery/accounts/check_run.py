@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
@@ -15,16 +14,21 @@ from mailconfig.delivery import lanes
 from mailconfig.delivery.accounts import check_record, check_result, sentences
 from mailconfig.delivery.accounts.check_result import CONNECTION_STAGES, Blame, StageLog
 from mailconfig.delivery.accounts.check_view import is_staff, is_unreachable
+from mailconfig.delivery.accounts.opening import open_session, transport_of
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
-from mailconfig.delivery.outbox import OutboxSession
 from mailconfig.delivery.wake import ring_on_commit
-from mailconfig.exceptions import InvalidMessage, NoAccount, SecretUnreadable, TransportError
+from mailconfig.exceptions import (
+    InvalidMessage,
+    NoAccount,
+    SecretUnreadable,
+    TransportError,
+    TransportMissing,
+)
 from mailconfig.models import Account, ConnectionCheck, Lane
 from mailconfig.models.account_rules import why_enter_again
 from mailconfig.secrets.sealed import SealedSecret
-from mailconfig.transports.base import Session, open_transport
-from mailconfig.transports.smtp.faults import account_fault
+from mailconfig.transports.contract import Session, Verdict
 from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage
 
 if TYPE_CHECKING:
@@ -106,21 +110,21 @@ def require_own_installation(account: Account) -> None:
         ensure_this_installation()
 
 
-def open_session(account: Account, log: StageLog) -> Session:
+def open_for_check(account: Account, log: StageLog) -> Session:
     """A session with the account's server, under one deadline over everything that is done with it.
 
     Raises:
-        TransportError, SecretUnreadable: see :func:`mailconfig.transports.open_transport`.
+        TransportError, SecretUnreadable, TransportMissing, ValidationError: see :func:`open_session`.
     """
-    settings = get_settings()
-    if settings.outbox:
-        return OutboxSession()
-    return open_transport(
-        account.transport_settings(ehlo_name=settings.ehlo_name),
-        policy=settings.network_policy(),
-        timeouts=replace(settings.smtp_timeouts(), total=settings.probe_seconds),
-        on_stage=log.done,
-    )
+    return open_session(account, within=get_settings().probe_seconds, on_stage=log.done)
+
+
+def stages_of(account: Account) -> tuple[Stage, ...]:
+    """The stages of a check of the account's connection; SMTP's where nothing can be checked."""
+    try:
+        return transport_of(account).stages
+    except (TransportMissing, ValidationError):
+        return CONNECTION_STAGES
 
 
 def pad(result: CheckResult, *, since: float, requested_by: AbstractBaseUser | None) -> None:
@@ -157,10 +161,10 @@ def run_probe(
 
 
 def _probe(account: Account, *, sender: str, judge_sender: bool) -> CheckResult:
-    log = StageLog(CONNECTION_STAGES)
+    log = StageLog(stages_of(account))
     try:
-        session = open_session(account, log)
-    except (TransportError, SecretUnreadable) as error:
+        session = open_for_check(account, log)
+    except (TransportError, SecretUnreadable, TransportMissing) as error:
         return check_result.of_error(error, log, sender_field=sender_field(account))
     except ValidationError:
         return no_system_account(log)
@@ -182,15 +186,16 @@ def _ask_for_sender(session: Session, account: Account, sender: str, log: StageL
     if not sender:
         return check_result.no_sender(log)
     try:
-        reply, of_recipient = session.verify_sender(sender, account.sender or sender)
+        judgements = session.verify(sender, account.sender or sender)
     except (TransportError, InvalidMessage) as error:
         return check_result.of_error(error, log, sender_field=sender_field(account))
-    if not reply.is_success:
-        return check_result.sender_refused(reply, log, blame(account))
-    if of_recipient is not None and account_fault(of_recipient):
-        # Anything else says something of our own address as a recipient, which need not exist or may be greylisted.
-        return check_result.sender_refused(of_recipient, log, blame(account))
-    words = filter(None, (check_result.in_words(reply), check_result.in_words(of_recipient)))
+    for number, judgement in enumerate(judgements):
+        # What is said of our own address as a recipient counts if it is about the account: the address need not exist,
+        # or may be greylisted.
+        refused = judgement.verdict is not Verdict.ACCEPTED
+        if refused and (number == 0 or check_result.is_of_account(judgement)):
+            return check_result.sender_refused(judgement, log, blame(account))
+    words = filter(None, (judgement.answer.words for judgement in judgements))
     log.done(Stage.SENDER, detail=" | ".join(words))
     return None
 

@@ -23,7 +23,7 @@ from mailconfig.models import (
     WaitReason,
 )
 from mailconfig.rendering.compose import Rendered
-from mailconfig.values import CheckResult, Reply
+from mailconfig.values import Answer, CheckResult
 
 
 class TestMailJournal:
@@ -38,7 +38,10 @@ class TestMailJournal:
         self._message: Message | None = None
         self._hand_over: HandOver | None = None
 
-    def hand_over(self) -> None:
+    def start(self, *, accepted: int) -> None:
+        """Nothing is prepared: nobody waits for a second mail."""
+
+    def allows(self) -> bool:
         """Commit that the body is about to be written: from now on the mail counts in every window."""
         at = self._clock.at_latest()
         with transaction.atomic():
@@ -51,9 +54,13 @@ class TestMailJournal:
                 handed_over_at=at,
             )
         self._message, self._hand_over = message, hand_over
+        return True
+
+    def passed(self) -> None:
+        """There is no lease that could be lost."""
 
     def complete(
-        self, result: CheckResult, *, reply: Reply | None = None, error: Exception | None = None
+        self, result: CheckResult, *, reply: Answer | None = None, error: Exception | None = None
     ) -> None:
         """Commit what came of it.
 
@@ -94,14 +101,14 @@ class TestMailJournal:
         return bool(HandOver.objects.filter(message_id=message.pk).delete()[0])
 
     def _complete_late(
-        self, message: Message, result: CheckResult, reply: Reply | None, values: dict[str, object]
+        self, message: Message, result: CheckResult, reply: Answer | None, values: dict[str, object]
     ) -> None:
         """Note what came after the sweep gave the hand-over up, since this process stood still: it is what is known."""
         unknown = Attempt.objects.filter(message_id=message.pk, outcome=AttemptOutcome.UNKNOWN)
         if unknown.update(**values):
             self._complete_message(result, reply)
 
-    def _complete_message(self, result: CheckResult, reply: Reply | None) -> None:
+    def _complete_message(self, result: CheckResult, reply: Answer | None) -> None:
         state = MessageState.SENT if result.ok else MessageState.FAILED
         values = final_values(state, self._clock.at_latest())
         if not result.ok:
@@ -155,10 +162,17 @@ class NoJournal:
     def __init__(self, *, recipient: str) -> None:
         self.recipient = recipient
 
-    def hand_over(self) -> None:
+    def start(self, *, accepted: int) -> None:
         """There is nothing in which the mail could count."""
 
+    def allows(self) -> bool:
+        """Return that there is nothing to wait for."""
+        return True
+
+    def passed(self) -> None:
+        """There is nothing to note."""
+
     def complete(
-        self, result: CheckResult, *, reply: Reply | None = None, error: Exception | None = None
+        self, result: CheckResult, *, reply: Answer | None = None, error: Exception | None = None
     ) -> None:
         """Write nothing: the check tells the outcome."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -12,28 +15,29 @@ from django.utils.translation import gettext as _
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts import check_record, check_result, sentences
-from mailconfig.delivery.accounts.check_result import TEST_MAIL_STAGES, StageLog
+from mailconfig.delivery.accounts.check_result import OF_A_MAIL, StageLog
 from mailconfig.delivery.accounts.check_run import (
     blame,
     kept_account,
     no_system_account,
     note_on_lane,
-    open_session,
+    open_for_check,
     pad,
     require_own_destination,
     sender_field,
+    stages_of,
 )
 from mailconfig.delivery.accounts.journal_test_mail import NoJournal, TestMailJournal
 from mailconfig.delivery.accounts.running_checks import running_check
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.queue.enqueue import compose_for
-from mailconfig.exceptions import InvalidMessage, SecretUnreadable, TransportError
+from mailconfig.exceptions import InvalidMessage, SecretUnreadable, TransportError, TransportMissing
 from mailconfig.models import Account, CheckKind, ConnectionCheck, Tenant
 from mailconfig.models.validators import validate_address
 from mailconfig.rendering.compose import Rendered
-from mailconfig.transports.base import Session
-from mailconfig.values import CheckResult, Envelope, EnvelopeOutcome, Reply, Stage
+from mailconfig.transports.contract import Judgement, Outcome, Verdict
+from mailconfig.values import CheckResult, Envelope, Stage
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -135,7 +139,7 @@ def send_stored(
 def _send(
     account: Account, recipient: str, requested_by: AbstractBaseUser | None, *, counts_for: Account | None
 ) -> CheckResult:
-    log = StageLog(TEST_MAIL_STAGES)
+    log = StageLog((*stages_of(account), *OF_A_MAIL))
     if not account.sender:
         return check_result.no_sender(log)
     try:
@@ -170,66 +174,80 @@ def _render(account: Account, recipient: str, requested_by: AbstractBaseUser | N
     return compose_for(account, message)
 
 
+@dataclass(slots=True)
+class OneMail:
+    """Deliveries of :mod:`mailconfig.transports.contract` that are one mail, which is never put back."""
+
+    envelope: Envelope
+    body: bytes
+    was_taken: bool = False
+
+    def chunks(self) -> Iterator[bytes]:
+        """Return the bytes in one piece."""
+        return iter((self.body,))
+
+    def next(self) -> OneMail | None:
+        """Take it, the first time."""
+        if self.was_taken:
+            return None
+        self.was_taken = True
+        return self
+
+    def peek(self) -> None:
+        """Nothing comes behind it."""
+
+    def put_back(self, *, refused_behind: bool = False) -> None:
+        """It goes out at once, or not at all."""
+
+
 def _deliver(
     account: Account, rendered: Rendered, journal: TestMailJournal | NoJournal, log: StageLog
 ) -> CheckResult:
     """Hand the mail over and write down what came of it, before QUIT."""
+    field = sender_field(account)
     try:
-        session = open_session(account, log)
+        session = open_for_check(account, log)
     except (TransportError, SecretUnreadable) as error:
-        result = check_result.of_error(error, log, sender_field=sender_field(account))
+        result = check_result.of_error(error, log, sender_field=field)
         journal.complete(result, error=error)
         return result
+    except TransportMissing as error:
+        return check_result.of_error(error, log, sender_field=field)
     except ValidationError:
         return no_system_account(log)
+    target = get_settings().redirect_all_to or journal.recipient
+    mail = OneMail(
+        Envelope(rendered.sender, (target,), rendered.size, rendered.eight_bit), bytes(rendered.body)
+    )
     try:
-        try:
-            result, reply = _transact(session, account, rendered, journal, log)
-        except (TransportError, InvalidMessage) as error:
-            result = check_result.of_error(error, log, sender_field=sender_field(account))
-            journal.complete(result, error=error)
-        else:
-            journal.complete(result, reply=reply)
+        with closing(session.send(mail, journal)) as outcomes:
+            outcome = next(outcomes)
+        result = _judge(outcome, account, log)
+    except InvalidMessage as error:
+        result = check_result.of_error(error, log, sender_field=field)
+        journal.complete(result, error=error)
+    else:
+        journal.complete(result, reply=_deciding(outcome).answer, error=outcome.error)
     finally:
         session.quit()
     return result
 
 
-def _transact(
-    session: Session,
-    account: Account,
-    rendered: Rendered,
-    journal: TestMailJournal | NoJournal,
-    log: StageLog,
-) -> tuple[CheckResult, Reply]:
-    """One transaction with the server: the result and the reply that decided it."""
-    target = get_settings().redirect_all_to or journal.recipient
-    session.propose(Envelope(rendered.sender, (target,), rendered.size, rendered.eight_bit))
-    outcome = session.envelope_outcome()
-    refused = _judge_envelope(outcome, account, log)
-    if refused is not None:
-        return refused
-    journal.hand_over()
-    session.hand_over([rendered.body])
-    reply = session.outcome()
-    if not reply.is_success:
-        return check_result.message_refused(reply, log, blame(account)), reply
-    log.done(Stage.DOT, detail=check_result.in_words(reply))
-    return check_result.passed(log, sentences.SENT), reply
+def _judge(outcome: Outcome, account: Account, log: StageLog) -> CheckResult:
+    """The result of the check, made of what came of its mail."""
+    judgement = _deciding(outcome)
+    if outcome.error is not None:
+        return check_result.of_error(outcome.error, log, sender_field=sender_field(account))
+    if judgement.verdict is Verdict.ACCEPTED:
+        return check_result.passed(log, sentences.SENT)
+    if outcome.stage is Stage.SENDER:
+        return check_result.sender_refused(judgement, log, blame(account))
+    if outcome.stage is Stage.RECIPIENT:
+        return check_result.recipient_refused(judgement, log, blame(account))
+    return check_result.message_refused(judgement, log, blame(account))
 
 
-def _judge_envelope(
-    outcome: EnvelopeOutcome, account: Account, log: StageLog
-) -> tuple[CheckResult, Reply] | None:
-    """``None`` if the body may be written."""
-    sender, (recipient,), data = outcome.sender, outcome.recipients, outcome.data
-    if not sender.is_success:
-        return check_result.sender_refused(sender, log, blame(account)), sender
-    log.done(Stage.SENDER, detail=check_result.in_words(sender))
-    if not recipient.is_success:
-        return check_result.recipient_refused(recipient, log, blame(account)), recipient
-    log.done(Stage.RECIPIENT, detail=check_result.in_words(recipient))
-    if outcome.is_open:
-        return None
-    reply = data or recipient
-    return check_result.message_refused(reply, log, blame(account)), reply
+def _deciding(outcome: Outcome) -> Judgement:
+    """The one that decided: the recipient's own, if that is a refusal."""
+    refused = (each for each in outcome.recipients if each.verdict is not Verdict.ACCEPTED)
+    return next(refused, outcome.whole)

@@ -59,6 +59,7 @@ DESTINATION_CHANGED = _says(
     "destination_changed", _("The stored password was entered for another server or user name.")
 )
 NO_SYSTEM_ACCOUNT = _says("no_system_account", _("There is no system account whose server could be used."))
+NO_TRANSPORT = _says("no_transport", _("Nothing here sends in the way that the account names."))
 GIVEN_UP = _says("given_up", _("The check did not come to an end."))
 INTERNAL_ERROR = _says("internal_error", _("An error of our own, which stands in the log."))
 ACCOUNT_GONE = _says("account_gone", _("The account was deleted."))

@@ -1,9 +1,9 @@
-"""Judging a turn: from replies, or a session that ended, to a settlement."""
+"""Judging a turn: from what came of it at the far side to a settlement."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailconfig.conf import HOLD, Settings
@@ -14,61 +14,49 @@ from mailconfig.delivery.queue.turn import (
     PROTOCOL_ERROR,
     SERVER_LIMIT,
     SESSION_REFUSED,
-    Blame,
     Settlement,
     Turn,
 )
-from mailconfig.exceptions import SessionLost, TransportError
+from mailconfig.exceptions import TransportError
 from mailconfig.models import AttemptOutcome, WaitReason
-from mailconfig.transports.contract import Verdict
-from mailconfig.transports.smtp import verdicts
-from mailconfig.values import EnvelopeOutcome, Reply, Stage
+from mailconfig.transports.contract import Blame, Judgement, Matter, Outcome, Verdict
+from mailconfig.values import Answer, Stage
 
-TRANSACTION = frozenset({Stage.SENDER, Stage.RECIPIENT, Stage.DATA, Stage.BODY, Stage.DOT})
-"""Where a session that breaks may be a message's fault."""
+Answered = list[tuple[DueRecipient, Judgement]]
+"""Recipients, each with what was made of its answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Turns replies into settlements, by the deployment's and the account's rules."""
+    """Turns outcomes into settlements, by the deployment's and the account's rules."""
 
     settings: Settings
     max_retries: int
     redirected: bool = False
-    """All recipients go to one address: its reply is everybody's."""
+    """All recipients go to one address: its answer is everybody's."""
 
-    def settle(self, turn: Turn, *, reply: Reply | None, ended_at: datetime) -> Settlement:
-        """Settle a turn whose session lived.
+    def settle(self, turn: Turn, outcome: Outcome, *, ended_at: datetime) -> Settlement:
+        """Settle a turn that was answered.
 
         Args:
-            turn: with the outcome of its envelope.
-            reply: the reply to the dot; ``None`` if there was no dot.
+            turn: what was under way.
+            outcome: what came of it; its session did not break over it.
             ended_at: the database's time, at the latest.
         """
-        envelope = turn.outcome
-        if envelope is None:
-            msg = "a turn is settled after its envelope was answered"
-            raise ValueError(msg)
-        sender = verdicts.judge_sender(envelope.sender)
-        if sender is not Verdict.ACCEPTED:
-            return self._all_alike(turn, sender, envelope.sender, Stage.SENDER, ended_at)
-        settlement = self._by_recipient(turn, envelope, reply, ended_at)
+        if not outcome.recipients and outcome.whole.verdict is not Verdict.ACCEPTED:
+            return self._all_alike(turn, outcome, ended_at)
+        settlement = self._by_recipient(turn, outcome, ended_at)
         return self._conclude(settlement, first_at_least=retry.GREYLIST_SECONDS)
 
-    def _by_recipient(
-        self, turn: Turn, envelope: EnvelopeOutcome, reply: Reply | None, ended_at: datetime
-    ) -> Settlement:
-        lost = reply is None and envelope.farewell is not None
-        final = reply or envelope.farewell or envelope.data
-        stage = Stage.DOT if reply is not None else Stage.DATA
+    def _by_recipient(self, turn: Turn, outcome: Outcome, ended_at: datetime) -> Settlement:
         settlement = Settlement(
-            turn=turn, outcome=AttemptOutcome.SENT, ended_at=ended_at, stage=stage, reply=final
+            turn=turn,
+            outcome=AttemptOutcome.SENT,
+            ended_at=ended_at,
+            stage=outcome.stage,
+            reply=outcome.whole.answer,
         )
-        answers = envelope.recipients * len(turn.recipients) if self.redirected else envelope.recipients
-        answered: dict[Verdict, list[tuple[DueRecipient, Reply]]] = defaultdict(list)
-        for recipient, answer in zip(turn.recipients, answers, strict=True):
-            verdict = verdicts.judge_recipient(answer) if answer.code else Verdict.RETRY
-            answered[verdict].append((recipient, answer))
+        answered = self._answered(turn, outcome)
         accepted = [recipient for recipient, _ in answered.pop(Verdict.ACCEPTED, [])]
         later = answered.pop(Verdict.NEXT_TRANSACTION, [])
         blamed = answered.pop(Verdict.ACCOUNT_REFUSED, [])
@@ -76,39 +64,50 @@ class Judge:
             (verdict, answered.pop(verdict, []))
             for verdict in (Verdict.SERVER_LIMIT, Verdict.NEXT_SESSION, Verdict.PROTOCOL)
         ]
-        settlement.failed = answered.pop(Verdict.FAIL, [])
-        settlement.deferred = [pair for pairs in answered.values() for pair in pairs]
-        if accepted and final is not None:
+        settlement.failed = _answers(answered.pop(Verdict.FAIL, []))
+        settlement.deferred = [pair for pairs in answered.values() for pair in _answers(pairs)]
+        if accepted:
             # Who takes mail from this account for others means these recipients.
-            settlement.failed += blamed
-            self._judge_final(settlement, accepted, final, handed_over=reply is not None, lost=lost)
-        elif not accepted:
+            settlement.failed += _answers(blamed)
+            self._judge_whole(settlement, accepted, outcome)
+        else:
             settlement.stage = Stage.RECIPIENT
-            settlement.reply = envelope.recipients[-1]
-            settlement.deferred += later
-            self._wait_for_account(settlement, Verdict.ACCOUNT_REFUSED, blamed)
-        for verdict, refused in others:
-            self._wait_for_account(settlement, verdict, refused)
+            settlement.deferred += _answers(later)
+            settlement.is_unexplained = all(map(_is_unexplained, outcome.recipients))
+            self._wait_for_account(settlement, blamed)
+        for _, refused in others:
+            self._wait_for_account(settlement, refused)
         left_out = len(turn.message.recipients) > len(turn.recipients)
-        settlement.keeps_place = (left_out or bool(later and accepted)) and not lost
+        settlement.keeps_place = (left_out or bool(later and accepted)) and not outcome.cut_off
         if settlement.keeps_place and not settlement.deferred:
             settlement.counts = False  # the others go at once: nobody was put off
         return settlement
 
-    def _wait_for_account(
-        self, settlement: Settlement, verdict: Verdict, refused: list[tuple[DueRecipient, Reply]]
-    ) -> None:
+    def _answered(self, turn: Turn, outcome: Outcome) -> dict[Verdict, Answered]:
+        """The recipients by what was said of each; of whom nothing was said by himself, nothing was refused."""
+        everybody = outcome.recipients or (Judgement(Verdict.ACCEPTED, outcome.whole.answer),)
+        if self.redirected or not outcome.recipients:
+            everybody *= len(turn.recipients)
+        answered: dict[Verdict, Answered] = defaultdict(list)
+        for recipient, judgement in zip(turn.recipients, everybody, strict=True):
+            answered[judgement.verdict].append((recipient, judgement))
+        return answered
+
+    def _wait_for_account(self, settlement: Settlement, refused: Answered) -> None:
         """Put off recipients for something that is the account's affair, and no reason to count a retry."""
         if not refused:
             return
         if settlement.verdict not in {Verdict.ACCEPTED, Verdict.RETRY, Verdict.FAIL}:
-            settlement.deferred += refused  # there is a word about the account already
+            settlement.deferred += _answers(refused)  # there is a word about the account already
             return
-        settlement.counts = bool(settlement.deferred) or self._counts(verdict, settlement.turn.message)
-        settlement.deferred += refused
-        settlement.verdict, settlement.account_reply = verdict, refused[0][1]
+        judgement = refused[0][1]
+        settlement.counts = bool(settlement.deferred) or self._counts(
+            judgement.verdict, settlement.turn.message
+        )
+        settlement.deferred += _answers(refused)
+        settlement.judgement = judgement
         if settlement.stage is Stage.RECIPIENT:
-            settlement.reply = settlement.account_reply
+            settlement.reply = judgement.answer
 
     @staticmethod
     def _counts(verdict: Verdict, message: DueMessage) -> bool:
@@ -117,46 +116,38 @@ class Judge:
             return message.error_code == _ACCOUNT_CODES[verdict]
         return verdict is Verdict.RETRY
 
-    def _judge_final(
-        self,
-        settlement: Settlement,
-        accepted: list[DueRecipient],
-        reply: Reply,
-        *,
-        handed_over: bool,
-        lost: bool,
-    ) -> None:
-        settlement.verdict = (verdicts.judge_message if handed_over else verdicts.judge_data)(reply)
-        if lost and settlement.verdict in {Verdict.FAIL, Verdict.PROTOCOL}:
-            settlement.verdict = Verdict.RETRY  # a broken connection counts as 451 (RFC 5321 §3.8)
-        if handed_over:
+    def _judge_whole(self, settlement: Settlement, accepted: list[DueRecipient], outcome: Outcome) -> None:
+        """Judge what was left of the delivery once its recipients had answered."""
+        whole = settlement.judgement = outcome.whole
+        if outcome.handed_over:
             settlement.handed_over = settlement.turn.slots if self.redirected else len(accepted)
-        if settlement.verdict is Verdict.ACCEPTED:
+        if whole.verdict is Verdict.ACCEPTED:
             settlement.sent = accepted
-        elif settlement.verdict is Verdict.FAIL:
-            settlement.failed.extend((recipient, reply) for recipient in accepted)
+        elif whole.verdict is Verdict.FAIL:
+            settlement.failed.extend((recipient, whole.answer) for recipient in accepted)
         else:
-            settlement.deferred.extend((recipient, reply) for recipient in accepted)
-            settlement.counts = self._counts(settlement.verdict, settlement.turn.message)
+            settlement.deferred.extend((recipient, whole.answer) for recipient in accepted)
+            settlement.counts = self._counts(whole.verdict, settlement.turn.message)
 
-    def _all_alike(
-        self, turn: Turn, verdict: Verdict, reply: Reply, stage: Stage, ended_at: datetime
-    ) -> Settlement:
+    def _all_alike(self, turn: Turn, outcome: Outcome, ended_at: datetime) -> Settlement:
+        whole = outcome.whole
         settlement = Settlement(
             turn=turn,
             outcome=AttemptOutcome.REFUSED,
             ended_at=ended_at,
-            stage=stage,
-            reply=reply,
-            verdict=verdict,
+            stage=outcome.stage,
+            reply=whole.answer,
+            judgement=whole,
+            handed_over=turn.slots if outcome.handed_over else 0,
         )
-        rows = [(recipient, reply) for recipient in turn.recipients]
-        if verdict in {Verdict.FAIL, Verdict.SENDER_REFUSED}:
-            settlement.failed = [(recipient, reply) for recipient in turn.message.recipients]
+        if whole.verdict in {Verdict.FAIL, Verdict.SENDER_REFUSED}:
+            settlement.failed = [(recipient, whole.answer) for recipient in turn.message.recipients]
         else:
-            settlement.deferred = rows
-            settlement.counts = self._counts(verdict, turn.message)
-        return self._conclude(settlement)
+            settlement.deferred = [(recipient, whole.answer) for recipient in turn.recipients]
+            settlement.counts = self._counts(whole.verdict, turn.message)
+        self._conclude(settlement)
+        settlement.error_code = outcome.error_code or settlement.error_code
+        return settlement
 
     def _conclude(
         self, settlement: Settlement, *, first_at_least: float = 0.0, gives_way: bool = False
@@ -168,6 +159,8 @@ class Judge:
         if settlement.deferred and (settlement.counts or gives_way):
             tries = turn.tries(recipient for recipient, _ in settlement.deferred)
             seconds = retry.retry_seconds(tries + 1, self.settings, first_at_least=first_at_least)
+            if verdict is Verdict.RETRY:
+                seconds = max(seconds, settlement.judgement.rest_seconds or 0.0)
             settlement.retry_at = settlement.ended_at + timedelta(seconds=seconds)
             settlement.wait_reason = WaitReason.RETRY
         if settlement.sent:
@@ -194,31 +187,28 @@ class Judge:
     def _is_too_old(self, turn: Turn, now: datetime) -> bool:
         return (now - turn.message.created_at).total_seconds() > self.settings.max_age_seconds
 
-    def refuse(
-        self, turn: Turn, *, reply: Reply, stage: Stage, error_code: str, ended_at: datetime
-    ) -> Settlement:
-        """A message that cannot go through this server, as we know before asking."""
-        settlement = self._all_alike(turn, Verdict.FAIL, reply, stage, ended_at)
-        settlement.error_code = error_code
-        return settlement
-
     def lose(
-        self, turn: Turn, *, error: TransportError | None, ended_at: datetime, blame: Blame = Blame.NOBODY
+        self,
+        turn: Turn,
+        outcome: Outcome | None = None,
+        *,
+        ended_at: datetime,
+        blame: Blame = Blame.NOBODY,
     ) -> Settlement:
-        """Settle a turn whose session ended: untouched before the dot, ambiguous after it began.
-
-        Only writing the final dot may make the server accept the message (RFC 5321 §4.1.1.4).
+        """Settle a turn whose session broke: untouched before the point of no return, ambiguous after it.
 
         Args:
             turn: what was under way.
-            error: how the session ended; ``None``: the turn was not begun, or we ended it.
+            outcome: how the session broke; ``None``: the turn was not begun, or we ended it.
             ended_at: the database's time, at the latest.
-            blame: whose fault a session was that ended before the dot.
+            blame: whose fault a session was that ended before the point of no return.
         """
-        if error is not None and error.ambiguous and turn.attempt_id is not None:
-            return self._doubt(turn, error, ended_at)
-        if error is not None and (blame is not Blame.NOBODY or self._is_too_old(turn, ended_at)):
-            return self._set_back(turn, error, ended_at, counts=blame is Blame.MESSAGE)
+        error = outcome.error if outcome else None
+        if outcome is not None and error is not None:
+            if error.ambiguous and turn.attempt_id is not None:
+                return self._doubt(turn, error, ended_at)
+            if blame is not Blame.NOBODY or self._is_too_old(turn, ended_at):
+                return self._set_back(turn, outcome, error, ended_at, counts=blame is Blame.MESSAGE)
         return Settlement(
             turn=turn,
             outcome=AttemptOutcome.LOST,
@@ -229,12 +219,14 @@ class Judge:
             keeps_place=True,
         )
 
-    def _set_back(self, turn: Turn, error: TransportError, ended_at: datetime, *, counts: bool) -> Settlement:
+    def _set_back(
+        self, turn: Turn, outcome: Outcome, error: TransportError, ended_at: datetime, *, counts: bool
+    ) -> Settlement:
         """Put off what ended its session, for the words that the server had for it; others go first."""
-        words = error.reply or Reply(0, str(error))
-        if turn.outcome is not None and turn.outcome.is_open:
-            settlement = self._by_recipient(turn, replace(turn.outcome, farewell=words), None, ended_at)
+        if outcome.recipients:
+            settlement = self._by_recipient(turn, outcome, ended_at)
         else:
+            words = outcome.whole.answer
             settlement = Settlement(
                 turn=turn, outcome=AttemptOutcome.LOST, ended_at=ended_at, stage=error.stage, reply=words
             )
@@ -276,15 +268,10 @@ _SECOND_CHANCE = frozenset({Verdict.ACCOUNT_REFUSED, Verdict.NEXT_SESSION})
 _ERROR_CODES = {Stage.SENDER: "sender_refused", Stage.RECIPIENT: "recipient_refused"}
 
 
-def blame_for(error: TransportError, *, progressed: bool, mails: int) -> Blame:
-    """Tell whose fault it is that a session ended within a transaction.
+def _answers(answered: Answered) -> list[tuple[DueRecipient, Answer]]:
+    return [(recipient, judgement.answer) for recipient, judgement in answered]
 
-    Servers end sessions as they like, the next one shows; but a message must not meet that again and again at the
-    head of its line.
-    """
-    if error.reply is not None and isinstance(error, SessionLost):
-        told_between_mails = error.stage is Stage.SENDER and error.reply.code == 421 and mails > 0
-        return Blame.NOBODY if told_between_mails else Blame.MESSAGE
-    if progressed:
-        return Blame.NOBODY
-    return Blame.MESSAGE if isinstance(error, SessionLost) else Blame.DOUBTFUL
+
+def _is_unexplained(judgement: Judgement) -> bool:
+    """Return whether an answer says nothing of its recipient, and that for good."""
+    return not judgement.temporary and judgement.matter is not Matter.RECIPIENT

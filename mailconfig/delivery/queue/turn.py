@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from mailconfig.delivery.queue.due import DueMessage, DueRecipient
 from mailconfig.models import AttemptOutcome, MessageState, WaitReason
-from mailconfig.transports.contract import Verdict
-from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, Reply, Stage
+from mailconfig.transports.contract import Judgement, Verdict
+from mailconfig.values import Answer, Envelope, Stage
 
 ACCOUNT_REFUSED = "account_refused"
 SERVER_LIMIT = "server_limit"
@@ -19,15 +18,7 @@ SESSION_REFUSED = "session_refused"
 """Error codes of messages that wait for their account: see the verdicts of these names."""
 
 
-class Blame(enum.Enum):
-    """The blame for a session that ended in the middle of a turn."""
-
-    NOBODY = enum.auto()
-    """The message keeps its place: it is the first one in the next session."""
-    DOUBTFUL = enum.auto()
-    """Others go first the next time, but it is none of the message's retries."""
-    MESSAGE = enum.auto()
-    """Others go first the next time, and it is one of the message's retries."""
+NOTHING_SAID = Judgement(Verdict.ACCEPTED, Answer(0))
 
 
 @dataclass(slots=True)
@@ -44,14 +35,16 @@ class Turn:
     attempt_id: int | None = None
     """Its number in the journal, set once that allowed the dot; then that of the attempt which came of it."""
     handed_over_at: datetime | None = None
-    proposed: bool = False
-    outcome: EnvelopeOutcome | None = None
+    ready_for: int = 0
+    """Recipients whom the far side is ready to take it for; 0: it was not asked yet."""
 
     def accepted(self) -> int:
         """Number of recipients that the server accepted before the body."""
-        if self.outcome is None or not self.outcome.is_open:
-            return 0
-        return sum(reply.is_success for reply in self.outcome.recipients)
+        return self.ready_for
+
+    def chunks(self) -> Iterator[bytes]:
+        """The RFC 5322 bytes, in pieces; see :meth:`DueMessage.chunks`."""
+        return self.message.chunks()
 
     @property
     def is_part(self) -> bool:
@@ -64,18 +57,6 @@ class Turn:
             return max((recipient.attempts for recipient in recipients), default=0)
         return self.message.attempts
 
-    def misfit(self, capabilities: Capabilities) -> tuple[Reply, str] | None:
-        """Return why a server that greeted us like this cannot take it, and our code for that; ``None``: it can."""
-        limit, message = capabilities.size_limit, self.message
-        if limit and message.size > limit:
-            words = f"The message has {message.size} octets, the server takes {limit}."
-            return Reply(552, words, "5.3.4"), "too_large"
-        if message.eight_bit and not capabilities.eight_bit_mime:
-            return Reply(554, "The server does not take 8-bit text (8BITMIME).", "5.6.3"), "eight_bit"
-        if not self.recipients:
-            return Reply(554, "The message has no recipient left.", "5.1.3"), "no_recipients"
-        return None
-
 
 @dataclass(slots=True, kw_only=True)
 class Settlement:
@@ -85,14 +66,14 @@ class Settlement:
     outcome: AttemptOutcome
     ended_at: datetime
     stage: Stage
-    reply: Reply | None = None
+    reply: Answer | None = None
     handed_over: int = 0
     """Recipients that count in the windows."""
     counts: bool = True
     """Whether the attempt is one of the retries that the message, or those of its recipients, have."""
     sent: list[DueRecipient] = field(default_factory=list)
-    failed: list[tuple[DueRecipient, Reply]] = field(default_factory=list)
-    deferred: list[tuple[DueRecipient, Reply]] = field(default_factory=list)
+    failed: list[tuple[DueRecipient, Answer]] = field(default_factory=list)
+    deferred: list[tuple[DueRecipient, Answer]] = field(default_factory=list)
     """Tried again from ``retry_at`` on."""
     retry_at: datetime | None = None
     keeps_place: bool = False
@@ -100,10 +81,15 @@ class Settlement:
     holds: bool = False
     wait_reason: WaitReason | str = ""
     error_code: str = ""
-    verdict: Verdict = Verdict.ACCEPTED
+    judgement: Judgement = NOTHING_SAID
     """What it means for the account."""
-    account_reply: Reply | None = None
-    """What the server said of the account, if not by ``reply``."""
+    is_unexplained: bool = False
+    """Whether no answer to the recipients, for good as they are, says that it is about one of them."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return what it means for the account, in a word."""
+        return self.judgement.verdict
 
     @property
     def stands_aside(self) -> bool:
@@ -119,7 +105,7 @@ class Settlement:
         return self.counts and self.turn.tries(deferred) + 1 > self.turn.message.attempts
 
     @property
-    def error_reply(self) -> Reply | None:
+    def error_reply(self) -> Answer | None:
         """The reply that says why not everybody has it."""
         if self.sent:
             return next((reply for _, reply in (*self.failed, *self.deferred)), None)

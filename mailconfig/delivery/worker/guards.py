@@ -9,6 +9,7 @@ from typing import TypedDict
 from django.core.exceptions import ValidationError
 
 from mailconfig.conf import Settings
+from mailconfig.delivery.accounts.opening import transport_of
 from mailconfig.delivery.queue import retry
 from mailconfig.delivery.queue.bodies import StorageAway
 from mailconfig.exceptions import (
@@ -19,6 +20,7 @@ from mailconfig.exceptions import (
     ProtocolError,
     SecretUnreadable,
     TransportError,
+    TransportMissing,
 )
 from mailconfig.models import Account, AccountKind, Lane, Purpose, WaitReason
 
@@ -70,7 +72,15 @@ class WaitValues(TypedDict):
 
 def find_obstacle(account: Account, lane: Lane, *, now: datetime) -> Wait | None:
     """The first thing that keeps the account from sending; ``None``: nothing does."""
-    for guard in (_is_disabled, _still_waits, _lacks_server, _lacks_sender, _lacks_secret, _lacks_sync):
+    for guard in (
+        _is_disabled,
+        _still_waits,
+        _lacks_server,
+        _lacks_transport,
+        _lacks_sender,
+        _lacks_secret,
+        _lacks_sync,
+    ):
         obstacle = guard(account, lane, now)
         if obstacle:
             return obstacle
@@ -96,6 +106,15 @@ def _lacks_server(account: Account, lane: Lane, now: datetime) -> Wait | None:
         account.server()
     except ValidationError as error:
         return Wait(WaitReason.PAUSED_CONFIG, now + CONFIG_RETRY, " ".join(error.messages), "connect_failed")
+    return None
+
+
+def _lacks_transport(account: Account, lane: Lane, now: datetime) -> Wait | None:
+    """A way to send may come with the next release, or go with it."""
+    try:
+        transport_of(account)
+    except TransportMissing as error:
+        return Wait(WaitReason.PAUSED_CONFIG, now + CONFIG_RETRY, str(error), "connect_failed")
     return None
 
 

@@ -100,7 +100,7 @@ class Line:
 
     def release(self, turn: Turn) -> None:
         """The turn does not come now: it stays where it was."""
-        turn.proposed, turn.outcome = False, None
+        turn.ready_for = 0
         if turn.attempt_id is not None:
             self._journaled.appendleft(turn)
             return

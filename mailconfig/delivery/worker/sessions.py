@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable
 
 from mailconfig.conf import Settings
-from mailconfig.delivery.outbox import OutboxSession
+from mailconfig.delivery.accounts.opening import open_session
 from mailconfig.delivery.worker.standing import Mark, Standing
 from mailconfig.exceptions import TransportError
-from mailconfig.models import Account
-from mailconfig.transports.base import Session, open_transport
+from mailconfig.transports.contract import Session
 
 
 class SessionKeeper:
@@ -30,10 +29,7 @@ class SessionKeeper:
         return self._session if self._session and not self._session.closed else None
 
     def get(self, standing: Standing) -> Session:
-        """A session that is open and good for another message.
-
-        One with a proposal under way is left as it is, however long the reply before it took and however worn it
-        is: its next reply belongs to that proposal.
+        """Return a session that is open and good for another message.
 
         Raises:
             TransportError, SecretUnreadable: none could be opened.
@@ -41,8 +37,6 @@ class SessionKeeper:
         """
         session, key = self.current, (standing.account.pk, standing.mark)
         self._most_mails = standing.mails_per_session()
-        if session and session.proposed:
-            return session
         if session and (self._key != key or self.is_worn()):
             self.quit()
             session = None
@@ -53,18 +47,14 @@ class SessionKeeper:
                 session.close()
                 session = None
         if session is None:
-            session = self._open(standing.account)
+            session = open_session(standing.account, on_wait=self._on_wait)
             self._session, self._key = session, key
-        self._used_at = time.monotonic()
+        self.was_used()
         return session
 
-    def reset(self) -> None:
-        """Make the session good for the next message; one that is lost over it is simply gone."""
-        if self._session:
-            try:
-                self._session.reset()
-            except TransportError:
-                self._session.close()
+    def was_used(self) -> None:
+        """Count from now on for how long the session is idle."""
+        self._used_at = time.monotonic()
 
     def is_worn(self, *, with_another: int = 0) -> bool:
         """Return whether the session has had its messages, or has with so many more, or has had its time."""
@@ -74,27 +64,14 @@ class SessionKeeper:
             or time.monotonic() - session.opened_at >= self._settings.session_seconds
         )
 
-    def _open(self, account: Account) -> Session:
-        if self._settings.outbox:
-            return OutboxSession()
-        return open_transport(
-            account.transport_settings(ehlo_name=self._settings.ehlo_name),
-            policy=self._settings.network_policy(),
-            timeouts=self._settings.smtp_timeouts(),
-            on_wait=self._on_wait,
-            wait_slice=self._settings.lease_seconds / 4,
-        )
-
     def quit(self) -> None:
         """Say goodbye, if there is anybody to say it to."""
         if self._session:
             self._session.quit()
         self._session = None
 
-    def close(self) -> int:
-        """Drop the connection, and say how many mails had gone over it."""
-        session, self._session = self._session, None
-        if session is None:
-            return 0
-        session.close()
-        return session.handed_over
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._session:
+            self._session.close()
+        self._session = None

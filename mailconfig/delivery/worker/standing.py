@@ -15,12 +15,13 @@ from mailconfig.delivery.worker.guards import Wait
 from mailconfig.exceptions import SecretUnreadable, TransportError
 from mailconfig.models import Account, Lane, Scope, WaitReason
 from mailconfig.transports.contract import Verdict
-from mailconfig.transports.smtp.quotas import server_limit_seconds
-from mailconfig.values import Reply
+from mailconfig.values import Answer
 
 LOOK_AGAIN_SECONDS = 0.1
 """How old a look at the account may be when a message journaled with others is handed over: a question for each would cost
 more than journaling them together saves, and a slow server makes each wait longer than this."""
+SERVER_LIMIT_SECONDS = 600.0
+"""How long an account rests that has sent too much, if nobody says for how long."""
 LESSON_LASTS = timedelta(days=1)
 """How long it is remembered how a server wants to be talked to; then it may show once more."""
 
@@ -103,11 +104,11 @@ class Standing:
         )
         self.is_edited = not self.is_held_back
 
-    def rest(self, reply: Reply | None) -> None:
+    def rest(self, answer: Answer | None) -> None:
         """Leave the server alone for a while: it ended a session in which nothing came about."""
         failures = self.lane.failures + 1
         until = self._clock.now() + timedelta(seconds=retry.backoff_seconds(failures, self._settings))
-        words = reply.words if reply else ""
+        words = answer.words if answer else ""
         self.hold_back(Wait(WaitReason.SERVER_AWAY, until, words, "connect_failed", failures))
 
     def note_failure(self, error: TransportError | SecretUnreadable) -> None:
@@ -125,17 +126,17 @@ class Standing:
         """Note what a message's outcome says of the account."""
         if settlement.sent:
             lanes.end_rows(self.lane, token=self._ownership.token)
-        reply, now = settlement.account_reply or settlement.reply or Reply(0), self._clock.now()
-        verdict = settlement.verdict
+        verdict, judgement = settlement.verdict, settlement.judgement
         if verdict is Verdict.SERVER_LIMIT:
-            until = now + timedelta(seconds=server_limit_seconds(reply))
-            self.hold_back(Wait(WaitReason.SERVER_LIMIT, until, reply.words, "server_limit"))
+            seconds = SERVER_LIMIT_SECONDS if judgement.rest_seconds is None else judgement.rest_seconds
+            until = self._clock.now() + timedelta(seconds=seconds)
+            self.hold_back(Wait(WaitReason.SERVER_LIMIT, until, judgement.answer.words, "server_limit"))
         elif verdict is Verdict.PROTOCOL:
-            self._strike(settlement, reply, now)
+            self._strike(settlement, judgement.answer, self._clock.now())
         elif verdict in {Verdict.SENDER_REFUSED, Verdict.ACCOUNT_REFUSED}:
             self.hold_back(strikes.after_refusal(settlement, self.lane, token=self._ownership.token))
 
-    def _strike(self, settlement: Settlement, reply: Reply, now: datetime) -> None:
+    def _strike(self, settlement: Settlement, answer: Answer, now: datetime) -> None:
         """A refused command: a rest before it is tried again, but others go on while only one message meets it."""
         if self._overlap_refused_to == settlement.turn.message.pk:
             self._allow_overlap()  # it is refused by itself as well
@@ -144,7 +145,7 @@ class Standing:
             return  # others went out since: it is this message only
         if settlement.retry_at is not None and recent.was_last(self.account.pk, message_id=message.pk):
             return  # it was counted already: one message never pauses its account
-        wait = guards.after_strike(self.lane, now=now, settings=self._settings, text=reply.words)
+        wait = guards.after_strike(self.lane, now=now, settings=self._settings, text=answer.words)
         if settlement.retry_at is None or wait.reason == WaitReason.PAUSED_PROTOCOL:
             self.hold_back(wait)
         else:

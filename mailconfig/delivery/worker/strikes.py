@@ -9,11 +9,9 @@ from mailconfig.delivery.queue import recent
 from mailconfig.delivery.queue.turn import ACCOUNT_REFUSED, Settlement
 from mailconfig.delivery.worker.guards import Wait
 from mailconfig.models import AttemptOutcome, Lane, WaitReason
-from mailconfig.transports.contract import Verdict
-from mailconfig.transports.smtp import verdicts
-from mailconfig.transports.smtp.faults import AccountFault, account_fault
+from mailconfig.transports.contract import Matter, Verdict
 from mailconfig.transports.words import gist
-from mailconfig.values import Reply, Stage
+from mailconfig.values import Stage
 
 REFUSALS = 3
 """Refusals in a row, by different messages, that pause the account."""
@@ -21,17 +19,16 @@ REFUSALS = 3
 
 def after_refusal(settlement: Settlement, lane: Lane, *, token: uuid.UUID) -> Wait | None:
     """Note on the lane that the account was refused; the third time in a row by different messages, the pause."""
-    reply = settlement.account_reply or settlement.reply or Reply(0)
     if _is_same_again(settlement, lane):
         return None
     strikes = lane.strikes + 1
     if strikes < REFUSALS:
         lanes.note_strikes(lane, strikes, token=token)
         return None
-    at_sender = settlement.verdict is Verdict.SENDER_REFUSED or account_fault(reply) is AccountFault.SENDER
-    if at_sender:
-        return Wait(WaitReason.PAUSED_SENDER, None, reply.words, "sender_refused", strikes=0)
-    return Wait(WaitReason.PAUSED_CONFIG, None, reply.words, ACCOUNT_REFUSED, strikes=0)
+    words = settlement.judgement.answer.words
+    if settlement.verdict is Verdict.SENDER_REFUSED or settlement.judgement.matter is Matter.SENDER:
+        return Wait(WaitReason.PAUSED_SENDER, None, words, "sender_refused", strikes=0)
+    return Wait(WaitReason.PAUSED_CONFIG, None, words, ACCOUNT_REFUSED, strikes=0)
 
 
 def _is_same_again(settlement: Settlement, lane: Lane) -> bool:
@@ -46,10 +43,7 @@ def is_doubtful(settlement: Settlement) -> bool:
     """Return whether all recipients were refused in the same words, and these say nothing of the recipients."""
     if (settlement.outcome, settlement.stage) != (AttemptOutcome.REFUSED, Stage.RECIPIENT):
         return False
-    replies = [reply for _, reply in settlement.failed]
-    if any(not reply.is_permanent or verdicts.is_about_recipient(reply) for reply in replies):
-        return False
-    return len({gist(reply) for reply in replies}) == 1
+    return settlement.is_unexplained and len({gist(answer) for _, answer in settlement.failed}) == 1
 
 
 def after_doubt(settlement: Settlement, lane: Lane) -> Wait | None:

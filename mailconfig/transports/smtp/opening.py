@@ -10,6 +10,7 @@ from time import monotonic
 
 from mailconfig.exceptions import ConnectionFailed, LoginRefused, ProtocolError, TLSFailed, TransportError
 from mailconfig.transports import hints
+from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.network import gate, tls
 from mailconfig.transports.network.deadline import Deadline
 from mailconfig.transports.scrubber import Scrubber
@@ -17,20 +18,15 @@ from mailconfig.values import (
     Authentication,
     Capabilities,
     ErrorCode,
-    NetworkPolicy,
     Reply,
     Security,
     SMTPSettings,
     Stage,
-    Timeouts,
 )
 
 from . import sasl
 from .replies import BadReplyError, parse_capabilities, to_reply
 from .wire import Wire
-
-OnStage = Callable[[Stage, float, str], None]
-"""Called with each stage that is done, its seconds and what staff may want to read about it."""
 
 _EHLO_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Za-z:.]{2,60}\]")
 
@@ -38,27 +34,14 @@ _EHLO_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-
 class Opening:
     """One attempt to open a session. :meth:`run` goes through the stages; the wire is then the session's."""
 
-    def __init__(
-        self,
-        settings: SMTPSettings,
-        *,
-        policy: NetworkPolicy,
-        timeouts: Timeouts,
-        on_wait: Callable[[], None] | None = None,
-        wait_slice: float = 20.0,
-        on_stage: OnStage | None = None,
-        resolver: gate.Resolver = gate.system_resolver,
-    ) -> None:
+    def __init__(self, settings: SMTPSettings, surroundings: Surroundings) -> None:
         self.settings = settings
-        self.policy = policy
-        self.timeouts = timeouts
-        self.deadline = Deadline(timeouts.total)
+        self.policy = surroundings.policy
+        self.timeouts = surroundings.timeouts
+        self.deadline = Deadline(self.timeouts.total)
         self.capabilities = Capabilities()
         self.scrubber = Scrubber()
-        self._on_wait = on_wait
-        self._wait_slice = wait_slice
-        self._on_stage = on_stage
-        self._resolver = resolver
+        self._surroundings = surroundings
         self._host = ""
         self._greeting = ""
         self._encrypted = False
@@ -91,7 +74,11 @@ class Opening:
         started = monotonic()
         port = self.settings.port
         addresses = gate.resolve(
-            self.settings.host, port, self.policy, resolver=self._resolver, deadline=self.deadline
+            self.settings.host,
+            port,
+            self.policy,
+            resolver=self._surroundings.resolver,
+            deadline=self.deadline,
         )
         started = self._done(Stage.RESOLVE, started, ", ".join(str(address) for address in addresses))
         self._connect_started = started
@@ -107,8 +94,8 @@ class Opening:
             sock,
             deadline=self.deadline,
             max_reply_bytes=self.policy.max_reply_bytes,
-            on_wait=self._on_wait,
-            wait_slice=self._wait_slice,
+            on_wait=self._surroundings.on_wait,
+            wait_slice=self._surroundings.wait_slice,
         )
         wire.scrubber = self.scrubber
         return wire
@@ -231,8 +218,8 @@ class Opening:
 
     def _done(self, stage: Stage, started: float, detail: str) -> float:
         now = monotonic()
-        if self._on_stage is not None:
-            self._on_stage(stage, now - started, detail)
+        if self._surroundings.on_stage is not None:
+            self._surroundings.on_stage(stage, now - started, detail)
         return monotonic()
 
     def _send(self, wire: Wire, data: bytes, stage: Stage) -> None:

@@ -10,32 +10,34 @@ straight to "proposed": one round trip a message.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterable
 from time import monotonic
 
 from mailconfig import crash
 from mailconfig.exceptions import InvalidMessage, ProtocolError, SessionLost, TransportError
-from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, ErrorCode, Reply, Stage, Timeouts
+from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, Reply, Stage, Timeouts
 
+from . import breaks
 from .body import blocks
 from .envelopes import DATA, MAX_BATCH, commands, cut_off, refused_by, too_large
 from .replies import BadReplyError, to_reply
+from .verdicts import as_reply
 from .wire import Wire
 
 _CRASH_POINTS = {b"M": "after_mail", b"R": "after_rcpt", b"D": "after_data"}
 
 
 class SMTPSession:
-    """See :class:`mailconfig.transports.base.Session` for the contract."""
+    """SMTP's verbs over an open connection, one message after another.
 
-    def __init__(
-        self,
-        wire: Wire,
-        *,
-        capabilities: Capabilities,
-        timeouts: Timeouts,
-    ) -> None:
+    Every method but ``quit`` and ``close`` may raise ``SessionLost`` or ``ProtocolError``; the session is closed then.
+    Their ``ambiguous`` is true only if the block with the final dot had begun to be written and no complete reply to it
+    came. What ``on_wait`` raises passes through and closes the session as well; in ``hand_over`` and ``outcome`` the
+    message is then as ambiguous as after a lost connection. A reply 421 is returned like any other, and the session is
+    ``closed`` afterwards (RFC 5321 §3.8). Calls out of order raise ``RuntimeError``.
+    """
+
+    def __init__(self, wire: Wire, *, capabilities: Capabilities, timeouts: Timeouts) -> None:
         self.capabilities = capabilities
         self.opened_at = monotonic()
         self.handed_over = 0
@@ -57,8 +59,19 @@ class SMTPSession:
         """Return whether a proposal was made whose outcome was not fetched."""
         return self._proposal is not None
 
+    @property
+    def is_busy(self) -> bool:
+        """Return whether it is in the middle of a transaction."""
+        return bool(self._proposal or self._is_open or self._awaits_dot)
+
     def propose(self, envelope: Envelope) -> None:
-        """Write MAIL, RCPT and DATA; in lock step where the server offers no PIPELINING."""
+        """Write MAIL, RCPT and DATA: with PIPELINING without waiting, else reading each reply.
+
+        A message above the server's SIZE is not offered; its outcome is a 552 of our own.
+
+        Raises:
+            InvalidMessage: an address that cannot be written; nothing was.
+        """
         self._require(idle=True)
         self._refuse_unasked(Stage.SENDER)
         self._begin_envelope(envelope)
@@ -67,7 +80,11 @@ class SMTPSession:
         self._proposal = envelope
 
     def envelope_outcome(self) -> EnvelopeOutcome:
-        """The replies to the last proposal."""
+        """The replies to the last proposal.
+
+        Where MAIL was refused, or a 421 came, that reply stands for every recipient after it. Where the session ended
+        behind a refusal, what was read is returned, with the ``farewell``, and the session is ``closed``.
+        """
         envelope = self._proposal
         if envelope is None or self._awaits_dot:
             raise RuntimeError("there is no proposal, or the reply to the dot before it was not read")
@@ -79,7 +96,10 @@ class SMTPSession:
         return outcome
 
     def hand_over(self, chunks: Iterable[bytes], *, following: Envelope | None = None) -> None:
-        """Write the message, the dot, and behind it the proposal of the next one."""
+        """Write a message (RFC 5322 bytes, not dot-stuffed) and the final dot, after an outcome with ``is_open``.
+
+        ``following`` is proposed in the same write if PIPELINING was offered and it can be; see ``proposed``.
+        """
         if not self._is_open:
             raise RuntimeError("the server did not ask for a message")
         self._is_open = False
@@ -104,7 +124,7 @@ class SMTPSession:
             self._proposal = following
 
     def outcome(self) -> Reply:
-        """The reply to the dot."""
+        """The reply to the dot, awaited for ``timeouts.dot`` at most."""
         if not self._awaits_dot:
             raise RuntimeError("no message was handed over")
         self._wire.deadline = self._total
@@ -146,7 +166,7 @@ class SMTPSession:
         """QUIT where the protocol allows it now, and close; never raises."""
         if self.closed:
             return
-        if not (self._proposal or self._is_open or self._awaits_dot):
+        if not self.is_busy:
             self._wire.on_wait = None
             try:
                 self._wire.send(b"QUIT\r\n", self._timeouts.quit)
@@ -267,7 +287,7 @@ class SMTPSession:
         """
         if sender.is_success and all(reply.is_success for reply in replies) and lost.reply is None:
             raise lost
-        farewell = lost.reply or Reply(0, str(lost))
+        farewell = as_reply(lost.reply) or Reply(0, str(lost))
         return cut_off(envelope, sender, replies, farewell)
 
     def _read_data(self) -> Reply:
@@ -296,8 +316,7 @@ class SMTPSession:
         if not (reply.is_transient or reply.is_permanent):
             raise self._broken("The server answered before it was asked.", stage, reply)
         self.close()
-        message = "The server ended the transaction."
-        raise SessionLost(message, stage=stage, code=ErrorCode.CONNECT_FAILED, reply=reply)
+        raise breaks.ended("The server ended the transaction.", stage, reply)
 
     def _write_last(self, block: bytes, tail: tuple[bytes, ...]) -> None:
         if not crash.is_armed():
@@ -355,12 +374,7 @@ class SMTPSession:
         reply = self._read_final(Stage.SENDER, self._timeouts.command)
         if not reply.is_success:
             self.close()
-            raise SessionLost(
-                "The server does not go on with this connection.",
-                stage=Stage.SENDER,
-                code=ErrorCode.CONNECT_FAILED,
-                reply=reply,
-            )
+            raise breaks.ended("The server does not go on with this connection.", Stage.SENDER, reply)
 
     def _leave_after(self, reply: Reply) -> None:
         if reply.code == 421:
@@ -368,21 +382,14 @@ class SMTPSession:
 
     def _require(self, *, idle: bool = False) -> None:
         if self.closed:
-            raise SessionLost("The session is closed.", stage=Stage.SENDER, code=ErrorCode.CONNECT_FAILED)
-        if idle and (self._proposal or self._is_open or self._awaits_dot):
+            raise breaks.ended("The session is closed.", Stage.SENDER)
+        if idle and self.is_busy:
             raise RuntimeError("the session is in the middle of a message")
 
     def _lost(self, stage: Stage, error: OSError, *, reply: Reply | None = None) -> SessionLost:
         ambiguous = self._awaits_dot and not (reply is not None and reply.code >= 400)
         self.close()
-        if isinstance(error, TimeoutError):
-            code, message = ErrorCode.TIMEOUT, "The server took too long."
-        elif isinstance(error, ssl.SSLError):
-            code, message = ErrorCode.TLS_FAILED, "The encrypted connection broke."
-        else:
-            code, message = ErrorCode.CONNECT_FAILED, "The connection was lost."
-        detail = error.strerror or str(error) or type(error).__name__
-        return SessionLost(message, stage=stage, code=code, detail=detail, reply=reply, ambiguous=ambiguous)
+        return breaks.lost(stage, error, reply=reply, ambiguous=ambiguous)
 
     def _misplaced(self, reply: Reply, stage: Stage) -> ProtocolError:
         return self._broken("The server's answer is not one that belongs here.", stage, reply)
@@ -390,11 +397,4 @@ class SMTPSession:
     def _broken(self, message: str, stage: Stage, reply: Reply | None = None) -> ProtocolError:
         ambiguous = self._awaits_dot
         self.close()
-        return ProtocolError(
-            message,
-            stage=stage,
-            code=ErrorCode.PROTOCOL_ERROR,
-            field="host",
-            reply=reply,
-            ambiguous=ambiguous,
-        )
+        return breaks.broken(message, stage, reply=reply, ambiguous=ambiguous)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 
-from mailconfig.transports.contract import Verdict
+from mailconfig.transports.contract import Judgement, Matter, Verdict
+from mailconfig.transports.hints import for_sender
 from mailconfig.transports.words import plain_words
-from mailconfig.values import EnvelopeOutcome, Reply
+from mailconfig.values import Answer, EnvelopeOutcome, Reply
 
 from .faults import AccountFault, account_fault, is_of_closed_recipient
-from .quotas import is_server_limit
+from .quotas import is_server_limit, server_limit_seconds
 
 _PER_SESSION = re.compile(
     r"\bper (?:smtp )?(?:session|connection)\b"
@@ -96,7 +97,7 @@ def refuses_command(reply: Reply) -> bool:
     return 500 <= reply.code <= 504 and not reply.enhanced.startswith("5.1.")
 
 
-def goes_down(reply: Reply) -> bool:
+def goes_down(reply: Answer) -> bool:
     """Tell whether a 421 is about the system (RFC 3463 §3.4, X.3.2: a shutdown, say), and not about this session."""
     return reply.code == 421 and reply.enhanced == "4.3.2"
 
@@ -128,3 +129,39 @@ def is_about_recipient(reply: Reply) -> bool:
         or bool(_RECIPIENT_WORDS.search(plain_words(reply.text)))
         or is_of_closed_recipient(reply)
     )
+
+
+_MATTERS = {
+    AccountFault.SENDER: Matter.SENDER,
+    AccountFault.LOGIN: Matter.RELAY,
+    AccountFault.ENCRYPTION: Matter.ENCRYPTION,
+    AccountFault.CLIENT: Matter.CLIENT,
+}
+
+
+def matter_of(reply: Reply) -> Matter | None:
+    """Return what a refusal is surely about; ``None``: it does not say."""
+    fault = account_fault(reply)
+    if fault is not None:
+        is_plain = fault is AccountFault.LOGIN and reply.code == 530  # RFC 4954 §6: authentication required
+        return Matter.LOGIN if is_plain else _MATTERS[fault]
+    return Matter.RECIPIENT if is_about_recipient(reply) else None
+
+
+def judgement(verdict: Verdict, reply: Reply) -> Judgement:
+    """Return a verdict with all that the reply says besides."""
+    if verdict is Verdict.ACCEPTED:
+        return Judgement(verdict, reply)
+    return Judgement(
+        verdict,
+        reply,
+        matter=matter_of(reply),
+        temporary=not reply.is_permanent,
+        hint=for_sender(reply),
+        rest_seconds=server_limit_seconds(reply) if verdict is Verdict.SERVER_LIMIT else None,
+    )
+
+
+def as_reply(answer: Answer | None) -> Reply | None:
+    """Return the answer of an error of ours as what it was made from."""
+    return answer if isinstance(answer, Reply) else None

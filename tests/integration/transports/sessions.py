@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mailconfig.transports import Session, open_transport
+from mailconfig.transports.contract import Surroundings
+from mailconfig.transports.smtp.session import SMTPSession
+from mailconfig.transports.smtp.transport import open_smtp
 from mailconfig.values import (
     Authentication,
     Envelope,
@@ -42,10 +44,15 @@ def settings_for(
     return SMTPSettings(host=host, port=port, security=security, **other)
 
 
+def open_session(settings: SMTPSettings, **surroundings: Any) -> SMTPSession:
+    """An open session with SMTP's verbs; the keywords are those of ``Surroundings``."""
+    return open_smtp(settings, Surroundings(**surroundings))
+
+
 @contextmanager
-def session_to(server: ChaosServer, policy: NetworkPolicy, **options: Any) -> Iterator[Session]:
+def session_to(server: ChaosServer, policy: NetworkPolicy, **options: Any) -> Iterator[SMTPSession]:
     """An open session without TLS or login, closed at the end."""
-    session = open_transport(settings_for(server.port), policy=policy, **options)
+    session = open_session(settings_for(server.port), policy=policy, **options)
     try:
         yield session
     finally:
@@ -53,7 +60,7 @@ def session_to(server: ChaosServer, policy: NetworkPolicy, **options: Any) -> It
 
 
 def send(
-    session: Session, envelope: Envelope = ENVELOPE, message: bytes = MESSAGE
+    session: SMTPSession, envelope: Envelope = ENVELOPE, message: bytes = MESSAGE
 ) -> Reply | EnvelopeOutcome:
     """Send one message; the reply to the dot, or the outcome of an envelope that was not open."""
     session.propose(envelope)

@@ -10,10 +10,9 @@ from dataclasses import replace
 import pytest
 
 from mailconfig.exceptions import ConnectionFailed, HostNotAllowed, TransportError
-from mailconfig.transports import open_transport
 from mailconfig.transports.network.gate import connect, resolve
 from mailconfig.values import NetworkPolicy, Security, SMTPSettings, Stage
-from tests.integration.transports.sessions import settings_for
+from tests.integration.transports.sessions import open_session, settings_for
 from tests.servers.hostile_hosts import FORBIDDEN_LITERALS, NO_HOST_NAMES
 
 PUBLIC = NetworkPolicy(allowed_ports=None)
@@ -73,13 +72,13 @@ def test_no_hostile_host_or_literal_reaches_this_machine(tripwire: Tripwire) -> 
     with nothing_comes(tripwire):
         for host, security in itertools.product((*NO_HOST_NAMES, *FORBIDDEN_LITERALS), Security):
             with pytest.raises(HostNotAllowed):
-                open_transport(settings_for(tripwire.port, host=host, security=security), policy=PUBLIC)
+                open_session(settings_for(tripwire.port, host=host, security=security), policy=PUBLIC)
 
 
 @pytest.mark.parametrize("host", NAMES)
 def test_no_name_of_this_machine_reaches_it(host: str, tripwire: Tripwire) -> None:
     with nothing_comes(tripwire), pytest.raises(ConnectionFailed) as caught:
-        open_transport(
+        open_session(
             settings_for(tripwire.port, host=host),
             policy=PUBLIC,
             resolver=lambda _host, _port: ["::1", "127.0.0.1"],
@@ -89,7 +88,7 @@ def test_no_name_of_this_machine_reaches_it(host: str, tripwire: Tripwire) -> No
 
 def test_the_systems_own_name_for_loopback_is_blocked(tripwire: Tripwire) -> None:
     with nothing_comes(tripwire), pytest.raises(ConnectionFailed) as caught:
-        open_transport(settings_for(tripwire.port, host="localhost"), policy=PUBLIC)
+        open_session(settings_for(tripwire.port, host="localhost"), policy=PUBLIC)
     assert "127.0.0.1" in caught.value.detail or "::1" in caught.value.detail
     assert "127.0.0.1" not in str(caught.value)
 
@@ -108,7 +107,7 @@ def test_a_thousand_rebinding_tries_reach_nothing(
     with nothing_comes(tripwire):
         for _ in range(1000):
             with pytest.raises(TransportError):
-                open_transport(settings, policy=PUBLIC, resolver=rebinding)
+                open_session(settings, policy=PUBLIC, resolver=rebinding)
     assert len(looked_up) == 1000, "one look-up a connection, never a second"
     # The guard of the tests stood in the way of the public address, and of nothing else.
     assert {str(address[0]) for address in blocked_connections} == {"8.8.8.8"}  # type: ignore[index]
@@ -138,9 +137,9 @@ def test_a_refused_connection_is_temporary_and_says_no_more_than_a_blocked_one(p
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(ConnectionFailed) as refused:
-        open_transport(settings_for(port), policy=policy)
+        open_session(settings_for(port), policy=policy)
     with pytest.raises(ConnectionFailed) as blocked:
-        open_transport(settings_for(port, host="localhost"), policy=PUBLIC)
+        open_session(settings_for(port, host="localhost"), policy=PUBLIC)
     assert refused.value.temporary
     assert refused.value.stage is Stage.CONNECT
     assert str(refused.value) == str(blocked.value)

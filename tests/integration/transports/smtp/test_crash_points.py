@@ -12,12 +12,13 @@ from tests.servers.chaos import ChaosServer
 SENDER = """
 import sys
 from ipaddress import ip_network
-from mailconfig.transports import open_transport
+from mailconfig.transports.contract import Surroundings
+from mailconfig.transports.smtp.transport import open_smtp
 from mailconfig.values import Envelope, NetworkPolicy, Security, SMTPSettings
 
 settings = SMTPSettings(host="127.0.0.1", port=int(sys.argv[1]), security=Security.NONE)
 policy = NetworkPolicy(allowed_networks=(ip_network("127.0.0.0/8"),), allowed_ports=None)
-session = open_transport(settings, policy=policy)
+session = open_smtp(settings, Surroundings(policy=policy))
 session.propose(Envelope("me@example.com", ("you@example.com",)))
 assert session.envelope_outcome().is_open
 session.hand_over([b"Subject: hello", b"\\r\\n\\r\\n" + b"x" * 1000])

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from mailconfig.exceptions import LoginRefused, ProtocolError, SecretUnreadable, TransportError
-from mailconfig.transports import open_transport
 from mailconfig.values import Authentication, ErrorCode, NetworkPolicy, Secret, Security, Stage, Timeouts
-from tests.integration.transports.sessions import PASSWORD, USER, settings_for
+from tests.integration.transports.sessions import PASSWORD, USER, open_session, settings_for
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Action, Hang, Raw, Reply, Reset
 
@@ -25,7 +24,7 @@ def clear(policy: NetworkPolicy) -> NetworkPolicy:
 
 def _refused(server: ChaosServer, policy: NetworkPolicy, **settings: Any) -> LoginRefused:
     with pytest.raises(LoginRefused) as caught:
-        open_transport(settings_for(server.port, login=True, **settings), policy=policy)
+        open_session(settings_for(server.port, login=True, **settings), policy=policy)
     assert (caught.value.stage, caught.value.code) == (Stage.LOGIN, ErrorCode.AUTH_FAILED)
     return caught.value
 
@@ -46,7 +45,7 @@ def test_the_best_mechanism_carries_any_text(
         settings = settings_for(
             server.port, login=True, authentication=authentication, username="jürgen", secret=Secret(UMLAUTS)
         )
-        open_transport(settings, policy=clear).quit()
+        open_session(settings, policy=clear).quit()
     assert server.auth_attempts == [(chosen, "jürgen", UMLAUTS)]
 
 
@@ -95,9 +94,9 @@ def test_another_mechanism_is_tried_before_a_login_is_refused(
     with server:
         server.on("auth", Reply.of(refusal), when=lambda line: "PLAIN" in line)
         settings = settings_for(server.port, login=True)
-        open_transport(settings, policy=clear).quit()
+        open_session(settings, policy=clear).quit()
         assert server.sessions == 1
-        open_transport(settings, policy=clear).quit()
+        open_session(settings, policy=clear).quit()
     assert [mechanism for mechanism, *_ in server.auth_attempts] == ["PLAIN", second, second], (
         "what worked goes first from then on"
     )
@@ -107,7 +106,7 @@ def test_the_only_mechanism_may_be_cram_md5(clear: NetworkPolicy) -> None:
     server = ChaosServer(credentials={"jürgen": UMLAUTS}, mechanisms=("CRAM-MD5",), auth_in_clear=True)
     with server:
         settings = settings_for(server.port, login=True, username="jürgen", secret=Secret(UMLAUTS))
-        open_transport(settings, policy=clear).quit()
+        open_session(settings, policy=clear).quit()
         assert server.auth_attempts == [("CRAM-MD5", "jürgen", UMLAUTS)]
         assert UMLAUTS not in str(server.commands)
 
@@ -116,7 +115,7 @@ def test_a_challenge_that_is_none_breaks_the_protocol(clear: NetworkPolicy) -> N
     server = ChaosServer(credentials={USER: PASSWORD}, mechanisms=("CRAM-MD5",), auth_in_clear=True)
     server.name = "ä" * 400  # more than we keep of a reply
     with server, pytest.raises(ProtocolError):
-        open_transport(settings_for(server.port, login=True), policy=clear)
+        open_session(settings_for(server.port, login=True), policy=clear)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +140,7 @@ def test_a_server_that_hangs_up_with_its_refusal_has_refused(clear: NetworkPolic
 
 def test_a_password_that_worked_and_is_refused_now_is_tried_once(clear: NetworkPolicy) -> None:
     with ChaosServer(credentials={USER: PASSWORD}, auth_in_clear=True) as server:
-        open_transport(settings_for(server.port, login=True), policy=clear).quit()
+        open_session(settings_for(server.port, login=True), policy=clear).quit()
         server.credentials = {}
         _refused(server, clear)
         assert [mechanism for mechanism, *_ in server.auth_attempts] == ["PLAIN", "PLAIN"]
@@ -236,7 +235,7 @@ def test_an_unreadable_secret_connects_nowhere(clear: NetworkPolicy) -> None:
 
     with ChaosServer(credentials={}, auth_in_clear=True) as server:
         with pytest.raises(SecretUnreadable):
-            open_transport(settings_for(server.port, login=True, secret=Secret(unreadable)), policy=clear)
+            open_session(settings_for(server.port, login=True, secret=Secret(unreadable)), policy=clear)
         assert server.sessions == 0
 
 
@@ -249,9 +248,7 @@ def test_no_frame_of_a_failed_login_shows_the_password(
     with ChaosServer(credentials={}, auth_in_clear=True, mechanisms=(mechanism,)) as server:
         server.on("auth", action)
         try:
-            open_transport(
-                settings_for(server.port, login=True), policy=clear, timeouts=Timeouts(command=0.5)
-            )
+            open_session(settings_for(server.port, login=True), policy=clear, timeouts=Timeouts(command=0.5))
         except TransportError as error:
             shown = "".join(TracebackException.from_exception(error, capture_locals=True).format())
         else:

@@ -10,9 +10,16 @@ from pathlib import Path
 import pytest
 
 from mailconfig.exceptions import ConnectionFailed, ProtocolError, SessionLost, TransportError
-from mailconfig.transports import Session, open_transport
+from mailconfig.transports.smtp.session import SMTPSession
 from mailconfig.values import Envelope, ErrorCode, NetworkPolicy, Reply, Stage, Timeouts
-from tests.integration.transports.sessions import ENVELOPE, MESSAGE, send, session_to, settings_for
+from tests.integration.transports.sessions import (
+    ENVELOPE,
+    MESSAGE,
+    open_session,
+    send,
+    session_to,
+    settings_for,
+)
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Raw, Slow
 
@@ -77,7 +84,7 @@ def test_a_banner_that_ends_in_a_refusal_shows_its_words(
     with ChaosServer() as server:
         server.on("banner", Raw(banner))
         with pytest.raises(ConnectionFailed) as caught:
-            open_transport(settings_for(server.port), policy=policy)
+            open_session(settings_for(server.port), policy=policy)
     reply = caught.value.reply
     assert reply is not None
     assert reply.code == code
@@ -116,7 +123,9 @@ def largest_send_buffer() -> int:
 
 
 @contextmanager
-def body_reader(policy: NetworkPolicy, *, bytes_per_second: float, timeouts: Timeouts) -> Iterator[Session]:
+def body_reader(
+    policy: NetworkPolicy, *, bytes_per_second: float, timeouts: Timeouts
+) -> Iterator[SMTPSession]:
     """A session to a server that reads bodies steadily, and has little room for what it did not read yet."""
     with ChaosServer(small_buffers=True, size=None) as server:
         server.bytes_per_second = bytes_per_second

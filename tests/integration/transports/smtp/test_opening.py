@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from mailconfig.exceptions import ConnectionFailed, ProtocolError, TransportError
-from mailconfig.transports import open_transport
 from mailconfig.transports.network.deadline import Deadline
 from mailconfig.transports.smtp import opening
 from mailconfig.transports.smtp.wire import Wire
 from mailconfig.values import ErrorCode, NetworkPolicy, Security, Stage, Timeouts
-from tests.integration.transports.sessions import PASSWORD, USER, send, settings_for
+from tests.integration.transports.sessions import PASSWORD, USER, open_session, send, settings_for
 from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Action, Close, Endless, Hang, LongLine, Raw, Reply, Reset, Slow
@@ -28,7 +27,7 @@ def _fail(
 ) -> TransportError:
     policy = replace(policy, allow_plain_login=True)
     with pytest.raises(TransportError) as caught:
-        open_transport(settings_for(server.port, login=True), policy=policy, timeouts=timeouts, **options)
+        open_session(settings_for(server.port, login=True), policy=policy, timeouts=timeouts, **options)
     return caught.value
 
 
@@ -52,7 +51,7 @@ def test_the_stages_are_told_in_order_with_their_times(
             auth_in_clear=True,
         )
         with server:
-            session = open_transport(
+            session = open_session(
                 settings_for(server.port, security=security, login=True),
                 policy=replace(policy, allow_plain_login=True),
                 on_stage=on_stage,
@@ -139,7 +138,7 @@ def test_what_is_no_answer_breaks_the_protocol(verb: str, action: Action, policy
 def test_an_old_server_is_greeted_with_helo(policy: NetworkPolicy) -> None:
     with ChaosServer() as server:
         server.on("ehlo", Reply.of("500 5.5.1 what?"))
-        session = open_transport(settings_for(server.port), policy=policy)
+        session = open_session(settings_for(server.port), policy=policy)
         send(session)
         session.quit()
         assert not session.capabilities.pipelining
@@ -168,7 +167,7 @@ def test_one_deadline_holds_over_everything(policy: NetworkPolicy) -> None:
 def test_the_greeting_is_a_name_or_an_address(policy: NetworkPolicy) -> None:
     with ChaosServer() as server:
         for name in ("mta.example.com", "", "bad name\r\nMAIL FROM:<x>"):
-            open_transport(settings_for(server.port, ehlo_name=name), policy=policy).quit()
+            open_session(settings_for(server.port, ehlo_name=name), policy=policy).quit()
         first, *others = [line for _, line in server.commands if line.startswith("EHLO")]
     assert first == "EHLO mta.example.com"
     assert all(line.removeprefix("EHLO ").strip("[]") and " " not in line[5:] for line in others)

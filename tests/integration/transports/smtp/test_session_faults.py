@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mailconfig.exceptions import ProtocolError, SessionLost, TransportError
-from mailconfig.transports import Session
+from mailconfig.transports.smtp.session import SMTPSession
 from mailconfig.values import Envelope, EnvelopeOutcome, ErrorCode, NetworkPolicy, Reply, Stage, Timeouts
 from tests.integration.transports.sessions import ENVELOPE, MESSAGE, send, session_to
 from tests.servers.chaos import ChaosServer
@@ -178,7 +178,7 @@ def test_the_sent_stay_sent_when_the_next_proposal_meets_a_dead_connection(polic
         assert not caught.value.ambiguous
 
 
-def _hand_over_slowly(session: Session, blocks: int) -> None:
+def _hand_over_slowly(session: SMTPSession, blocks: int) -> None:
     session.propose(ENVELOPE)
     assert session.envelope_outcome().is_open
     session.hand_over(b"x" * 65536 for _ in range(blocks))

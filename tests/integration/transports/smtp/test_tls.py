@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from mailconfig.exceptions import ConnectionFailed, LoginRefused, ProtocolError, TLSFailed
-from mailconfig.transports import open_transport
 from mailconfig.values import ErrorCode, NetworkPolicy, Security, Stage, Timeouts
-from tests.integration.transports.sessions import MESSAGE, PASSWORD, USER, send, settings_for
+from tests.integration.transports.sessions import MESSAGE, PASSWORD, USER, open_session, send, settings_for
 from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Hang, Raw, Reply, Reset
@@ -29,7 +28,7 @@ def _server(certificates: Certificates, security: Security, kind: str = "good") 
 @ENCRYPTED
 def test_a_mail_goes_over_tls(security: Security, certificates: Certificates, policy: NetworkPolicy) -> None:
     with _server(certificates, security) as server:
-        session = open_transport(settings_for(server.port, security=security, login=True), policy=policy)
+        session = open_session(settings_for(server.port, security=security, login=True), policy=policy)
         send(session)
         session.quit()
     assert [message.data for message in server.messages] == [MESSAGE]
@@ -49,7 +48,7 @@ def test_a_certificate_is_for_the_name_without_its_final_dot(
     listed = replace(policy, allowed_networks=(), allowed_hosts=frozenset({"mail.test"}))
     with _server(certificates, security) as server:
         settings = settings_for(server.port, security=security, host="mail.test.", login=True)
-        session = open_transport(settings, policy=listed, resolver=resolver)
+        session = open_session(settings, policy=listed, resolver=resolver)
         send(session)
         session.quit()
     assert lookups == ["mail.test."]
@@ -71,7 +70,7 @@ def test_a_server_that_cannot_be_verified_sees_no_login(
 ) -> None:
     with _server(certificates, security, kind) as server:
         with pytest.raises(TLSFailed) as caught:
-            open_transport(settings_for(server.port, security=security, login=True), policy=policy)
+            open_session(settings_for(server.port, security=security, login=True), policy=policy)
         assert words in str(caught.value)
         assert (caught.value.stage, caught.value.code) == (Stage.TLS, ErrorCode.TLS_FAILED)
         assert not caught.value.temporary
@@ -84,12 +83,12 @@ def test_a_good_certificate_is_refused_where_its_authority_is_not_known(
     certificates: Certificates, policy: NetworkPolicy
 ) -> None:
     with _server(certificates, Security.TLS) as server, pytest.raises(TLSFailed, match="authority"):
-        open_transport(settings_for(server.port, security=Security.TLS), policy=replace(policy, ca_file=None))
+        open_session(settings_for(server.port, security=Security.TLS), policy=replace(policy, ca_file=None))
 
 
 def test_a_file_of_authorities_that_is_not_there_is_an_error_of_its_own(policy: NetworkPolicy) -> None:
     with ChaosServer() as server, pytest.raises(TLSFailed, match="file"):
-        open_transport(
+        open_session(
             settings_for(server.port, security=Security.TLS), policy=replace(policy, ca_file="/nowhere.pem")
         )
 
@@ -97,7 +96,7 @@ def test_a_file_of_authorities_that_is_not_there_is_an_error_of_its_own(policy: 
 def test_required_starttls_that_is_not_offered_ends_it(policy: NetworkPolicy) -> None:
     with ChaosServer(credentials={USER: PASSWORD}, auth_in_clear=True) as server:
         with pytest.raises(TLSFailed) as caught:
-            open_transport(
+            open_session(
                 settings_for(server.port, security=Security.STARTTLS, login=True),
                 policy=replace(policy, allow_plain_login=True),
             )
@@ -110,7 +109,7 @@ def test_required_starttls_that_is_not_offered_ends_it(policy: NetworkPolicy) ->
 def test_opportunistic_starttls_that_was_stripped_shows_no_password(policy: NetworkPolicy) -> None:
     with ChaosServer(credentials={USER: PASSWORD}, auth_in_clear=True) as server:
         with pytest.raises(LoginRefused) as caught:
-            open_transport(
+            open_session(
                 settings_for(server.port, security=Security.OPPORTUNISTIC, login=True), policy=policy
             )
         assert caught.value.field == "security"
@@ -124,7 +123,7 @@ def test_words_put_between_starttls_and_the_encryption_end_it(
     with _server(certificates, Security.STARTTLS) as server:
         server.on("starttls", Raw(b"220 go ahead\r\n250-chaos.test\r\n250 AUTH PLAIN\r\n"))
         with pytest.raises(ProtocolError) as caught:
-            open_transport(settings_for(server.port, security=Security.STARTTLS, login=True), policy=policy)
+            open_session(settings_for(server.port, security=Security.STARTTLS, login=True), policy=policy)
         assert caught.value.stage is Stage.TLS
         assert not caught.value.temporary
         server.stop()
@@ -136,7 +135,7 @@ def test_what_was_offered_before_the_encryption_is_forgotten(
 ) -> None:
     with _server(certificates, Security.STARTTLS) as server:
         server.on("ehlo", Reply.of("250-evil", "250-STARTTLS", "250-SIZE 1", "250 AUTH LOGIN"), at=1)
-        session = open_transport(
+        session = open_session(
             settings_for(server.port, security=Security.STARTTLS, login=True), policy=policy
         )
         assert session.capabilities.size_limit == 10 * 1024 * 1024
@@ -153,7 +152,7 @@ def test_refused_starttls_is_never_gone_around(
     with _server(certificates, Security.OPPORTUNISTIC) as server:
         server.on("starttls", Reply.of(answer))
         with pytest.raises(TLSFailed) as caught:
-            open_transport(
+            open_session(
                 settings_for(server.port, security=Security.OPPORTUNISTIC, login=True), policy=policy
             )
         assert caught.value.temporary is temporary
@@ -163,7 +162,7 @@ def test_refused_starttls_is_never_gone_around(
 
 def test_tls_on_a_starttls_port_says_so(policy: NetworkPolicy) -> None:
     with ChaosServer() as server, pytest.raises(TLSFailed) as caught:
-        open_transport(settings_for(server.port, security=Security.TLS, login=True), policy=policy)
+        open_session(settings_for(server.port, security=Security.TLS, login=True), policy=policy)
     assert "STARTTLS" in caught.value.hint
     assert not caught.value.temporary
 
@@ -176,7 +175,7 @@ def test_a_handshake_that_breaks_off_may_be_tried_again(
     with _server(certificates, security) as server:
         server.on("handshake", action)
         with pytest.raises(TLSFailed) as caught:
-            open_transport(
+            open_session(
                 settings_for(server.port, security=security, login=True),
                 policy=policy,
                 timeouts=Timeouts(banner=1.0) if isinstance(action, Hang) else Timeouts(),
@@ -192,7 +191,7 @@ def test_a_server_that_leaves_at_starttls_is_no_session(
     with _server(certificates, Security.STARTTLS) as server:
         server.on("starttls", action)
         with pytest.raises(ConnectionFailed) as caught:
-            open_transport(
+            open_session(
                 settings_for(server.port, security=Security.STARTTLS, login=True),
                 policy=policy,
                 timeouts=Timeouts(command=1.0) if isinstance(action, Hang) else Timeouts(),
@@ -221,7 +220,7 @@ def test_a_handshake_dribbled_byte_by_byte_ends_in_time(policy: NetworkPolicy) -
         thread = threading.Thread(target=dribble, args=(listener,))
         thread.start()
         with pytest.raises(TLSFailed) as caught:
-            open_transport(
+            open_session(
                 settings_for(listener.getsockname()[1], security=Security.TLS),
                 policy=policy,
                 timeouts=Timeouts(total=0.7),

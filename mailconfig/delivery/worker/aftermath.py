@@ -1,0 +1,154 @@
+"""The aftermath of outcomes and of sessions that ended: settlements, rests, strikes, pauses, and what a server teaches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from mailconfig.conf import Settings
+from mailconfig.delivery.clock import DatabaseClock
+from mailconfig.delivery.queue.judge import Judge
+from mailconfig.delivery.queue.turn import Settlement, Turn
+from mailconfig.delivery.worker import strikes
+from mailconfig.delivery.worker.journaling import Journaling
+from mailconfig.delivery.worker.standing import Standing
+from mailconfig.exceptions import SessionLost
+from mailconfig.models import AttemptOutcome
+from mailconfig.transports.contract import Blame, Judgement, Outcome, SessionEnd, Verdict
+from mailconfig.values import Answer, Stage
+
+NO_RECIPIENT = Outcome(
+    stage=Stage.SENDER,
+    whole=Judgement(Verdict.FAIL, Answer(554, "The message has no recipient left.", "5.1.3")),
+    error_code="no_recipients",
+)
+
+
+class Progress:
+    """What a drain has come to, however often it reads its account anew."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[AttemptOutcome] = Counter()
+        self.succeeded_at: datetime | None = None
+        self._taken = 0
+        """Messages that the server took."""
+        self._taken_at_end = 0
+        """The same when a session ended last."""
+        self._rest_owed: Callable[[], None] | None = None
+        """What is due to a server that ended a session over a message, unless it takes another message meanwhile."""
+
+    def note(self, settlement: Settlement) -> None:
+        """Count an outcome."""
+        self.outcomes[settlement.outcome] += 1
+        if settlement.sent:
+            self._taken += 1
+            self._rest_owed = None
+            self.succeeded_at = settlement.ended_at
+
+    def since_last_end(self) -> bool:
+        """Return whether something came about since a session ended last. Servers end long ones as they like."""
+        progressed = self._taken > self._taken_at_end
+        self._taken_at_end = self._taken
+        return progressed
+
+    def rest_unless_others_go(self, rest: Callable[[], None]) -> None:
+        """Rest from the second time in a row on: one message by itself may have brought it about."""
+        if self._rest_owed:
+            rest()
+        else:
+            self._rest_owed = rest
+
+    def pay_rest(self) -> None:
+        """Rest if that is still due at the end."""
+        if self._rest_owed:
+            self._rest_owed()
+
+
+class Aftermath:
+    """Settles turns, and tells the account's standing what they mean for it."""
+
+    def __init__(
+        self,
+        journaling: Journaling,
+        standing: Standing,
+        judge: Judge,
+        progress: Progress,
+        *,
+        settings: Settings,
+        clock: DatabaseClock,
+    ) -> None:
+        self._journaling, self._standing, self._judge = journaling, standing, judge
+        self._progress, self._settings, self._clock = progress, settings, clock
+
+    def conclude(self, turn: Turn, outcome: Outcome, end: SessionEnd | None) -> None:
+        """Draw the conclusions from a turn's outcome."""
+        if outcome.error is not None and end is not None:
+            self._after_loss(turn, outcome, end)
+            return
+        if outcome.stage is not Stage.SENDER:
+            self._standing.note_connected()
+        self._settle(self._judge.settle(turn, outcome, ended_at=self._clock.at_latest()))
+
+    def refuse(self, turn: Turn) -> None:
+        """Let a turn fail that is for nobody any more."""
+        self._settle(self._judge.settle(turn, NO_RECIPIENT, ended_at=self._clock.at_latest()))
+
+    def give_back(self, turn: Turn) -> None:
+        """Give back a turn of which nothing came."""
+        if self._journaling.allows(turn):
+            self.put_back(turn)
+        else:
+            self._journaling.line.release(turn)
+
+    def put_back(self, turn: Turn) -> None:
+        """Settle a turn that was journaled and is not handed over."""
+        self._settle(self._judge.lose(turn, ended_at=self._clock.at_latest()))
+
+    def _settle(self, settlement: Settlement) -> None:
+        self._journaling.add(settlement)
+        self._progress.note(settlement)
+        self._standing.note_outcome(settlement)
+        doubtful = settlement.verdict is Verdict.ACCEPTED and strikes.is_doubtful(settlement)
+        if doubtful and not self._settings.redirect_all_to:
+            self._journaling.flush()
+            self._standing.hold_back(strikes.after_doubt(settlement, self._standing.lane))
+
+    # Sessions that ended.
+
+    def after_session(self, end: SessionEnd) -> None:
+        """Draw the conclusions from a session that was ended in good order: the next one at once, or a rest."""
+        if self._standing.is_held_back:
+            return
+        self._standing.note_session_ended(end.mails)
+        progressed = self._progress.since_last_end()
+        if end.goes_down:
+            self._standing.rest(end.answer)
+        elif not progressed:
+            self._progress.rest_unless_others_go(partial(self._standing.rest, end.answer))
+
+    def _after_loss(self, turn: Turn, outcome: Outcome, end: SessionEnd) -> None:
+        """Settle a turn in which the session broke, and let the server rest, or the next session begin at once."""
+        error = end.error
+        if error is None:
+            msg = "a session that broke says how"
+            raise ValueError(msg)
+        progressed = self._progress.since_last_end()
+        blame = Blame.NOBODY if progressed and not end.is_certain else end.blame
+        if blame is Blame.NOBODY and outcome.stage is Stage.SENDER:
+            self._journaling.line.release(
+                turn
+            )  # it was not even begun, so it comes first in the next session
+        elif self._journaling.allows(turn) or blame is not Blame.NOBODY:
+            at = self._clock.at_latest()
+            self._settle(self._judge.lose(turn, outcome, ended_at=at, blame=blame))
+        else:
+            self._journaling.line.release(turn)
+        rest = partial(self._standing.note_failure, error)
+        if isinstance(error, SessionLost) and progressed:
+            self._standing.note_session_ended(end.mails)
+        elif blame is Blame.MESSAGE and not error.ambiguous:
+            self._progress.rest_unless_others_go(rest)
+        elif not self._standing.is_held_back:
+            rest()
