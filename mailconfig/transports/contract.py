@@ -251,8 +251,10 @@ class Surroundings:
 class Transport(Protocol):
     """One way to send."""
 
-    stages: tuple[Stage, ...]
-    """Stages of a check of the connection, in their order."""
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the stages of a check of the connection, in their order."""
+        ...
 
     def open(self, settings: SMTPSettings, surroundings: Surroundings) -> Session:
         """Open a session that is ready to send.

@@ -27,7 +27,7 @@ NO_RECIPIENT = Outcome(
 
 
 class Progress:
-    """What a drain has come to, however often it reads its account anew."""
+    """Sum of what a drain has come to, however often it reads its account anew."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[AttemptOutcome] = Counter()

@@ -1,0 +1,212 @@
+"""The far side of each transport, as the suite over all of them needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from mailconfig.testing import clear_outbox, outbox
+from mailconfig.transports.contract import Delivery, Transport
+from mailconfig.transports.registry import register, transport_for
+from mailconfig.values import Authentication, Envelope, Secret, Security, SMTPSettings
+from tests.servers.chaos import ChaosServer
+from tests.servers.faults import Close, Reply
+from tests.toys import letterbox
+from tests.toys.letterbox.server import LetterboxServer
+
+PASSWORD = "not-a-real-password"
+Received = tuple[str, tuple[str, ...], bytes]
+"""Sender, recipients and body of a mail."""
+
+
+class FarSide(Protocol):
+    """What takes mail at the other end."""
+
+    name: ClassVar[str]
+    """The send method; for the outbox, that of an account which it takes the place of."""
+    can: ClassVar[frozenset[str]]
+    """The faults that it can be made to show: names of the methods below."""
+    port: int
+
+    @property
+    def received(self) -> list[Received]: ...
+
+    def refuse_recipient(self, address: str) -> None: ...
+
+    def refuse_sender(self, address: str) -> None: ...
+
+    def limit(self) -> None:
+        """Say that the account has sent enough for now."""
+
+    def vanish_with_next(self) -> None:
+        """End the connection once the next mail is there, without an answer."""
+
+
+class SMTPFarSide:
+    """A mail server."""
+
+    name: ClassVar[str] = "smtp"
+    can: ClassVar[frozenset[str]] = frozenset(
+        {"refuse_recipient", "refuse_sender", "limit", "vanish_with_next"}
+    )
+
+    def __init__(self, server: ChaosServer) -> None:
+        self.server = server
+        self.port = server.port
+
+    @property
+    def received(self) -> list[Received]:
+        return [(mail.mail_from, mail.recipients, mail.data) for mail in self.server.messages]
+
+    def refuse_recipient(self, address: str) -> None:
+        self.server.on("rcpt", Reply.of("550 5.1.1 no such user"), when=lambda line: address in line)
+
+    def refuse_sender(self, address: str) -> None:
+        self.server.on("mail", Reply.of("553 5.7.1 not owned by you"), when=lambda line: address in line)
+
+    def limit(self) -> None:
+        self.server.on("dot", Reply.of("451 4.7.0 sending rate limit exceeded, try again in 120 seconds"))
+
+    def vanish_with_next(self) -> None:
+        self.server.on("dot", Close(), accept=True, at=1)
+
+
+class LetterboxFarSide:
+    """The toy."""
+
+    name: ClassVar[str] = "letterbox"
+    can: ClassVar[frozenset[str]] = SMTPFarSide.can
+
+    def __init__(self, server: LetterboxServer) -> None:
+        self.server = server
+        self.port = server.port
+
+    @property
+    def received(self) -> list[Received]:
+        return [(letter.sender, letter.recipients, letter.body) for letter in self.server.letters]
+
+    def refuse_recipient(self, address: str) -> None:
+        self.server.unknown.add(address)
+
+    def refuse_sender(self, address: str) -> None:
+        self.server.strangers.add(address)
+
+    def limit(self) -> None:
+        self.server.busy_for = 120
+
+    def vanish_with_next(self) -> None:
+        self.server.hangs_up = True
+
+
+class OutboxFarSide:
+    """A list in memory."""
+
+    name: ClassVar[str] = "smtp"
+    can: ClassVar[frozenset[str]] = frozenset()
+    port = 2525
+
+    @property
+    def received(self) -> list[Received]:
+        return [(mail.sender, mail.recipients, mail.body) for mail in outbox]
+
+    def refuse_recipient(self, address: str) -> None: ...
+
+    def refuse_sender(self, address: str) -> None: ...
+
+    def limit(self) -> None: ...
+
+    def vanish_with_next(self) -> None: ...
+
+
+FAR_SIDES = ("smtp", "outbox", "letterbox")
+
+
+@contextmanager
+def far_side(name: str) -> Iterator[FarSide]:
+    """One of :data:`FAR_SIDES`, ready to take mail."""
+    if name == "smtp":
+        with ChaosServer() as server:
+            yield SMTPFarSide(server)
+    elif name == "letterbox":
+        register("letterbox", letterbox.TRANSPORT)
+        with LetterboxServer(token=PASSWORD) as box:
+            yield LetterboxFarSide(box)
+    else:
+        clear_outbox()
+        yield OutboxFarSide()
+
+
+def transport_to(name: str) -> Transport:
+    """The transport that leads to it."""
+    return transport_for(name)
+
+
+def settings_to(far: FarSide) -> SMTPSettings:
+    """What an account that sends there says; the letterbox wants its token."""
+    login = far.name == "letterbox"
+    return SMTPSettings(
+        host="127.0.0.1",
+        port=far.port,
+        security=Security.NONE,
+        authentication=Authentication.OAUTH2 if login else Authentication.NONE,
+        secret=Secret(PASSWORD) if login else None,
+    )
+
+
+@dataclass
+class Mail:
+    """A delivery of the suite's own."""
+
+    envelope: Envelope
+    body: bytes
+    error: Exception | None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body, or the error it is made to raise."""
+        if self.error is not None:
+            raise self.error
+        yield self.body
+
+
+def mail(number: int, *more: str, error: Exception | None = None) -> Mail:
+    """A mail from me to somebody, and to ``more``."""
+    body = f"Subject: Mail {number}\r\n\r\nText {number}\r\n".encode()
+    envelope = Envelope("me@example.com", (f"to{number}@example.net", *more), len(body))
+    return Mail(envelope, body, error)
+
+
+class Tray:
+    """Deliveries and journal of the suite's own; notes what it is asked, with how much had arrived by then."""
+
+    def __init__(self, far: FarSide, mails: Sequence[Mail], *, refuses: Mail | None = None) -> None:
+        self.far, self.refuses = far, refuses
+        self.waiting = list(mails)
+        self.put_back_mails: list[Mail] = []
+        self.allowed_when: list[int] = []
+        self.started_for: list[int] = []
+        self.passed_count = 0
+        self._in_hand: Mail | None = None
+
+    def next(self) -> Delivery | None:
+        self._in_hand = self.waiting.pop(0) if self.waiting else None
+        return self._in_hand
+
+    def peek(self) -> Delivery | None:
+        return self.waiting[0] if self.waiting else None
+
+    def put_back(self, *, refused_behind: bool = False) -> None:
+        assert self._in_hand is not None
+        self.put_back_mails.append(self._in_hand)
+        self._in_hand = None
+
+    def start(self, *, accepted: int) -> None:
+        self.started_for.append(accepted)
+
+    def allows(self) -> bool:
+        self.allowed_when.append(len(self.far.received))
+        return self._in_hand is not self.refuses
+
+    def passed(self) -> None:
+        self.passed_count += 1

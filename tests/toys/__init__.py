@@ -1,0 +1,1 @@
+"""Transports that only tests use: they show what a new one takes."""
