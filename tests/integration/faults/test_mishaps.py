@@ -52,7 +52,7 @@ def fail_limiter_of(account: Account) -> Callable[..., Any]:
     """An execute wrapper: a mishap of ours wherever this account's limits are counted."""
 
     def wrapper(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if 'SELECT "mailconfig_attempt"."ended_at"' in sql and account.pk in params:
+        if 'SELECT "mailconfig_lane"."tallied_until"' in sql and account.pk in params:
             raise RuntimeError("no code of ours expects this")
         return execute(sql, params, many, context)
 
@@ -175,7 +175,7 @@ def test_a_step_of_the_sweep_that_throws_keeps_no_other_from_being_done(
 
     def wrapper(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         broken = {
-            "reap": 'FROM "mailconfig_attempt"' in sql and "handed_over_at" in sql,
+            "reap": 'FROM "mailconfig_handover"' in sql and "handed_over_at" in sql,
             "heal": 'FROM "mailconfig_lane"' in sql and "limit_per_day" in sql,
             "mend": 'SELECT "mailconfig_lane"."id"' in sql and "EXISTS" in sql,
         }[step]
