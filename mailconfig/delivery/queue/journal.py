@@ -7,7 +7,6 @@ other databases the same is written through the ORM in one transaction. One test
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from django.db import connection, transaction
@@ -15,14 +14,12 @@ from django.db.models.functions import Now
 
 from mailconfig import signals
 from mailconfig.delivery.lanes import Ownership
-from mailconfig.delivery.postgres import statements
-from mailconfig.delivery.postgres.statements import columns_of, rows_sql
-from mailconfig.delivery.queue import outcomes
-from mailconfig.delivery.queue.settle import erases, settle_all
+from mailconfig.delivery.queue import outcomes, parts, writer
+from mailconfig.delivery.queue.parts import Part
+from mailconfig.delivery.queue.settle import settle_all
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.queue.turn import Settlement, Turn
 from mailconfig.models import Account, HandOver, Lane, Message, MessageState
-from mailconfig.values import Answer
 
 if TYPE_CHECKING:
     from mailconfig.models.account_queries import AccountQuerySet
@@ -103,55 +100,6 @@ class OrmJournal:
         return bool(queued.values_list("pk", flat=True))
 
 
-_DONE = """
-done AS (
-    DELETE FROM mailconfig_handover AS entry
-     USING {came} AS came (message_id, ended_at, handed_over, code, enhanced, reply)
-     WHERE entry.message_id = came.message_id AND entry.lease_token = %s::uuid
- RETURNING entry.account_id, entry.message_id, entry.worker, entry.started_at, entry.handed_over_at,
-           came.ended_at, came.handed_over, came.code, came.enhanced, came.reply
-), noted AS (
-    INSERT INTO mailconfig_attempt (account_id, message_id, worker, recipients, stage, outcome, reply_code,
-                                    enhanced_code, reply_text, started_at, handed_over_at, ended_at)
-    SELECT account_id, message_id, worker, handed_over, 'dot', 'sent', code, enhanced, reply, started_at,
-           handed_over_at, ended_at FROM done
- RETURNING message_id, id
-), settled AS (
-    UPDATE mailconfig_message AS message
-       SET state = 'sent', settled_at = done.ended_at, attempts = LEAST(message.attempts + 1, 32767), wait_reason = '',
-           error_code = '', error_text = ''
-      FROM done
-     WHERE message.id = done.message_id AND message.state || '' = 'queued'
-){erased}
-"""
-# A state is compared as an expression, so that rows are found by their key and never by a partial index on the
-# state: its few live entries look cheap, but lie among the dead ones of all that was sent since the last vacuum.
-_ERASED = """, erased AS (
-    DELETE FROM mailconfig_body AS body USING done WHERE body.message_id = done.message_id
-)"""
-
-_JOURNAL = """
-journal AS (
-    SELECT message.id, message.account_id, turn.slots, turn.started_at
-      FROM {turn} AS turn (message_id, slots, started_at)
-      JOIN mailconfig_message AS message ON message.id = turn.message_id
-     WHERE message.state || '' = 'queued'
-       AND EXISTS (SELECT 1 FROM mailconfig_lane AS lane
-                    WHERE lane.id = %s AND lane.lease_token = %s AND lane.lease_until > clock_timestamp())
-       AND EXISTS (SELECT 1 FROM mailconfig_account AS account
-                    WHERE account.id = message.account_id AND account.revision = %s
-                      AND account.is_enabled AND account.deleted_at IS NULL)
-       FOR NO KEY UPDATE OF message
-), opened AS (
-    INSERT INTO mailconfig_handover (message_id, account_id, lease_token, worker, recipients, started_at, handed_over_at)
-    SELECT id, account_id, %s, %s, slots, started_at, clock_timestamp() FROM journal
-        ON CONFLICT (message_id) DO NOTHING
- RETURNING message_id, handed_over_at
-)
-"""
-"""The message is locked, so that nobody cancels it meanwhile; whoever does looks for a hand-over afterwards."""
-
-
 class PostgresJournal(OrmJournal):
     """One statement for what nearly always happens; what is not plain goes the common way first."""
 
@@ -166,27 +114,34 @@ class PostgresJournal(OrmJournal):
             settle_all(special, ownership=self.ownership)
         if not plain and not group:
             return _nothing
-        fetch = self._start(plain, group, revision)
+        part = Part(self.ownership, plain, group, revision)
+        wait_for_commit, is_shared = writer.start(part)
 
         def wait() -> None:
-            by_message = {turn.message.pk: turn for turn in group}
-            done: dict[int, int] = {}
-            for message_id, attempt_id, at in fetch():
-                if attempt_id is not None:
-                    done[message_id] = attempt_id
-                else:
-                    by_message[message_id].attempt_id, by_message[message_id].handed_over_at = message_id, at
-            late = []
-            for settlement in plain:  # the rows come in any order
-                attempt_id = done.get(settlement.turn.message.pk)
-                if attempt_id is not None:
-                    settlement.turn.attempt_id = attempt_id
-                    outcomes.log_outcome(settlement, MessageState.SENT, account_id=self.ownership.account_id)
-                else:
-                    late.append(settlement)
-            settle_all(late, ownership=self.ownership)
+            wait_for_commit()
+            self._take_over(part)
+            refused = [turn for turn in group if turn.attempt_id is None]
+            if refused and is_shared:
+                # Somebody may have had it locked: by itself a lane waits for that.
+                alone = Part(self.ownership, (), refused, revision)
+                parts.start([alone])()
+                self._take_over(alone)
+            settle_all(
+                [settlement for settlement in plain if settlement.turn.message.pk not in part.done],
+                ownership=self.ownership,
+            )
 
         return wait
+
+    def _take_over(self, part: Part) -> None:
+        """Note in its turns what became of a part; lines of the log in the order of its outcomes."""
+        for turn in part.group:
+            if turn.message.pk in part.opened:
+                turn.attempt_id, turn.handed_over_at = turn.message.pk, part.opened[turn.message.pk]
+        for settlement in part.finished:
+            if settlement.turn.message.pk in part.done:
+                settlement.turn.attempt_id = part.done[settlement.turn.message.pk]
+                outcomes.log_outcome(settlement, MessageState.SENT, account_id=self.ownership.account_id)
 
     @staticmethod
     def _is_plain(settlement: Settlement) -> bool:
@@ -195,51 +150,6 @@ class PostgresJournal(OrmJournal):
             and settlement.turn.attempt_id is not None
             and not settlement.turn.message.stored_as
         )
-
-    def _start(
-        self, plain: Sequence[Settlement], group: Sequence[Turn], revision: int
-    ) -> Callable[[], statements.Rows]:
-        owner = self.ownership
-        params: list[object] = []
-        if plain:
-            params += [*columns_of([_came(settlement) for settlement in plain]), owner.token]
-        if group:
-            turns = [(turn.message.pk, turn.accepted() or turn.slots, turn.started_at) for turn in group]
-            params += columns_of(turns)
-            params += [owner.lane_id, owner.token, revision, owner.token, owner.worker]
-        sql = _statement(min(len(plain), 2), min(len(group), 2), erase=erases(MessageState.SENT))
-        return statements.start(sql, params)
-
-
-@cache
-def _statement(plain: int, group: int, *, erase: bool) -> str:
-    """For so many rows of each, where two stand for any number above one."""
-    parts: list[str] = []
-    answers: list[str] = []
-    if plain:
-        came = rows_sql(_CAME, plain)
-        parts.append(_DONE.format(came=came, erased=_ERASED if erase else ""))
-        answers.append("SELECT message_id, id, NULL::timestamptz FROM noted")
-    if group:
-        parts.append(_JOURNAL.format(turn=rows_sql(_TURN, group)))
-        answers.append("SELECT message_id, NULL::bigint, handed_over_at FROM opened")
-    return "WITH" + ",".join(parts) + " UNION ALL ".join(answers)
-
-
-_CAME = ("bigint", "timestamptz", "int", "int", "text", "text")
-_TURN = ("bigint", "int", "timestamptz")
-
-
-def _came(settlement: Settlement) -> tuple[object, ...]:
-    reply = settlement.reply or Answer(0)
-    return (
-        settlement.turn.message.pk,
-        settlement.ended_at,
-        settlement.handed_over,
-        reply.code or None,
-        reply.enhanced,
-        reply.text,
-    )
 
 
 def open_journal(ownership: Ownership) -> Journal:

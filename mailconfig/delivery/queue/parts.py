@@ -1,0 +1,150 @@
+"""Parts of a commit: outcomes and journals of one lane or of many, as one data-modifying statement of PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+
+from mailconfig.delivery.lanes import Ownership
+from mailconfig.delivery.postgres import statements
+from mailconfig.delivery.postgres.statements import columns_of, rows_sql
+from mailconfig.delivery.queue.settle import erases
+from mailconfig.delivery.queue.turn import Settlement, Turn
+from mailconfig.models import MessageState
+from mailconfig.values import Answer
+
+
+@dataclass(slots=True)
+class Part:
+    """What one lane wants committed: plain outcomes, and the journal of its next turns.
+
+    It is fenced by itself: by the token of its lane, and the account's revision.
+    """
+
+    ownership: Ownership
+    finished: Sequence[Settlement]
+    group: Sequence[Turn]
+    revision: int
+    done: dict[int, int] = field(default_factory=dict)
+    """Once it is committed: the attempts that were written, by message."""
+    opened: dict[int, datetime] = field(default_factory=dict)
+    """Once it is committed: when the journal allowed the dot, by message."""
+
+
+_DONE = """
+done AS (
+    DELETE FROM mailconfig_handover AS entry
+     USING {came} AS came (message_id, token, ended_at, handed_over, code, enhanced, reply)
+     WHERE entry.message_id = came.message_id AND entry.lease_token = came.token
+ RETURNING entry.account_id, entry.message_id, entry.worker, entry.started_at, entry.handed_over_at,
+           came.ended_at, came.handed_over, came.code, came.enhanced, came.reply
+), noted AS (
+    INSERT INTO mailconfig_attempt (account_id, message_id, worker, recipients, stage, outcome, reply_code,
+                                    enhanced_code, reply_text, started_at, handed_over_at, ended_at)
+    SELECT account_id, message_id, worker, handed_over, 'dot', 'sent', code, enhanced, reply, started_at,
+           handed_over_at, ended_at FROM done
+ RETURNING message_id, id
+), settled AS (
+    UPDATE mailconfig_message AS message
+       SET state = 'sent', settled_at = done.ended_at, attempts = LEAST(message.attempts + 1, 32767), wait_reason = '',
+           error_code = '', error_text = ''
+      FROM done
+     WHERE message.id = done.message_id AND message.state || '' = 'queued'
+){erased}
+"""
+# A state is compared as an expression, so that rows are found by their key and never by a partial index on the
+# state: its few live entries look cheap, but lie among the dead ones of all that was sent since the last vacuum.
+_ERASED = """, erased AS (
+    DELETE FROM mailconfig_body AS body USING done WHERE body.message_id = done.message_id
+)"""
+
+_JOURNAL = """
+journal AS (
+    SELECT message.id, message.account_id, turn.token, turn.worker, turn.slots, turn.started_at
+      FROM {turn} AS turn (message_id, lane_id, token, revision, worker, slots, started_at)
+      JOIN mailconfig_message AS message ON message.id = turn.message_id
+     WHERE message.state || '' = 'queued'
+       AND EXISTS (SELECT 1 FROM mailconfig_lane AS lane
+                    WHERE lane.id = turn.lane_id AND lane.lease_token = turn.token
+                      AND lane.lease_until > clock_timestamp())
+       AND EXISTS (SELECT 1 FROM mailconfig_account AS account
+                    WHERE account.id = message.account_id AND account.revision = turn.revision
+                      AND account.is_enabled AND account.deleted_at IS NULL)
+       FOR NO KEY UPDATE OF message {locked}
+), opened AS (
+    INSERT INTO mailconfig_handover (message_id, account_id, lease_token, worker, recipients, started_at, handed_over_at)
+    SELECT id, account_id, token, worker, slots, started_at, clock_timestamp() FROM journal
+        ON CONFLICT (message_id) DO NOTHING
+ RETURNING message_id, handed_over_at
+)
+"""
+"""The message is locked, so that nobody cancels it meanwhile; whoever does looks for a hand-over afterwards."""
+
+_CAME = ("bigint", "uuid", "timestamptz", "int", "int", "text", "text")
+_TURN = ("bigint", "bigint", "uuid", "bigint", "text", "int", "timestamptz")
+
+
+def start(parts: Sequence[Part]) -> Callable[[], None]:
+    """Begin to commit the parts together.
+
+    A message that somebody else has locked keeps one lane waiting, and never those that share a commit with it: then it
+    is not journaled.
+
+    Returns:
+        What waits for the commit; then each part knows what became of it.
+    """
+    came = [_came(settlement, part) for part in parts for settlement in part.finished]
+    turns = [_turn(turn, part) for part in parts for turn in part.group]
+    params = [*(columns_of(came) if came else ()), *(columns_of(turns) if turns else ())]
+    sql = _statement(
+        min(len(came), 2), min(len(turns), 2), erase=erases(MessageState.SENT), shared=len(parts) > 1
+    )
+    fetch = statements.start(sql, params)
+
+    def wait() -> None:
+        by_message = {turn.message.pk: part for part in parts for turn in part.group}
+        finished = {settlement.turn.message.pk: part for part in parts for settlement in part.finished}
+        for message_id, attempt_id, at in fetch():
+            if attempt_id is not None:
+                finished[message_id].done[message_id] = attempt_id
+            else:
+                by_message[message_id].opened[message_id] = at
+
+    return wait
+
+
+@cache
+def _statement(plain: int, group: int, *, erase: bool, shared: bool) -> str:
+    """For so many rows of each, where two stand for any number above one."""
+    pieces: list[str] = []
+    answers: list[str] = []
+    if plain:
+        came = rows_sql(_CAME, plain)
+        pieces.append(_DONE.format(came=came, erased=_ERASED if erase else ""))
+        answers.append("SELECT message_id, id, NULL::timestamptz FROM noted")
+    if group:
+        turn = rows_sql(_TURN, group)
+        pieces.append(_JOURNAL.format(turn=turn, locked="SKIP LOCKED" if shared else ""))
+        answers.append("SELECT message_id, NULL::bigint, handed_over_at FROM opened")
+    return "WITH" + ",".join(pieces) + " UNION ALL ".join(answers)
+
+
+def _came(settlement: Settlement, part: Part) -> tuple[object, ...]:
+    reply = settlement.reply or Answer(0)
+    return (
+        settlement.turn.message.pk,
+        part.ownership.token,
+        settlement.ended_at,
+        settlement.handed_over,
+        reply.code or None,
+        reply.enhanced,
+        reply.text,
+    )
+
+
+def _turn(turn: Turn, part: Part) -> tuple[object, ...]:
+    owner = part.ownership
+    slots = turn.accepted() or turn.slots
+    return turn.message.pk, owner.lane_id, owner.token, part.revision, owner.worker, slots, turn.started_at

@@ -1,0 +1,162 @@
+"""One writer for all lanes of a process: what they want committed while it commits, it commits together next."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+
+from django.db import connection
+
+from mailconfig.delivery.mishaps import is_database_away
+from mailconfig.delivery.queue import parts
+from mailconfig.delivery.queue.parts import Part
+
+logger = logging.getLogger("mailconfig.writer")
+
+MOST_PARTS = 200
+"""Parts in one statement; the others are in the next one."""
+
+_Waiting = tuple[Part, "Future[None]"]
+
+
+class Writer:
+    """A thread with a connection of its own. Nobody waits for company: it takes all that waits, as soon as it can.
+
+    A part that cannot be written, written by itself after the others, fails alone. With the database away each
+    part's owner hears of it, and has patience of its own.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="mailconfig-writer", daemon=True)
+        self._held: _Waiting | None = None
+        """Taken, but for the next commit."""
+        self._is_stopped = False
+        self.commits = 0
+        """How many there were."""
+
+    def start(self) -> None:
+        """Begin to take parts."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what waits, and end. Afterwards parts are refused."""
+        self._is_stopped = True
+        self._waiting.put(None)
+        self._thread.join()
+
+    def submit(self, part: Part) -> Future[None] | None:
+        """Hand in a part; done once it is committed. ``None``: the writer has ended."""
+        if self._is_stopped:
+            return None
+        future: Future[None] = Future()
+        self._waiting.put((part, future))
+        return future
+
+    def _run(self) -> None:
+        try:
+            while (first := self._held or self._waiting.get()) is not None:
+                self._held = None
+                together, is_last = self._take_more(first)
+                self._commit(together)
+                if is_last:
+                    break
+            self._refuse_rest()
+        finally:
+            connection.close()
+
+    def _take_more(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
+        """All that waits by now, a part a lane, and whether somebody said to stop."""
+        together, lanes = [first], {first[0].ownership.lane_id}
+        while len(together) < MOST_PARTS:
+            try:
+                further = self._waiting.get_nowait()
+            except Empty:
+                break
+            if further is None:
+                return together, True
+            if further[0].ownership.lane_id in lanes:
+                self._held = further
+                break
+            together.append(further)
+            lanes.add(further[0].ownership.lane_id)
+        return together, False
+
+    def _refuse_rest(self) -> None:
+        """Whoever handed a part in while the writer ended, writes it again by itself."""
+        while True:
+            try:
+                waiting = self._held or self._waiting.get_nowait()
+            except Empty:
+                return
+            self._held = None
+            if waiting is not None:
+                waiting[1].set_exception(WriterEnded())
+
+    def _commit(self, together: Sequence[_Waiting]) -> None:
+        try:
+            self._write([part for part, _future in together])
+        except Exception as error:  # noqa: BLE001 - whoever handed it in is told, and judges it
+            connection.close()
+            if len(together) == 1 or is_database_away(error):
+                for _part, future in together:
+                    future.set_exception(error)
+                return
+            logger.warning("a commit of %s lanes failed, now each by itself: %s", len(together), error)
+            for one in together:
+                self._commit([one])
+        else:
+            for _part, future in together:
+                future.set_result(None)
+
+    def _write(self, together: Sequence[Part]) -> None:
+        self.commits += 1
+        parts.start(together)()
+
+
+class WriterEnded(Exception):
+    """The writer ended before it took the part."""
+
+
+class _Process:
+    """Has at most one writer."""
+
+    writer: Writer | None = None
+
+
+@contextmanager
+def shared_writer() -> Iterator[Writer]:
+    """Let all lanes of this process commit through one writer until the end of the block. PostgreSQL only."""
+    writer = Writer()
+    writer.start()
+    _Process.writer = writer
+    try:
+        yield writer
+    finally:
+        _Process.writer = None
+        writer.stop()
+
+
+def start(part: Part) -> tuple[Callable[[], None], bool]:
+    """Begin to commit a part: through the process's writer if there is one, else over the caller's connection.
+
+    Returns:
+        What waits for the commit, and whether it may be one with others.
+    """
+    writer = _Process.writer
+    future = None if writer is None or connection.in_atomic_block else writer.submit(part)
+    if future is None:
+        return parts.start([part]), False
+    submitted = future
+
+    def wait() -> None:
+        try:
+            submitted.result()
+        except WriterEnded:
+            parts.start([part])()
+
+    return wait, True
