@@ -18,7 +18,7 @@ from mailconfig.values import Answer
 
 @dataclass(slots=True)
 class Part:
-    """What one lane wants committed: plain outcomes, and the journal of its next turns.
+    """Plain outcomes that one lane wants committed, and the journal of its next turns.
 
     It is fenced by itself: by the token of its lane, and the account's revision.
     """

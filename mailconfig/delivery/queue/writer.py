@@ -1,4 +1,4 @@
-"""One writer for all lanes of a process: what they want committed while it commits, it commits together next."""
+"""A writer for all lanes of a process: what they want committed while it commits, it commits together next."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from mailconfig.delivery.queue.parts import Part
 
 logger = logging.getLogger("mailconfig.writer")
 
+STOP_SECONDS = 10.0
+"""So long the end of the writer is waited for."""
 MOST_PARTS = 200
 """Parts in one statement; the others are in the next one."""
 
@@ -35,6 +37,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="mailconfig-writer", daemon=True)
         self._held: _Waiting | None = None
         """Taken, but for the next commit."""
+        self._lock = threading.Lock()
         self._is_stopped = False
         self.commits = 0
         """How many there were."""
@@ -44,17 +47,20 @@ class Writer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Commit what waits, and end. Afterwards parts are refused."""
-        self._is_stopped = True
-        self._waiting.put(None)
-        self._thread.join()
+        """Commit what waits, and end. Afterwards parts are refused. Who waits for a database that hangs is left behind."""
+        with self._lock:
+            self._is_stopped = True
+            self._waiting.put(None)
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)
 
     def submit(self, part: Part) -> Future[None] | None:
         """Hand in a part; done once it is committed. ``None``: the writer has ended."""
-        if self._is_stopped:
-            return None
         future: Future[None] = Future()
-        self._waiting.put((part, future))
+        with self._lock:
+            if self._is_stopped:
+                return None
+            self._waiting.put((part, future))
         return future
 
     def _run(self) -> None:
@@ -65,8 +71,10 @@ class Writer:
                 self._commit(together)
                 if is_last:
                     break
-            self._refuse_rest()
         finally:
+            with self._lock:
+                self._is_stopped = True
+            self._refuse_rest()
             connection.close()
 
     def _take_more(self, first: _Waiting) -> tuple[list[_Waiting], bool]:

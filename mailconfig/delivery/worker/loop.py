@@ -9,6 +9,7 @@ from django.db import connection
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.postgres.listening import Listener
+from mailconfig.delivery.queue.writer import shared_writer
 from mailconfig.delivery.worker.checks import CheckPool
 from mailconfig.delivery.worker.drain import DrainReport
 from mailconfig.delivery.worker.house_keeping import HouseKeeping
@@ -71,7 +72,7 @@ def drain_all(
     with CheckPool(should_stop=should_stop) as checks:
         supervisor = _supervisor(concurrency, should_stop, note)
         _house_keeping(checks, Presence(supervisor), supervisor).sweep_once()
-        with supervisor:
+        with _commits_of(supervisor), supervisor:
             supervisor.run(once=True)
             while not should_stop() and sweep().mended >= STEP:
                 supervisor.run(once=True)
@@ -101,7 +102,7 @@ def run(
         with Presence(supervisor) as presence:
             keeping = _house_keeping(checks, presence, supervisor)
             if supervisor.has_threads:
-                with keeping, _listener(supervisor), supervisor:
+                with _commits_of(supervisor), keeping, _listener(supervisor), supervisor:
                     supervisor.run()
             else:
                 supervisor.run(between=keeping.do_what_is_due)
@@ -114,6 +115,12 @@ def _supervisor(
     return Supervisor(
         concurrency=number, with_threads=with_threads, should_stop=should_stop, on_report=on_report
     )
+
+
+def _commits_of(supervisor: Supervisor) -> AbstractContextManager[object]:
+    """Let its lanes share their commits, where there are several and one statement takes them."""
+    shares = supervisor.has_threads and connection.vendor == "postgresql"
+    return shared_writer() if shares else nullcontext()
 
 
 def _listener(supervisor: Supervisor) -> AbstractContextManager[object]:
