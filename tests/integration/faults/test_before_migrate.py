@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MISSING = [
     ("mailconfig_lane", "due_at"),
     ("mailconfig_message", "envelope_from"),
-    ("mailconfig_attempt", ""),
+    ("mailconfig_handover", ""),
 ]
 """A table and its column; ``""``: the whole table."""
 
