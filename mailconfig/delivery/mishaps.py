@@ -19,6 +19,7 @@ from django.db import (
     OperationalError,
     ProgrammingError,
     connection,
+    transaction,
 )
 
 from mailconfig.exceptions import LeaseLost, WrongInstallation
@@ -66,18 +67,18 @@ def is_plan_stale(error: BaseException) -> bool:
 
 def _are_tables_complete() -> bool:
     """Return whether all tables have the columns that this release knows: what was done may have needed few of them."""
-    with connection.cursor() as cursor:
-        tables = set(connection.introspection.table_names(cursor))
-        for model in apps.get_app_config("mailconfig").get_models():
-            table, columns = (
-                model._meta.db_table,
-                {field.column for field in model._meta.local_concrete_fields},
-            )
-            if table not in tables:
-                return False
-            rows = connection.introspection.get_table_description(cursor, table)
-            if not columns <= {row.name for row in rows}:
-                return False
+    quoted = connection.ops.quote_name
+    for model in apps.get_app_config("mailconfig").get_models():
+        columns = ", ".join(
+            quoted(field.column) for field in model._meta.local_concrete_fields if field.column
+        )
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"SELECT {columns} FROM {quoted(model._meta.db_table)} WHERE 1 = 0")  # noqa: S608 - our names
+        except DatabaseError as error:
+            if not lacks_migration(error):
+                raise
+            return False
     return True
 
 
