@@ -138,9 +138,10 @@ class Limiter:
         lengths = {window.seconds for window in windows}
         if not windows:
             return cls(windows)
-        if tallies and max(lengths) > FEW_SLOTS.total_seconds():
-            bring_up_to_date(account.pk, now=now)
         sums = read_sums([account.pk], lengths, now=now, margin=MARGIN)[account.pk]
+        wants_tallies = tallies and max(lengths) > FEW_SLOTS.total_seconds()
+        if wants_tallies and bring_up_to_date(account.pk, sums.tallied_until, now=now):
+            sums = read_sums([account.pk], lengths, now=now, margin=MARGIN)[account.pk]
         past = AccountPast(account.pk, tallied_until=sums.tallied_until, last_attempt=sums.last_attempt)
         limiter = cls(windows, past)
         for count in limiter._counts:

@@ -32,7 +32,7 @@ def slot_of(at: datetime) -> datetime:
     return at - (at - _EPOCH) % SLOT
 
 
-def bring_up_to_date(account_id: int, *, now: datetime) -> None:
+def bring_up_to_date(account_id: int, tallied_until: datetime | None, *, now: datetime) -> bool:
     """Make the tallies of the slots that are over, if some are missing. For the owner of the lane.
 
     A slot that an open hand-over may yet end in is not over, and neither is the last one: what ended in it may not be
@@ -40,20 +40,25 @@ def bring_up_to_date(account_id: int, *, now: datetime) -> None:
 
     Args:
         account_id: whose.
+        tallied_until: as its lane says.
         now: the database's time.
+
+    Returns:
+        Whether some were made.
     """
-    lane = Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND)
-    tallied_until = lane.values_list("tallied_until", flat=True).first()
     if tallied_until is not None and now - tallied_until < 3 * SLOT:
-        return
+        return False
+    lane = Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND)
     opened = HandOver.objects.filter(account_id=account_id).order_by("handed_over_at")
     handed_over = opened.values_list("handed_over_at", flat=True)
     until = slot_of(min(now - SLOT, handed_over.first() or now))
     if tallied_until is not None and until <= tallied_until:
-        return
+        return False
     with transaction.atomic():
-        if lane.filter(tallied_until=tallied_until).update(tallied_until=until):
+        is_mine = bool(lane.filter(tallied_until=tallied_until).update(tallied_until=until))
+        if is_mine:
             _tally(account_id, tallied_until, until)
+    return is_mine
 
 
 def _tally(account_id: int, since: datetime | None, until: datetime) -> None:

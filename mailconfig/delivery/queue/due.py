@@ -9,11 +9,20 @@ from datetime import datetime
 from typing import cast
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.queue import bodies
-from mailconfig.models import Body, HandOver, Message, MessageState, Priority, Recipient, RecipientState
+from mailconfig.models import (
+    Account,
+    Body,
+    HandOver,
+    Message,
+    MessageState,
+    Priority,
+    Recipient,
+    RecipientState,
+)
 
 READ_AHEAD_BYTES = 1024 * 1024
 """Bodies are read for so many octets at a time, so that a batch of large rows stays small in memory."""
@@ -240,13 +249,18 @@ def exists(
         due = due.exclude(pk__in=without)
     if inline_only:
         due = due.filter(stored_as="")
-    return any(due.filter(priority=priority).exists() for priority in Priority.values)
+    # One question with a range of the index for each priority.
+    any_due = Q()
+    for priority in Priority.values:
+        any_due |= Q(Exists(due.filter(priority=priority)))
+    return Account.objects.filter(any_due, pk=account_id).exists()
 
 
 def next_at(*, account_id: int) -> datetime | None:
     """When the next queued message is due (it may be past); ``None``: nothing is queued."""
-    times = []
-    for priority in Priority.values:
-        rows = waiting(Message.objects.filter(account_id=account_id, priority=priority))
-        times.append(rows.order_by("not_before", "id").values_list("not_before", flat=True).first())
+    queued = waiting(Message.objects.filter(account_id=account_id)).order_by("not_before", "id")
+    firsts = [
+        Subquery(queued.filter(priority=priority).values("not_before")[:1]) for priority in Priority.values
+    ]
+    times = Account.objects.filter(pk=account_id).order_by().values_list(*firsts).first() or ()
     return min((at for at in times if at is not None), default=None)
