@@ -24,7 +24,8 @@ ACCOUNT_CONSTRAINTS: list[models.BaseConstraint] = [
     models.CheckConstraint(name="mailconfig_account_port_valid", condition=Q(port__gte=1, port__lte=65535)),
     models.CheckConstraint(
         name="mailconfig_account_limit_has_period",
-        condition=Q(limit_count=None) | Q(limit_period__gte=1),
+        # A comparison with NULL is no violation, so it is ruled out by name.
+        condition=Q(limit_count=None) | Q(limit_period__isnull=False, limit_period__gte=1),
     ),
     models.CheckConstraint(
         name="mailconfig_account_deleted_has_no_secret",

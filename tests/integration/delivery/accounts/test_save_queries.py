@@ -73,6 +73,14 @@ def test_of_a_tenants_configuration_one_look_is_taken_for_another(root: User) ->
     assert asked(lambda: save_account(account=account, by=root)) <= 7
 
 
+@pytest.mark.django_db
+def test_the_database_takes_no_limit_without_a_period() -> None:
+    account = make_account(2525)
+    limited = Account.objects.filter(pk=account.pk)
+    with pytest.raises(IntegrityError, match="limit_has_period"), transaction.atomic():
+        limited.update(limit_count=5, limit_period=None)
+
+
 def test_every_constraint_is_either_broken_here_or_looked_for_among_rows() -> None:
     alone = {one.name for one in ACCOUNT_CONSTRAINTS if not isinstance(one, models.UniqueConstraint)}
     among_rows = {one.violation_error_code for one in ACCOUNT_CONSTRAINTS if one.name not in alone}
