@@ -135,7 +135,7 @@ UNRELEASED = --ignore-name 0021_light_rows
 
 migrations: venv ## No model change without its migration, no migration that breaks a running release
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django makemigrations --check --dry-run mailconfig
-	@TEST_DB=postgres DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django lintmigrations --no-cache $(UNRELEASED) mailconfig
+	@TEST_DB=postgres DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django lintmigrations mailconfig --no-cache $(UNRELEASED)
 
 # Pytest rewrites the asserts of every test file and keeps what it made. Ten processes that begin together would each do it.
 compiled: venv
