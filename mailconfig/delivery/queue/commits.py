@@ -103,6 +103,8 @@ class Committer:
         adopt_lost_commit(self._ownership, group)
         missing = [turn for turn in group if turn.attempt_id is None]
         self._journal.exchange([], missing, revision=revision)()
+        # Nor was it over: a server that has not noticed goes on, and the second journal waited for the first.
+        adopt_lost_commit(self._ownership, missing)
 
     def flush(self) -> list[Settlement]:
         """Commit what is under way and the outcomes in hand, and return the outcomes that are committed now.

@@ -110,6 +110,11 @@ def waiting(messages: QuerySet[Message]) -> QuerySet[Message]:
     return messages.filter(~Exists(under_way), state=MessageState.QUEUED)
 
 
+def is_under_way(message_id: int) -> bool:
+    """Return whether somebody hands the message over: for who has its row, so that no journal can take it meanwhile."""
+    return HandOver.objects.filter(message_id=message_id).exists()
+
+
 def _due(account_id: int, now: datetime) -> QuerySet[Message]:
     return waiting(Message.objects.filter(account_id=account_id, not_before__lte=now))
 

@@ -16,7 +16,7 @@ from mailconfig.delivery import trail
 from mailconfig.delivery.lanes import MOST_COUNTED, Ownership
 from mailconfig.delivery.mishaps import in_words
 from mailconfig.delivery.queue import bodies, outcomes
-from mailconfig.delivery.queue.due import DueRecipient, waiting
+from mailconfig.delivery.queue.due import DueRecipient, is_under_way, waiting
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.queue.turn import Settlement, state_after
 from mailconfig.models import (
@@ -67,9 +67,12 @@ def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
     _note_attempt(settlement, ownership, started_at=turn.started_at)
     state: MessageState | str = ""
     # Where it counted for somebody else, the message has another number of attempts by now.
-    queued = waiting(Message.objects.filter(pk=turn.message.pk, attempts=turn.message.attempts))
-    is_ours = Lane.objects.filter(pk=ownership.lane_id, lease_token=ownership.token).exists()
-    if is_ours and _locked(queued):
+    queued = Message.objects.filter(
+        pk=turn.message.pk, attempts=turn.message.attempts, state=MessageState.QUEUED
+    )
+    lane = Lane.objects.filter(pk=ownership.lane_id, lease_token=ownership.token)
+    # All else is asked once the row is ours, on which a journal that came first had us wait.
+    if _locked(queued) and lane.exists() and not is_under_way(turn.message.pk):
         _settle_recipients(settlement)
         state = _settle_message(settlement)
     outcomes.log_outcome(settlement, state, account_id=ownership.account_id)
@@ -238,6 +241,8 @@ def _settle_late(settlement: Settlement) -> MessageState | str:
     )
     # While it is handed over again, or after it was cancelled, its recipients are told apart and nothing else.
     message = _locked(Message.objects.filter(pk=turn.message.pk, state__in=states_allowing("settle_late")))
+    if is_under_way(turn.message.pk):
+        message = None
     if message and message.is_final:
         waiting = Recipient.objects.filter(message_id=message.pk, state=RecipientState.AS_MESSAGE)
         waiting.update(state=RecipientState.FAILED)
@@ -381,9 +386,13 @@ def end_orphans(now: datetime) -> int:
         with transaction.atomic():
             values = final_values(MessageState.FAILED, now) | {"error_code": "account_deleted"}
             message = Message.objects.filter(pk=message_id, state=state)
-            if message.update(state=MessageState.FAILED, **values):
-                announce(message_id, MessageState.FAILED)
-                count += 1
+            if not message.update(state=MessageState.FAILED, **values):
+                continue
+            if is_under_way(message_id):
+                transaction.set_rollback(True)  # a journal that came first had the update wait
+                continue
+            announce(message_id, MessageState.FAILED)
+            count += 1
     return count
 
 
@@ -395,7 +404,7 @@ def settle_all(settlements: Iterable[Settlement], *, ownership: Ownership) -> No
 
 def note_internal_error(message_id: int, error: Exception, *, now: datetime) -> None:
     """Put a message that we stumbled over back for a minute, or let it fail the third time."""
-    message = Message.objects.filter(pk=message_id, state=MessageState.QUEUED)
+    message = waiting(Message.objects.filter(pk=message_id))  # else the lane was lost, and the mail is another's
     stumbled = message.values_list("internal_errors", flat=True).first()
     if stumbled is None:
         return
