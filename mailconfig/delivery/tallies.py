@@ -46,24 +46,29 @@ def bring_up_to_date(account_id: int, tallied_until: datetime | None, *, now: da
     Returns:
         Whether some were made.
     """
-    if tallied_until is not None and now - tallied_until < 3 * SLOT:
+    since = tallied_until
+    if since is not None and now < since:
+        since = None  # the clock was put back: what ends from now on would lie in slots that are tallied
+    elif since is not None and now - since < 3 * SLOT:
         return False
     lane = Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND)
     opened = HandOver.objects.filter(account_id=account_id).order_by("handed_over_at")
     handed_over = opened.values_list("handed_over_at", flat=True)
     until = slot_of(min(now - SLOT, handed_over.first() or now))
-    if tallied_until is not None and until <= tallied_until:
+    if since is not None and until <= since:
         return False
     with transaction.atomic():
         is_mine = bool(lane.filter(tallied_until=tallied_until).update(tallied_until=until))
         if is_mine:
-            _tally(account_id, tallied_until, until)
+            _tally(account_id, since, until)
     return is_mine
 
 
 def _tally(account_id: int, since: datetime | None, until: datetime) -> None:
     attempts = _counted(account_id).filter(ended_at__lt=until)
-    if since is not None:
+    if since is None:
+        Tally.objects.filter(account_id=account_id).delete()
+    else:
         attempts = attempts.filter(ended_at__gte=since)
     minutes = attempts.annotate(minute=TruncMinute("ended_at", tzinfo=UTC)).order_by()
     sums: dict[datetime, int] = {}

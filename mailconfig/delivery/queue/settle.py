@@ -404,7 +404,9 @@ def settle_all(settlements: Iterable[Settlement], *, ownership: Ownership) -> No
 
 def note_internal_error(message_id: int, error: Exception, *, now: datetime) -> None:
     """Put a message that we stumbled over back for a minute, or let it fail the third time."""
-    message = waiting(Message.objects.filter(pk=message_id))  # else the lane was lost, and the mail is another's
+    message = waiting(
+        Message.objects.filter(pk=message_id)
+    )  # else the lane was lost, and the mail is another's
     stumbled = message.values_list("internal_errors", flat=True).first()
     if stumbled is None:
         return

@@ -180,3 +180,31 @@ def test_who_only_looks_makes_no_tallies() -> None:
     write(account, [(timedelta(hours=5), 1)])
     assert Limiter.load(account, now=NOW, open_for=OPEN_FOR, tallies=False).free(NOW) == 4
     assert not Tally.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("back", [timedelta(minutes=20), timedelta(hours=1), timedelta(days=2)], ids=str)
+def test_what_is_sent_after_the_clock_was_put_back_counts(back: timedelta) -> None:
+    """It ends in a slot that was tallied already."""
+    account = make_account(limit_per_week=CHUNK + 5)
+    write(account, [(timedelta(hours=5, seconds=second), 1) for second in range(CHUNK)])
+    Limiter.load(account, now=NOW, open_for=OPEN_FOR)
+    now = NOW - back
+    for sent in range(6):
+        assert Limiter.load(account, now=now, open_for=OPEN_FOR).free(now) == 5 - sent
+        write(account, [(timedelta(), 1)], before=now)
+        now += timedelta(minutes=2)
+    later = NOW + 6 * SLOT
+    assert Limiter.load(account, now=later, open_for=OPEN_FOR).free(later) == 0
+    assert tallied_until(account) > NOW
+
+
+@pytest.mark.django_db
+def test_a_lane_that_is_made_anew_is_tallied_anew() -> None:
+    account = make_account(limit_per_day=5)
+    write(account, [(timedelta(hours=5), 1)])
+    Limiter.load(account, now=NOW, open_for=OPEN_FOR)
+    Lane.objects.all().delete()
+    Lane.objects.create(account=account, purpose="send")
+    assert Limiter.load(account, now=NOW, open_for=OPEN_FOR).free(NOW) == 4
+    assert Tally.objects.count() == 1
