@@ -69,12 +69,14 @@ def _are_tables_complete() -> bool:
     """Return whether all tables have the columns that this release knows: what was done may have needed few of them."""
     quoted = connection.ops.quote_name
     for model in apps.get_app_config("mailconfig").get_models():
-        columns = ", ".join(
-            quoted(field.column) for field in model._meta.local_concrete_fields if field.column
-        )
+        table = quoted(model._meta.db_table)
+        # Without its table, SQLite takes the quoted name of no column for a text.
+        columns = [
+            f"{table}.{quoted(field.column)}" for field in model._meta.local_concrete_fields if field.column
+        ]
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(f"SELECT {columns} FROM {quoted(model._meta.db_table)} WHERE 1 = 0")  # noqa: S608 - our names
+                cursor.execute(f"SELECT {', '.join(columns) or 1} FROM {table} WHERE 1 = 0")  # noqa: S608 - our names
         except DatabaseError as error:
             if not lacks_migration(error):
                 raise
