@@ -269,8 +269,12 @@ class Supervisor:
         if self._threads is None:
             work()
             self._collect()
-        else:
+            return
+        try:
             self._threads.start(work)
+        except BaseException:
+            self._in_hand.remove(in_hand)  # nobody drains it, so it would never come back
+            raise
 
     def _drain(self, in_hand: LaneInHand) -> None:
         """Drain a lane, in its thread. Whatever it throws, its lane comes back."""

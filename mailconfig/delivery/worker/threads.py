@@ -36,13 +36,17 @@ class Threads:
         self._is_closed = False
 
     def start(self, work: Work) -> None:
-        """Run ``work`` now. Whatever it throws is logged, and ends nothing else."""
+        """Run ``work`` now. Whatever it throws is logged, and ends nothing else.
+
+        Raises:
+            RuntimeError: the machine has no room for another thread; nothing is run.
+        """
         with self._lock:
             thread = self._resting.pop() if self._resting else None
             if thread is None:
                 thread = _Thread(self, self._name)
-                self._all.add(thread)
                 thread.start()
+                self._all.add(thread)
         thread.inbox.put(work)
 
     def close(self, *, seconds: float) -> bool:
