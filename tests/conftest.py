@@ -13,6 +13,7 @@ import pytest
 from django.db import connection
 from django.utils import translation
 
+from mailconfig.testing import clear_outbox
 from tests import database_url, distribution, emptying, settings
 from tests.servers import redis
 
@@ -113,6 +114,12 @@ def language() -> Iterator[None]:
     """Forget the language of the last request: LocaleMiddleware leaves it to the thread, and so to the next test."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def empty_outbox() -> None:
+    """Begin each test with no mail in the outbox, which lives as long as the process."""
+    clear_outbox()
 
 
 @pytest.fixture(autouse=True)

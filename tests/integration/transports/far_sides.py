@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from mailconfig.testing import clear_outbox, outbox
+from mailconfig.testing import outbox
 from mailconfig.transports.contract import Delivery, Transport
 from mailconfig.transports.registry import register, transport_for
 from mailconfig.values import Authentication, Envelope, Secret, Security, SMTPSettings
@@ -134,7 +134,6 @@ def far_side(name: str) -> Iterator[FarSide]:
         with LetterboxServer(token=PASSWORD) as box:
             yield LetterboxFarSide(box)
     else:
-        clear_outbox()
         yield OutboxFarSide()
 
 
