@@ -9,7 +9,7 @@ from mailconfig.delivery import trail
 from mailconfig.delivery.accounts import sentences
 from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.delivery.lanes import worker_name
-from mailconfig.delivery.queue.settle import announce, erase_after, final_values
+from mailconfig.delivery.queue.ends import announce, erase_after, final_values
 from mailconfig.exceptions import TransportError
 from mailconfig.models import (
     Account,

@@ -7,8 +7,8 @@ from django.utils.translation import gettext as _
 
 from mailconfig.delivery import trail
 from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.queue.ends import announce, erase_after, final_values
 from mailconfig.delivery.queue.insertion import keep_accounts
-from mailconfig.delivery.queue.settle import announce, erase_after, final_values
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.wake import wake_lane
 from mailconfig.exceptions import InvalidTransition

@@ -10,7 +10,7 @@ from functools import cache
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.postgres.statements import columns_of, rows_sql
-from mailconfig.delivery.queue.settle import erases
+from mailconfig.delivery.queue.ends import erases
 from mailconfig.delivery.queue.turn import Settlement, Turn
 from mailconfig.models import MessageState
 from mailconfig.values import Answer

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
-from django.db.models import Count, Exists, F, Min, OuterRef, QuerySet
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Least
+from django.db import transaction
 
-from mailconfig import signals
-from mailconfig.conf import get_settings
 from mailconfig.delivery import trail
-from mailconfig.delivery.lanes import MOST_COUNTED, Ownership
+from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.mishaps import in_words
-from mailconfig.delivery.queue import bodies, outcomes
+from mailconfig.delivery.queue import outcomes
 from mailconfig.delivery.queue.due import DueRecipient, is_under_way, waiting
+from mailconfig.delivery.queue.ends import aggregate, announce, counted, erase_after, final_values, locked
 from mailconfig.delivery.queue.transitions import states_allowing
-from mailconfig.delivery.queue.turn import Settlement, state_after
+from mailconfig.delivery.queue.turn import Settlement
 from mailconfig.models import (
     FINAL_STATES,
     Attempt,
@@ -72,7 +68,7 @@ def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
     )
     lane = Lane.objects.filter(pk=ownership.lane_id, lease_token=ownership.token)
     # All else is asked once the row is ours, on which a journal that came first had us wait.
-    if _locked(queued) and lane.exists() and not is_under_way(turn.message.pk):
+    if locked(queued) and lane.exists() and not is_under_way(turn.message.pk):
         _settle_recipients(settlement)
         state = _settle_message(settlement)
     outcomes.log_outcome(settlement, state, account_id=ownership.account_id)
@@ -112,13 +108,6 @@ def _note_attempt(settlement: Settlement, ownership: Ownership, **times: datetim
     )
     if settlement.turn.attempt_id is not None:
         settlement.turn.attempt_id = attempt.pk
-
-
-def _locked(messages: QuerySet[Message]) -> Message | None:
-    """The one message of the query, which nobody changes until the transaction ends."""
-    if connection.features.has_select_for_update:
-        messages = messages.select_for_update()
-    return messages.first()
 
 
 def _settle_recipients(settlement: Settlement) -> None:
@@ -207,22 +196,6 @@ def _next(settlement: Settlement) -> tuple[MessageState, datetime | None]:
     return state, min(at for at in due if at is not None)
 
 
-def aggregate(message_id: int) -> tuple[MessageState, list[datetime | None]]:
-    """The message's state by its recipients, and when those who wait are due: the first time, ``None`` for no time."""
-    rows = Recipient.objects.filter(message_id=message_id).order_by().values_list("state")
-    counts = {state: (every, timed, at) for state, every, timed, at in rows.annotate(*_COUNTS)}
-    every, timed, first_at = counts.get(RecipientState.AS_MESSAGE, (0, 0, None))
-    state = state_after(
-        waiting=bool(every),
-        any_sent=RecipientState.SENT in counts,
-        any_failed=RecipientState.FAILED in counts,
-    )
-    return state, [first_at] * bool(timed) + [None] * (every > timed)
-
-
-_COUNTS = (Count("pk"), Count("not_before"), Min("not_before"))
-
-
 def _settle_late(settlement: Settlement) -> MessageState | str:
     """The reply came after the attempt was given up: who has the mail must not get it again, the others still do.
 
@@ -240,7 +213,7 @@ def _settle_late(settlement: Settlement) -> MessageState | str:
         reply_text=f"late: {reply.text}" if reply else "late",
     )
     # While it is handed over again, or after it was cancelled, its recipients are told apart and nothing else.
-    message = _locked(Message.objects.filter(pk=turn.message.pk, state__in=states_allowing("settle_late")))
+    message = locked(Message.objects.filter(pk=turn.message.pk, state__in=states_allowing("settle_late")))
     if is_under_way(turn.message.pk):
         message = None
     if message and message.is_final:
@@ -261,139 +234,6 @@ def _settle_late(settlement: Settlement) -> MessageState | str:
     erase_after(message.pk, state)
     announce(message.pk, state, stored_as=turn.message.stored_as)
     return state
-
-
-def counted(counts: bool) -> Combinable:
-    """The number of attempts of a message or recipient after one more, which its column holds in any case."""
-    return Least(F("attempts") + int(counts), MOST_COUNTED)
-
-
-def final_values(state: MessageState, at: datetime) -> dict[str, object]:
-    """Return what else changes when a message ends in ``state``: it waits for nothing. See :func:`erase_after`."""
-    values: dict[str, object] = {"settled_at": at, "wait_reason": ""}
-    if state == MessageState.SENT:
-        values |= {"error_code": "", "error_text": ""}
-    if erases(state):
-        values |= {"stored_as": ""}
-    return values
-
-
-def erase_after(message_id: int, state: MessageState) -> None:
-    """Delete the bytes in the database of a message that has just ended in ``state``, or waits on."""
-    if state in FINAL_STATES and erases(state):
-        bodies.forget([message_id])
-
-
-def erases(state: MessageState) -> bool:
-    """Return whether the bytes go when a message ends so: not those of a failed one, which may be queued again."""
-    return state != MessageState.FAILED and not get_settings().keep_sent_bytes
-
-
-def announce(message_id: int, state: MessageState, *, stored_as: str = "") -> None:
-    """After commit: erase stored bytes, and tell who listens."""
-    if stored_as and erases(state) and state in FINAL_STATES:
-        transaction.on_commit(lambda: bodies.delete(stored_as), robust=True)
-    if signals.message_settled.has_listeners(Message) and (
-        state in FINAL_STATES or state == MessageState.HELD
-    ):
-        transaction.on_commit(lambda: _send_signal(message_id, state), robust=True)
-
-
-def _send_signal(message_id: int, state: MessageState) -> None:
-    account_id = Message.objects.filter(pk=message_id).values_list("account_id", flat=True).first()
-    signals.message_settled.send_robust(
-        sender=Message, message_id=message_id, account_id=account_id, state=str(state)
-    )
-
-
-def reap(*, before: datetime, now: datetime, hold: bool, max_retries: int) -> int:
-    """Give up hand-overs without an outcome whose drain is gone: queue them again, or hold them.
-
-    Args:
-        before: only those handed over before this, by when any reply would have come.
-        now: the database's time.
-        hold: the policy for what may or may not have been accepted.
-        max_retries: after so many counted attempts it is held in any case, if its account says nothing else.
-
-    Returns:
-        How many were given up.
-    """
-    owned = Lane.objects.filter(
-        account_id=OuterRef("account_id"), lease_token=OuterRef("lease_token"), lease_until__gt=now
-    )
-    stale = HandOver.objects.filter(~Exists(owned), handed_over_at__lt=before)
-    count = 0
-    for hand_over in stale.order_by("handed_over_at", "pk")[:1000]:
-        with transaction.atomic():
-            # Its time tells it from one that somebody else began since.
-            mine = HandOver.objects.filter(pk=hand_over.pk, handed_over_at=hand_over.handed_over_at)
-            if not mine.delete()[0]:
-                continue
-            count += 1
-            _give_up(hand_over, now)
-            _put_back(hand_over.message_id, now=now, hold=hold, max_retries=max_retries)
-    return count
-
-
-def _give_up(hand_over: HandOver, now: datetime) -> None:
-    Attempt.objects.create(
-        account_id=hand_over.account_id,
-        message_id=hand_over.message_id,
-        worker=hand_over.worker,
-        recipients=hand_over.recipients,
-        outcome=AttemptOutcome.UNKNOWN,
-        started_at=hand_over.started_at,
-        handed_over_at=hand_over.handed_over_at,
-        ended_at=now,
-    )
-
-
-def _put_back(message_id: int, *, now: datetime, hold: bool, max_retries: int) -> None:
-    handing_over = Message.objects.filter(pk=message_id, state=MessageState.QUEUED)
-    message = _locked(handing_over.select_related("account").defer("account__secret"))
-    if message is None:
-        return
-    retries = message.account.max_retries
-    values: dict[str, object] = {"attempts": counted(True)}
-    state, _times = aggregate(message_id)
-    if state in FINAL_STATES:
-        # A late reply told of all who were left.
-        values |= final_values(state, now)
-    elif message.is_test:
-        # Whoever asked for it has long gone; a test mail goes out at once or not at all.
-        state = MessageState.FAILED
-        values |= final_values(state, now) | {"error_code": WaitReason.UNKNOWN_OUTCOME}
-    elif hold or message.attempts + 1 > (max_retries if retries is None else retries):
-        state = MessageState.HELD
-        values |= {"wait_reason": WaitReason.MAYBE_SENT}
-    else:
-        values |= {"wait_reason": "", "not_before": now}
-    handing_over.update(state=state, **values)
-    erase_after(message_id, state)
-    announce(message_id, state, stored_as=message.stored_as)
-    trail.moved("reap", message_id, state, reason=str(values["wait_reason"]))
-
-
-def end_orphans(now: datetime) -> int:
-    """Fail mail that waits in an account that was deleted: nobody drains it any more. How much there was."""
-    orphans = Message.objects.filter(
-        ~Exists(HandOver.objects.filter(message_id=OuterRef("pk"))),
-        account__deleted_at__isnull=False,
-        state__in=states_allowing("end_orphans"),
-    )
-    count = 0
-    for message_id, state in orphans.values_list("pk", "state")[:1000]:
-        with transaction.atomic():
-            values = final_values(MessageState.FAILED, now) | {"error_code": "account_deleted"}
-            message = Message.objects.filter(pk=message_id, state=state)
-            if not message.update(state=MessageState.FAILED, **values):
-                continue
-            if is_under_way(message_id):
-                transaction.set_rollback(True)  # a journal that came first had the update wait
-                continue
-            announce(message_id, MessageState.FAILED)
-            count += 1
-    return count
 
 
 def settle_all(settlements: Iterable[Settlement], *, ownership: Ownership) -> None:

@@ -13,7 +13,7 @@ from mailconfig.delivery import lanes
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation, note_sweep
 from mailconfig.delivery.queue.due import waiting
-from mailconfig.delivery.queue.settle import end_orphans, reap
+from mailconfig.delivery.queue.giving_up import end_orphans, reap
 from mailconfig.delivery.worker.presence import forget_silent
 from mailconfig.delivery.worker.steps import do_steps
 from mailconfig.models import PAUSES, Account, Lane, Message, Priority, Purpose, WaitReason

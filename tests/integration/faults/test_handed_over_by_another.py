@@ -14,7 +14,7 @@ from mailconfig.delivery import lanes
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.queue import due
 from mailconfig.delivery.queue.commits import Committer
-from mailconfig.delivery.queue.settle import end_orphans
+from mailconfig.delivery.queue.giving_up import end_orphans
 from mailconfig.delivery.queue.turn import Turn
 from mailconfig.models import Account, Body, HandOver, Lane, Message, Recipient
 from mailconfig.values import Envelope

@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import DEFAULT_DB_ALIAS
 from django.utils import timezone
 
 from mailconfig import delivery, signals
 from mailconfig.exceptions import InvalidTransition
-from mailconfig.models import Account, Attempt, Lane, Message, Recipient
+from mailconfig.models import Account, Attempt, Body, Lane, Message, Recipient
 from tests.factories import account_values, body_of, make_account, make_email, make_hand_over, make_message
 from tests.servers.chaos import ChaosServer
 
@@ -73,6 +74,19 @@ def test_a_hand_over_whose_drain_is_gone_is_given_up(settings: Any, policy: str,
     message = Message.objects.get()
     assert (message.shown_state, message.attempts) == (state, 1)
     assert Attempt.objects.get().outcome == "unknown"
+
+
+def test_a_hand_over_whose_message_was_deleted_is_given_up_and_those_behind_it_as_well() -> None:
+    account = make_account()
+    deleted, kept = make_message(account), make_message(account)
+    hand_over(deleted, seconds_ago=700)
+    hand_over(kept, seconds_ago=661)
+    Recipient.objects.filter(message=deleted).delete()
+    Body.objects.filter(message=deleted).delete()
+    Message.objects.filter(pk=deleted.pk)._raw_delete(DEFAULT_DB_ALIAS)  # as SQL does it
+    assert delivery.sweep().reaped == 2
+    unknown = Attempt.objects.filter(outcome="unknown").order_by("handed_over_at")
+    assert list(unknown.values_list("message_id", flat=True)) == [None, kept.pk]
 
 
 def test_what_is_being_handed_over_is_neither_cancelled_nor_held_nor_a_reason_to_come(

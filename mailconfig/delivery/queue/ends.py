@@ -1,0 +1,82 @@
+"""The end of a message: the state that its recipients make, what changes with a final one, who is told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.models import Count, F, Min, QuerySet
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Least
+
+from mailconfig import signals
+from mailconfig.conf import get_settings
+from mailconfig.delivery.lanes import MOST_COUNTED
+from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.queue.turn import state_after
+from mailconfig.models import FINAL_STATES, Message, MessageState, Recipient, RecipientState
+
+_COUNTS = (Count("pk"), Count("not_before"), Min("not_before"))
+
+
+def aggregate(message_id: int) -> tuple[MessageState, list[datetime | None]]:
+    """The message's state by its recipients, and when those who wait are due: the first time, ``None`` for no time."""
+    rows = Recipient.objects.filter(message_id=message_id).order_by().values_list("state")
+    counts = {state: (every, timed, at) for state, every, timed, at in rows.annotate(*_COUNTS)}
+    every, timed, first_at = counts.get(RecipientState.AS_MESSAGE, (0, 0, None))
+    state = state_after(
+        waiting=bool(every),
+        any_sent=RecipientState.SENT in counts,
+        any_failed=RecipientState.FAILED in counts,
+    )
+    return state, [first_at] * bool(timed) + [None] * (every > timed)
+
+
+def counted(counts: bool) -> Combinable:
+    """The number of attempts of a message or recipient after one more, which its column holds in any case."""
+    return Least(F("attempts") + int(counts), MOST_COUNTED)
+
+
+def final_values(state: MessageState, at: datetime) -> dict[str, object]:
+    """Return what else changes when a message ends in ``state``: it waits for nothing. See :func:`erase_after`."""
+    values: dict[str, object] = {"settled_at": at, "wait_reason": ""}
+    if state == MessageState.SENT:
+        values |= {"error_code": "", "error_text": ""}
+    if erases(state):
+        values |= {"stored_as": ""}
+    return values
+
+
+def erases(state: MessageState) -> bool:
+    """Return whether the bytes go when a message ends so: not those of a failed one, which may be queued again."""
+    return state != MessageState.FAILED and not get_settings().keep_sent_bytes
+
+
+def erase_after(message_id: int, state: MessageState) -> None:
+    """Delete the bytes in the database of a message that has just ended in ``state``, or waits on."""
+    if state in FINAL_STATES and erases(state):
+        bodies.forget([message_id])
+
+
+def announce(message_id: int, state: MessageState, *, stored_as: str = "") -> None:
+    """After commit: erase stored bytes, and tell who listens."""
+    if stored_as and erases(state) and state in FINAL_STATES:
+        transaction.on_commit(lambda: bodies.delete(stored_as), robust=True)
+    if signals.message_settled.has_listeners(Message) and (
+        state in FINAL_STATES or state == MessageState.HELD
+    ):
+        transaction.on_commit(lambda: _send_signal(message_id, state), robust=True)
+
+
+def _send_signal(message_id: int, state: MessageState) -> None:
+    account_id = Message.objects.filter(pk=message_id).values_list("account_id", flat=True).first()
+    signals.message_settled.send_robust(
+        sender=Message, message_id=message_id, account_id=account_id, state=str(state)
+    )
+
+
+def locked(messages: QuerySet[Message]) -> Message | None:
+    """The one message of the query, which nobody changes until the transaction ends."""
+    if connection.features.has_select_for_update:
+        messages = messages.select_for_update()
+    return messages.first()
