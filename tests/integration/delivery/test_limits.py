@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from mailconfig.delivery.limits import ENOUGH, MARGIN, Limiter, Window, usage, windows_of
-from mailconfig.delivery.tallies import CHUNK, SLOT, bring_up_to_date
+from mailconfig.delivery.tallies import CHUNK, SLOT, AccountPast, bring_up_to_date, find, read_sums
 from mailconfig.models import Account, Attempt, Lane, Tally
 from tests.factories import make_account, make_hand_over, make_message
 
@@ -120,6 +120,30 @@ class TestAgainstThePlainWay(TestCase):
             assert limiter.next_free_at(now, behind=behind) == plain.next_free_at(now, behind)
         used = {one.window: one.used for one in usage([account], now=NOW)[account.pk]}
         assert used == {window: plain.used(window, NOW + MARGIN) for window in plain.windows}
+
+
+class TestThePast(TestCase):
+    """What tallies and single attempts say together of the past is what each attempt by itself says."""
+
+    @given(mails, st.timedeltas(timedelta(), timedelta(days=7)), st.integers(1, 90))
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    def test_tallies_leave_no_hand_over_out_and_count_none_twice(
+        self, mails: list[Mail], ago: timedelta, number: int
+    ) -> None:
+        account = make_account(limit_per_week=10)
+        write(account, mails)
+        Limiter.load(account, now=NOW, open_for=OPEN_FOR)
+        sums = read_sums([account.pk], [60], now=NOW, margin=timedelta())[account.pk]
+        assert sums.tallied_until is not None
+        past = AccountPast(account.pk, tallied_until=sums.tallied_until, last_attempt=sums.last_attempt)
+        after = NOW - ago
+        ended = sorted((NOW - mail_ago, count) for mail_ago, count in mails if NOW - mail_ago > after)
+        assert past.used(after) == sum(count for _at, count in ended)
+        at, missing = find(number, ended)
+        found_at, found_missing = past.end_of(number, after=after)
+        assert found_missing == missing
+        if not missing:
+            assert found_at == at
 
 
 @pytest.mark.django_db
