@@ -31,7 +31,6 @@ class Permission:
         """Whether it is, and only the answer is missing."""
         self._journaling, self._standing, self._supply = journaling, standing, supply
         self._ownership, self._is_over = ownership, is_over
-        self._was_journaled = False
 
     def start(self, *, accepted: int) -> None:
         """Begin to journal the turn in hand, and with a window the next ones as well."""
@@ -41,8 +40,7 @@ class Permission:
             raise RuntimeError(msg)
         self._standing.note_connected()
         turn.ready_for = accepted
-        self._was_journaled = turn.attempt_id is not None
-        if not self._was_journaled:
+        if turn.attempt_id is None:
             self._standing.note_look()  # the journal's commit is one
             self._journaling.ask(turn, is_over=self._is_over)
 
@@ -66,7 +64,7 @@ class Permission:
         return True
 
     def _is_allowed(self, turn: Turn) -> bool:
-        return self._journaling.allows(turn) and self._standing.allows_dot(self._was_journaled)
+        return self._journaling.allows(turn) and self._standing.allows_dot()
 
     def passed(self) -> None:
         """From now on the answer is worth more than the lease."""

@@ -63,14 +63,11 @@ class Standing:
         """Return whether nothing more may be sent by what we know."""
         return self.is_held_back or self.is_edited
 
-    def allows_dot(self, journaled_before: bool) -> bool:
+    def allows_dot(self) -> bool:
         """Look again before a dot, where the commit of its journal did not, or began to some time ago.
 
         A journal that waited for a lock (PostgreSQL's READ COMMITTED) sees the new version of the row that was locked,
         and the account as it was when it began.
-
-        Args:
-            journaled_before: whether its journal was committed with that of a message before it.
         """
         is_fresh = time.monotonic() - self._looked_at < LOOK_AGAIN_SECONDS
         return (is_fresh and not self._may_change_unseen()) or self.is_as_read()
