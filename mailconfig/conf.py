@@ -36,6 +36,9 @@ RETRY: Final = "retry"
 HOLD: Final = "hold"
 SURFACES = ("outbound_email", "providers", "tenant_config")
 
+DEFAULT_CONCURRENCY = 20
+"""Accounts that one process drains at the same time on PostgreSQL, unless ``CONCURRENCY`` says otherwise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

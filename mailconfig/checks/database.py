@@ -7,9 +7,14 @@ from typing import Any
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections, router
 
+from mailconfig.conf import DEFAULT_CONCURRENCY, get_settings
 from mailconfig.models import Account
 
 KINDS = ("postgresql", "sqlite")
+POOL_SIZE = 4
+"""Connections of a pool of psycopg that nobody gave a size."""
+BESIDES = 10
+"""Connections that a worker has besides those of the accounts in hand, at most."""
 
 
 @checks.register("mailconfig")
@@ -47,6 +52,28 @@ def check_database(**kwargs: Any) -> list[checks.CheckMessage]:
             )
         )
     return messages
+
+
+@checks.register("mailconfig")
+def check_pool(**kwargs: Any) -> list[checks.CheckMessage]:
+    """A pool of connections in each process must hold those of a worker."""
+    options = connections[DEFAULT_DB_ALIAS].settings_dict.get("OPTIONS", {})
+    pool = options.get("pool")
+    if not pool or connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
+        return []
+    sizes = pool if isinstance(pool, dict) else {}
+    size = sizes.get("max_size") or sizes.get("min_size", POOL_SIZE)
+    needed = (get_settings().concurrency or DEFAULT_CONCURRENCY) + BESIDES
+    if size >= needed:
+        return []
+    return [
+        checks.Warning(
+            f"The pool of database connections holds {size}, and a worker needs up to {needed}.",
+            hint='Set "max_size" in OPTIONS["pool"], or lower CONCURRENCY; otherwise accounts that are drained at the'
+            " same time wait for each other's connections.",
+            id="mailconfig.W022",
+        )
+    ]
 
 
 @checks.register("mailconfig")

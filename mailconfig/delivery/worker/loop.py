@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from django.db import connection
 
-from mailconfig.conf import get_settings
+from mailconfig.conf import DEFAULT_CONCURRENCY, get_settings
 from mailconfig.delivery.postgres.listening import Listener
 from mailconfig.delivery.queue.writer import shared_writer
 from mailconfig.delivery.worker.checks import CheckPool
@@ -17,8 +17,6 @@ from mailconfig.delivery.worker.presence import Presence
 from mailconfig.delivery.worker.supervisor import Supervisor
 from mailconfig.delivery.worker.sweep import STEP, SweepReport, sweep
 from mailconfig.exceptions import WrongInstallation
-
-DEFAULT_CONCURRENCY = 20
 
 
 def _ignore(report: DrainReport) -> None:

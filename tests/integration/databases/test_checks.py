@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.db.models import Model
 from pytest_django import Settings
 
-from mailconfig.checks.database import check_database
+from mailconfig.checks.database import check_database, check_pool
 
 SETTINGS = """
 from tests.settings import *
@@ -38,6 +39,37 @@ def test_tables_apart_from_the_default_database_are_refused(settings: Settings) 
 
     assert found.id == "mailconfig.E020"
     assert "'mail'" in found.msg
+
+
+@pytest.mark.parametrize(
+    ("pool", "concurrency", "holds"),
+    [
+        (None, None, None),
+        (False, None, None),
+        (True, None, 4),
+        ({}, None, None),
+        ({"min_size": 8}, None, 8),
+        ({"min_size": 8, "max_size": 29}, None, 29),
+        ({"max_size": 30}, None, None),
+        ({"max_size": 29}, 19, None),
+        ({"max_size": 29}, 50, 29),
+    ],
+)
+def test_a_pool_that_cannot_hold_a_workers_connections_is_warned_of(
+    settings: Settings, pool: object, concurrency: int | None, holds: int | None
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("needs PostgreSQL: TEST_DB=postgres")
+    settings.MAILCONFIG |= {"CONCURRENCY": concurrency}
+    options = {key: value for key, value in connection.settings_dict["OPTIONS"].items() if key != "pool"}
+    connection.settings_dict["OPTIONS"] = options if pool is None else {**options, "pool": pool}
+    try:
+        found = check_pool()
+    finally:
+        connection.settings_dict["OPTIONS"] = options
+    assert [(one.id, f"holds {holds}," in one.msg) for one in found] == (
+        [] if holds is None else [("mailconfig.W022", True)]
+    )
 
 
 @pytest.mark.parametrize(
