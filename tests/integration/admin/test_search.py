@@ -62,8 +62,19 @@ def test_parts_are_looked_for_among_the_newest_and_whole_addresses_everywhere(cl
         batch_size=1000,
     )
     assert Recipient.objects.filter(message=old).exists()
+    believe_tables_empty()
     assert found(client, "ob@example") == {"next"}
     assert found(client, "bob@example.com") == {"old"}
+
+
+def believe_tables_empty() -> None:
+    """Leave PostgreSQL with the statistics of a vacuum before any mail came; a plan made by them must not take for ever."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE pg_class SET reltuples = 0, relpages = 1 WHERE relkind = 'r' AND relname LIKE 'mailconfig_%'"
+            )
+            cursor.execute("SET LOCAL statement_timeout = '20s'")
 
 
 @pytest.mark.parametrize("term", ["bob@example.com", "<own-id@example.net>", "own-id@example.net"])
