@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -87,15 +88,17 @@ def check_ledger(ledger: Path, sink: Arrivals) -> None:
 
 
 def count_duplicates(sink: Sink, kills: list[Kill], *, window: int) -> dict[str, int]:
-    """Duplicates by crash point. Each was out and in a killed worker's hands, at most ``window`` a kill."""
+    """Duplicates by crash point. Each was out and in a killed worker's hands: of each account ``window`` at most a kill."""
     copies = sink.by_message_id()
+    account_of = dict(Message.objects.values_list("message_id", "account_id"))
     found: dict[str, int] = {}
     explained: dict[str, int] = {}
     ends = [*(kill.began for kill in kills[1:]), float("inf")]
     for kill, end in zip(kills, ends, strict=True):
         arrived = {message.message_id for message in sink.messages if kill.began <= message.at < end}
         doubles = [message_id for message_id in kill.in_hand & arrived if len(copies[message_id]) > 1]
-        assert len(doubles) <= window, f"{len(doubles)} duplicates of one kill at {kill.point}"
+        most = max(Counter(account_of[message_id] for message_id in doubles).values(), default=0)
+        assert most <= window, f"{most} duplicates of one account and one kill, at {kill.point}"
         found[kill.point] = found.get(kill.point, 0) + len(doubles)
         for message_id in doubles:
             explained[message_id] = explained.get(message_id, 0) + 1

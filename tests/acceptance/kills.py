@@ -64,7 +64,8 @@ class Fire:
     @property
     def settings(self) -> dict[str, Any]:
         """``MAILCONFIG`` of the workers."""
-        return {**FAST, "WINDOW": self.window, "AMBIGUITY": self.policy}
+        # One lane at a time, so that the point at which a worker dies says what was out.
+        return {**FAST, "WINDOW": self.window, "AMBIGUITY": self.policy, "CONCURRENCY": 1}
 
 
 class Run:

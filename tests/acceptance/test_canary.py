@@ -125,8 +125,8 @@ def database_bytes() -> bytes:
         for table in tables:
             cursor.execute(f'SELECT row_to_json(t)::text, t::text FROM "{table}" t')  # noqa: S608 - names
             rows += [text for row in cursor.fetchall() for text in row]
-        cursor.execute("SELECT body FROM mailconfig_message WHERE body IS NOT NULL")
-        bodies = [bytes(body) for (body,) in cursor.fetchall()]
+        cursor.execute("SELECT octets FROM mailconfig_body")
+        bodies = [bytes(octets) for (octets,) in cursor.fetchall()]
     return "\n".join(rows).encode() + b"\n".join(bodies)
 
 

@@ -20,6 +20,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from mailconfig import delivery
+from mailconfig.delivery.queue.due import waiting
 from mailconfig.exceptions import AccountInUse
 from mailconfig.models import Account, HandOver, Installation, Lane, Message, MessageState
 from tests.acceptance.invariants import check_ledger, check_states, in_hand
@@ -90,9 +91,7 @@ class Watch:
     @staticmethod
     def _unexplained() -> Any:
         now = timezone.now()
-        due = Message.objects.filter(
-            account_id=OuterRef("account_id"), state=MessageState.QUEUED, not_before__lte=now
-        )
+        due = waiting(Message.objects.filter(account_id=OuterRef("account_id"), not_before__lte=now))
         reasonless = Q(wait_reason="") | Q(wait_until__lte=now)
         untrue = Q(wait_reason="disabled", account__is_enabled=True, account__deleted_at=None)
         unowned = Q(lease_until=None) | Q(lease_until__lt=now)

@@ -32,7 +32,7 @@ POST   {LIST}     18     21
 GET    {ONE}      4      4
 PUT    {ONE}      22     25
 DELETE {ONE}      9      9
-POST   {OVERRIDE} 17     19
+POST   {OVERRIDE} 19     21
 """
 
 CODES = {
