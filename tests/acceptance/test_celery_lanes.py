@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from mailconfig import delivery
 from mailconfig.models import Account, Attempt, Lane, Message
@@ -64,8 +65,17 @@ def test_a_hundred_doorbells_are_answered_by_one_task_that_drains_many_accounts_
         queue(server, 100, 1)
         await_all_sent()
     assert len(server.messages) == 100
-    assert 5 <= server.most_sessions <= 10
+    assert 5 <= server.most_sessions <= 20  # one that was left is open at the server for a moment more
     assert len(set(Attempt.objects.values_list("worker", flat=True))) == 1
+    assert transactions_of_attempts() < 100
+
+
+def transactions_of_attempts() -> int:
+    """The number of commits by which attempts were written (PostgreSQL's ``xmin``): lanes of a process share them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(DISTINCT xmin::text) FROM mailconfig_attempt")
+        row: tuple[int] = cursor.fetchone()
+    return row[0]
 
 
 @pytest.mark.parametrize("pool", ["prefork --concurrency 2", "threads --concurrency 2"])

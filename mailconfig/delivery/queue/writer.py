@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -134,6 +135,14 @@ class _Process:
     """Has at most one writer."""
 
     writer: Writer | None = None
+
+    @classmethod
+    def forget(cls) -> None:
+        """Begin without one: a fork has none of its parent's threads."""
+        cls.writer = None
+
+
+os.register_at_fork(after_in_child=_Process.forget)
 
 
 @contextmanager

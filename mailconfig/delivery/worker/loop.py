@@ -70,7 +70,7 @@ def drain_all(
     with CheckPool(should_stop=should_stop) as checks:
         supervisor = _supervisor(concurrency, should_stop, note)
         _house_keeping(checks, Presence(supervisor), supervisor).sweep_once()
-        with _commits_of(supervisor), supervisor:
+        with commits_of(supervisor), supervisor:
             supervisor.run(once=True)
             while not should_stop() and sweep().mended >= STEP:
                 supervisor.run(once=True)
@@ -100,7 +100,7 @@ def run(
         with Presence(supervisor) as presence:
             keeping = _house_keeping(checks, presence, supervisor)
             if supervisor.has_threads:
-                with _commits_of(supervisor), keeping, _listener(supervisor), supervisor:
+                with commits_of(supervisor), keeping, _listener(supervisor), supervisor:
                     supervisor.run()
             else:
                 supervisor.run(between=keeping.do_what_is_due)
@@ -115,7 +115,7 @@ def _supervisor(
     )
 
 
-def _commits_of(supervisor: Supervisor) -> AbstractContextManager[object]:
+def commits_of(supervisor: Supervisor) -> AbstractContextManager[object]:
     """Let its lanes share their commits, where there are several and one statement takes them."""
     shares = supervisor.has_threads and connection.vendor == "postgresql"
     return shared_writer() if shares else nullcontext()

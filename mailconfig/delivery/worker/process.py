@@ -12,7 +12,7 @@ from django.db import connection
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.worker.drain import DrainReport
-from mailconfig.delivery.worker.loop import concurrency_for
+from mailconfig.delivery.worker.loop import commits_of, concurrency_for
 from mailconfig.delivery.worker.presence import Presence
 from mailconfig.delivery.worker.supervisor import Supervisor
 from mailconfig.exceptions import WrongInstallation
@@ -88,7 +88,11 @@ class ProcessWorker:
                 self._changed.wait(LOOK_UP_SECONDS)
 
     def _work(self) -> None:
-        """Run the supervisor whenever it is wanted."""
+        """Run the supervisor whenever it is wanted, with one writer that stays as the threads do."""
+        with commits_of(self._supervisor):
+            self._work_when_wanted()
+
+    def _work_when_wanted(self) -> None:
         while True:
             with self._changed:
                 while not self._is_wanted:
