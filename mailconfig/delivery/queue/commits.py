@@ -87,10 +87,9 @@ class Committer:
         try:
             yield
         except BaseException as error:
-            # In a transaction of the caller's, a test's say, there is nothing to try again.
-            is_lost = is_database_away(error) and not lacks_migration(
-                error
-            )  # without a table, nothing was done
+            # In a transaction of the caller's, a test's say, there is nothing to try again; without a
+            # table, nothing was done.
+            is_lost = is_database_away(error) and not lacks_migration(error)
             if is_lost and not connection.in_atomic_block:
                 logger.warning("the database did not answer: %s", error)
                 exchange.wait, exchange.is_lost = None, True
@@ -101,7 +100,7 @@ class Committer:
     def _journal_again(self, group: Sequence[Turn], revision: int) -> None:
         """The answer to the commit was lost, not necessarily the commit."""
         adopt_lost_commit(self._ownership, group)
-        missing = [turn for turn in group if turn.attempt_id is None]
+        missing = [turn for turn in group if not turn.is_journaled]
         self._journal.exchange([], missing, revision=revision)()
         # Nor was it over: a server that has not noticed goes on, and the second journal waited for the first.
         adopt_lost_commit(self._ownership, missing)
@@ -127,7 +126,7 @@ class Committer:
         self._journal.exchange(finished, [], revision=0)()
 
     def _write_one_by_one(self, finished: Sequence[Settlement]) -> None:
-        """One of them cannot be written: the others must be. Its attempt stays open, and the sweep gives it up."""
+        """One of them cannot be written: the others must be. Its hand-over stays, and the sweep gives it up."""
         for settlement in finished:
             try:
                 self._insist(partial(self._write, [settlement]))

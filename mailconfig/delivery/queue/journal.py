@@ -37,7 +37,7 @@ class Journal(Protocol):
     ) -> Callable[[], None]:
         """Write the outcomes of ``finished`` and, in the same commit, the journal of ``group``.
 
-        A turn of ``group`` may be handed over only if its ``attempt_id`` is set afterwards. It is not if the
+        A turn of ``group`` may be handed over only if it ``is_journaled`` afterwards. It is not if the
         message is no longer queued, the lane is no longer ours, or the account was edited, disabled or
         deleted since ``revision``; the outcomes are written all the same.
 
@@ -88,7 +88,7 @@ class OrmJournal:
         HandOver.objects.bulk_create([entry], ignore_conflicts=True)
         written = HandOver.objects.filter(message_id=entry.message_id, lease_token=owner.token)
         if written and self._is_queued(entry.message_id):
-            turn.attempt_id, turn.handed_over_at = entry.message_id, entry.handed_over_at
+            turn.handed_over_at = entry.handed_over_at
         else:
             written.delete()
 
@@ -120,7 +120,7 @@ class PostgresJournal(OrmJournal):
         def wait() -> None:
             wait_for_commit()
             self._take_over(part)
-            refused = [turn for turn in group if turn.attempt_id is None]
+            refused = [turn for turn in group if not turn.is_journaled]
             if refused and is_shared:
                 # Somebody may have had it locked: by itself a lane waits for that.
                 alone = Part(self.ownership, (), refused, revision)
@@ -137,7 +137,7 @@ class PostgresJournal(OrmJournal):
         """Note in its turns what became of a part; lines of the log in the order of its outcomes."""
         for turn in part.group:
             if turn.message.pk in part.opened:
-                turn.attempt_id, turn.handed_over_at = turn.message.pk, part.opened[turn.message.pk]
+                turn.handed_over_at = part.opened[turn.message.pk]
         for settlement in part.finished:
             if settlement.turn.message.pk in part.done:
                 settlement.turn.attempt_id = part.done[settlement.turn.message.pk]
@@ -145,11 +145,7 @@ class PostgresJournal(OrmJournal):
 
     @staticmethod
     def _is_plain(settlement: Settlement) -> bool:
-        return (
-            settlement.is_plain
-            and settlement.turn.attempt_id is not None
-            and not settlement.turn.message.stored_as
-        )
+        return settlement.is_plain and settlement.turn.is_journaled and not settlement.turn.message.stored_as
 
 
 def open_journal(ownership: Ownership) -> Journal:
@@ -162,4 +158,4 @@ def adopt_lost_commit(ownership: Ownership, group: Sequence[Turn]) -> None:
     by_message = {turn.message.pk: turn for turn in group}
     mine = HandOver.objects.filter(message_id__in=by_message, lease_token=ownership.token)
     for message_id, at in mine.values_list("message_id", "handed_over_at"):
-        by_message[message_id].attempt_id, by_message[message_id].handed_over_at = message_id, at
+        by_message[message_id].handed_over_at = at

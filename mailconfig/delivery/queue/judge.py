@@ -205,7 +205,7 @@ class Judge:
         """
         error = outcome.error if outcome else None
         if outcome is not None and error is not None:
-            if error.ambiguous and turn.attempt_id is not None:
+            if error.ambiguous and turn.is_journaled:
                 return self._doubt(turn, error, ended_at)
             if blame is not Blame.NOBODY or self._is_too_old(turn, ended_at):
                 return self._set_back(turn, outcome, error, ended_at, counts=blame is Blame.MESSAGE)

@@ -39,7 +39,7 @@ CHUNK = 500
 def settle(settlement: Settlement, *, ownership: Ownership) -> None:
     """Write what came of a turn. Idempotent: what is settled already stays as it is."""
     with transaction.atomic():
-        if settlement.turn.attempt_id is None:
+        if not settlement.turn.is_journaled:
             _settle_untouched(settlement, ownership)
         elif _end_hand_over(settlement, ownership):
             _settle_recipients(settlement)
@@ -106,8 +106,7 @@ def _note_attempt(settlement: Settlement, ownership: Ownership, **times: datetim
         **times,
         **_attempt_values(settlement),
     )
-    if settlement.turn.attempt_id is not None:
-        settlement.turn.attempt_id = attempt.pk
+    settlement.turn.attempt_id = attempt.pk
 
 
 def _settle_recipients(settlement: Settlement) -> None:
@@ -244,9 +243,8 @@ def settle_all(settlements: Iterable[Settlement], *, ownership: Ownership) -> No
 
 def note_internal_error(message_id: int, error: Exception, *, now: datetime) -> None:
     """Put a message that we stumbled over back for a minute, or let it fail the third time."""
-    message = waiting(
-        Message.objects.filter(pk=message_id)
-    )  # else the lane was lost, and the mail is another's
+    # One that does not wait is another's: the lane was lost.
+    message = waiting(Message.objects.filter(pk=message_id))
     stumbled = message.values_list("internal_errors", flat=True).first()
     if stumbled is None:
         return

@@ -32,11 +32,17 @@ class Turn:
     slots: int
     """Slots of the limiter held for it."""
     started_at: datetime
-    attempt_id: int | None = None
-    """Its number in the journal, set once that allowed the dot; then that of the attempt which came of it."""
     handed_over_at: datetime | None = None
+    """When the journal allowed the dot."""
+    attempt_id: int | None = None
+    """The attempt that was written with its outcome."""
     ready_for: int = 0
     """Recipients whom the far side is ready to take it for; 0: it was not asked yet."""
+
+    @property
+    def is_journaled(self) -> bool:
+        """Return whether the journal allowed the dot."""
+        return self.handed_over_at is not None
 
     def accepted(self) -> int:
         """Number of recipients that the server accepted before the body."""

@@ -137,9 +137,8 @@ class Aftermath:
         progressed = self._progress.since_last_end()
         blame = Blame.NOBODY if progressed and not end.is_certain else end.blame
         if blame is Blame.NOBODY and outcome.stage is Stage.SENDER:
-            self._journaling.line.release(
-                turn
-            )  # it was not even begun, so it comes first in the next session
+            # It was not even begun, so it comes first in the next session.
+            self._journaling.line.release(turn)
         elif self._journaling.allows(turn) or blame is not Blame.NOBODY:
             at = self._clock.at_latest()
             self._settle(self._judge.lose(turn, outcome, ended_at=at, blame=blame))

@@ -46,7 +46,7 @@ class Journaling:
         """Return whether the journal took the turn, so that its dot may be written; waits for the commit."""
         if turn is self._asked:
             self.finish()
-        return turn.attempt_id is not None
+        return turn.is_journaled
 
     def finish(self) -> None:
         """Wait for the commit under way, if there is one."""
@@ -54,7 +54,7 @@ class Journaling:
         self._asked = None
         ahead, self._ahead = self._ahead, []
         for turn in ahead:
-            if turn.attempt_id is None:
+            if not turn.is_journaled:
                 self.line.release(turn)
             else:
                 self.line.keep_journaled(turn)

@@ -101,7 +101,7 @@ class Line:
     def release(self, turn: Turn) -> None:
         """The turn does not come now: it stays where it was."""
         turn.ready_for = 0
-        if turn.attempt_id is not None:
+        if turn.is_journaled:
             self._journaled.appendleft(turn)
             return
         self.limiter.give_back(turn.slots, handed_over=0, ended_at=self._clock.now())

@@ -40,7 +40,7 @@ class Permission:
             raise RuntimeError(msg)
         self._standing.note_connected()
         turn.ready_for = accepted
-        if turn.attempt_id is None:
+        if not turn.is_journaled:
             self._standing.note_look()  # the journal's commit is one
             self._journaling.ask(turn, is_over=self._is_over)
 

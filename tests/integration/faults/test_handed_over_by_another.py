@@ -120,6 +120,6 @@ def test_a_journal_is_found_that_is_committed_only_after_its_answer_was_lost() -
         committer.start([turn], revision=account.revision)
         committer.finish()
     editor.join()
-    assert turn.attempt_id is not None
+    assert turn.is_journaled
     assert turn.handed_over_at == HandOver.objects.get().handed_over_at
     assert Lane.objects.get().lease_token == ownership.token
