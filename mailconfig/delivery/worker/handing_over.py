@@ -103,7 +103,7 @@ class Drain:
                 elif not self._wait_for_slot(reading):
                     break
             self._drop_journaled()
-        except BaseException:
+        except BaseException:  # whatever ends a drain, what its mails came to is committed
             self._sessions.close()
             self._drop_journaled()
             self._flush()

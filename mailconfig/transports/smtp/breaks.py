@@ -32,7 +32,14 @@ def ended(message: str, stage: Stage, reply: Reply | None = None) -> SessionLost
     return SessionLost(message, stage=stage, code=ErrorCode.CONNECT_FAILED, reply=reply)
 
 
-def broken(message: str, stage: Stage, *, reply: Reply | None, ambiguous: bool) -> ProtocolError:
+def broken(
+    message: str,
+    stage: Stage,
+    *,
+    reply: Reply | None = None,
+    ambiguous: bool = False,
+    temporary: bool = True,
+) -> ProtocolError:
     """Return the error for a server that does not keep to the protocol."""
     return ProtocolError(
         message,
@@ -41,4 +48,5 @@ def broken(message: str, stage: Stage, *, reply: Reply | None, ambiguous: bool) 
         field="host",
         reply=reply,
         ambiguous=ambiguous,
+        temporary=temporary,
     )

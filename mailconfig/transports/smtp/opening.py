@@ -8,7 +8,7 @@ from collections.abc import Callable
 from os import uname
 from time import monotonic
 
-from mailconfig.exceptions import ConnectionFailed, LoginRefused, ProtocolError, TLSFailed, TransportError
+from mailconfig.exceptions import ConnectionFailed, LoginRefused, TLSFailed, TransportError
 from mailconfig.transports import hints
 from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.network import gate, tls
@@ -25,6 +25,7 @@ from mailconfig.values import (
 )
 
 from . import sasl
+from .breaks import broken
 from .replies import BadReplyError, parse_capabilities, to_reply
 from .wire import Wire
 
@@ -65,7 +66,7 @@ class Opening:
         try:
             self._greet(wire)
             self._log_in(wire)
-        except BaseException:
+        except BaseException:  # no socket stays open, whatever on_wait or on_stage raises
             wire.close()
             raise
         return wire
@@ -160,11 +161,11 @@ class Opening:
         if reply.is_transient or reply.is_permanent:
             raise _tls_failed("The server refused STARTTLS.", reply=reply, temporary=reply.is_transient)
         if reply.code != 220:
-            raise _broken(Stage.TLS, "The server's answer to STARTTLS is none.", reply=reply)
+            raise broken("The server's answer to STARTTLS is none.", Stage.TLS, reply=reply)
         if wire.has_unread:  # RFC 3207 §4.2: somebody put words into the server's mouth
-            raise _broken(
-                Stage.TLS,
+            raise broken(
                 "Something was sent between STARTTLS and the encryption: the connection is tampered with.",
+                Stage.TLS,
                 temporary=False,
             )
         self._secure(wire)
@@ -240,7 +241,7 @@ class Opening:
             # 220-…, then 521: in whatever way it began, it ends in a refusal, with words.
             if error.code >= 400:
                 return error.code, list(error.lines)
-            raise _broken(stage, f"This is no mail server, or a broken one: {error}.") from None
+            raise broken(f"This is no mail server, or a broken one: {error}.", stage) from None
         except OSError as error:
             raise self._lost(stage, error) from None
 
@@ -269,7 +270,7 @@ class Opening:
 
     def _refuse(self, reply: Reply, stage: Stage, message: str) -> None:
         if not (reply.is_transient or reply.is_permanent):
-            raise _broken(stage, "The server's answer is not one that belongs here.", reply=reply)
+            raise broken("The server's answer is not one that belongs here.", stage, reply=reply)
         raise ConnectionFailed(
             f"{message}{' now' if reply.is_transient else ''}.",
             stage=stage,
@@ -301,19 +302,6 @@ def _tls_failed(
         code=ErrorCode.TLS_FAILED,
         field="security",
         hint=hint,
-        reply=reply,
-        temporary=temporary,
-    )
-
-
-def _broken(
-    stage: Stage, message: str, *, reply: Reply | None = None, temporary: bool = True
-) -> ProtocolError:
-    return ProtocolError(
-        message,
-        stage=stage,
-        code=ErrorCode.PROTOCOL_ERROR,
-        field="host",
         reply=reply,
         temporary=temporary,
     )

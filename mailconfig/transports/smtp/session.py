@@ -116,7 +116,7 @@ class SMTPSession:
                     self._write(block, Stage.BODY, self._timeouts.block)
         except TransportError:
             raise
-        except BaseException:
+        except BaseException:  # of the chunks or of on_wait: half a message is never ended by a dot
             self.close()
             raise
         self.handed_over += 1
@@ -336,7 +336,7 @@ class SMTPSession:
             self._wire.send(data, seconds)
         except OSError as error:
             raise self._lost(stage, error, reply=self._last_words()) from None
-        except BaseException:
+        except BaseException:  # on_wait's own error: who knows how much was written
             self.close()
             raise
 
