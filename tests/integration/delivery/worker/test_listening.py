@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,32 +25,15 @@ LISTENERS = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN %%' AND d
 
 
 @pytest.fixture
-def worker(settings: Any) -> Iterator[Callable[..., None]]:
-    """Starts :func:`delivery.run`, which looks by itself once an hour; it ends with the test."""
-    stop = threading.Event()
-    threads: list[threading.Thread] = []
-
-    def work() -> None:
-        try:
-            delivery.run(should_stop=stop.is_set)
-        finally:
-            connection.close()
+def worker(settings: Any, worker: Callable[[], threading.Thread]) -> Callable[..., None]:
+    """Start the worker with settings by which it looks by itself once an hour."""
 
     def start(**values: object) -> None:
-        settings.MAILCONFIG = {
-            **settings.MAILCONFIG,
-            "RING_SECONDS": 3600.0,
-            "SWEEP_SECONDS": 3600.0,
-            **values,
-        }
-        threads.append(threading.Thread(target=work))
-        threads[-1].start()
+        quiet = {"RING_SECONDS": 3600.0, "SWEEP_SECONDS": 3600.0}
+        settings.MAILCONFIG = {**settings.MAILCONFIG, **quiet, **values}
+        worker()
 
-    yield start
-    stop.set()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
+    return start
 
 
 def listeners() -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -23,30 +23,6 @@ from tests.servers.faults import Hang, Reply
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def loop() -> Iterator[Callable[[], threading.Thread]]:
-    """Starts :func:`delivery.run` in a thread; it ends with the test."""
-    stop = threading.Event()
-    threads: list[threading.Thread] = []
-
-    def work() -> None:
-        try:
-            delivery.run(should_stop=stop.is_set)
-        finally:
-            connection.close()
-
-    def start() -> threading.Thread:
-        threads.append(threading.Thread(target=work))
-        threads[-1].start()
-        return threads[-1]
-
-    yield start
-    stop.set()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-
-
 def ask(account: Any, number: int) -> None:
     """So many checks that no doorbell reached, each by somebody else."""
     for _ in range(number):
@@ -55,14 +31,14 @@ def ask(account: Any, number: int) -> None:
 
 
 def test_checks_at_a_silent_server_hold_up_no_mail(
-    settings: Any, loop: Callable[[], threading.Thread]
+    settings: Any, worker: Callable[[], threading.Thread]
 ) -> None:
     settings.MAILCONFIG = {**settings.MAILCONFIG, "SWEEP_SECONDS": 0.1, "PROBE_SECONDS": 20.0}
     with ChaosServer() as silent, ChaosServer() as server:
         silent.on("banner", Hang())
         ask(make_account(silent.port), 10)
         account = make_account(server.port)
-        loop()
+        worker()
         until(lambda: ConnectionCheck.objects.filter(state="running").count() >= 2)
         for _ in range(5):
             make_message(account)
@@ -72,11 +48,11 @@ def test_checks_at_a_silent_server_hold_up_no_mail(
         assert not ConnectionCheck.objects.filter(state="failed").exists(), "the mail did not wait for them"
 
 
-def test_checks_are_run_once_each(settings: Any, loop: Callable[[], threading.Thread]) -> None:
+def test_checks_are_run_once_each(settings: Any, worker: Callable[[], threading.Thread]) -> None:
     settings.MAILCONFIG = {**settings.MAILCONFIG, "SWEEP_SECONDS": 0.05}
     with ChaosServer(latency=0.05) as server:
         ask(make_account(server.port), 8)
-        loop()
+        worker()
         until(lambda: ConnectionCheck.objects.filter(state="passed").count() == 8)
         assert server.sessions == 8
 
@@ -90,7 +66,7 @@ def test_a_single_round_ends_when_its_checks_have_ended() -> None:
 
 @pytest.mark.postgres
 def test_a_migration_under_a_worker_costs_no_mail(
-    settings: Any, loop: Callable[[], threading.Thread]
+    settings: Any, worker: Callable[[], threading.Thread]
 ) -> None:
     """A column of a prepared statement changes its type: "cached plan must not change result type"."""
     settings.MAILCONFIG = {**settings.MAILCONFIG, "SWEEP_SECONDS": 0.1, "RING_SECONDS": 0.05}
@@ -105,7 +81,7 @@ def test_a_migration_under_a_worker_costs_no_mail(
         account = make_account(server.port)
         for _ in range(30):
             make_message(account)
-        loop()
+        worker()
         until(lambda: len(server.messages) >= 8)
         alter()
         for _ in range(30):
@@ -121,7 +97,7 @@ def test_a_migration_under_a_worker_costs_no_mail(
 
 @pytest.mark.postgres
 def test_a_server_that_takes_no_writes_any_more_is_waited_for(
-    settings: Any, loop: Callable[[], threading.Thread], caplog: pytest.LogCaptureFixture
+    settings: Any, worker: Callable[[], threading.Thread], caplog: pytest.LogCaptureFixture
 ) -> None:
     """What a fail-over leaves behind: connections that live, to a server that is read-only."""
     settings.MAILCONFIG = {**settings.MAILCONFIG, "SWEEP_SECONDS": 0.1, "RING_SECONDS": 0.05}
@@ -143,7 +119,7 @@ def test_a_server_that_takes_no_writes_any_more_is_waited_for(
         account = make_account(server.port)
         for _ in range(40):
             make_message(account)
-        loop()
+        worker()
         until(lambda: len(server.messages) >= 5)
         read_only("on")
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -37,30 +37,6 @@ def configure(settings: Any) -> Callable[..., None]:
         settings.MAILCONFIG = {**settings.MAILCONFIG, **values}
 
     return change
-
-
-@pytest.fixture
-def worker() -> Iterator[Callable[[], threading.Thread]]:
-    """Starts :func:`delivery.run` in a thread; it ends with the test."""
-    stop = threading.Event()
-    threads: list[threading.Thread] = []
-
-    def work() -> None:
-        try:
-            delivery.run(should_stop=stop.is_set)
-        finally:
-            connection.close()
-
-    def start() -> threading.Thread:
-        threads.append(threading.Thread(target=work))
-        threads[-1].start()
-        return threads[-1]
-
-    yield start
-    stop.set()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
 
 
 def queue(port: int, accounts: int, mails: int = 1, **values: Any) -> list[Account]:
