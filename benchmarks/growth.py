@@ -1,4 +1,4 @@
-"""What reading the next batch costs as the history and the backlog grow."""
+"""Cost of reading the next batch as the history and the backlog grow."""
 
 from __future__ import annotations
 

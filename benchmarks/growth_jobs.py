@@ -1,4 +1,4 @@
-"""How long reading the next batch takes, in a process of its own."""
+"""Timing of reading the next batch, in a process of its own."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ WORKERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """What the server saw of one limit."""
+    """Figures of one limit, as the server saw it."""
 
     limit: int
     period: int
@@ -64,7 +64,7 @@ def race(place: Place, *, limit: int, period: int, accounts: int, seconds: float
 
 
 def _violations(times: list[float], limit: int, period: int) -> int:
-    """How many hand-overs came less than a period after the one ``limit`` places before them."""
+    """Count the hand-overs that came less than a period after the one ``limit`` places before them."""
     return sum(later - earlier < period for earlier, later in zip(times, times[limit:], strict=False))
 
 

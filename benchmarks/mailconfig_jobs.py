@@ -1,4 +1,4 @@
-"""What mailconfig is asked to do, as its users do it; each function runs in a process of its own."""
+"""Jobs for mailconfig, asked for as its users do; each function runs in a process of its own."""
 
 from __future__ import annotations
 

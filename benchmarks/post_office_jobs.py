@@ -14,7 +14,7 @@ from . import mails
 
 
 def fill(port: int, one_by_one: int, at_once: int) -> dict[str, float]:
-    """As :func:`benchmarks.mailconfig_jobs.fill`."""
+    """Fill the queue as :func:`benchmarks.mailconfig_jobs.fill` does."""
     mail.send(**_mail(-1)).delete()
     begun = time.perf_counter()
     for number in range(one_by_one):

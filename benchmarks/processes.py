@@ -14,7 +14,7 @@ from tests.servers.sidecar import ROOT
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a job returned, and its own peak of resident memory."""
+    """Answer of a job, and its own peak of resident memory."""
 
     result: Any
     peak_rss_mb: float

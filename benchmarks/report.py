@@ -34,7 +34,7 @@ def heading(url: str) -> None:
 
 
 def ending(seconds: float) -> None:
-    """How long it took, and the load by now."""
+    """Print the seconds it took, and the load by now."""
     print(f"# {seconds:.0f} s, load {_load()}")
 
 
@@ -70,7 +70,7 @@ def far_ratios(figures: dict[str, Figures], *, pipelining: bool) -> None:
 
 
 def rows(costs: Sequence[Cost]) -> None:
-    """What a mail writes and keeps."""
+    """Print the bytes that a mail writes and keeps."""
     for cost in costs:
         print(
             f"pg.rows.{cost.name} {cost.queued:.0f} bytes of log to queue a mail, {cost.sent:.0f} to send it,"
@@ -81,7 +81,7 @@ def rows(costs: Sequence[Cost]) -> None:
 
 
 def turns(found: Turns) -> None:
-    """What a turn of two mails costs."""
+    """Print the cost of a turn of two mails."""
     print(
         f"pg.turn-of-2.attempts-{found.attempts} {found.milliseconds:.1f} ms, {found.statements} statements;"
         f" the first {found.first_ms:.1f} ms"
@@ -117,7 +117,7 @@ def memory(outcomes: dict[str, Outcome], *, count: int) -> None:
 
 
 def race(found: Race) -> None:
-    """What the server saw of a limit."""
+    """Print the figures of a limit as the server saw it."""
     name = f"pg.limit-{found.limit}-per-{found.period}s.{found.accounts}-accounts.{WORKERS}-workers"
     print(f"{name} {found.mails} mails, {found.violations} violations, {found.used:.1%} of the rate")
     _judged(

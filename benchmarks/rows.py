@@ -1,4 +1,4 @@
-"""What a mail costs the database: the log it writes on its way out, and the bytes that it keeps."""
+"""Cost of a mail for the database: the log it writes on its way out, and the bytes that it keeps."""
 
 from __future__ import annotations
 

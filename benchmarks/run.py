@@ -25,7 +25,7 @@ from .processes import Place
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How much of everything."""
+    """Numbers of everything that is measured."""
 
     rounds: int
     count: int

@@ -1,4 +1,4 @@
-"""Who is measured: how each subject's queue is filled and drained."""
+"""Subjects of the measurements: filling and draining each one's queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a turn of two mails costs on an account that has sent much in its week."""
+"""Cost of a turn of two mails on an account that has sent much in its week."""
 
 from __future__ import annotations
 

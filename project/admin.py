@@ -1,4 +1,4 @@
-"""What the demo's admin does without."""
+"""Leave out of the demo's admin what the demo does without."""
 
 from __future__ import annotations
 

@@ -26,6 +26,6 @@ class Channel(filesystem.Channel):
 
 
 class Transport(filesystem.Transport):
-    """What the URL scheme stands for."""
+    """Transport that the URL scheme stands for."""
 
     Channel = Channel

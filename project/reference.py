@@ -31,7 +31,7 @@ class _BoundToThisServer:
     """
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """As the view's own, with the policy."""
+        """Answer as the view does, with the policy."""
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         response["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in POLICY.items())
         return response

@@ -27,7 +27,7 @@ from .forms import QueueForm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """How one account stands."""
+    """State of one account."""
 
     account: Account
     windows: tuple[WindowUsage, ...]

@@ -1,1 +1,1 @@
-"""What ``manage.py demo`` starts, fills and checks."""
+"""The demo: all that ``manage.py demo`` starts, fills and checks."""

@@ -31,7 +31,7 @@ class SMTPLogin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """Who is there, and the admin's password of this run."""
+    """People of the demo, and the admin's password of this run."""
 
     admin: User
     password: str

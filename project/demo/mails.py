@@ -18,7 +18,7 @@ def sender(account: Account) -> str:
 
 
 def subject(name: str, number: int) -> str:
-    """What tells the mails of an account apart."""
+    """Return the subject that tells a mail of an account from the others."""
     return f"{name}: mail no. {number}"
 
 

@@ -106,7 +106,7 @@ def _check_rows(mailboxes: Iterable[Mailbox], queued: Iterable[list[Message]]) -
 
 
 def _seconds_needed(mailbox: Mailbox) -> float:
-    """How long the limit makes the queue last, the window being as full as it can be."""
+    """Return the seconds for which the limit makes the queue last, the window being as full as it can be."""
     limit, period = mailbox.limit_count or 1, mailbox.limit_period or 1
     waiting = mailbox.messages.filter(state=MessageState.QUEUED).count()
     used = max(

@@ -1,4 +1,4 @@
-"""What the mail server received, held against what was queued and what the limits allow."""
+"""Verdict of a run: what the mail server received, held against what was queued and what the limits allow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from project.inbox.store import ReceivedMail
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What has to arrive from one mailbox."""
+    """Mails that have to arrive from one mailbox."""
 
     address: str
     message_ids: tuple[str, ...]
@@ -24,7 +24,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What was measured of one mailbox, and what is wrong."""
+    """Measurements of one mailbox, and what is wrong."""
 
     expected: Expected
     arrived: int

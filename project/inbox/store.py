@@ -1,4 +1,4 @@
-"""What the demo's mail server received, in memory."""
+"""Store of the mails that the demo's mail server received, in memory."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Inbox:
             return len(self._mails)
 
     def mails(self) -> list[ReceivedMail]:
-        """Those received so far."""
+        """Return the mails received so far."""
         with self._changed:
             return list(self._mails)
 

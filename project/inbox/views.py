@@ -1,4 +1,4 @@
-"""What the demo's mail server received: a page for people, a list for scripts. No login needed."""
+"""Views of what the demo's mail server received: a page for people, a list for scripts. No login needed."""
 
 from __future__ import annotations
 

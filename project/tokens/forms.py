@@ -51,6 +51,6 @@ class TokenForm(forms.Form):
 
     @property
     def owner(self) -> User:
-        """Whose token it will be, once the form is valid."""
+        """Return whose token it will be, once the form is valid."""
         chosen: User = self.cleaned_data.get("user", self._asks)
         return chosen

@@ -1,4 +1,4 @@
-"""How OpenAPI documents name the tokens."""
+"""Names of the tokens in OpenAPI documents."""
 
 from __future__ import annotations
 

@@ -14,6 +14,12 @@ import mailconfig
 PACKAGE = Path(mailconfig.__file__).parent
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
 NAMES = {str(path.relative_to(PACKAGE)): path for path in FILES}
+BESIDE = {
+    str(path.relative_to(PACKAGE.parent)): path
+    for folder in ("project", "benchmarks")
+    for path in sorted((PACKAGE.parent / folder).rglob("*.py"))
+}
+"""Code that does not ship, and is read all the same."""
 
 QUESTIONS = re.compile(r"(as|what|whether|those|how|who|whose|whom|why|which)\b", re.IGNORECASE)
 """A docstring that begins like this makes its reader look for the subject."""
@@ -64,9 +70,9 @@ def parts(name: str) -> set[str]:
     return {part.lower() for part in re.findall(r"[A-Z]?[a-z]+", name)}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *BESIDE])
 def test_a_docstring_begins_with_a_verb_or_a_noun(name: str) -> None:
-    tree = ast.parse(NAMES[name].read_text(encoding="utf-8"))
+    tree = ast.parse((NAMES | BESIDE)[name].read_text(encoding="utf-8"))
 
     assert [(what, text[:60]) for what, text in documented(tree) if QUESTIONS.match(text)] == []
 

@@ -21,7 +21,7 @@ class Command(BaseCommand):
     help = "Makes an API token for a user and prints it, once: only its hash is stored."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Whose it is, and how long it is valid."""
+        """Add whose token it is, and how long it is valid."""
         parser.add_argument("username", help="whose token it is")
         parser.add_argument(
             "--hours",
