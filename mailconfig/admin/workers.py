@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from mailconfig.models import Worker
 
@@ -28,3 +32,15 @@ class WorkerAdmin(ReadOnlyAdmin, AnyModelAdmin):
     sortable_by = ()
     fields = list_display
     show_facets = admin.ShowFacets.NEVER
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list; an empty one says who would be in it."""
+        context = dict(extra_context or {})
+        if not Worker.objects.exists():
+            context["subtitle"] = _(
+                "No worker says that it is at work. Processes of Celery do so while they have mail in hand,"
+                " and not at all on SQLite."
+            )
+        return super().changelist_view(request, context)

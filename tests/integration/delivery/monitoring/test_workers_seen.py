@@ -91,3 +91,10 @@ def test_the_admin_lists_workers_to_look_at_only(client: Client) -> None:
     assert client.get("/admin/mailconfig/worker/add/").status_code == 403
     client.force_login(make_user(is_staff=True))
     assert client.get("/admin/mailconfig/worker/").status_code == 403
+
+
+def test_an_empty_list_says_who_would_be_in_it(client: Client) -> None:
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    assert "No worker says that it is at work" in client.get("/admin/mailconfig/worker/").content.decode()
+    make_worker()
+    assert "No worker says that it is at work" not in client.get("/admin/mailconfig/worker/").content.decode()
