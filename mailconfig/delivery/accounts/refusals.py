@@ -6,7 +6,6 @@ import enum
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from mailconfig.exceptions import (
     AccountChanged,
@@ -81,23 +80,8 @@ def refusal_of(error: Exception) -> Refusal | None:
         return None
     return Refusal(
         code=code,
-        message=_words(code, error),
+        message=str(_SENTENCES.get(code) or error),
         detail=str(error) if code is RefusalCode.WRONG_INSTALLATION else "",
         field="secret" if code is RefusalCode.SECRET_UNREADABLE else "",
         retry_after=error.retry_after if isinstance(error, Throttled) else None,
     )
-
-
-def _words(code: RefusalCode, error: Exception) -> str:
-    if isinstance(error, AccountInUse):
-        return _still_waiting(error.waiting)
-    return str(_SENTENCES.get(code) or error)
-
-
-def _still_waiting(count: int) -> str:
-    words = ngettext(
-        "%(count)d mail of this account is not sent yet. Cancel it or wait, then delete the account.",
-        "%(count)d mails of this account are not sent yet. Cancel them or wait, then delete the account.",
-        count,
-    )
-    return words % {"count": count}

@@ -231,8 +231,8 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
         waiting = count_unsent([account_id]).get(account_id, 0)
         if waiting:
             text = ngettext(
-                "%(count)s mail of this account is not sent yet.",
-                "%(count)s mails of this account are not sent yet.",
+                "%(count)d mail of this account is not sent yet. Cancel it or wait, then delete the account.",
+                "%(count)d mails of this account are not sent yet. Cancel them or wait, then delete the account.",
                 waiting,
             )
             raise AccountInUse(text % {"count": waiting}, waiting=waiting)
