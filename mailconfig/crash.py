@@ -1,25 +1,35 @@
 """Places where a test may kill this process, to prove that nothing is lost.
 
-Off unless the environment variable ``MAILCONFIG_CRASH_AT=<name>:<probability>`` is set when the process
-starts (a probability of 1 always kills); then the process that comes by ``point(name)`` ends as by ``kill -9``.
+Off unless the environment variable ``MAILCONFIG_CRASH_AT`` is set when the process starts: to ``<name>:<probability>``, where
+1 always kills, or to ``<name>@<n>`` for the n-th time that any thread comes by ``point(name)``. The process then ends as by
+``kill -9``.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
 import signal
+from itertools import count
 
-_name, _, _probability = os.environ.get("MAILCONFIG_CRASH_AT", "").partition(":")
-_chance = float(_probability or 1) if _name else 0.0
+_set = re.fullmatch(r"(\w+)(?:@(\d+)|:([\d.]+))?", os.environ.get("MAILCONFIG_CRASH_AT", ""))
+_name = _set[1] if _set else ""
+_number = int(_set[2]) if _set and _set[2] else None
+_chance = float(_set[3] or 1) if _set else 0.0
+_times = count(1)
 
 
 def point(name: str) -> None:
     """Kill this process if it was asked to crash here."""
-    if name == _name and random.random() < _chance:  # noqa: S311 - dice, not cryptography
+    if name != _name:
+        return
+    # A count and not a sum: threads come by at the same time.
+    comes = next(_times) == _number if _number else random.random() < _chance  # noqa: S311 - dice, not cryptography
+    if comes:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def is_armed() -> bool:
-    """Return whether any crash point is on (the drain then avoids nothing; a check reports it)."""
-    return bool(_name)
+def is_armed(*names: str) -> bool:
+    """Return whether one of these crash points is on, or any at all if none is named (which a check reports)."""
+    return _name in names if names else bool(_name)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from mailconfig.models import Attempt, AttemptOutcome, HandOver, Message, MessageState
+from mailconfig.models import Attempt, AttemptOutcome, HandOver, Lane, Message, MessageState, Purpose
 from tests.servers.sink import Received, Sink
 
 MAY_BE_OUT = frozenset({MessageState.HANDING_OVER, MessageState.HELD})
@@ -33,6 +34,8 @@ class Kill:
     """``time.time()`` before it started; it was dead before the next one did."""
     in_hand: frozenset[str]
     """Message-IDs journaled without an outcome when it died."""
+    lanes: frozenset[int] = frozenset()
+    """Accounts whose lanes it owned when it died."""
 
 
 @dataclass
@@ -43,19 +46,30 @@ class Tally:
     kills: dict[str, int] = field(default_factory=dict)
     duplicates: dict[str, int] = field(default_factory=dict)
     lost: int = 0
+    lanes: float = 0.0
+    """Lanes in hand when a worker was killed, on average."""
 
     def __str__(self) -> str:
         kills = ", ".join(
             f"{point} {count} (+{self.duplicates.get(point, 0)})" for point, count in self.kills.items()
         )
         doubles = sum(self.duplicates.values())
-        return f"{self.messages} mails, {sum(self.kills.values())} kills, {self.lost} lost, {doubles} twice: {kills}"
+        return (
+            f"{self.messages} mails, {sum(self.kills.values())} kills with {self.lanes:.1f} lanes in hand, "
+            f"{self.lost} lost, {doubles} twice: {kills}"
+        )
 
 
 def in_hand(pid: int) -> frozenset[str]:
     """Message-IDs that a process has journaled and not settled."""
     mine = HandOver.objects.filter(worker__endswith=f":{pid}")
     return frozenset(mine.values_list("message__message_id", flat=True))
+
+
+def lanes_of(pid: int) -> frozenset[int]:
+    """Accounts whose lanes a process owns, or owned when it died."""
+    mine = Lane.objects.filter(worker__endswith=f":{pid}", purpose=Purpose.SEND)
+    return frozenset(mine.values_list("account_id", flat=True))
 
 
 def check_states(sink: Arrivals) -> None:
@@ -97,8 +111,10 @@ def count_duplicates(sink: Sink, kills: list[Kill], *, window: int) -> dict[str,
     for kill, end in zip(kills, ends, strict=True):
         arrived = {message.message_id for message in sink.messages if kill.began <= message.at < end}
         doubles = [message_id for message_id in kill.in_hand & arrived if len(copies[message_id]) > 1]
-        most = max(Counter(account_of[message_id] for message_id in doubles).values(), default=0)
+        of_accounts = Counter(account_of[message_id] for message_id in doubles)
+        most = max(of_accounts.values(), default=0)
         assert most <= window, f"{most} duplicates of one account and one kill, at {kill.point}"
+        assert of_accounts.keys() <= kill.lanes, f"of accounts that it had not in hand, at {kill.point}"
         found[kill.point] = found.get(kill.point, 0) + len(doubles)
         for message_id in doubles:
             explained[message_id] = explained.get(message_id, 0) + 1
@@ -108,6 +124,24 @@ def count_duplicates(sink: Sink, kills: list[Kill], *, window: int) -> dict[str,
         assert len({copy.data for copy in received}) == 1, f"copies of {message_id} differ"
         assert len({copy.recipients for copy in received}) == 1, f"copies of {message_id} went elsewhere"
     return {point: count for point, count in found.items() if count}
+
+
+def overfull_windows(received: Iterable[Received], *, limit: int, seconds: float) -> list[float]:
+    """Spans of ``limit`` + 1 messages that are shorter than the window, by the server's clock."""
+    times = sorted(message.at for message in received)
+    spans = [later - earlier for earlier, later in zip(times, times[limit:], strict=False)]
+    return [span for span in spans if span < seconds]
+
+
+def check_limits(sink: Arrivals, *, limit: int, seconds: float) -> None:
+    """In no window the server took more mails of an account than its limit allows; copies count as well."""
+    account_of = dict(Message.objects.values_list("message_id", "account_id"))
+    of_accounts: dict[int, list[Received]] = {}
+    for message_id, received in sink.by_message_id().items():
+        of_accounts.setdefault(account_of[message_id], []).extend(received)
+    for account_id, received in of_accounts.items():
+        overfull = overfull_windows(received, limit=limit, seconds=seconds)
+        assert not overfull, f"account {account_id} sent {limit + 1} mails within {min(overfull)} s"
 
 
 def count_lost(sink: Sink) -> int:

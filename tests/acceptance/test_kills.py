@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailconfig.models import Message
+from tests.acceptance.invariants import Tally
 from tests.acceptance.kills import FAST, Fire, Run
 from tests.factories import make_account
 from tests.servers.children import Child, drain_worker, environment, until
@@ -29,9 +30,17 @@ THOROUGH = [
 ]
 
 
+MANY_LANES = Fire(kills=1, window=3, policy="retry", pipelining=True, lanes=20)
+MANY_LANES_FOR_LONG = [
+    Fire(kills=10, window=1, policy="hold", pipelining=True, lanes=20),
+    Fire(kills=10, window=5, policy="retry", pipelining=True, lanes=20),
+]
+
+
 def name_of(fire: Fire) -> str:
     """For the test's name."""
-    return f"{fire.policy}-{fire.window}-{'pipelining' if fire.pipelining else 'lockstep'}"
+    lanes = f"-{fire.lanes}-lanes" if fire.lanes > 1 else ""
+    return f"{fire.policy}-{fire.window}-{'pipelining' if fire.pipelining else 'lockstep'}{lanes}"
 
 
 @pytest.mark.slow
@@ -40,6 +49,21 @@ def test_workers_killed_at_every_point_lose_nothing(fire: Fire, tmp_path: Path) 
     tally = Run(fire, tmp_path).run()
     assert tally.lost == 0
     assert set(tally.kills.values()) == {fire.kills}
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_workers_killed_with_many_lanes_in_hand_lose_nothing_and_exceed_no_limit(tmp_path: Path) -> None:
+    """Where lanes share commits as well: before it, with its answer unread, and with nobody told of it."""
+    check(Run(MANY_LANES, tmp_path).run(), MANY_LANES)
+
+
+def check(tally: Tally, fire: Fire) -> None:
+    """The figures of a run with many lanes."""
+    sys.stdout.write(f"\n{name_of(fire)}: {tally}\n")
+    assert tally.lost == 0
+    assert tally.kills == dict.fromkeys(fire.points, fire.kills)
+    assert tally.lanes > fire.lanes / 2, "too few were in hand to prove anything"
 
 
 def test_a_host_killed_between_commit_and_doorbell_loses_nothing(tmp_path: Path) -> None:
@@ -64,3 +88,10 @@ def test_workers_killed_ten_times_at_every_point_lose_nothing(fire: Fire, tmp_pa
     sys.stdout.write(f"\n{name_of(fire)}: {tally}\n")
     assert tally.lost == 0
     assert set(tally.kills.values()) == {fire.kills}
+
+
+@pytest.mark.soak
+@pytest.mark.postgres
+@pytest.mark.parametrize("fire", MANY_LANES_FOR_LONG, ids=name_of)
+def test_workers_killed_ten_times_with_many_lanes_in_hand_lose_nothing(fire: Fire, tmp_path: Path) -> None:
+    check(Run(fire, tmp_path).run(), fire)

@@ -10,21 +10,15 @@ import pytest
 
 from mailconfig import delivery
 from mailconfig.models import Message, MessageState
+from tests.acceptance.invariants import overfull_windows
 from tests.acceptance.kills import FAST
 from tests.factories import make_account, make_email
 from tests.servers.children import drain_worker, until
-from tests.servers.sink import Received, Sink
+from tests.servers.sink import Sink
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 MAILS, LIMIT, PERIOD = 220, 60, 2
-
-
-def overfull_windows(received: list[Received], *, limit: int, seconds: float) -> list[float]:
-    """Spans of ``limit`` + 1 messages that are shorter than the window, by the server's clock."""
-    times = sorted(message.at for message in received)
-    spans = [later - earlier for earlier, later in zip(times, times[limit:], strict=False)]
-    return [span for span in spans if span < seconds]
 
 
 @pytest.mark.parametrize(("workers", "window"), [(2, 10), (8, 1)])

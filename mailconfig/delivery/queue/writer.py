@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 
 from django.db import connection
 
+from mailconfig import crash
 from mailconfig.delivery.mishaps import is_database_away
 from mailconfig.delivery.queue import parts
 from mailconfig.delivery.queue.parts import Part
@@ -124,7 +125,11 @@ class Writer:
 
     def _write(self, together: Sequence[Part]) -> None:
         self.commits += 1
-        parts.start(together)()
+        crash.point("before_shared_commit")
+        wait = parts.start(together)
+        crash.point("shared_commit_sent")
+        wait()
+        crash.point("after_shared_commit")
 
 
 class WriterEnded(Exception):

@@ -25,6 +25,7 @@ from .verdicts import as_reply
 from .wire import Wire
 
 _CRASH_POINTS = {b"M": "after_mail", b"R": "after_rcpt", b"D": "after_data"}
+"""Crash points in the middle of a proposal, by its lines. Only where one is armed is a proposal written line by line."""
 
 
 class SMTPSession:
@@ -213,7 +214,7 @@ class SMTPSession:
             return ()
 
     def _write_proposal(self, lines: tuple[bytes, ...]) -> None:
-        if not crash.is_armed():
+        if not crash.is_armed(*_CRASH_POINTS.values()):
             self._write(b"".join(lines), Stage.SENDER, self._timeouts.command)
             return
         for line in lines:
@@ -319,16 +320,17 @@ class SMTPSession:
         raise breaks.ended("The server ended the transaction.", stage, reply)
 
     def _write_last(self, block: bytes, tail: tuple[bytes, ...]) -> None:
-        if not crash.is_armed():
-            self._write(b"".join((block, *tail)), Stage.DOT, self._timeouts.block)
-            return
-        half = len(block) // 2
-        self._write(block[:half], Stage.BODY, self._timeouts.block)
-        crash.point("mid_body")
-        self._write(block[half:], Stage.DOT, self._timeouts.block)
-        crash.point("after_dot")
-        if tail:
+        if crash.is_armed("mid_body"):
+            half = len(block) // 2
+            self._write(block[:half], Stage.BODY, self._timeouts.block)
+            crash.point("mid_body")
+            block = block[half:]
+        if tail and crash.is_armed(*_CRASH_POINTS.values()):
+            self._write(block, Stage.DOT, self._timeouts.block)
             self._write_proposal(tail)
+        else:
+            self._write(b"".join((block, *tail)), Stage.DOT, self._timeouts.block)
+        crash.point("after_dot")
 
     def _write(self, data: bytes, stage: Stage, seconds: float) -> None:
         self._require()

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from mailconfig import delivery
 from mailconfig.models import Message
+from tests.acceptance.invariants import overfull_windows
 from tests.acceptance.kills import FAST
-from tests.acceptance.test_races import overfull_windows
 from tests.factories import make_account, make_email, make_message
 from tests.servers.children import Child, environment, until
 from tests.servers.sink import Sink

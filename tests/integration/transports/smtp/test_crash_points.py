@@ -52,3 +52,25 @@ def test_a_crash_happens_where_it_says(point: str, last: str, messages: int, pip
     seen = server.verbs()
     assert seen == written[: len(seen)] if pipelining else seen == written
     assert len(server.messages) == messages
+
+
+COMER = """
+from mailconfig import crash
+
+for number in range(1, 6):
+    print(number, flush=True)
+    crash.point("another")
+    crash.point("here")
+"""
+
+
+def test_a_process_is_killed_the_third_time_it_comes_by() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", COMER],
+        env={**os.environ, "MAILCONFIG_CRASH_AT": "here@3"},
+        check=False,
+        timeout=60,
+        capture_output=True,
+    )
+    assert result.returncode == -signal.SIGKILL
+    assert result.stdout.split() == [b"1", b"2", b"3"]
