@@ -6,7 +6,8 @@ import argparse
 import signal
 import sys
 
-from .run import Scale, run
+from .limits import Race
+from .run import CASES, Scale, run
 
 QUICK = Scale(
     rounds=3,
@@ -19,7 +20,8 @@ QUICK = Scale(
     history=50_000,
     backlog=20_000,
     growth_rounds=3,
-    races=((20, 2, 1, 9.0),),
+    races=(Race(20, 2, accounts=1, seconds=9.0),),
+    race_seconds=22.0,
     accounts_rounds=1,
     latencies=20,
     beside=False,
@@ -35,7 +37,13 @@ FULL = Scale(
     history=1_000_000,
     backlog=300_000,
     growth_rounds=7,
-    races=((5, 20, 1, 70.0), (5, 20, 5, 70.0), (20, 2, 1, 20.0), (20, 2, 5, 20.0)),
+    races=(
+        Race(5, 20, accounts=1, seconds=70.0),
+        Race(5, 20, accounts=5, seconds=70.0),
+        Race(20, 2, accounts=1, seconds=20.0),
+        Race(20, 2, accounts=5, seconds=20.0),
+    ),
+    race_seconds=62.0,
     accounts_rounds=3,
     latencies=100,
     beside=True,
@@ -46,19 +54,7 @@ def main() -> None:
     """Parse the arguments and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of everything, in under two minutes")
-    cases = (
-        "local",
-        "far",
-        "far-50-accounts",
-        "far-200-accounts",
-        "idle-latency",
-        "rows",
-        "turns",
-        "growth",
-        "memory",
-        "limits",
-    )
-    parser.add_argument("--only", choices=cases, action="append")
+    parser.add_argument("--only", choices=tuple(CASES), action="append")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))  # so that the servers are ended too
     run(QUICK if arguments.quick else FULL, only=arguments.only or ())

@@ -1,8 +1,9 @@
-"""Four workers race for limited accounts; the server's own clock says whether a window ever held more."""
+"""Workers race for limited accounts; the server's own clock says whether a window ever held more."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,29 +12,44 @@ from tempfile import TemporaryDirectory
 from . import database, servers
 from .processes import Place
 
-WORKERS = 4
-
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """Figures of one limit, as the server saw it."""
+    """A race of workers for accounts with one limit each.
+
+    Attributes:
+        limit: mails that each account may send in any ``period``.
+        period: in seconds.
+        seconds: how long the workers work.
+        least: the part of the permitted rate that must be used.
+    """
 
     limit: int
     period: int
     accounts: int
+    seconds: float
+    workers: int = 4
+    least: float = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Figures of a race, as the server saw it."""
+
     mails: int
     violations: int
     used: float
     """The part of the permitted rate that the slowest account used."""
 
 
-def race(place: Place, *, limit: int, period: int, accounts: int, seconds: float) -> Race:
-    """Let the workers have more mail than they may send in ``seconds``."""
+def measure(place: Place, race: Race) -> Seen:
+    """Let the workers have more mail than they may send."""
+    limit, period, accounts = race.limit, race.period, race.accounts
     database.forget_mail(place.database_url)
     with TemporaryDirectory() as folder:
         record = Path(folder) / "seen"
         with servers.own(record=record) as port:
-            mails_each = limit * (int(seconds / period) + 2)
+            mails_each = limit * (int(race.seconds / period) + 2)
             place.run(
                 "mailconfig_jobs:fill_accounts",
                 port=port,
@@ -42,9 +58,13 @@ def race(place: Place, *, limit: int, period: int, accounts: int, seconds: float
                 limit_count=limit,
                 limit_period=period,
             )
-            workers = [place.start("limit_jobs:work", seconds=seconds) for _ in range(WORKERS)]
-            for worker in workers:
-                worker.outcome()
+            with ExitStack() as stack:
+                running = [
+                    stack.enter_context(place.start("limit_jobs:work", seconds=race.seconds))
+                    for _ in range(race.workers)
+                ]
+                for worker in running:
+                    worker.outcome()
         seen: dict[str, list[float]] = defaultdict(list)
         for line in record.read_text().splitlines():
             at, sender, recipients = line.split()
@@ -53,10 +73,7 @@ def race(place: Place, *, limit: int, period: int, accounts: int, seconds: float
     times = [sorted(times) for times in seen.values()]
     if len(times) != accounts:
         raise RuntimeError(f"mail of {len(times)} accounts came, not of {accounts}")
-    return Race(
-        limit,
-        period,
-        accounts,
+    return Seen(
         sum(map(len, times)),
         sum(_violations(mine, limit, period) for mine in times),
         min(_used(mine, limit, period) for mine in times),

@@ -1,4 +1,4 @@
-"""Many accounts at a far server, drained by one process; and how long one mail takes when there is nothing else."""
+"""Many accounts drained by one process; and how long one mail takes when there is nothing else."""
 
 from __future__ import annotations
 
@@ -7,24 +7,41 @@ from dataclasses import dataclass, field
 
 from . import database, servers
 from .processes import Place
+from .subjects import Subject
 
 _OURS = {"BENCH_APPS": "mailconfig"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """So many accounts with so many mails each.
+    """A number of accounts with a number of mails each.
 
     Attributes:
-        concurrency: of our worker.
-        threads: of django-post-office, whose mail all goes by one account; 0: it does not take part.
+        is_far: whether their server is :data:`servers.FAR_MS` away, else it answers at once.
+        concurrency: of our worker; ``None``: as it comes.
+        window: of our worker.
+        sessions: of those that pipeline without a database, which share the same mails; 0: they do not take part.
+        peer: django-post-office, whose mail all goes by one account; ``None``: it does not take part.
     """
 
     name: str
     accounts: int
     mails_each: int
-    concurrency: int
-    threads: int
+    is_far: bool = False
+    concurrency: int | None = None
+    window: int = 1
+    sessions: int = 0
+    peer: Subject | None = None
+
+    @property
+    def count(self) -> int:
+        """Return how many mails that are in all."""
+        return self.accounts * self.mails_each
+
+    @property
+    def subject(self) -> str:
+        """Return our name in the table."""
+        return "mailconfig-each" if self.window == 1 else f"mailconfig-window{self.window}"
 
 
 @dataclass(slots=True)
@@ -37,21 +54,22 @@ class Rates:
 def measure(place: Place, case: Case, *, rounds: int) -> Rates:
     """Let the subjects take turns."""
     rates = Rates()
-    count = case.accounts * case.mails_each
-    with servers.own(delay_ms=servers.FAR_MS) as port:
+    with servers.own(delay_ms=servers.FAR_MS) if case.is_far else servers.local() as port:
         for _ in range(rounds):
-            rates.sent["mailconfig-each"].append(_ours(place, case, port, count))
-            found = place.run(
-                "pipelined_jobs:drain", port=port, sessions=case.accounts, mails_each=case.mails_each
-            )
-            rates.sent["pipelined"].append(found.result)
-            if case.threads:
-                rates.sent[f"post_office-{case.threads}-threads"].append(_theirs(place, case, port, count))
+            rates.sent[case.subject].append(_ours(place, case, port))
+            if case.sessions:
+                mails_each = case.count // case.sessions
+                found = place.run(
+                    "pipelined_jobs:drain", port=port, sessions=case.sessions, mails_each=mails_each
+                )
+                rates.sent["pipelined"].append(found.result)
+            if case.peer is not None:
+                rates.sent[case.peer.name].append(_theirs(place, case.peer, port, case.count))
     database.forget_mail(place.database_url)
     return rates
 
 
-def _ours(place: Place, case: Case, port: int, count: int) -> float:
+def _ours(place: Place, case: Case, port: int) -> float:
     database.forget_mail(place.database_url)
     place.run(
         "mailconfig_jobs:fill_accounts",
@@ -61,21 +79,17 @@ def _ours(place: Place, case: Case, port: int, count: int) -> float:
         mails_each=case.mails_each,
     )
     database.settle_down(place.database_url)
-    environment = _OURS | {"BENCH_CONCURRENCY": str(case.concurrency)}
-    return float(place.run("mailconfig_jobs:drain", env=environment, count=count).result)
+    environment = _OURS | {"BENCH_WINDOW": str(case.window)}
+    if case.concurrency is not None:
+        environment |= {"BENCH_CONCURRENCY": str(case.concurrency)}
+    return float(place.run("mailconfig_jobs:drain", env=environment, count=case.count).result)
 
 
-def _theirs(place: Place, case: Case, port: int, count: int) -> float:
+def _theirs(place: Place, peer: Subject, port: int, count: int) -> float:
     database.forget_mail(place.database_url)
-    environment = {
-        "BENCH_APPS": "post_office",
-        "BENCH_SMTP_PORT": str(port),
-        "BENCH_POST_OFFICE_THREADS": str(case.threads),
-        "BENCH_POST_OFFICE_BATCH": str(count),
-    }
-    place.run("post_office_jobs:fill", env=environment, port=port, one_by_one=1, at_once=count - 1)
+    peer.fill(place, port=port, one_by_one=1, at_once=count - 1)
     database.settle_down(place.database_url)
-    return float(place.run("post_office_jobs:drain", env=environment, count=count).result)
+    return float(peer.send(place, port=port, count=count).result)
 
 
 def idle_latency(place: Place, *, count: int) -> tuple[list[float], list[float]]:
@@ -86,9 +100,9 @@ def idle_latency(place: Place, *, count: int) -> tuple[list[float], list[float]]
     """
     database.forget_mail(place.database_url)
     with servers.own() as port:
-        worker = place.start("latency_jobs:work", env=_OURS)
-        ours = place.run("latency_jobs:measure", env=_OURS, port=port, count=count)
-        worker.outcome()
+        with place.start("latency_jobs:work", env=_OURS) as worker:
+            ours = place.run("latency_jobs:measure", env=_OURS, port=port, count=count)
+            worker.outcome()
         theirs = place.run("smtplib_jobs:latency", port=port, count=count)
     database.forget_mail(place.database_url)
     return list(ours.result), list(theirs.result)

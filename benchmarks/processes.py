@@ -7,9 +7,14 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from tests.servers.sidecar import ROOT
+
+LONGEST = 900.0
+"""Seconds that no job takes that goes well."""
+LEASHED = (sys.executable, "-m", "tests.servers.leashed", "--exec")
+"""Before a command: it ends when we are killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,12 @@ class Place:
 
 
 class Running:
-    """A job under way."""
+    """A job under way. As a context manager it has ended at the end, whatever happened."""
 
     def __init__(self, job: str, arguments: dict[str, object], environment: dict[str, str]) -> None:
         self._job = job
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", job, json.dumps(arguments)],
+            [*LEASHED, sys.executable, "-m", "benchmarks.worker", job, json.dumps(arguments)],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -65,10 +70,28 @@ class Running:
         """Wait for its end.
 
         Raises:
-            RuntimeError: it failed; its standard error is in the text.
+            RuntimeError: it failed, and its standard error is in the text; or it took :data:`LONGEST`, and was ended.
         """
-        out, err = self._process.communicate()
+        try:
+            out, err = self._process.communicate(timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            msg = f"{self._job} took longer than {LONGEST} s"
+            raise RuntimeError(msg) from None
+        finally:
+            self.end()
         if self._process.returncode:
             raise RuntimeError(f"{self._job} failed:\n{err[-4000:]}")
         answer = json.loads(out.splitlines()[-1])
         return Outcome(answer["result"], answer["peak_rss_mb"])
+
+    def end(self) -> None:
+        """Kill it if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()

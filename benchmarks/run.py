@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from . import (
@@ -37,8 +37,9 @@ class Scale:
     history: int
     backlog: int
     growth_rounds: int
-    races: tuple[tuple[int, int, int, float], ...]
-    """Limit, period, accounts, seconds."""
+    races: tuple[limits.Race, ...]
+    race_seconds: float
+    """Of the race of a hundred accounts."""
     accounts_rounds: int
     latencies: int
     beside: bool
@@ -52,18 +53,7 @@ def run(scale: Scale, *, only: Collection[str]) -> None:
         place = Place(url, folder)
         place.run("setup_jobs:migrate")
         report.heading(url)
-        for name, measure in (
-            ("local", _local),
-            ("far", _far),
-            ("far-50-accounts", _far_50_accounts),
-            ("far-200-accounts", _far_200_accounts),
-            ("idle-latency", _idle_latency),
-            ("rows", _rows),
-            ("turns", _turns),
-            ("growth", _growth),
-            ("memory", _memory),
-            ("limits", _limits),
-        ):
+        for name, measure in CASES.items():
             if not only or name in only:
                 measure(place, scale)
     report.ending(time.monotonic() - begun)
@@ -108,22 +98,47 @@ def _turns(place: Place, scale: Scale) -> None:
 
 
 def _far_50_accounts(place: Place, scale: Scale) -> None:
-    case = many_accounts.Case("far-50-accounts", accounts=50, mails_each=100, concurrency=50, threads=50)
-    rates = many_accounts.measure(place, case, rounds=scale.accounts_rounds)
-    report.rates(case.name, rates.sent)
-    report.ratio_of("far, 50 accounts / pipelined without a database", rates.sent, "pipelined", 0.7)
-    report.ratio_of(
-        "far, 50 accounts / post_office with 50 threads", rates.sent, "post_office-50-threads", 3.0
+    peer = subjects.post_office_with_threads(50, batch=50 * 100)
+    case = many_accounts.Case(
+        name="far-50-accounts",
+        accounts=50,
+        mails_each=100,
+        is_far=True,
+        concurrency=50,
+        sessions=50,
+        peer=peer,
     )
+    _many_accounts(place, case, scale, {"pipelined": 0.7, peer.name: 3.0})
 
 
 def _far_200_accounts(place: Place, scale: Scale) -> None:
-    case = many_accounts.Case("far-200-accounts", accounts=200, mails_each=5, concurrency=100, threads=0)
-    rates = many_accounts.measure(place, case, rounds=scale.accounts_rounds)
-    report.rates(case.name, rates.sent)
-    report.ratio_of(
-        "far, 200 accounts with five mails / pipelined without a database", rates.sent, "pipelined", 0.3
+    case = many_accounts.Case(
+        name="far-200-accounts", accounts=200, mails_each=5, is_far=True, concurrency=100, sessions=200
     )
+    _many_accounts(place, case, scale, {"pipelined": 0.3})
+
+
+def _loopback_10_accounts(place: Place, scale: Scale) -> None:
+    peer = subjects.POST_OFFICE
+    case = many_accounts.Case(
+        name="loopback-10-accounts", accounts=10, mails_each=scale.count // 10, sessions=10, peer=peer
+    )
+    _many_accounts(place, case, scale, {peer.name: 5.0, "pipelined": 0.35})
+
+
+def _loopback_100_accounts(place: Place, scale: Scale) -> None:
+    peer = subjects.POST_OFFICE
+    case = many_accounts.Case(name="loopback-100-accounts", accounts=100, mails_each=30, window=10, peer=peer)
+    _many_accounts(place, case, scale, {peer.name: 5.0})
+
+
+def _many_accounts(
+    place: Place, case: many_accounts.Case, scale: Scale, targets: Mapping[str, float]
+) -> None:
+    sent = many_accounts.measure(place, case, rounds=scale.accounts_rounds).sent
+    report.rates(case.name, sent)
+    for peer, least in targets.items():
+        report.ratio(f"{case.name}, {case.subject} / {peer}", sent[case.subject], sent[peer], least)
 
 
 def _idle_latency(place: Place, scale: Scale) -> None:
@@ -142,5 +157,28 @@ def _memory(place: Place, scale: Scale) -> None:
 
 
 def _limits(place: Place, scale: Scale) -> None:
-    for limit, period, accounts, seconds in scale.races:
-        report.race(limits.race(place, limit=limit, period=period, accounts=accounts, seconds=seconds))
+    for race in scale.races:
+        report.race(race, limits.measure(place, race))
+
+
+def _limits_100_accounts(place: Place, scale: Scale) -> None:
+    race = limits.Race(2, 5, accounts=100, seconds=scale.race_seconds, workers=1, least=0.98)
+    report.race(race, limits.measure(place, race))
+
+
+CASES: Mapping[str, Callable[[Place, Scale], None]] = {
+    "local": _local,
+    "far": _far,
+    "far-50-accounts": _far_50_accounts,
+    "far-200-accounts": _far_200_accounts,
+    "loopback-10-accounts": _loopback_10_accounts,
+    "loopback-100-accounts": _loopback_100_accounts,
+    "idle-latency": _idle_latency,
+    "rows": _rows,
+    "turns": _turns,
+    "growth": _growth,
+    "memory": _memory,
+    "limits": _limits,
+    "limits-100-accounts": _limits_100_accounts,
+}
+"""What ``--only`` chooses from, in the order of the table."""

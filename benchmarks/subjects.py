@@ -51,3 +51,13 @@ SMTPLIB = Subject(name="smtplib", jobs="smtplib_jobs", has_queue=False)
 SMTPLIB_READY = Subject(name="smtplib-ready", jobs="smtplib_jobs", has_queue=False, drain="drain_ready")
 
 ALL = (EACH, WINDOW, POST_OFFICE, POST_OFFICE_BEST, SMTPLIB, SMTPLIB_READY)
+
+
+def post_office_with_threads(threads: int, *, batch: int) -> Subject:
+    """django-post-office that sends over so many sessions, all mails in one batch."""
+    return Subject(
+        name=f"post_office-{threads}-threads",
+        jobs="post_office_jobs",
+        environment=_THEIRS
+        | {"BENCH_POST_OFFICE_THREADS": str(threads), "BENCH_POST_OFFICE_BATCH": str(batch)},
+    )
