@@ -170,7 +170,7 @@ openapi-lint: ## Have redocly and spectral judge the OpenAPI documents; needs np
 wheel: venv ## Build the wheel into dist/ (the tests open it and look)
 	@$(BIN)/python -m hatchling build -t wheel
 
-bench: venv ## Measure enqueue and drain beside django-post-office and smtplib (ARGS=--quick: under two minutes)
+bench: venv ## Measure enqueue and drain beside django-post-office and smtplib (ARGS=--quick: in some minutes)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 constraints: ## Write constraints.txt anew from the newest versions (with the lowest supported Python)

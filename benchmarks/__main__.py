@@ -53,7 +53,7 @@ FULL = Scale(
 def main() -> None:
     """Parse the arguments and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="less of everything, in under two minutes")
+    parser.add_argument("--quick", action="store_true", help="less of everything, in some minutes")
     parser.add_argument("--only", choices=tuple(CASES), action="append")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))  # so that the servers are ended too

@@ -141,6 +141,13 @@ def size(url: str) -> int:
         return int(connection.execute(sizes).fetchone()[0])  # type: ignore[index]
 
 
+def sent(url: str) -> int:
+    """Return how many mails of mailconfig were sent."""
+    with connect(url) as connection:
+        found = connection.execute("SELECT count(*) FROM mailconfig_message WHERE state = 'sent'").fetchone()
+        return int(found[0])  # type: ignore[index]
+
+
 def log_position(url: str) -> int:
     """Bytes of the write-ahead log so far."""
     with connect(url) as connection:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from django.core.mail import EmailMessage
 from django.core.management import call_command
@@ -29,27 +31,33 @@ def make_account(port: int, number: int = 0, **limits: int) -> int:
     return account.pk
 
 
-def fill(port: int, one_by_one: int, at_once: int, **limits: int) -> dict[str, float]:
-    """Queue mails, some each in a call and commit of its own and the rest in one call: mails per second of both."""
-    account = Account.objects.get(pk=make_account(port, **limits))
-    enqueue(_mail(-1), account=account).delete()  # imports and first connections are nobody's mail
+def fill(port: int, one_by_one: int, at_once: int, accounts: int = 1) -> dict[str, float]:
+    """Queue mails, some each in a call and commit of its own and the rest in one call an account.
+
+    Returns:
+        Mails per second of both.
+    """
+    owners = [Account.objects.get(pk=make_account(port, number)) for number in range(accounts)]
+    enqueue(_mail(-1), account=owners[0]).delete()  # imports and first connections are nobody's mail
     begun = time.perf_counter()
     for number in range(one_by_one):
-        enqueue(_mail(number), account=account)
+        enqueue(_mail(number), account=owners[number % accounts])
     between = time.perf_counter()
     if at_once:
-        enqueue_many((_mail(number) for number in range(one_by_one, one_by_one + at_once)), account=account)
+        for first, owner in enumerate(owners):
+            numbers = range(one_by_one + first, one_by_one + at_once, accounts)
+            enqueue_many((_mail(number) for number in numbers), account=owner)
     ended = time.perf_counter()
     return {"one": one_by_one / (between - begun), "many": at_once / (ended - between)}
 
 
-def fill_attachments(port: int, count: int) -> None:
+def fill_attachments(port: int, count: int, accounts: int = 1) -> None:
     """Queue mails with a large attachment."""
-    account = Account.objects.get(pk=make_account(port))
+    owners = [Account.objects.get(pk=make_account(port, number)) for number in range(accounts)]
     for number in range(count):
         mail = _mail(number)
         mail.attach("large.bin", mails.attachment(number), "application/octet-stream")
-        enqueue(mail, account=account)
+        enqueue(mail, account=owners[number % accounts])
 
 
 def fill_accounts(port: int, accounts: int, mails_each: int, **limits: int) -> None:
@@ -69,6 +77,31 @@ def drain(count: int) -> float:
     if sent != count:
         raise RuntimeError(f"{sent} of {count} mails were sent")
     return count / took
+
+
+def drain_among(folder: str, processes: int) -> dict[str, float]:
+    """Send until nothing is due, as soon as so many processes are ready.
+
+    Args:
+        folder: an empty one, in which they tell each other.
+
+    Returns:
+        When it ``begun`` and ``ended``, by this machine's monotonic clock.
+
+    Raises:
+        RuntimeError: the others did not come within a minute.
+    """
+    Message.objects.count()
+    meeting = Path(folder)
+    (meeting / str(os.getpid())).touch()
+    give_up_at = time.monotonic() + 60
+    while len(list(meeting.iterdir())) < processes:
+        if time.monotonic() > give_up_at:
+            raise RuntimeError("the other processes did not come")
+        time.sleep(0.005)
+    begun = time.monotonic()
+    call_command("mailconfig_drain", once=True)
+    return {"begun": begun, "ended": time.monotonic()}
 
 
 def _mails(count: int) -> Iterator[EmailMessage]:

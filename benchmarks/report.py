@@ -19,6 +19,7 @@ from .turns import Turns
 
 PACKAGES = ("Django", "psycopg", "django-post_office")
 RESIDENT_MB = 100
+LANES_MB = 120
 
 
 def heading(url: str) -> None:
@@ -52,8 +53,12 @@ def local_ratios(figures: dict[str, Figures]) -> None:
         )
     each, ten = figures["mailconfig-each"], figures["mailconfig-window10"]
     default = figures["post_office-default"]
-    ratio("drain, each committed / post_office", each.sent, default.sent, 1.2)
-    ratio("drain, window of ten / post_office", ten.sent, default.sent, 3.0)
+    two = figures["mailconfig-window100-2-processes"]
+    ratio("drain, each committed / post_office", each.sent, default.sent, 2.0)
+    ratio("drain, window of ten / post_office", ten.sent, default.sent, 5.0)
+    ratio("drain, window of a hundred, two processes / post_office", two.sent, default.sent, 10.0)
+    share = median(two.sent) / median(figures["pipelined-10-sessions"].sent)
+    _noted(f"drain, window of a hundred, two processes / ten pipelined sessions: {share:.2f}")
     ratio("enqueue one / post_office send", each.one + ten.one, default.one, 1.0)
     ratio("enqueue many / post_office send_many", each.many + ten.many, default.many, 1.0)
     worst = max(each.rss + ten.rss)
@@ -116,6 +121,13 @@ def memory(outcomes: dict[str, Outcome], *, count: int) -> None:
             _judged(f"peak with attachments: {outcome.peak_rss_mb:.0f} MB", fits, f"< {RESIDENT_MB} MB")
 
 
+def resident(outcome: Outcome, *, count: int, lanes: int) -> None:
+    """Print the peak of a worker with large attachments in several lanes at once."""
+    peak = outcome.peak_rss_mb
+    print(f"pg.resident-{count}x5MB.mailconfig-{lanes}-lanes {outcome.result:.1f} msgs_per_s {peak:.1f} MB")
+    _judged(f"peak with attachments in {lanes} lanes: {peak:.0f} MB", peak < LANES_MB, f"< {LANES_MB} MB")
+
+
 def race(race: Race, seen: Seen) -> None:
     """Print the figures of a limit as the server saw it."""
     workers = f"{race.workers}-workers" if race.workers > 1 else "1-worker"
@@ -147,6 +159,10 @@ def latency(ours: Sequence[float], theirs: Sequence[float]) -> None:
         median(ours) <= 15,
         "<= 15 ms",
     )
+
+
+def _noted(text: str) -> None:
+    print(f"#            {text}", flush=True)
 
 
 def _judged(text: str, reached: bool, target: str) -> None:

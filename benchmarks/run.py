@@ -156,6 +156,13 @@ def _memory(place: Place, scale: Scale) -> None:
     report.memory(memory.measure(place, taking_part, count=scale.attachments), count=scale.attachments)
 
 
+def _resident(place: Place, scale: Scale) -> None:
+    lanes = 4
+    report.resident(
+        memory.in_lanes(place, lanes=lanes, count=scale.attachments), count=scale.attachments, lanes=lanes
+    )
+
+
 def _limits(place: Place, scale: Scale) -> None:
     for race in scale.races:
         report.race(race, limits.measure(place, race))
@@ -178,6 +185,7 @@ CASES: Mapping[str, Callable[[Place, Scale], None]] = {
     "turns": _turns,
     "growth": _growth,
     "memory": _memory,
+    "resident": _resident,
     "limits": _limits,
     "limits-100-accounts": _limits_100_accounts,
 }
