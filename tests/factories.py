@@ -76,6 +76,8 @@ def make_message(
         "size": len(body or b""),
         "not_before": not_before or timezone.now(),
     }
+    if values.get("settled_at"):
+        plain["created_at"] = values["settled_at"]
     message = Message.objects.create(**plain | values)
     if body is not None:
         Body.objects.create(message=message, octets=body)

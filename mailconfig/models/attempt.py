@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from .account import Account
@@ -26,9 +27,12 @@ class AttemptOutcome(models.TextChoices):
 class Attempt(models.Model):
     """Outlives its message: a window must know what went out, whatever was purged since."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="attempts", db_index=False)
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="attempts", db_index=False, db_constraint=False
+    )
+    """Without a constraint in the database, which would lock the account's row for each mail: the message has one."""
     message = models.ForeignKey(
-        Message, on_delete=models.SET_NULL, related_name="attempt_set", null=True, blank=True
+        Message, on_delete=models.SET_NULL, related_name="attempt_set", null=True, blank=True, db_index=False
     )
     worker = models.CharField(_("worker"), max_length=128, blank=True)
     recipients = models.IntegerField(_("recipients"), default=1)
@@ -53,7 +57,17 @@ class Attempt(models.Model):
         indexes: ClassVar = [
             # A window reads its newest rows from here.
             models.Index(fields=["account", "ended_at"], name="mailconfig_attempt_window"),
-            models.Index(fields=["ended_at"], name="mailconfig_attempt_ended"),
+            models.Index(
+                fields=["message"],
+                name="mailconfig_attempt_message",
+                condition=Q(message__isnull=False),
+            ),
+            # The retention reads those whose message is gone: an attempt is not in here when it is written.
+            models.Index(
+                fields=["ended_at"],
+                name="mailconfig_attempt_orphan",
+                condition=Q(message__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -135,12 +135,13 @@ class Message(models.Model):
                 name="mailconfig_message_open",
                 condition=Q(state__in=["held", "preparing"]),
             ),
-            models.Index(fields=["account", "-id"], name="mailconfig_message_account"),
+            # The newest first is read backwards: what is written at an end fills its pages, and splits none in halves.
+            models.Index(fields=["account", "id"], name="mailconfig_message_account"),
             models.Index(fields=["message_id"], name="mailconfig_message_message_id"),
             models.Index(
                 fields=["settled_at"],
-                name="mailconfig_message_settled",
-                condition=Q(settled_at__isnull=False),
+                name="mailconfig_message_failed",
+                condition=Q(state="failed"),
             ),
         ]
 

@@ -92,7 +92,8 @@ def test_mail_is_queued_and_sent(server: ChaosServer) -> None:
     assert len(server.messages) == 1
     assert server.sessions == 1
     assert Message.objects.get().state == "sent"
-    Message.objects.update(settled_at=timezone.now() - timedelta(days=99))
+    long_ago = timezone.now() - timedelta(days=99)
+    Message.objects.update(created_at=long_ago, settled_at=long_ago)
     delivery.purge()
     assert not Message.objects.exists()
 

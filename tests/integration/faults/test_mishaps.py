@@ -143,7 +143,7 @@ def test_a_storage_that_fails_in_the_purge_keeps_nothing_else_from_it(
     old = delivery.enqueue(make_email(), account=account)
     assert old.stored_as
     then = timezone.now() - timedelta(days=400)
-    Message.objects.update(state="cancelled", settled_at=then)
+    Message.objects.update(state="cancelled", created_at=then, settled_at=then)
     ConnectionCheck.objects.create(kind="connection", state="passed")
     ConnectionCheck.objects.update(created_at=then)
     storage.broken.add(method)

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailconfig import delivery
+from mailconfig.delivery.worker import purge
 from mailconfig.models import Attempt, Message, Recipient
 from tests.editor import Editor
 from tests.factories import make_account, make_message
@@ -62,3 +64,36 @@ def test_what_is_long_settled_goes_with_all_that_belongs_to_it() -> None:
     report = delivery.purge()
     assert (report.messages, report.attempts) == (1, 1)
     assert not Recipient.objects.exists()
+
+
+def test_the_purge_goes_past_old_mail_that_still_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purge, "STEP", 1)
+    then, now = timezone.now() - timedelta(days=400), timezone.now()
+    account = make_account()
+    kept = [
+        make_message(account, created_at=then),
+        make_message(account, created_at=then, state="held", wait_reason="held"),
+        make_message(account, state="sent", created_at=then, settled_at=now),
+    ]
+    gone = [make_message(account, state=state, settled_at=then) for state in ("sent", "failed", "cancelled")]
+    kept.append(make_message(account, state="sent", settled_at=now))
+    assert delivery.purge(most=2).messages == 2
+    assert delivery.purge().messages == 1
+    assert set(Message.objects.values_list("pk", flat=True)) == {message.pk for message in kept}
+    assert not {message.pk for message in gone} & {message.pk for message in kept}
+
+
+def test_the_purge_reads_little_more_than_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purge, "STEP", 5)
+    then, now = timezone.now() - timedelta(days=400), timezone.now()
+    account = make_account()
+    for at in [then] * 5 + [now] * 50:
+        make_message(account, state="sent", settled_at=at)
+    with CaptureQueriesContext(connection) as captured:
+        assert delivery.purge().messages == 5
+    walked = [
+        query
+        for query in captured.captured_queries
+        if '"created_at"' in query["sql"] and "LIMIT 5" in query["sql"]
+    ]
+    assert len(walked) == 2
