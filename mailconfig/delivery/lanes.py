@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -42,33 +43,28 @@ class Ownership:
     """Seconds a lease lasts from each renewal."""
     clock: DatabaseClock
     renewed_at: float = field(default_factory=time.monotonic)
-    awaits_reply: bool = False
-    """A dot is out: its reply is worth more than the lease, and nothing may keep us from reading it."""
+    is_lost: bool = False
+    """Somebody else owns the lane by now, as one of its sessions found out."""
+    _renewing: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def is_sure(self) -> bool:
         """Return whether the lease cannot have run out: looked at right before a dot."""
-        return time.monotonic() - self.renewed_at < self.lease * 0.9
+        return not self.is_lost and time.monotonic() - self.renewed_at < self.lease * 0.9
 
     def renew_if_due(self) -> None:
-        """Renew when a quarter of the lease is gone.
+        """Renew when a quarter of the lease is gone; one session of the lane does so for all.
 
         Raises:
             LeaseLost: somebody else owns the lane by now.
         """
-        if time.monotonic() - self.renewed_at >= self.lease / 4:
-            self.renew()
-
-    def renew_while_waiting(self) -> None:
-        """:meth:`renew_if_due` during a wait for the server. With a dot out a lost lease is told afterwards.
-
-        Raises:
-            LeaseLost, DatabaseError, InterfaceError: only as long as no dot is out.
-        """
+        if self.is_lost:
+            raise _lost()
+        if time.monotonic() - self.renewed_at < self.lease / 4 or not self._renewing.acquire(blocking=False):
+            return
         try:
-            self.renew_if_due()
-        except (LeaseLost, DatabaseError, InterfaceError):
-            if not self.awaits_reply:
-                raise
+            self.renew()
+        finally:
+            self._renewing.release()
 
     def renew(self) -> None:
         """Begin the lease anew.
@@ -79,8 +75,30 @@ class Ownership:
         asked_at = time.monotonic()
         mine = Lane.objects.filter(pk=self.lane_id, lease_token=self.token)
         if not mine.update(lease_until=Now() + timedelta(seconds=self.lease)):
+            self.is_lost = True
             raise _lost()
-        self.renewed_at = asked_at
+        self.renewed_at = max(self.renewed_at, asked_at)
+
+
+class Renewal:
+    """Renews a lane's lease while one of its sessions waits for the server."""
+
+    def __init__(self, ownership: Ownership) -> None:
+        self.awaits_reply = False
+        """A dot is out: its reply is worth more than the lease, and nothing may keep us from reading it."""
+        self._ownership = ownership
+
+    def renew_while_waiting(self) -> None:
+        """Renew if that is due. With a dot out a lost lease is told afterwards.
+
+        Raises:
+            LeaseLost, DatabaseError, InterfaceError: only as long as no dot is out.
+        """
+        try:
+            self._ownership.renew_if_due()
+        except (LeaseLost, DatabaseError, InterfaceError):
+            if not self.awaits_reply:
+                raise
 
 
 def take(*, account_id: int, lease: float) -> Ownership | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -27,43 +28,59 @@ NO_RECIPIENT = Outcome(
 
 
 class Progress:
-    """Sum of what a drain has come to, however often it reads its account anew."""
+    """Sum of what a drain has come to in all its sessions, however often it reads its account anew."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[AttemptOutcome] = Counter()
         self.succeeded_at: datetime | None = None
-        self._taken = 0
-        """Messages that the server took."""
-        self._taken_at_end = 0
-        """The same when a session ended last."""
+        self._lock = threading.Lock()
         self._rest_owed: Callable[[], None] | None = None
         """What is due to a server that ended a session over a message, unless it takes another message meanwhile."""
 
     def note(self, settlement: Settlement) -> None:
         """Count an outcome."""
-        self.outcomes[settlement.outcome] += 1
+        with self._lock:
+            self.outcomes[settlement.outcome] += 1
+            if settlement.sent:
+                self._rest_owed = None
+                self.succeeded_at = max(self.succeeded_at or settlement.ended_at, settlement.ended_at)
+
+    def rest_unless_others_go(self, rest: Callable[[], None]) -> None:
+        """Rest from the second time in a row on: one message by itself may have brought it about."""
+        with self._lock:
+            is_owed = self._rest_owed is not None
+            if not is_owed:
+                self._rest_owed = rest
+        if is_owed:
+            rest()
+
+    def pay_rest(self) -> None:
+        """Rest if that is still due at the end."""
+        if self._rest_owed:
+            self._rest_owed()
+
+
+class Share:
+    """Share of one session, and of those that follow it, in the progress of a drain."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self._taken = 0
+        """Messages that the server took."""
+        self._taken_at_end = 0
+        """The same when a session ended last."""
+
+    def note(self, settlement: Settlement) -> None:
+        """Count an outcome."""
+        self.progress.note(settlement)
         if settlement.sent:
             self._taken += 1
-            self._rest_owed = None
-            self.succeeded_at = settlement.ended_at
 
     def since_last_end(self) -> bool:
         """Return whether something came about since a session ended last. Servers end long ones as they like."""
         progressed = self._taken > self._taken_at_end
         self._taken_at_end = self._taken
         return progressed
-
-    def rest_unless_others_go(self, rest: Callable[[], None]) -> None:
-        """Rest from the second time in a row on: one message by itself may have brought it about."""
-        if self._rest_owed:
-            rest()
-        else:
-            self._rest_owed = rest
-
-    def pay_rest(self) -> None:
-        """Rest if that is still due at the end."""
-        if self._rest_owed:
-            self._rest_owed()
 
 
 class Aftermath:
@@ -74,13 +91,13 @@ class Aftermath:
         journaling: Journaling,
         standing: Standing,
         judge: Judge,
-        progress: Progress,
+        share: Share,
         *,
         settings: Settings,
         clock: DatabaseClock,
     ) -> None:
         self._journaling, self._standing, self._judge = journaling, standing, judge
-        self._progress, self._settings, self._clock = progress, settings, clock
+        self._share, self._settings, self._clock = share, settings, clock
 
     def conclude(self, turn: Turn, outcome: Outcome, end: SessionEnd | None) -> None:
         """Draw the conclusions from a turn's outcome."""
@@ -100,7 +117,7 @@ class Aftermath:
         if self._journaling.allows(turn):
             self.put_back(turn)
         else:
-            self._journaling.line.release(turn)
+            self._journaling.release(turn)
 
     def put_back(self, turn: Turn) -> None:
         """Settle a turn that was journaled and is not handed over."""
@@ -108,7 +125,7 @@ class Aftermath:
 
     def _settle(self, settlement: Settlement) -> None:
         self._journaling.add(settlement)
-        self._progress.note(settlement)
+        self._share.note(settlement)
         self._standing.note_outcome(settlement)
         doubtful = settlement.verdict is Verdict.ACCEPTED and strikes.is_doubtful(settlement)
         if doubtful and not self._settings.redirect_all_to:
@@ -122,11 +139,11 @@ class Aftermath:
         if self._standing.is_held_back:
             return
         self._standing.note_session_ended(end.mails)
-        progressed = self._progress.since_last_end()
+        progressed = self._share.since_last_end()
         if end.goes_down:
             self._standing.rest(end.answer)
         elif not progressed:
-            self._progress.rest_unless_others_go(partial(self._standing.rest, end.answer))
+            self._share.progress.rest_unless_others_go(partial(self._standing.rest, end.answer))
 
     def _after_loss(self, turn: Turn, outcome: Outcome, end: SessionEnd) -> None:
         """Settle a turn in which the session broke, and let the server rest, or the next session begin at once."""
@@ -134,20 +151,20 @@ class Aftermath:
         if error is None:
             msg = "a session that broke says how"
             raise ValueError(msg)
-        progressed = self._progress.since_last_end()
+        progressed = self._share.since_last_end()
         blame = Blame.NOBODY if progressed and not end.is_certain else end.blame
         if blame is Blame.NOBODY and outcome.stage is Stage.SENDER:
             # It was not even begun, so it comes first in the next session.
-            self._journaling.line.release(turn)
+            self._journaling.release(turn)
         elif self._journaling.allows(turn) or blame is not Blame.NOBODY:
             at = self._clock.at_latest()
             self._settle(self._judge.lose(turn, outcome, ended_at=at, blame=blame))
         else:
-            self._journaling.line.release(turn)
+            self._journaling.release(turn)
         rest = partial(self._standing.note_failure, error)
         if isinstance(error, SessionLost) and progressed:
             self._standing.note_session_ended(end.mails)
         elif blame is Blame.MESSAGE and not error.ambiguous:
-            self._progress.rest_unless_others_go(rest)
+            self._share.progress.rest_unless_others_go(rest)
         elif not self._standing.is_held_back:
             rest()

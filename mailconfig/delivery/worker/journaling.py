@@ -1,7 +1,8 @@
-"""The journal's part of a drain: which turns of the line may be handed over, and what is committed with them."""
+"""The journal's part of a session's work: which turns of the line may be handed over, and what is committed with them."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from mailconfig.delivery.queue.commits import Committer
@@ -10,7 +11,7 @@ from mailconfig.delivery.worker.line import Line
 
 
 class Journaling:
-    """Never are more messages than the window journaled whose outcome is not committed.
+    """Never are more messages of one session than the window journaled whose outcome is not committed.
 
     A journal is asked for and known in two steps: the next turn is made ready while the database commits.
     """
@@ -24,18 +25,28 @@ class Journaling:
         """The one of the group under way that is in hand."""
         self._ahead: list[Turn] = []
         """Those of the group under way that come later."""
+        self._journaled: deque[Turn] = deque()
+        """Those that the journal took and that come next, in this session and in no other."""
 
     def next(self) -> Turn | None:
-        """The next turn of the line: one that was journaled, if there is any."""
+        """The next turn: one that was journaled, if there is any, else the line's."""
         if self._ahead:
             self.finish()
-        return self.line.next()
+        return self._journaled.popleft() if self._journaled else self.line.next()
+
+    def release(self, turn: Turn) -> None:
+        """Put a turn back that does not come now."""
+        if turn.is_journaled:
+            turn.ready_for = 0
+            self._journaled.appendleft(turn)
+        else:
+            self.line.release(turn)
 
     def ask(self, turn: Turn, *, is_over: Callable[[], bool]) -> None:
         """Begin to journal this turn, and with a window the next ones as well. See :meth:`allows`."""
         self.finish()
         while len(self._ahead) + 1 < self._window and not is_over():
-            further = self.line.next_unjournaled()
+            further = self.line.next()
             if further is None:
                 break
             self._ahead.append(further)
@@ -57,7 +68,7 @@ class Journaling:
             if not turn.is_journaled:
                 self.line.release(turn)
             else:
-                self.line.keep_journaled(turn)
+                self._journaled.append(turn)
 
     def add(self, settlement: Settlement) -> None:
         """Take an outcome along with the next commit."""
@@ -72,4 +83,5 @@ class Journaling:
     def drop(self, settle: Callable[[Turn], None]) -> None:
         """Settle what was journaled and is not handed over."""
         self.finish()
-        self.line.drop_journaled(settle)
+        while self._journaled:
+            settle(self._journaled.popleft())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 
 from mailconfig.conf import Settings
@@ -24,14 +25,17 @@ MAX_RECIPIENTS = 100
 
 
 class Line:
-    """Reads ahead in batches. A turn stays in hand until it is settled or released."""
+    """Reads ahead in batches. A turn stays in hand until it is settled or released.
+
+    All sessions of a lane take from it, each a message of its own, and from the same slots.
+    """
 
     def __init__(self, account: Account, settings: Settings, clock: DatabaseClock) -> None:
         self._account = account
         self._settings = settings
         self._clock = clock
+        self._lock = threading.RLock()
         self._candidates: deque[DueMessage] = deque()
-        self._journaled: deque[Turn] = deque()
         self._in_hand: set[int] = set()
         self.storage_error: StorageAway | None = None
         """Why only mails go whose bytes are in the database."""
@@ -41,84 +45,76 @@ class Line:
     @property
     def in_hand(self) -> Collection[int]:
         """Messages that are not read again for now: their outcome is not committed, or they stand aside."""
-        return self._in_hand
+        with self._lock:
+            return frozenset(self._in_hand)
 
     def next(self) -> Turn | None:
-        """The next turn; ``None``: nothing is due, or the limit is reached."""
-        return self._journaled.popleft() if self._journaled else self.next_unjournaled()
-
-    def next_unjournaled(self) -> Turn | None:
-        """The next turn of a message the journal has not taken yet."""
-        free = self.limiter.free(self._clock.now())
-        message = None if free == 0 else self._next_candidate()
-        if message is None:
-            return None
-        most = MAX_RECIPIENTS if free is None else min(free, MAX_RECIPIENTS)
-        recipients = message.recipients[:most]
-        redirect = self._settings.redirect_all_to
-        addresses = (redirect,) if redirect else tuple(recipient.address for recipient in recipients)
-        envelope = Envelope(message.envelope_from, addresses, message.size, message.eight_bit)
-        self.limiter.take(len(recipients))
-        self._in_hand.add(message.pk)
-        return Turn(message, recipients, envelope, len(recipients), self._clock.now())
-
-    def _next_candidate(self) -> DueMessage | None:
-        while True:
-            if not self._candidates:
-                batch = due.read(
-                    account_id=self._account.pk,
-                    now=self._clock.now(),
-                    limit=self._settings.batch_size,
-                    without=self._in_hand,
-                    inline_only=self.storage_error is not None,
-                )
-                self._candidates.extend(batch)
-            if not self._candidates:
-                return None
-            message = self._candidates.popleft()
+        """The next turn of a message the journal has not taken yet; ``None``: nothing is due, or the limit is reached."""
+        while (turn := self._take()) is not None:
             try:
-                message.open()
+                turn.message.open()
             except StorageAway as error:
+                self.release(turn)
                 self.note_storage_away(error)
             else:
-                return message
+                return turn
+        return None
+
+    def _take(self) -> Turn | None:
+        with self._lock:
+            free = self.limiter.free(self._clock.now())
+            message = None if free == 0 else self._next_candidate()
+            if message is None:
+                return None
+            most = MAX_RECIPIENTS if free is None else min(free, MAX_RECIPIENTS)
+            recipients = message.recipients[:most]
+            redirect = self._settings.redirect_all_to
+            addresses = (redirect,) if redirect else tuple(recipient.address for recipient in recipients)
+            envelope = Envelope(message.envelope_from, addresses, message.size, message.eight_bit)
+            self.limiter.take(len(recipients))
+            self._in_hand.add(message.pk)
+            return Turn(message, recipients, envelope, len(recipients), self._clock.now())
+
+    def _next_candidate(self) -> DueMessage | None:
+        if not self._candidates:
+            batch = due.read(
+                account_id=self._account.pk,
+                now=self._clock.now(),
+                limit=self._settings.batch_size,
+                without=self._in_hand,
+                inline_only=self.storage_error is not None,
+            )
+            self._candidates.extend(batch)
+        return self._candidates.popleft() if self._candidates else None
 
     def note_storage_away(self, error: StorageAway) -> None:
         """From now on only mails go whose bytes are in the database."""
         logger.warning("the storage cannot be reached, account %s: %s", self._account.pk, error)
-        self.storage_error = error
-        self._candidates.clear()
-
-    def keep_journaled(self, turn: Turn) -> None:
-        """A turn that the journal took and that comes soon."""
-        self._journaled.append(turn)
-
-    def drop_journaled(self, settle: Callable[[Turn], None]) -> None:
-        """Settle the turns that were journaled and do not come."""
-        while self._journaled:
-            settle(self._journaled.popleft())
+        with self._lock:
+            self.storage_error = error
+            self._candidates.clear()
 
     def release(self, turn: Turn) -> None:
-        """The turn does not come now: it stays where it was."""
+        """Put a turn back that the journal has not taken: it stays where it was."""
         turn.ready_for = 0
-        if turn.is_journaled:
-            self._journaled.appendleft(turn)
-            return
-        self.limiter.give_back(turn.slots, handed_over=0, ended_at=self._clock.now())
-        self._in_hand.discard(turn.message.pk)
-        self._candidates.clear()
+        with self._lock:
+            self.limiter.give_back(turn.slots, handed_over=0, ended_at=self._clock.now())
+            self._in_hand.discard(turn.message.pk)
+            self._candidates.clear()
 
     def note_used(self, settlement: Settlement) -> None:
         """Note what a turn used of the limits. Until :meth:`committed` its message is not read again."""
-        self.limiter.give_back(
-            settlement.turn.slots, handed_over=settlement.handed_over, ended_at=settlement.ended_at
-        )
+        with self._lock:
+            self.limiter.give_back(
+                settlement.turn.slots, handed_over=settlement.handed_over, ended_at=settlement.ended_at
+            )
 
     def committed(self, settlements: Iterable[Settlement]) -> None:
         """These outcomes are in the database, whose word about their messages counts again.
 
         Those that stand aside stay in hand: it is the next drain that reads them again.
         """
-        self._in_hand.difference_update(
-            settlement.turn.message.pk for settlement in settlements if not settlement.stands_aside
-        )
+        with self._lock:
+            self._in_hand.difference_update(
+                settlement.turn.message.pk for settlement in settlements if not settlement.stands_aside
+            )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from mailconfig.conf import Settings
 from mailconfig.delivery import lanes
@@ -17,9 +20,6 @@ from mailconfig.models import Account, Lane, Scope, WaitReason
 from mailconfig.transports.contract import Verdict
 from mailconfig.values import Answer
 
-LOOK_AGAIN_SECONDS = 0.1
-"""How old a look at the account may be when a message journaled with others is handed over: a question for each would cost
-more than journaling them together saves, and a slow server makes each wait longer than this."""
 SERVER_LIMIT_SECONDS = 600.0
 """How long an account rests that has sent too much, if nobody says for how long."""
 LESSON_LASTS = timedelta(days=1)
@@ -41,8 +41,28 @@ def mark_of(account_id: int) -> Mark | None:
     return (revision, *(system or (None,)))
 
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def _one_at_a_time(
+    method: Callable[Concatenate[Standing, Arguments], Result],
+) -> Callable[Concatenate[Standing, Arguments], Result]:
+    """Let one session at a time conclude something: what it reads of the lane is what it changes."""
+
+    @wraps(method)
+    def locked(standing: Standing, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with standing._lock:
+            return method(standing, *args, **kwargs)
+
+    return locked
+
+
 class Standing:
-    """The standing of one account, from when it was read until it is held back or turns out to be edited."""
+    """The standing of one account, from when it was read until it is held back or turns out to be edited.
+
+    All sessions of a lane share it, and what one of them finds out counts for all.
+    """
 
     def __init__(
         self, account: Account, lane: Lane, mark: Mark | None, ownership: Ownership, settings: Settings
@@ -54,7 +74,7 @@ class Standing:
         """Whether it has to be read anew before anything else is sent."""
         self._ownership, self._settings = ownership, settings
         self._clock = ownership.clock
-        self._looked_at = time.monotonic()
+        self._lock = threading.RLock()
         self._ended_after = 0
         self._overlap_refused_to: int | None = None
 
@@ -63,34 +83,26 @@ class Standing:
         """Return whether nothing more may be sent by what we know."""
         return self.is_held_back or self.is_edited
 
-    def allows_dot(self) -> bool:
-        """Look again before a dot, where the commit of its journal did not, or began to some time ago.
-
-        A journal that waited for a lock (PostgreSQL's READ COMMITTED) sees the new version of the row that was locked,
-        and the account as it was when it began.
-        """
-        is_fresh = time.monotonic() - self._looked_at < LOOK_AGAIN_SECONDS
-        return (is_fresh and not self._may_change_unseen()) or self.is_as_read()
-
-    def note_look(self) -> None:
-        """Remember that account and server are looked at from now on."""
-        self._looked_at = time.monotonic()
-
     def is_as_read(self) -> bool:
         """Look whether account and server are what they were; see ``is_edited``."""
-        self.note_look()
-        self.is_edited |= mark_of(self.account.pk) != self.mark
+        if mark_of(self.account.pk) != self.mark:
+            self.is_edited = True
         return not self.is_edited
 
-    def _may_change_unseen(self) -> bool:
+    @property
+    def may_change_unseen(self) -> bool:
         """Return whether the journal does not see each edit: that of the server belongs to another account."""
         return self.account.scope == Scope.SYSTEM_OVERRIDE
 
     # What holds it back.
 
+    @_one_at_a_time
     def hold_back(self, wait: Wait | None) -> None:
-        """Let the account wait; if it was edited since the cause was met, look at it anew instead."""
-        if wait is None:
+        """Let the account wait; if it was edited since the cause was met, look at it anew instead.
+
+        What another session found out before stands, unless this one has to wait for longer.
+        """
+        if wait is None or (self.is_held_back and not self._outlasts(wait)):
             return
         self.is_held_back = lanes.wait(
             self.lane,
@@ -101,24 +113,37 @@ class Standing:
         )
         self.is_edited = not self.is_held_back
 
+    def _outlasts(self, wait: Wait) -> bool:
+        """Return whether that wait ends later than the one that holds the account back now, or needs somebody to act."""
+        until = self.lane.wait_until
+        return until is not None and (wait.until is None or wait.until > until)
+
+    @_one_at_a_time
     def rest(self, answer: Answer | None) -> None:
         """Leave the server alone for a while: it ended a session in which nothing came about."""
+        if self.is_held_back:
+            return  # it is one failure, however many sessions meet it
         failures = self.lane.failures + 1
         until = self._clock.now() + timedelta(seconds=retry.backoff_seconds(failures, self._settings))
         words = answer.words if answer else ""
         self.hold_back(Wait(WaitReason.SERVER_AWAY, until, words, "connect_failed", failures))
 
+    @_one_at_a_time
     def note_failure(self, error: TransportError | SecretUnreadable) -> None:
         """A connection that failed, or broken protocol: a rest or a pause."""
+        if self.is_held_back:
+            return
         wait = guards.after_failure(error, self.lane, now=self._clock.now(), settings=self._settings)
         self.hold_back(wait)
 
+    @_one_at_a_time
     def note_connected(self) -> None:
         """The server let us in and took our sender: what was wrong with the connection is over."""
-        if self.lane.wait_reason or self.lane.failures:
+        if not self.is_held_back and (self.lane.wait_reason or self.lane.failures):
             left = {"strikes": self.lane.strikes, "breaches": self.lane.breaches}
             lanes.clear(self.lane, token=self._ownership.token, succeeded_at=self._clock.now(), **left)
 
+    @_one_at_a_time
     def note_outcome(self, settlement: Settlement) -> None:
         """Note what a message's outcome says of the account."""
         if settlement.sent:
@@ -155,6 +180,7 @@ class Standing:
         until = self.lane.no_overlap_until
         return until is None or until <= self._clock.now()
 
+    @_one_at_a_time
     def note_overlap_refused(self, turn: Turn) -> None:
         """The server does not take commands behind a dot: from now on each waits for the reply."""
         self._overlap_refused_to = turn.message.pk
@@ -172,6 +198,7 @@ class Standing:
             return most
         return min(most, lane.session_mails)
 
+    @_one_at_a_time
     def note_session_ended(self, mails: int) -> None:
         """The server ended a session after so many mails: the second time in a row it means it."""
         if mails and mails == self._ended_after and mails < self.mails_per_session():

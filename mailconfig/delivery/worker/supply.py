@@ -65,7 +65,7 @@ class Supply:
         if turn is None:
             return
         self.hide()
-        self._journaling.line.release(turn)
+        self._journaling.release(turn)
         if refused_behind:
             self._standing.note_overlap_refused(turn)
 
@@ -77,4 +77,4 @@ class Supply:
         """Put back what was shown and not taken."""
         shown, self._shown = self._shown, None
         if shown is not None:
-            self._journaling.line.release(shown)
+            self._journaling.release(shown)

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from mailconfig import delivery
-from mailconfig.delivery.worker.standing import LOOK_AGAIN_SECONDS
+from mailconfig.delivery.worker.permission import LOOK_AGAIN_SECONDS
 from mailconfig.models import Account, Message
 from tests.factories import make_account, make_message
 from tests.servers.chaos import ChaosServer
