@@ -30,6 +30,8 @@ READ_ONLY = "25006"
 """``read_only_sql_transaction``: after a fail-over the old server takes no writes any more."""
 STALE_PLAN = "0A000"
 """``feature_not_supported``: also what a prepared statement says once a migration changed the type of a column."""
+NO_LOCK = "55P03"
+"""``lock_not_available``: somebody else has locked a row for longer than ``lock_timeout``."""
 UNKNOWN_NAMES = frozenset({"42P01", "42703"})
 """``undefined_table`` and ``undefined_column``: the tables are not those of this release."""
 
@@ -58,6 +60,11 @@ def lacks_migration(error: BaseException) -> bool:
         return sqlstate(error) in UNKNOWN_NAMES
     cause = error.__cause__
     return isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode == sqlite3.SQLITE_ERROR
+
+
+def is_lock_missing(error: BaseException) -> bool:
+    """Return whether a statement was not to wait for a lock that somebody else has: nothing was done."""
+    return isinstance(error, OperationalError) and sqlstate(error) == NO_LOCK
 
 
 def is_plan_stale(error: BaseException) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from mailconfig.delivery import trail
 from mailconfig.delivery.queue.due import is_under_way
@@ -44,12 +44,27 @@ def reap(*, before: datetime, now: datetime, hold: bool, max_retries: int) -> in
         with transaction.atomic():
             # Its time tells it from one that somebody else began since.
             mine = HandOver.objects.filter(pk=hand_over.pk, handed_over_at=hand_over.handed_over_at)
-            if not mine.delete()[0]:
+            if not _can_be_had(mine, hand_over.message_id) or not mine.delete()[0]:
                 continue
             count += 1
             _give_up(hand_over, now)
             _put_back(hand_over.message_id, now=now, hold=hold, max_retries=max_retries)
     return count
+
+
+def _can_be_had(hand_over: QuerySet[HandOver], message_id: int) -> bool:
+    """Return whether nobody has locked the hand-over or its message; then nobody can until the transaction ends.
+
+    Whoever has may take his time: a worker that stands still in the middle of its own sweep, a host's transaction. The
+    next sweep asks again.
+    """
+    if not connection.features.has_select_for_update_skip_locked:
+        return True
+    message = Message.objects.filter(pk=message_id)
+    unlocked = message.select_for_update(skip_locked=True).values_list("pk")
+    return bool(hand_over.select_for_update(skip_locked=True).values_list("pk")) and (
+        bool(unlocked) or not message.exists()
+    )
 
 
 def _give_up(hand_over: HandOver, now: datetime) -> None:

@@ -33,10 +33,16 @@ class Part:
     """Once it is committed: when the journal allowed the dot, by message."""
 
 
+PATIENCE_MS = 200
+"""How long a statement that must not wait is kept by rows that somebody else has locked; then it fails as a whole."""
+_PATIENCE = f"(SELECT set_config('lock_timeout', '{PATIENCE_MS}ms', true) AS set) AS patience"
+"""In the statement itself, whose transaction ends with it: there is no session behind a pooler. Rows are joined with it,
+so it is set before the first one is locked."""
+
 _DONE = """
 done AS (
     DELETE FROM mailconfig_handover AS entry
-     USING {came} AS came (message_id, token, ended_at, handed_over, code, enhanced, reply)
+     USING {came} AS came (message_id, token, ended_at, handed_over, code, enhanced, reply){patience}
      WHERE entry.message_id = came.message_id AND entry.lease_token = came.token
  RETURNING entry.account_id, entry.message_id, entry.worker, entry.started_at, entry.handed_over_at,
            came.ended_at, came.handed_over, came.code, came.enhanced, came.reply
@@ -64,7 +70,7 @@ _JOURNAL = """
 journal AS (
     SELECT message.id, message.account_id, turn.token, turn.worker, turn.slots, turn.started_at
       FROM {turn} AS turn (message_id, lane_id, token, revision, worker, slots, started_at)
-      JOIN mailconfig_message AS message ON message.id = turn.message_id
+      JOIN mailconfig_message AS message ON message.id = turn.message_id{patience}
      WHERE message.state || '' = 'queued'
        AND EXISTS (SELECT 1 FROM mailconfig_lane AS lane
                     WHERE lane.id = turn.lane_id AND lane.lease_token = turn.token
@@ -86,11 +92,13 @@ _CAME = ("bigint", "uuid", "timestamptz", "int", "int", "text", "text")
 _TURN = ("bigint", "bigint", "uuid", "bigint", "text", "int", "timestamptz")
 
 
-def start(parts: Sequence[Part]) -> Callable[[], None]:
+def start(parts: Sequence[Part], *, waits_for_locks: bool = True) -> Callable[[], None]:
     """Begin to commit the parts together.
 
-    A message that somebody else has locked keeps one lane waiting, and never those that share a commit with it: then it
-    is not journaled.
+    Args:
+        parts: of different lanes.
+        waits_for_locks: whether to wait for what somebody else has locked. Otherwise a message that is locked is not
+            journaled, and an outcome of one has all of it fail after a moment, by PostgreSQL's ``lock_not_available``.
 
     Returns:
         What waits for the commit; then each part knows what became of it.
@@ -99,7 +107,7 @@ def start(parts: Sequence[Part]) -> Callable[[], None]:
     turns = [_turn(turn, part) for part in parts for turn in part.group]
     params = [*(columns_of(came) if came else ()), *(columns_of(turns) if turns else ())]
     sql = _statement(
-        min(len(came), 2), min(len(turns), 2), erase=erases(MessageState.SENT), shared=len(parts) > 1
+        min(len(came), 2), min(len(turns), 2), erase=erases(MessageState.SENT), waits=waits_for_locks
     )
     fetch = statements.start(sql, params)
 
@@ -116,17 +124,24 @@ def start(parts: Sequence[Part]) -> Callable[[], None]:
 
 
 @cache
-def _statement(plain: int, group: int, *, erase: bool, shared: bool) -> str:
+def _statement(plain: int, group: int, *, erase: bool, waits: bool) -> str:
     """For so many rows of each, where two stand for any number above one."""
+    patience = "" if waits else f", {_PATIENCE}"
     pieces: list[str] = []
     answers: list[str] = []
     if plain:
         came = rows_sql(_CAME, plain)
-        pieces.append(_DONE.format(came=came, erased=_ERASED if erase else ""))
+        pieces.append(_DONE.format(came=came, patience=patience, erased=_ERASED if erase else ""))
         answers.append("SELECT message_id, id, NULL::timestamptz FROM noted")
     if group:
         turn = rows_sql(_TURN, group)
-        pieces.append(_JOURNAL.format(turn=turn, locked="SKIP LOCKED" if shared else ""))
+        pieces.append(
+            _JOURNAL.format(
+                turn=turn,
+                patience=patience.replace(",", " CROSS JOIN", 1),
+                locked="" if waits else "SKIP LOCKED",
+            )
+        )
         answers.append("SELECT message_id, NULL::bigint, handed_over_at FROM opened")
     return "WITH" + ",".join(pieces) + " UNION ALL ".join(answers)
 

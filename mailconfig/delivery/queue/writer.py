@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from django.db import connection
 
 from mailconfig import crash
-from mailconfig.delivery.mishaps import is_database_away
+from mailconfig.delivery.mishaps import is_database_away, is_lock_missing
 from mailconfig.delivery.queue import parts
 from mailconfig.delivery.queue.parts import Part
 
@@ -30,8 +30,8 @@ _Waiting = tuple[Part, "Future[None]"]
 class Writer:
     """A thread with a connection of its own. Nobody waits for company: it takes all that waits, as soon as it can.
 
-    A part that cannot be written, written by itself after the others, fails alone. With the database away each
-    part's owner hears of it, and has patience of its own.
+    A part that cannot be written, written by itself after the others, fails alone; one that waits for somebody's lock is
+    given back. With the database away each part's owner hears of it, and has patience of its own.
     """
 
     def __init__(self) -> None:
@@ -111,12 +111,19 @@ class Writer:
         try:
             self._write([part for part, _future in together])
         except Exception as error:  # noqa: BLE001 - whoever handed it in is told, and judges it
-            connection.close()
-            if len(together) == 1 or is_database_away(error):
+            is_locked = is_lock_missing(error)
+            if not is_locked:
+                connection.close()
+            if len(together) == 1 or (is_database_away(error) and not is_locked):
                 for _part, future in together:
-                    future.set_exception(error)
+                    future.set_exception(KeptWaiting() if is_locked else error)
                 return
-            logger.warning("a commit of %s lanes failed, now each by itself: %s", len(together), error)
+            logger.log(
+                logging.DEBUG if is_locked else logging.WARNING,
+                "a commit of %s lanes failed, now each by itself: %s",
+                len(together),
+                error,
+            )
             for one in together:
                 self._commit([one])
         else:
@@ -126,7 +133,7 @@ class Writer:
     def _write(self, together: Sequence[Part]) -> None:
         self.commits += 1
         crash.point("before_shared_commit")
-        wait = parts.start(together)
+        wait = parts.start(together, waits_for_locks=False)
         crash.point("shared_commit_sent")
         wait()
         crash.point("after_shared_commit")
@@ -134,6 +141,10 @@ class Writer:
 
 class WriterEnded(Exception):
     """The writer ended before it took the part."""
+
+
+class KeptWaiting(Exception):
+    """Somebody has locked what the part is about: whoever handed it in waits for that, on a connection of its own."""
 
 
 class _Process:
@@ -178,7 +189,7 @@ def start(part: Part) -> tuple[Callable[[], None], bool]:
     def wait() -> None:
         try:
             submitted.result()
-        except WriterEnded:
+        except (WriterEnded, KeptWaiting):
             parts.start([part])()
 
     return wait, True

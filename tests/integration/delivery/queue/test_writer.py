@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import DataError, connection, transaction
+from django.db.models.functions import Now
 
 from mailconfig import delivery
 from mailconfig.delivery import lanes
-from mailconfig.delivery.queue import due
+from mailconfig.delivery.queue import due, parts
 from mailconfig.delivery.queue.parts import Part
-from mailconfig.delivery.queue.turn import Turn
-from mailconfig.delivery.queue.writer import Writer, shared_writer
-from mailconfig.models import Account, Attempt, HandOver, Message
-from mailconfig.values import Envelope
+from mailconfig.delivery.queue.turn import Settlement, Turn
+from mailconfig.delivery.queue.writer import KeptWaiting, Writer, shared_writer, start
+from mailconfig.models import Account, Attempt, AttemptOutcome, HandOver, Lane, Message, Priority
+from mailconfig.values import Answer, Envelope, Stage
 from tests.factories import make_account, make_message
 from tests.servers.chaos import ChaosServer
 
@@ -52,14 +55,41 @@ def submit(writer: Writer, part: Part) -> Future[None]:
     return future
 
 
+def outcome_of(part: Part) -> Part:
+    """The outcome of its mail, which the server took; its journal is committed by itself before."""
+    parts.start([part])()
+    (turn,) = part.group
+    turn.handed_over_at = part.opened[turn.message.pk]
+    sent = Settlement(
+        turn=turn,
+        outcome=AttemptOutcome.SENT,
+        ended_at=part.ownership.clock.now(),
+        stage=Stage.DOT,
+        reply=Answer(250, "ok", "2.0.0"),
+        handed_over=1,
+        sent=list(turn.recipients),
+    )
+    return replace(part, finished=[sent], group=[], done={}, opened={})
+
+
+def hold(message_id: int) -> None:
+    """What a person does."""
+    delivery.hold(message_id=message_id)
+
+
+def give_priority(message_id: int) -> None:
+    """What a host's own code may do, whatever becomes of the message meanwhile."""
+    Message.objects.filter(pk=message_id).update(priority=Priority.HIGH)
+
+
 @contextmanager
-def locking(message_id: int) -> Iterator[None]:
+def locking(message_id: int, change_message: Callable[[int], object] = give_priority) -> Iterator[None]:
     """Somebody else's transaction that changes the message and is not over yet."""
     changed, over = threading.Event(), threading.Event()
 
     def change() -> None:
         with transaction.atomic():
-            delivery.hold(message_id=message_id)
+            change_message(message_id)
             changed.set()
             over.wait(60)
         connection.close()
@@ -67,19 +97,21 @@ def locking(message_id: int) -> Iterator[None]:
     thread = threading.Thread(target=change)
     thread.start()
     assert changed.wait(60)
-    yield
-    over.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_what_waits_is_committed_together(idle: Writer) -> None:
-    parts = [part_of(make_account()) for _ in range(5)]
-    futures = [submit(idle, part) for part in parts]
+    five = [part_of(make_account()) for _ in range(5)]
+    futures = [submit(idle, part) for part in five]
     idle.start()
     for future in futures:
         future.result(10)
     assert idle.commits == 1
-    assert [len(part.opened) for part in parts] == [1] * 5
+    assert [len(part.opened) for part in five] == [1] * 5
     assert HandOver.objects.count() == 5
 
 
@@ -105,12 +137,119 @@ def test_a_part_that_cannot_be_written_fails_alone(idle: Writer) -> None:
 
 def test_a_message_that_somebody_has_locked_keeps_no_other_lane_waiting(idle: Writer) -> None:
     locked, sound = part_of(make_account()), part_of(make_account())
-    with locking(locked.group[0].message.pk):
+    with locking(locked.group[0].message.pk, hold):
         futures = [submit(idle, part) for part in (locked, sound)]
         idle.start()
         for future in futures:
             future.result(10)
     assert (len(locked.opened), len(sound.opened)) == (0, 1)
+
+
+@pytest.mark.parametrize("of", ["journal", "outcome"])
+def test_a_part_that_waits_for_a_lock_is_given_back_and_no_later_one_waits(idle: Writer, of: str) -> None:
+    """By itself in its commit as well as with others, since the writer is everybody's."""
+    alone, together, beside, later = (part_of(make_account()) for _ in range(4))
+    if of == "outcome":
+        alone, together = outcome_of(alone), outcome_of(together)
+    with locking(message_of(alone)), locking(message_of(together)):
+        first = submit(idle, alone)
+        idle.start()
+        first.exception(10)
+        futures = [submit(idle, part) for part in (together, beside)]
+        for future in futures:
+            future.exception(10)
+        submit(idle, later).result(10)
+        assert [len(part.opened) + len(part.done) for part in (alone, together, beside, later)] == [
+            0,
+            0,
+            1,
+            1,
+        ]
+        if of == "outcome":
+            assert isinstance(first.exception(), KeptWaiting)
+            assert isinstance(futures[0].exception(), KeptWaiting)
+
+
+def test_a_lane_waits_by_itself_for_an_outcome_that_somebody_has_locked() -> None:
+    locked = outcome_of(part_of(make_account()))
+    is_asked = threading.Event()
+
+    def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "mailconfig_handover" in sql:
+            is_asked.set()
+        return execute(sql, params, many, context)
+
+    with shared_writer():
+        with locking(message_of(locked)):
+            wait, is_shared = start(locked)
+            assert is_shared
+            lane = threading.Thread(target=in_a_lane, args=(wait, note))
+            lane.start()
+            assert is_asked.wait(60), "the writer kept it"
+            assert lane.is_alive()
+        lane.join(60)
+    assert len(locked.done) == 1
+    message = Message.objects.get()
+    assert (message.state, message.priority) == ("sent", Priority.HIGH)
+
+
+def in_a_lane(wait: Callable[[], None], wrapper: Callable[..., Any]) -> None:
+    """Wait for a commit in a thread of its own, on a connection of its own."""
+    try:
+        with connection.execute_wrapper(wrapper):
+            wait()
+    finally:
+        connection.close()
+
+
+def message_of(part: Part) -> int:
+    """The only message that it is about."""
+    turns = [*part.group, *(settlement.turn for settlement in part.finished)]
+    return turns[0].message.pk
+
+
+def test_a_lane_that_another_worker_took_while_its_part_waited_changes_nothing(idle: Writer) -> None:
+    """Neither its journal nor its outcome counts, which the new owner has given up; the others' parts are committed."""
+    journal, outcome, sound = (
+        part_of(make_account()),
+        outcome_of(part_of(make_account())),
+        outcome_of(part_of(make_account())),
+    )
+    futures = [submit(idle, part) for part in (journal, outcome, sound)]
+    for part in (journal, outcome):
+        Lane.objects.filter(pk=part.ownership.lane_id).update(lease_until=Now() - timedelta(seconds=1))
+        assert lanes.take(account_id=part.ownership.account_id, lease=60)
+    HandOver.objects.filter(message_id=message_of(outcome)).update(
+        handed_over_at=Now() - timedelta(seconds=1000)
+    )
+    assert delivery.sweep().reaped == 1
+    idle.start()
+    for future in futures:
+        future.result(10)
+
+    assert [len(part.opened) + len(part.done) for part in (journal, outcome, sound)] == [0, 0, 1]
+    assert not HandOver.objects.exists()
+    attempts = dict(Attempt.objects.values_list("message_id", "outcome"))
+    assert attempts == {message_of(outcome): "unknown", message_of(sound): "sent"}
+    states = dict(Message.objects.values_list("pk", "state"))
+    assert states == {message_of(journal): "queued", message_of(outcome): "queued", message_of(sound): "sent"}
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_an_outcome_that_its_table_does_not_take_fails_alone_wherever_it_stands(
+    idle: Writer, position: int
+) -> None:
+    batch = [outcome_of(part_of(make_account())) for _ in range(3)]
+    batch[position].finished[0].reply = Answer(250, "ok", "2.0.0" * 10)
+    futures = [submit(idle, part) for part in batch]
+    idle.start()
+    failures = [future.exception(10) for future in futures]
+    assert [isinstance(failure, DataError) for failure in failures] == [
+        number == position for number in range(3)
+    ]
+    assert [len(part.done) for part in batch] == [int(number != position) for number in range(3)]
+    assert Attempt.objects.count() == 2
+    assert HandOver.objects.count() == 1, "what became of it is for the sweep to say"
 
 
 def test_two_parts_of_one_lane_are_two_commits(idle: Writer) -> None:

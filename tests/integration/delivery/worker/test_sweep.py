@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.utils import timezone
 
 from mailconfig import delivery, signals
 from mailconfig.exceptions import InvalidTransition
-from mailconfig.models import Account, Attempt, Body, Lane, Message, Recipient
+from mailconfig.models import Account, Attempt, Body, HandOver, Lane, Message, Recipient
 from tests.factories import account_values, body_of, make_account, make_email, make_hand_over, make_message
 from tests.servers.chaos import ChaosServer
 
@@ -63,6 +64,40 @@ def test_accounts_from_a_bulk_insert_get_their_lanes(rung: list[int]) -> None:
     make_message(account)
     delivery.sweep()
     assert rung == [account.pk]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("what", ["message", "hand_over"])
+def test_a_sweep_waits_for_nobody_who_has_locked_a_hand_over_or_its_message(what: str) -> None:
+    """A worker that was stopped in the middle of its own sweep, say, or a host's transaction that takes its time."""
+    locked, free = (make_message(make_account()) for _ in range(2))
+    for message in (locked, free):
+        hand_over(message, seconds_ago=661)
+    rows = (
+        Message.objects.filter(pk=locked.pk) if what == "message" else HandOver.objects.filter(message=locked)
+    )
+    is_locked, is_over = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        with transaction.atomic():
+            list(rows.select_for_update())
+            is_locked.set()
+            is_over.wait(60)
+        connection.close()
+
+    other = threading.Thread(target=lock)
+    other.start()
+    try:
+        assert is_locked.wait(60)
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '10s'")
+        assert delivery.sweep().reaped == 1
+        assert HandOver.objects.get().message_id == locked.pk
+    finally:
+        is_over.set()
+        other.join()
+        connection.close()
+    assert delivery.sweep().reaped == 1
 
 
 @pytest.mark.parametrize(("policy", "state"), [("retry", "queued"), ("hold", "held")])
