@@ -23,6 +23,8 @@ QUICK = Scale(
     races=(Race(20, 2, accounts=1, seconds=9.0),),
     race_seconds=22.0,
     accounts_rounds=1,
+    dead_seconds=20.0,
+    accounts=1_500,
     latencies=20,
     beside=False,
 )
@@ -45,6 +47,8 @@ FULL = Scale(
     ),
     race_seconds=62.0,
     accounts_rounds=3,
+    dead_seconds=90.0,
+    accounts=10_000,
     latencies=100,
     beside=True,
 )
@@ -57,7 +61,8 @@ def main() -> None:
     parser.add_argument("--only", choices=tuple(CASES), action="append")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))  # so that the servers are ended too
-    run(QUICK if arguments.quick else FULL, only=arguments.only or ())
+    if not run(QUICK if arguments.quick else FULL, only=arguments.only or ()):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A worker among several that race for limited accounts, in a process of its own."""
+"""A worker that drains for so long, alone or among several that race for limited accounts; in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import time
 from mailconfig import delivery
 
 
-def work(seconds: float) -> None:
-    """Drain as a worker without Celery does, for so long."""
-    until = time.monotonic() + seconds
-    delivery.run(should_stop=lambda: time.monotonic() >= until)
+def work(seconds: float) -> float:
+    """Drain as a worker without Celery does, for so long: when it began, by this machine's monotonic clock."""
+    begun = time.monotonic()
+    delivery.run(should_stop=lambda: time.monotonic() >= begun + seconds)
+    return begun

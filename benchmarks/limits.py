@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from . import database, servers
+from . import database, records, servers
 from .processes import Place
 
 
@@ -65,12 +64,9 @@ def measure(place: Place, race: Race) -> Seen:
                 ]
                 for worker in running:
                     worker.outcome()
-        seen: dict[str, list[float]] = defaultdict(list)
-        for line in record.read_text().splitlines():
-            at, sender, recipients = line.split()
-            seen[sender] += [float(at)] * int(recipients)
+        seen = records.arrivals(record)
     database.forget_mail(place.database_url)
-    times = [sorted(times) for times in seen.values()]
+    times = list(seen.values())
     if len(times) != accounts:
         raise RuntimeError(f"mail of {len(times)} accounts came, not of {accounts}")
     return Seen(

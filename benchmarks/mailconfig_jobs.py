@@ -15,14 +15,16 @@ from mailconfig.models import Account, AccountKind, Message, MessageState
 
 from . import mails
 
+LOOPBACK = "127.0.0.1"
 
-def make_account(port: int, number: int = 0, **limits: int) -> int:
+
+def make_account(port: int, number: int = 0, host: str = LOOPBACK, **limits: int) -> int:
     """An account for a server on loopback; its key."""
     account = Account.objects.create(
         kind=AccountKind.OUTBOUND_EMAIL,
         name=f"Account {number}",
         from_email=f"sender{number}@example.com",
-        host="127.0.0.1",
+        host=host,
         port=port,
         security="none",
         authentication="none",
@@ -63,8 +65,14 @@ def fill_attachments(port: int, count: int, accounts: int = 1) -> None:
 def fill_accounts(port: int, accounts: int, mails_each: int, **limits: int) -> None:
     """Queue mails of several limited accounts."""
     for number in range(accounts):
-        key = make_account(port, number, **limits)
+        key = make_account(port, number, LOOPBACK, **limits)
         enqueue_many(_mails(mails_each), account=key)
+
+
+def fill_places(places: list[tuple[str, int]], mails_each: int, first: int = 0) -> None:
+    """Queue mails of an account for each server, which are numbered from ``first``."""
+    for number, (host, port) in enumerate(places, first):
+        enqueue_many(_mails(mails_each), account=make_account(port, number, host))
 
 
 def drain(count: int) -> float:

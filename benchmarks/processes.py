@@ -35,17 +35,16 @@ class Place:
 
     def start(self, job: str, /, *, env: dict[str, str] | None = None, **arguments: object) -> Running:
         """Start ``module:function`` of this package."""
-        environment = (
-            os.environ
-            | self.environment
-            | {
-                "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
-                "BENCH_DATABASE_URL": self.database_url,
-                "BENCH_FOLDER": self.folder,
-            }
-        )
-        environment |= env or {}
-        return Running(job, arguments, environment)
+        return Running(job, arguments, self.environment_of(env or {}))
+
+    def environment_of(self, more: dict[str, str]) -> dict[str, str]:
+        """Return the environment of a process of ours."""
+        ours = {
+            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+            "BENCH_DATABASE_URL": self.database_url,
+            "BENCH_FOLDER": self.folder,
+        }
+        return {**os.environ, **self.environment, **ours, **more}
 
     def run(self, job: str, /, *, env: dict[str, str] | None = None, **arguments: object) -> Outcome:
         """Run ``module:function`` of this package to its end."""

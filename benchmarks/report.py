@@ -10,7 +10,9 @@ from pathlib import Path
 from statistics import median
 
 from . import database, servers
+from .dead_servers import Rate
 from .growth import Reading
+from .lateness import Lateness
 from .limits import Race, Seen
 from .processes import Outcome
 from .rows import Cost
@@ -20,6 +22,7 @@ from .turns import Turns
 PACKAGES = ("Django", "psycopg", "django-post_office")
 RESIDENT_MB = 100
 LANES_MB = 120
+ACCOUNTS_MB = 150
 
 
 def heading(url: str) -> None:
@@ -128,6 +131,29 @@ def resident(outcome: Outcome, *, count: int, lanes: int) -> None:
     _judged(f"peak with attachments in {lanes} lanes: {peak:.0f} MB", peak < LANES_MB, f"< {LANES_MB} MB")
 
 
+def dead_servers(alone: Rate, beside: Rate) -> None:
+    """Print the mails of healthy accounts with dead ones beside them and without."""
+    for name, rate in (("without-the-dead", alone), ("beside-the-dead", beside)):
+        print(
+            f"pg.dead-servers.mailconfig-{name:18} {rate.whole:9.1f} msgs_per_s,"
+            f" {rate.later:.1f} in the second half"
+        )
+    ratio("70 accounts beside 30 dead ones / alone", [beside.whole], [alone.whole], 0.95)
+    _noted(f"in the second half: {beside.later / alone.later:.2f}")
+
+
+def lateness(found: Lateness) -> None:
+    """Print how late the mails of very many accounts are."""
+    print(
+        f"pg.accounts-{found.accounts}.mailconfig-each latest after {found.worst:.1f} s,"
+        f" mean {found.average:.1f} s, {found.peak_rss_mb:.1f} MB"
+    )
+    peak = found.peak_rss_mb
+    _judged(f"peak with {found.accounts} accounts: {peak:.0f} MB", peak < ACCOUNTS_MB, f"< {ACCOUNTS_MB} MB")
+    # To one place: an even pace comes to exactly 2, and noise of some parts in a hundred must not decide.
+    _judged(f"latest lane / mean: {found.ratio:.1f}", round(found.ratio, 1) <= 2, "<= 2")
+
+
 def race(race: Race, seen: Seen) -> None:
     """Print the figures of a limit as the server saw it."""
     workers = f"{race.workers}-workers" if race.workers > 1 else "1-worker"
@@ -151,14 +177,28 @@ def ratio(what: str, ours: Sequence[float], theirs: Sequence[float], least: floa
 
 def latency(ours: Sequence[float], theirs: Sequence[float]) -> None:
     """The time of one mail at idle, and of smtplib's without a queue."""
-    for name, found in (("mailconfig_drain", ours), ("smtplib", theirs)):
-        worst = sorted(found)[int(len(found) * 0.95)]
-        print(f"pg.idle-latency.{name:20} p50 {median(found):6.1f} ms, p95 {worst:6.1f} ms")
-    _judged(
-        f"queue to 250 at idle: {median(ours):.1f} ms, {median(ours) / median(theirs):.1f} x smtplib",
-        median(ours) <= 15,
-        "<= 15 ms",
-    )
+    _latencies("idle-latency", {"mailconfig_drain": ours, "smtplib": theirs})
+    text = f"queue to 250 at idle: {median(ours):.1f} ms, {median(ours) / median(theirs):.1f} x smtplib"
+    _judged(text, median(ours) <= 15, "<= 15 ms")
+
+
+def celery_latency(found: Mapping[str, Sequence[float]]) -> None:
+    """Print the time of one mail at idle through Celery, and of django-post-office's."""
+    _latencies("celery-latency", found)
+    ours, theirs = median(found["mailconfig"]), median(found["post_office"])
+    text = f"queue to 250 at idle by Celery: {ours:.1f} ms, {ours / theirs:.2f} x post_office"
+    _judged(text, ours <= 20, "<= 20 ms")
+
+
+def _latencies(case: str, found: Mapping[str, Sequence[float]]) -> None:
+    for name, numbers in found.items():
+        worst = sorted(numbers)[int(len(numbers) * 0.95)]
+        print(f"pg.{case}.{name:20} p50 {median(numbers):6.1f} ms, p95 {worst:6.1f} ms")
+
+
+def failed(case: str, error: Exception) -> None:
+    """Print that a case could not be measured, and why."""
+    print(f"#   FAILED   {case}: {error}", flush=True)
 
 
 def _noted(text: str) -> None:

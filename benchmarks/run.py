@@ -8,8 +8,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from . import (
+    celery_latency,
     database,
+    dead_servers,
     growth,
+    lateness,
     limits,
     many_accounts,
     memory,
@@ -41,22 +44,34 @@ class Scale:
     race_seconds: float
     """Of the race of a hundred accounts."""
     accounts_rounds: int
+    dead_seconds: float
+    accounts: int
+    """Of those with one mail each; ten thousand."""
     latencies: int
     beside: bool
     """Whether django-post-office sends the attachments too."""
 
 
-def run(scale: Scale, *, only: Collection[str]) -> None:
-    """Measure everything (or what ``only`` names) and print it."""
-    begun = time.monotonic()
+def run(scale: Scale, *, only: Collection[str]) -> bool:
+    """Measure everything (or what ``only`` names) and print it.
+
+    Returns:
+        Whether all of it could be measured; after a case that could not the others are measured all the same.
+    """
+    begun, failures = time.monotonic(), 0
     with database.database() as url, tempfile.TemporaryDirectory(prefix="mailconfig-benchmark-") as folder:
         place = Place(url, folder)
         place.run("setup_jobs:migrate")
         report.heading(url)
         for name, measure in CASES.items():
             if not only or name in only:
-                measure(place, scale)
+                try:
+                    measure(place, scale)
+                except RuntimeError as error:
+                    failures += 1
+                    report.failed(name, error)
     report.ending(time.monotonic() - begun)
+    return not failures
 
 
 def _local(place: Place, scale: Scale) -> None:
@@ -87,6 +102,10 @@ def _far(place: Place, scale: Scale) -> None:
         )
         report.drains(name, figures)
         report.far_ratios(figures, pipelining=pipelining)
+
+
+def _celery_latency(place: Place, scale: Scale) -> None:
+    report.celery_latency(celery_latency.measure(place, count=scale.latencies))
 
 
 def _rows(place: Place, scale: Scale) -> None:
@@ -156,6 +175,14 @@ def _memory(place: Place, scale: Scale) -> None:
     report.memory(memory.measure(place, taking_part, count=scale.attachments), count=scale.attachments)
 
 
+def _dead_servers(place: Place, scale: Scale) -> None:
+    report.dead_servers(*dead_servers.measure(place, seconds=scale.dead_seconds))
+
+
+def _ten_thousand_accounts(place: Place, scale: Scale) -> None:
+    report.lateness(lateness.measure(place, accounts=scale.accounts, concurrency=100))
+
+
 def _resident(place: Place, scale: Scale) -> None:
     lanes = 4
     report.resident(
@@ -180,7 +207,10 @@ CASES: Mapping[str, Callable[[Place, Scale], None]] = {
     "far-200-accounts": _far_200_accounts,
     "loopback-10-accounts": _loopback_10_accounts,
     "loopback-100-accounts": _loopback_100_accounts,
+    "dead-servers": _dead_servers,
+    "ten-thousand-accounts": _ten_thousand_accounts,
     "idle-latency": _idle_latency,
+    "celery-latency": _celery_latency,
     "rows": _rows,
     "turns": _turns,
     "growth": _growth,

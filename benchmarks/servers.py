@@ -7,8 +7,8 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.servers.sidecar import Sidecar
@@ -43,14 +43,45 @@ def local() -> Iterator[int]:
 
 
 @contextmanager
-def own(*, delay_ms: float = 0.0, pipelining: bool = True, record: Path | None = None) -> Iterator[int]:
-    """The port of our own sink; see :mod:`benchmarks.sink`."""
-    arguments = [str(delay_ms), "1" if pipelining else "0", *([str(record)] if record else [])]
+def own(
+    *,
+    delay_ms: float = 0.0,
+    pipelining: bool = True,
+    record: Path | None = None,
+    addresses: Sequence[str] = ("127.0.0.1",),
+    answers_dot: bool = True,
+) -> Iterator[int]:
+    """The port of our own sink, one of all addresses; see :mod:`benchmarks.sink`."""
+    arguments = ["--delay", str(delay_ms), *(f"--address={address}" for address in addresses)]
+    if not pipelining:
+        arguments.append("--no-pipelining")
+    if not answers_dot:
+        arguments.append("--silent-at-dot")
+    if record is not None:
+        arguments.append(f"--record={record}")
     sidecar = Sidecar("benchmarks.sink", *arguments)
     try:
         yield int(sidecar.url)
     finally:
         sidecar.stop()
+
+
+@contextmanager
+def swallowing(addresses: Sequence[str]) -> Iterator[list[int]]:
+    """The port at each address where a SYN is answered by nothing: its backlog is full, and nobody accepts."""
+    with ExitStack() as stack:
+        ports = []
+        for address in addresses:
+            listener = stack.enter_context(socket.socket())
+            listener.bind((address, 0))
+            listener.listen(0)
+            for _ in range(3):
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                with suppress(BlockingIOError):
+                    waiting.connect(listener.getsockname())
+            ports.append(listener.getsockname()[1])
+        yield ports
 
 
 def _await(port: int) -> None:

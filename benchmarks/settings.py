@@ -33,6 +33,7 @@ MAILCONFIG: dict[str, Any] = {
     "ALLOWED_NETWORKS": ["127.0.0.0/8"],
     "ALLOWED_PORTS": None,
     "WINDOW": int(os.environ.get("BENCH_WINDOW", "1")),
+    "STOP_SECONDS": float(os.environ.get("BENCH_STOP_SECONDS", "25")),
     **({"CONCURRENCY": int(os.environ["BENCH_CONCURRENCY"])} if "BENCH_CONCURRENCY" in os.environ else {}),
 }
 
@@ -47,3 +48,7 @@ POST_OFFICE: dict[str, Any] = (
 )
 if "BENCH_POST_OFFICE_THREADS" in os.environ:
     POST_OFFICE["THREADS_PER_PROCESS"] = int(os.environ["BENCH_POST_OFFICE_THREADS"])
+
+# Only where Celery takes part; everything else of it is as it comes.
+CELERY_BROKER_URL = os.environ.get("BENCH_BROKER_URL", "memory://")
+POST_OFFICE["CELERY_ENABLED"] = "BENCH_BROKER_URL" in os.environ

@@ -1,16 +1,18 @@
 """Our own SMTP sink, in a process of its own: replies after a delay, PIPELINING or not, and what came when.
 
-``python -m benchmarks.sink <delay in ms> <pipelining 0|1> [<file>]``. Each reply leaves the delay after its command
-arrived, and delays overlap. The file gets a line per accepted message: when its dot arrived (this machine's
-monotonic clock), its envelope sender, how many recipients.
+``python -m benchmarks.sink --delay <ms> --record <file> …``. Each reply leaves the delay after its command arrived, and
+delays overlap. The file gets a line per accepted message: when its dot arrived (this machine's monotonic clock), its
+envelope sender, how many recipients.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -20,8 +22,9 @@ END = b"\r\n.\r\n"
 class Sink(asyncio.Protocol):
     """One session."""
 
-    def __init__(self, delay: float, pipelining: bool, record: TextIO | None) -> None:
+    def __init__(self, delay: float, pipelining: bool, answers_dot: bool, record: TextIO | None) -> None:
         self._delay = delay
+        self._answers_dot = answers_dot
         self._extensions = b"250-PIPELINING\r\n" if pipelining else b""
         self._record = record
         self._buffer = bytearray()
@@ -84,23 +87,41 @@ class Sink(asyncio.Protocol):
         self._in_data = False
         if self._record:
             self._record.write(f"{time.monotonic():.6f} {self._sender} {self._recipients}\n")
-        self._say(b"250 accepted\r\n")
+        if self._answers_dot:
+            self._say(b"250 accepted\r\n")
         return True
 
 
-async def _serve(delay: float, pipelining: bool, record: TextIO | None) -> None:
+async def _serve(addresses: list[str], make: Callable[[], Sink]) -> None:
+    """Listen at one port of all these addresses, and say which."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Sink(delay, pipelining, record), "127.0.0.1", 0, backlog=100)
+    first, *others = addresses
+    server = await loop.create_server(make, first, 0, backlog=100)
     port = server.sockets[0].getsockname()[1]
+    for address in others:
+        await loop.create_server(make, address, port, backlog=100)
     print(port, flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 
 def main() -> None:
     """Serve until the parent closes our standard input."""
-    delay, pipelining, *rest = sys.argv[1:]
-    record = Path(rest[0]).open("w", buffering=1) if rest else None  # noqa: SIM115 - open as long as we serve
-    asyncio.run(_serve(float(delay) / 1000, pipelining == "1", record))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--delay", type=float, default=0.0, help="milliseconds")
+    parser.add_argument("--no-pipelining", dest="pipelining", action="store_false")
+    parser.add_argument(
+        "--silent-at-dot", dest="answers_dot", action="store_false", help="answer no dot, ever"
+    )
+    parser.add_argument("--record", type=Path)
+    parser.add_argument("--address", action="append", help="of loopback; again for more of them")
+    options = parser.parse_args()
+    # Open as long as we serve.
+    record = options.record.open("w", buffering=1) if options.record else None
+
+    def make() -> Sink:
+        return Sink(options.delay / 1000, options.pipelining, options.answers_dot, record)
+
+    asyncio.run(_serve(options.address or ["127.0.0.1"], make))
 
 
 if __name__ == "__main__":
