@@ -6,7 +6,7 @@ from . import database, mails
 
 _MESSAGES = """
     INSERT INTO mailconfig_message
-        (uuid, account_id, state, priority, not_before, envelope_from, subject, message_id, size, stored_as,
+        (uuid, account_id, state, priority, not_before, envelope_from, subject, given_message_id, size, stored_as,
          eight_bit, attempts, internal_errors, wait_reason, error_code, error_text, content_digest, is_test,
          created_at, settled_at)
     SELECT gen_random_uuid(), %(account)s, %(state)s::text, 1, at, %(sender)s, 'Mail number ' || n,

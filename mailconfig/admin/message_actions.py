@@ -25,6 +25,8 @@ from .typed import MessageModelAdmin, user_of
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
+NAMING = ("subject", "given_message_id", "uuid", "envelope_from")
+"""Columns that tell what a message is called."""
 MOST = 1000
 """Messages that one press of a button acts on: a request must end."""
 
@@ -118,7 +120,7 @@ class MessageActions(MessageModelAdmin):
             "others": max(0, chosen - len(fitting)),
             "most": MOST,
             "is_capped": chosen > MOST,
-            "examples": Message.objects.filter(pk__in=fitting[:10]).only("subject", "message_id"),
+            "examples": Message.objects.filter(pk__in=fitting[:10]).only(*NAMING),
             "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "back_url": back_url,
@@ -138,9 +140,7 @@ class MessageActions(MessageModelAdmin):
                 refused.append(str(error))
                 continue
             done += 1
-            self.log_change(
-                request, Message.objects.only("subject", "message_id").get(pk=message_id), action.name
-            )
+            self.log_change(request, Message.objects.only(*NAMING).get(pk=message_id), action.name)
         values = {"what": action.label, "count": done}
         text = ngettext("%(what)s: %(count)s mail.", "%(what)s: %(count)s mails.", done) % values
         self.message_user(request, text, messages.SUCCESS if done else messages.WARNING)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
@@ -39,6 +41,8 @@ OWN_REASONS = (
     WaitReason.INTERNAL_ERROR,
 )
 
+
+_NUMBER = re.compile(r"<?([0-9a-f]{32})@")
 
 WAITS = Q(state=MessageState.QUEUED) | Q(state__in=sorted(WAITING_STATES - {MessageState.QUEUED}))
 """Two conditions, as the partial indexes have them."""
@@ -144,10 +148,16 @@ def _whole(term: str) -> list[int]:
     addressed = Recipient.objects.filter(address__in={term, term.lower()}).order_by(
         (F("message_id") + 0).desc()
     )
-    named = Message.objects.filter(message_id__in={term, f"<{term.strip('<>')}>"}).order_by(
-        (F("pk") + 0).desc()
-    )
+    ids = {term, f"<{term.strip('<>')}>"}
+    named = Message.objects.filter(given_message_id__in=ids).order_by((F("pk") + 0).desc())
     return [
         *addressed.values_list("message_id", flat=True)[:SEARCHED],
         *named.values_list("pk", flat=True)[:SEARCHED],
+        *(message.pk for message in _numbered(term) if message.message_id in ids),
     ]
+
+
+def _numbered(message_id: str) -> QuerySet[Message]:
+    """Return the mail whose number the Message-ID begins with, as the one of mail does that was given none."""
+    number = _NUMBER.match(message_id)
+    return Message.objects.filter(uuid=uuid.UUID(number[1])) if number else Message.objects.none()

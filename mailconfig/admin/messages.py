@@ -67,7 +67,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
         (
             gettext_lazy("Details"),
             {
-                "fields": ("message_id", "priority", "size_text", "error", "tenant", "uuid"),
+                "fields": ("own_or_given_id", "priority", "size_text", "error", "tenant", "uuid"),
                 "classes": ("collapse",),
             },
         ),
@@ -96,6 +96,11 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
         """The subject, or that there is none."""
         subject = message.subject or _("(no subject)")
         return f"{subject} ({_('test mail')})" if message.is_test else subject
+
+    @admin.display(description="Message-ID")
+    def own_or_given_id(self, message: Message) -> str:
+        """Return the one that stands in the mail."""
+        return message.message_id
 
     @admin.display(description=gettext_lazy("recipients"))
     def to(self, message: Message) -> SafeString:

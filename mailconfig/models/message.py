@@ -79,7 +79,8 @@ class Message(models.Model):
 
     envelope_from = models.CharField(_("envelope sender"), max_length=254, blank=True)
     subject = models.CharField(_("subject"), max_length=998, blank=True)
-    message_id = models.CharField("Message-ID", max_length=255)
+    given_message_id = models.CharField("Message-ID", max_length=255, null=True, blank=True, editable=False)
+    """``None``: the one that follows from uuid and envelope sender, as nearly all do. See :attr:`message_id`."""
     size = models.IntegerField(_("size"), default=0)
     stored_as = models.CharField(max_length=255, blank=True, editable=False)
     """The bytes' name in Django storage; empty while they are a :class:`~.body.Body`, and once they are erased."""
@@ -137,7 +138,11 @@ class Message(models.Model):
             ),
             # The newest first is read backwards: what is written at an end fills its pages, and splits none in halves.
             models.Index(fields=["account", "id"], name="mailconfig_message_account"),
-            models.Index(fields=["message_id"], name="mailconfig_message_message_id"),
+            models.Index(
+                fields=["given_message_id"],
+                name="mailconfig_message_given_id",
+                condition=Q(given_message_id__isnull=False),
+            ),
             models.Index(
                 fields=["settled_at"],
                 name="mailconfig_message_failed",
@@ -147,6 +152,20 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return self.subject or self.message_id
+
+    @property
+    def message_id(self) -> str:
+        """The Message-ID, with its angle brackets."""
+        return self._own_message_id if self.given_message_id is None else self.given_message_id
+
+    @message_id.setter
+    def message_id(self, value: str) -> None:
+        """Keep it, if uuid and envelope sender, which must be there, do not say it already."""
+        self.given_message_id = None if value == self._own_message_id else value
+
+    @property
+    def _own_message_id(self) -> str:
+        return f"<{self.uuid.hex}@{self.envelope_from.rpartition('@')[2]}>"
 
     @property
     def is_final(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from dataclasses import dataclass
 
 from django.core.mail import EmailMessage
@@ -42,6 +43,8 @@ class Rendered:
     """To, Cc, Bcc in this order, each once; their domains in lower-case A-labels."""
     subject: str
     """For people who look at the queue: without control characters."""
+    uuid: uuid.UUID
+    """Made for this mail; its Message-ID has it, unless it was given one."""
     message_id: str
     """With its angle brackets."""
     body: bytes
@@ -97,6 +100,7 @@ def compose(
         sender=_reverse_path(message, fields.sender, envelope_from=envelope_from, from_email=from_email),
         recipients=recipients,
         subject=CONTROLS.sub(" ", fields.subject),
+        uuid=fields.uuid,
         message_id=fields.message_id,
         body=body,
         eight_bit=not body.isascii(),

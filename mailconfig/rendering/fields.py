@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,6 +54,8 @@ class Fields:
 
     sender: Address
     subject: str
+    uuid: uuid.UUID
+    """Made for this mail; its Message-ID has it, unless it was given one."""
     message_id: str
     lines: list[str]
 
@@ -67,7 +69,8 @@ def header_fields(message: EmailMessage, identity: Identity) -> Fields:
     extra = extra_headers(message)
     sender = choose_sender(extra.get("from") or message.from_email, identity)
     subject = checked_value("Subject", extra.get("subject", message.subject))
-    message_id = _message_id(extra.get("message-id"), sender.domain)
+    number = uuid.uuid4()
+    message_id = _message_id(extra.get("message-id"), number, sender.domain)
     answers = message.reply_to or ([identity.reply_to] if identity.reply_to else [])
     lines = [list_line("From", [sender])]
     for name, value, given in (
@@ -85,7 +88,7 @@ def header_fields(message: EmailMessage, identity: Identity) -> Fields:
             lines.append(list_line(name, parse_addresses(value, what=name)))
         elif name.lower() not in _WRITTEN:
             lines.append(text_line(name, checked_value(name, value)))
-    return Fields(sender=sender, subject=subject, message_id=message_id, lines=lines)
+    return Fields(sender=sender, subject=subject, uuid=number, message_id=message_id, lines=lines)
 
 
 def extra_headers(message: EmailMessage) -> dict[str, object]:
@@ -132,8 +135,8 @@ def is_default(given: object) -> bool:
     return str(given).strip() == str(settings.DEFAULT_FROM_EMAIL).strip()
 
 
-def new_message_id(domain: str) -> str:
-    """A Message-ID under the sender's domain: the machine's name is nobody's business.
+def new_message_id(number: uuid.UUID, domain: str) -> str:
+    """Return the Message-ID of this number under the sender's domain: the machine's name is nobody's business.
 
     Of a very long domain the end alone, or it would have more than 255 characters. A sender without one is known
     within a machine only.
@@ -141,7 +144,7 @@ def new_message_id(domain: str) -> str:
     domain = domain or "localhost"
     if len(domain) > LONGEST_ID_DOMAIN:
         domain = domain[-LONGEST_ID_DOMAIN:].partition(".")[2]
-    return f"<{os.urandom(16).hex()}@{domain}>"
+    return f"<{number.hex}@{domain}>"
 
 
 def _addresses(name: str, value: object, given: Iterable[object]) -> Sequence[Address | AddressGroup]:
@@ -154,9 +157,9 @@ def _addresses(name: str, value: object, given: Iterable[object]) -> Sequence[Ad
     return parse_addresses(text, what=name) if text else []
 
 
-def _message_id(given: object, domain: str) -> str:
+def _message_id(given: object, number: uuid.UUID, domain: str) -> str:
     if not given:
-        return new_message_id(domain)
+        return new_message_id(number, domain)
     value = checked_value("Message-ID", given)
     if not is_printable(value) or " " in value or len(value) > 255:
         msg = f"{ascii(value)[:80]} is not a Message-ID"

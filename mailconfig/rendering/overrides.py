@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.message
 import re
+import uuid
 from email.errors import MessageError
 from email.utils import formatdate
 from functools import lru_cache
@@ -66,13 +67,15 @@ def own_rendering(message: EmailMessage, identity: Identity) -> tuple[Fields, by
     if identity.reply_to:
         _set(made, "Reply-To", identity.reply_to, replace=False)
     _set(made, "Date", formatdate(localtime=settings.EMAIL_USE_LOCALTIME), replace=False)
-    _set(made, "Message-ID", new_message_id(sender.domain), replace=_names_machine(made, message))
+    number = uuid.uuid4()
+    _set(made, "Message-ID", new_message_id(number, sender.domain), replace=_names_machine(made, message))
     message_id = _unfolded(made["Message-ID"])
     if len(message_id) > 255 or not message_id.isascii():
         msg = f"{ascii(message_id)[:80]} is not a Message-ID"
         raise InvalidMessage(msg)
     data = flattened(made, keep=True)
-    return Fields(sender=sender, subject=_subject(made), message_id=message_id, lines=[]), data
+    fields = Fields(sender=sender, subject=_subject(made), uuid=number, message_id=message_id, lines=[])
+    return fields, data
 
 
 def _set(made: email.message.Message, name: str, value: Address | str, *, replace: bool) -> None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from mailconfig.models import Attempt, AttemptOutcome, HandOver, Lane, Message, MessageState, Purpose
+from django.db.models import QuerySet
+
+from mailconfig.models import AttemptOutcome, HandOver, Lane, Message, MessageState, Purpose
 from tests.servers.sink import Received, Sink
 
 MAY_BE_OUT = frozenset({MessageState.HANDING_OVER, MessageState.HELD})
@@ -63,7 +65,12 @@ class Tally:
 def in_hand(pid: int) -> frozenset[str]:
     """Message-IDs that a process has journaled and not settled."""
     mine = HandOver.objects.filter(worker__endswith=f":{pid}")
-    return frozenset(mine.values_list("message__message_id", flat=True))
+    return frozenset(entry.message.message_id for entry in mine.select_related("message"))
+
+
+def message_ids(messages: QuerySet[Message]) -> set[str]:
+    """Message-IDs as the mails have them."""
+    return {message.message_id for message in messages}
 
 
 def lanes_of(pid: int) -> frozenset[int]:
@@ -77,9 +84,7 @@ def check_states(sink: Arrivals) -> None:
     received = set(sink.by_message_id())
     rows = Message.objects.select_related("hand_over").defer("account")
     states = {message.message_id: message.shown_state for message in rows}
-    unsure = set(
-        Attempt.objects.filter(outcome=AttemptOutcome.UNKNOWN).values_list("message__message_id", flat=True)
-    )
+    unsure = message_ids(Message.objects.filter(attempt_set__outcome=AttemptOutcome.UNKNOWN))
     for message_id, state in states.items():
         if state == MessageState.SENT:
             assert message_id in received, f"{message_id} is called sent and is not at the sink"
@@ -91,7 +96,7 @@ def check_states(sink: Arrivals) -> None:
 
 def check_ledger(ledger: Path, sink: Arrivals) -> None:
     """For what a host was told is queued: it is in a row, and what arrived has the bytes it had then."""
-    rows = set(Message.objects.values_list("message_id", flat=True))
+    rows = message_ids(Message.objects.all())
     copies = sink.by_message_id()
     for line in ledger.read_text(encoding="utf-8").splitlines():
         accepted = json.loads(line)
@@ -104,7 +109,7 @@ def check_ledger(ledger: Path, sink: Arrivals) -> None:
 def count_duplicates(sink: Sink, kills: list[Kill], *, window: int) -> dict[str, int]:
     """Duplicates by crash point. Each was out and in a killed worker's hands: of each account ``window`` at most a kill."""
     copies = sink.by_message_id()
-    account_of = dict(Message.objects.values_list("message_id", "account_id"))
+    account_of = {message.message_id: message.account_id for message in Message.objects.all()}
     found: dict[str, int] = {}
     explained: dict[str, int] = {}
     ends = [*(kill.began for kill in kills[1:]), float("inf")]
@@ -135,7 +140,7 @@ def overfull_windows(received: Iterable[Received], *, limit: int, seconds: float
 
 def check_limits(sink: Arrivals, *, limit: int, seconds: float) -> None:
     """In no window the server took more mails of an account than its limit allows; copies count as well."""
-    account_of = dict(Message.objects.values_list("message_id", "account_id"))
+    account_of = {message.message_id: message.account_id for message in Message.objects.all()}
     of_accounts: dict[int, list[Received]] = {}
     for message_id, received in sink.by_message_id().items():
         of_accounts.setdefault(account_of[message_id], []).extend(received)
@@ -148,4 +153,4 @@ def count_lost(sink: Sink) -> int:
     """Rows that are neither at the sink nor visibly waiting, held or failed."""
     received = set(sink.by_message_id())
     settled = Message.objects.filter(state__in=[MessageState.SENT, MessageState.PARTIAL])
-    return sum(message_id not in received for message_id in settled.values_list("message_id", flat=True))
+    return sum(message_id not in received for message_id in message_ids(settled))

@@ -176,7 +176,7 @@ class Run:
         copies = sink.by_message_id()
         doubles = [message_id for message_id, received in copies.items() if len(received) > 1]
         assert not doubles, f"held mail went out again: {doubles}"
-        held = dict(Message.objects.filter(state=MessageState.HELD).values_list("pk", "message_id"))
+        held = {message.pk: message.message_id for message in Message.objects.filter(state=MessageState.HELD)}
         seen = frozenset[str]().union(*(kill.in_hand for kill in self.kills))
         assert set(held.values()) <= seen, "only what a kill left open is held"
         for pk in held:
@@ -191,7 +191,7 @@ class Run:
     def _tally(self, sink: Sink) -> Tally:
         check_states(sink)
         check_ledger(self.ledger, sink)
-        unsent = Message.objects.exclude(state=MessageState.SENT).values_list("message_id", "state")
+        unsent = Message.objects.exclude(state=MessageState.SENT).values_list("pk", "state")
         assert not unsent, f"not sent in the end: {list(unsent)}"
         duplicates = count_duplicates(sink, self.kills, window=self.fire.window)
         self._check_points(duplicates)

@@ -16,7 +16,7 @@ import pytest
 from mailconfig import delivery
 from mailconfig.models import Message
 from tests.acceptance.crew import Broker, Crew
-from tests.acceptance.invariants import check_ledger, check_states
+from tests.acceptance.invariants import check_ledger, check_states, message_ids
 from tests.acceptance.kills import FAST
 from tests.celery_app import app
 from tests.factories import make_account, make_email
@@ -65,7 +65,7 @@ def check_delivery(sink: Sink, ledger: Path, *, duplicates: int = 0) -> None:
     check_states(sink)
     check_ledger(ledger, sink)
     copies = Counter(message.message_id for message in sink.messages)
-    assert set(copies) == set(Message.objects.values_list("message_id", flat=True))
+    assert set(copies) == message_ids(Message.objects.all())
     assert sum(copies.values()) - len(copies) <= duplicates
 
 

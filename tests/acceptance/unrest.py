@@ -23,7 +23,7 @@ from mailconfig import delivery
 from mailconfig.delivery.queue.due import waiting
 from mailconfig.exceptions import AccountInUse
 from mailconfig.models import Account, HandOver, Installation, Lane, Message, MessageState
-from tests.acceptance.invariants import check_ledger, check_states, in_hand
+from tests.acceptance.invariants import check_ledger, check_states, in_hand, message_ids
 from tests.factories import make_account, make_tenant, make_user
 from tests.servers.children import Child, drain_worker, environment, until
 from tests.servers.sink import Received, Sink
@@ -246,11 +246,11 @@ class Unrest:
     def _tally(self, sinks: Sinks) -> Outcome:
         check_states(sinks)
         check_ledger(self.ledger, sinks)
-        unsent = Message.objects.exclude(state=MessageState.SENT).values_list("message_id", "state")
+        unsent = Message.objects.exclude(state=MessageState.SENT).values_list("pk", "state")
         assert not unsent, f"not sent in the end: {list(unsent)}"
         assert not HandOver.objects.exists()
         copies = sinks.by_message_id()
-        lost = sum(one not in copies for one in Message.objects.values_list("message_id", flat=True))
+        lost = sum(one not in copies for one in message_ids(Message.objects.all()))
         return Outcome(
             messages=Message.objects.count(),
             kills=len(self.in_hand),
@@ -263,12 +263,12 @@ class Unrest:
     def _count_twice(self, copies: dict[str, list[Received]]) -> int:
         """Copies beyond the first: as many as kills had the message in hand, at most."""
         explained: Counter[str] = Counter()
-        account_of = dict(Message.objects.values_list("message_id", "account_id"))
-        for message_ids in self.in_hand:
-            of_accounts = Counter(account_of.get(message_id) for message_id in message_ids)
+        account_of = {message.message_id: message.account_id for message in Message.objects.all()}
+        for held in self.in_hand:
+            of_accounts = Counter(account_of.get(message_id) for message_id in held)
             most = max(of_accounts.values(), default=0)
             assert most <= MAILCONFIG["WINDOW"] + 1, of_accounts  # type: ignore[operator]
-            explained.update(message_ids)
+            explained.update(held)
         twice = 0
         for message_id, received in copies.items():
             extra = len(received) - 1

@@ -143,6 +143,7 @@ class TestMailJournal:
         columns: dict[str, object] = {
             "account_id": self._account.pk,
             "tenant_id": self._account.tenant_id,
+            "uuid": rendered.uuid,
             "is_test": True,
             "envelope_from": rendered.sender,
             "subject": rendered.subject,

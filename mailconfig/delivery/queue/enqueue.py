@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -169,17 +168,17 @@ def _new_message(
     rendered: Rendered, account: Account, priority: Priority, not_before: datetime | None, *, is_test: bool
 ) -> Message:
     message = Message(
-        uuid=uuid.uuid4(),
+        uuid=rendered.uuid,
         account_id=account.pk,
         tenant_id=account.tenant_id,
         priority=Priority(priority),
         envelope_from=rendered.sender,
         subject=rendered.subject[:998],
-        message_id=rendered.message_id,
         size=rendered.size,
         eight_bit=rendered.eight_bit,
         is_test=is_test,
     )
+    message.message_id = rendered.message_id
     if not_before is not None:
         message.not_before = not_before
     return message

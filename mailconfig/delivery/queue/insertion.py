@@ -36,7 +36,7 @@ _GIVEN = (
     "priority",
     "envelope_from",
     "subject",
-    "message_id",
+    "given_message_id",
     "size",
     "stored_as",
     "eight_bit",

@@ -8,8 +8,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from mailconfig.admin.message_filters import SEARCHED
+from mailconfig.delivery import enqueue
 from mailconfig.models import Message, Recipient
-from tests.factories import make_account, make_message
+from tests.factories import body_of, make_account, make_email, make_message
 
 from .pages import admin_url
 
@@ -58,7 +59,7 @@ def test_parts_are_looked_for_among_the_newest_and_whole_addresses_everywhere(cl
     make_message(account, subject="next", to=["rob@example.com"])
     plain = {"account": account, "subject": "newer", "envelope_from": "", "size": 0}
     Message.objects.bulk_create(
-        [Message(**plain, message_id=f"<{number}@example.net>") for number in range(SEARCHED - 1)],
+        [Message(**plain, given_message_id=f"<{number}@example.net>") for number in range(SEARCHED - 1)],
         batch_size=1000,
     )
     assert Recipient.objects.filter(message=old).exists()
@@ -88,10 +89,38 @@ def test_what_is_whole_is_found_without_reading_all_mail(client: Client, term: s
     of_mail = [sql for sql in asked if "own-id" in sql or "bob@example.com" in sql]
     assert of_mail
     plans = "\n".join(plan_of(sql) for sql in of_mail)
-    assert "mailconfig_message_message_id" in plans
+    assert "mailconfig_message_given_id" in plans
     assert "mailconfig_recipient_address" in plans
     for whole in ("Seq Scan on mailconfig_message", "Seq Scan on mailconfig_recipient", "SCAN mailconfig_"):
         assert whole not in plans
+
+
+def test_mail_that_was_given_no_message_id_is_found_by_its_own(client: Client) -> None:
+    account = make_account()
+    queued, other = (enqueue(make_email(number), account=account) for number in range(2))
+    kept = Message.objects.get(pk=queued.pk)
+    assert (kept.given_message_id, kept.message_id) == (None, f"<{kept.uuid.hex}@example.com>")
+    assert f"Message-ID: {kept.message_id}\r\n".encode() in (body_of(kept) or b"")
+    for term in (kept.message_id, kept.message_id.strip("<>")):
+        with CaptureQueriesContext(connection) as captured:
+            assert found(client, term) == {queued.subject}
+        (asked,) = (query["sql"] for query in captured.captured_queries if '"uuid" = ' in query["sql"])
+        assert "uuid_key" in plan_of(asked) or "sqlite_autoindex" in plan_of(asked)
+    assert found(client, kept.message_id.replace("example.com", "example.org")) == set()
+    page = client.get(admin_url("message", "change", other.pk))
+    assert f"&lt;{other.uuid.hex}@example.com&gt;" in page.content.decode()
+
+
+def test_a_message_id_that_somebody_gave_is_kept_as_it_is(client: Client) -> None:
+    account = make_account()
+    queued = enqueue(make_email(), account=account)
+    again = make_email(headers={"Message-ID": queued.message_id})
+    bounced = make_email(from_email="news@example.org")
+    copied, elsewhere = enqueue(again, account=account), enqueue(bounced, account=account)
+    assert Message.objects.get(pk=copied.pk).message_id == copied.given_message_id == queued.message_id
+    assert elsewhere.given_message_id == elsewhere.message_id == f"<{elsewhere.uuid.hex}@example.org>"
+    assert found(client, queued.message_id) == {queued.subject, copied.subject}
+    assert found(client, elsewhere.message_id) == {elsewhere.subject}
 
 
 def plan_of(sql: str) -> str:

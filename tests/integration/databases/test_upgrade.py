@@ -11,10 +11,10 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from mailconfig.delivery import delete_account
+from mailconfig.delivery import delete_account, enqueue
 from mailconfig.delivery.accounts import sentences
 from mailconfig.models import Account, ConnectionCheck, Installation, Message, Tenant
-from tests.factories import make_user
+from tests.factories import make_account, make_email, make_message, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,3 +130,17 @@ def test_sentences_of_checks_become_codes_and_words_again() -> None:
         assert again == words
     finally:
         migrate(newest())
+
+
+def test_message_ids_that_are_not_kept_are_written_out_on_the_way_back() -> None:
+    account = make_account()
+    own, given = enqueue(make_email(), account=account), make_message(account, message_id="<1@example.net>")
+    assert own.given_message_id is None
+    try:
+        older = migrate([("mailconfig", "0027_lighter_indexes")])
+        kept = dict(older.get_model("mailconfig", "Message").objects.values_list("pk", "message_id"))
+    finally:
+        migrate(newest())
+    assert kept == {own.pk: own.message_id, given.pk: "<1@example.net>"}
+    for message in (own, given):
+        assert Message.objects.get(pk=message.pk).message_id == message.message_id
