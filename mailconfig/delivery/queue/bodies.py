@@ -36,8 +36,10 @@ class StorageAway(OSError):
     """The storage cannot be reached: no message is to blame, and waiting may help."""
 
 
-def keep(message_uuid: uuid.UUID, body: bytes, settings: Settings) -> tuple[bytes | None, str]:
+def keep(body: bytes, settings: Settings) -> tuple[bytes | None, str]:
     """Return the octets of a ``Body``, or ``None``, and the value of ``Message.stored_as``; large bytes are stored at once.
+
+    The name is random: a mail's uuid stands in its Message-ID, and may be in public archives.
 
     The caller owes a row with that name. If there will be none, :func:`delete` it, or
     :func:`remove_orphans` does a day later.
@@ -47,7 +49,7 @@ def keep(message_uuid: uuid.UUID, body: bytes, settings: Settings) -> tuple[byte
     """
     if len(body) <= settings.inline_bytes:
         return body, ""
-    name = _storage().save(f"{FOLDER}/{message_uuid}.eml", ContentFile(body))
+    name = _storage().save(f"{FOLDER}/{uuid.uuid4()}.eml", ContentFile(body))
     return None, name
 
 

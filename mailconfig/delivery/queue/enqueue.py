@@ -191,7 +191,7 @@ def _stored_bytes(rows: Sequence[tuple[Message, Rendered]]) -> Iterator[list[New
     try:
         new: list[NewMessage] = []
         for message, rendered in rows:
-            body, message.stored_as = bodies.keep(message.uuid, rendered.body, settings)
+            body, message.stored_as = bodies.keep(rendered.body, settings)
             new.append(NewMessage(message, rendered.recipients, body))
         yield new
     except BaseException:

@@ -1,6 +1,7 @@
 """Mail becomes rows of the caller's transaction, and its commit rings once."""
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -278,7 +279,9 @@ def test_large_mail_goes_to_storage_and_is_streamed(account: Account, storage: P
     queued = enqueue(mail(body="line\n" * 60_000), account=account)
     stored = Message.objects.get()
     assert body_of(stored) is None
-    assert stored.stored_as == queued.stored_as == f"mailconfig/{stored.uuid}.eml"
+    assert stored.stored_as == queued.stored_as
+    assert re.fullmatch(r"mailconfig/[0-9a-f-]{36}\.eml", stored.stored_as)
+    assert str(stored.uuid) not in stored.stored_as, "recipients know the uuid by the Message-ID"
     pieces = list(bodies.chunks(stored))
     assert max(map(len, pieces)) <= bodies.CHUNK < sum(map(len, pieces)) == stored.size
     assert b"".join(pieces).endswith(b"line\r\n" * 60_000)
@@ -309,7 +312,7 @@ def test_nothing_stays_stored_that_was_not_queued(account: Account, storage: Pat
         enqueue(large, account=account)
     with pytest.raises(NoAccount):
         enqueue_many([large, large], account=account)
-    assert files() == [f"{first.uuid}.eml"]
+    assert files() == [first.stored_as.removeprefix("mailconfig/")]
 
 
 def test_erasing_waits_for_the_commit(account: Account, storage: Path) -> None:
@@ -333,7 +336,7 @@ def test_orphans_are_removed_when_they_are_old(account: Account, storage: Path) 
     for path in (storage / "mailconfig").iterdir():
         os.utime(path, (long_ago, long_ago))
     assert bodies.remove_orphans() == 1
-    assert sorted(files()) == sorted([f"{kept.uuid}.eml", "somebody-elses.eml"])
+    assert sorted(files()) == sorted([kept.stored_as.removeprefix("mailconfig/"), "somebody-elses.eml"])
 
 
 def test_nothing_was_ever_stored_is_no_error(storage: Path) -> None:
