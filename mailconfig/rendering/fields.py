@@ -28,6 +28,7 @@ from mailconfig.rendering.header_lines import (
     list_line,
     text_line,
 )
+from mailconfig.rendering.numbering import new_number
 
 PLACEHOLDERS = frozenset({"", "webmaster@localhost", "root@localhost"})
 """From addresses that nobody chose: Django's own defaults."""
@@ -69,7 +70,7 @@ def header_fields(message: EmailMessage, identity: Identity) -> Fields:
     extra = extra_headers(message)
     sender = choose_sender(extra.get("from") or message.from_email, identity)
     subject = checked_value("Subject", extra.get("subject", message.subject))
-    number = uuid.uuid4()
+    number = new_number()
     message_id = _message_id(extra.get("message-id"), number, sender.domain)
     answers = message.reply_to or ([identity.reply_to] if identity.reply_to else [])
     lines = [list_line("From", [sender])]

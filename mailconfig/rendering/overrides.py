@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email.message
 import re
-import uuid
 from email.errors import MessageError
 from email.utils import formatdate
 from functools import lru_cache
@@ -18,6 +17,7 @@ from mailconfig.exceptions import InvalidMessage
 from mailconfig.rendering.addressing import Address
 from mailconfig.rendering.fields import Fields, Identity, choose_sender, new_message_id
 from mailconfig.rendering.mailboxes import decoded_words
+from mailconfig.rendering.numbering import new_number
 from mailconfig.rendering.standard_library import flattened
 
 _STEPS = (
@@ -67,7 +67,7 @@ def own_rendering(message: EmailMessage, identity: Identity) -> tuple[Fields, by
     if identity.reply_to:
         _set(made, "Reply-To", identity.reply_to, replace=False)
     _set(made, "Date", formatdate(localtime=settings.EMAIL_USE_LOCALTIME), replace=False)
-    number = uuid.uuid4()
+    number = new_number()
     _set(made, "Message-ID", new_message_id(number, sender.domain), replace=_names_machine(made, message))
     message_id = _unfolded(made["Message-ID"])
     if len(message_id) > 255 or not message_id.isascii():
