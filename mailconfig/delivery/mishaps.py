@@ -30,6 +30,10 @@ READ_ONLY = "25006"
 """``read_only_sql_transaction``: after a fail-over the old server takes no writes any more."""
 STALE_PLAN = "0A000"
 """``feature_not_supported``: also what a prepared statement says once a migration changed the type of a column."""
+SHUT_DOWN = frozenset({"57P01", "57P02", "57P03"})
+"""``admin_shutdown``, ``crash_shutdown``, ``cannot_connect_now``."""
+CONNECTION_FAILURE = "08"
+"""The class ``connection_exception``."""
 NO_LOCK = "55P03"
 """``lock_not_available``: somebody else has locked a row for longer than ``lock_timeout``."""
 UNKNOWN_NAMES = frozenset({"42P01", "42703"})
@@ -60,6 +64,15 @@ def lacks_migration(error: BaseException) -> bool:
         return sqlstate(error) in UNKNOWN_NAMES
     cause = error.__cause__
     return isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode == sqlite3.SQLITE_ERROR
+
+
+def is_connection_lost(error: BaseException) -> bool:
+    """Return whether PostgreSQL, or what stands before it, ended the connection: that says nothing of what was asked."""
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return False
+    # psycopg has a state for whatever the server said, and None where it said nothing.
+    state = getattr(error.__cause__, "sqlstate", "")
+    return state is None or state in SHUT_DOWN or state.startswith(CONNECTION_FAILURE)
 
 
 def is_lock_missing(error: BaseException) -> bool:
@@ -165,6 +178,8 @@ class Containment:
         self._rest_seconds = rest_seconds
         self._failures: dict[tuple[Hashable, ...], int] = {}
         self._rests_until: dict[tuple[Hashable, ...], float] = {}
+        self._disconnected: set[tuple[Hashable, ...]] = set()
+        """Units whose connection was lost the last time."""
 
     @property
     def is_anybody_resting(self) -> bool:
@@ -208,11 +223,17 @@ class Containment:
                 raise
             if isinstance(error, (DatabaseError, InterfaceError)):
                 require_database()
+                if is_connection_lost(error) and unit not in self._disconnected:
+                    # Somebody restarted the database. What brings about the end of its connection itself will do so again.
+                    self._disconnected.add(unit)
+                    logger.warning("%s: the connection to the database was lost: %s", name % arguments, error)
+                    return None
             logger.exception("%s: an error of our own; everything else goes on", name % arguments)
             self.let_rest(name, *arguments)
             return None
         self._failures.pop(unit, None)
         self._rests_until.pop(unit, None)
+        self._disconnected.discard(unit)
         return result
 
 

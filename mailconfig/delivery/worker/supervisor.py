@@ -96,6 +96,8 @@ class Supervisor:
         self._fruitless: Counter[int] = Counter()
         self._failures = 0
         self._complained_at = float("-inf")
+        self._unreturned: set[int] = set()
+        """Accounts whose drains ended in the middle: their lanes may be ours still, the database having been away."""
         self._fatal: BaseException | None = None
         self._containment = Containment(rest_seconds=lambda failures: backoff_seconds(failures, settings))
 
@@ -152,6 +154,7 @@ class Supervisor:
         self._collect()
         try:
             between()
+            self._give_back()
             self._fill()
             seconds = self._seconds_to_wait()
             outage.end()
@@ -227,6 +230,13 @@ class Supervisor:
             if not self.has_threads:
                 break
         self._in_hand.note_others(self._line)
+
+    def _give_back(self) -> None:
+        """Give back the lanes that their drains could not: their leases would keep everybody from them."""
+        if self._unreturned:
+            lanes.abandon(self._unreturned.difference(self._in_hand.account_ids))
+            self._unreturned.clear()
+            self._must_look = True
 
     def _is_look_due(self) -> bool:
         """Return whether to read what is due: it was read long ago, or something came about and there is room."""
@@ -314,6 +324,8 @@ class Supervisor:
                 self._in_hand.remove(in_hand)
                 # A ring may have been for this one, which every look leaves out as long as it is in hand.
                 self._must_look |= self._has_left_out or self._rung_at >= in_hand.since
+                if report is None:
+                    self._unreturned.add(in_hand.lane.account_id)
                 if report is not None:
                     self._after_report(in_hand, report)
                 elif isinstance(failure, WrongInstallation):

@@ -12,9 +12,9 @@ from django.db import connection
 
 from mailconfig import delivery
 from mailconfig.models import HandOver, Lane, Message
-from tests.acceptance.invariants import check_ledger, check_states, message_ids
+from tests.acceptance.invariants import check_ledger, check_limits, check_states, message_ids
 from tests.acceptance.kills import FAST
-from tests.factories import make_account, make_message
+from tests.factories import make_account, make_email, make_message
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import Child, drain_worker, environment, until
 from tests.servers.faults import Reply
@@ -129,6 +129,24 @@ def test_a_database_that_is_away_is_waited_for(server: ChaosServer, window: int,
     assert lane().wait_reason == ""
 
 
+@pytest.mark.parametrize("way", sorted(WAYS))
+def test_a_lane_that_could_not_be_given_back_is_given_back_as_soon_as_the_database_answers(
+    way: str, tmp_path: Path
+) -> None:
+    """Its owner lives, and nobody has to wait for the end of its lease."""
+    with ChaosServer() as server:
+        account = make_account(server.port)
+        once_at(server, "quit", WAYS[way], at=1)
+        delivery.enqueue(make_email(), account=account)
+        settings = {**FAST, "LEASE_SECONDS": 3600.0, "BACKOFF_SECONDS": [3600.0]}
+        with drain_worker(tmp_path, settings) as worker:
+            assert server.wait_for(lambda: "QUIT" in server.verbs())
+            await_server()
+            delivery.enqueue(make_email(), account=account)
+            until(lambda: states() == ["sent"] * 2, seconds=60, why="the lane was not given back")
+            assert worker.terminate() == 0, worker.said()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("window_size", [1, 10])
 def test_four_crashes_under_load_lose_nothing(window_size: int, tmp_path: Path) -> None:
@@ -152,3 +170,37 @@ def test_four_crashes_under_load_lose_nothing(window_size: int, tmp_path: Path) 
         copies = Counter(message.message_id for message in sink.messages)
         assert set(copies) == message_ids(Message.objects.all())
         assert sum(copies.values()) - len(copies) <= 4 * len(accounts) * window_size
+
+
+LANES, LIMIT, PERIOD = 20, 5, 1
+IN_COMMIT: dict[str, Callable[[], bool]] = {"cut": outage.cut_commits, "crash": outage.crash_in_commit}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", sorted(IN_COMMIT))
+def test_outages_in_the_middle_of_shared_commits_lose_nothing(way: str, tmp_path: Path) -> None:
+    """With twenty lanes in hand of one process, which lives on: it remembers what it sent, so nothing comes twice."""
+    settings = {**FAST, "WINDOW": 3, "CONCURRENCY": LANES, "LEASE_SECONDS": 60.0}
+    ledger = tmp_path / "ledger.jsonl"
+    with Sink(tmp_path, "--latency", "0.03") as sink:
+        accounts = [make_account(sink.port, limit_count=LIMIT, limit_period=PERIOD) for _ in range(LANES)]
+        keys = [str(account.pk) for account in accounts]
+        with drain_worker(tmp_path, settings) as worker:
+            for _ in range(4):
+                env = environment(settings)
+                feeder = ["-m", "tests.acceptance.feeder", str(ledger), *keys, "--every", "0.05"]
+                with Child(*feeder, folder=tmp_path, env=env):
+                    sink.await_messages(len(sink.messages) + 3 * LANES)
+                    assert Lane.objects.exclude(lease_token=None).count() > LANES / 2
+                    until(IN_COMMIT[way], why="nobody to end")
+                await_server()
+            until(lambda: not Message.objects.filter(state="queued").exists())
+            assert worker.is_running, worker.said()
+            assert worker.terminate() == 0, worker.said()
+        check_states(sink)
+        check_ledger(ledger, sink)
+        check_limits(sink, limit=LIMIT, seconds=PERIOD)
+        copies = Counter(message.message_id for message in sink.messages)
+        assert set(copies) == message_ids(Message.objects.all())
+        assert set(copies.values()) == {1}, "twice without a death"
+        assert set(attempts()) == {1}
