@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from mailconfig import delivery
-from mailconfig.models import Message, MessageState
+from mailconfig.models import Attempt, Message, MessageState
 from tests.acceptance.invariants import overfull_windows
 from tests.acceptance.kills import FAST
 from tests.factories import make_account, make_email
 from tests.servers.children import drain_worker, until
-from tests.servers.sink import Sink
+from tests.servers.sink import SessionTimes, Sink
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -44,3 +44,42 @@ def test_workers_race_one_mailbox_and_its_limits_stay_exact(
         by_start = sorted(sink.sessions, key=lambda session: session.began)
         assert all(one.last <= other.began for one, other in pairwise(by_start)), "one session at a time"
         assert len({message.session for message in sink.messages}) > 1, "the lane never changed hands"
+
+
+ACCOUNTS, MAILS_EACH = 100, 4
+
+
+@pytest.mark.postgres
+def test_eight_workers_on_a_hundred_accounts_send_each_mail_once_and_in_order(tmp_path: Path) -> None:
+    """Lanes change hands all the time, and belong to one worker at any moment."""
+    settings = {**FAST, "LEASE_SECONDS": 30.0, "SLICE_SECONDS": 0.2, "CONCURRENCY": 8, "WINDOW": 2}
+    with Sink(tmp_path, "--latency", "0.01") as sink, contextlib.ExitStack() as stack:
+        accounts = [
+            make_account(sink.port, from_email=f"from{number}@example.com") for number in range(ACCOUNTS)
+        ]
+        crew = [stack.enter_context(drain_worker(tmp_path, settings)) for _ in range(8)]
+        for number in range(MAILS_EACH):
+            for account in accounts:
+                delivery.enqueue(make_email(number), account=account)
+        sink.await_messages(ACCOUNTS * MAILS_EACH)
+        until(
+            lambda: not Message.objects.exclude(state="sent").exists(), why="the outcomes were not committed"
+        )
+        assert [worker.terminate() for worker in crew] == [0] * 8
+
+        assert len(sink.messages) == ACCOUNTS * MAILS_EACH
+        assert set(Message.objects.values_list("attempts", flat=True)) == {1}
+        times = {session.number: session for session in sink.sessions}
+        for account in accounts:
+            mine = [message for message in sink.messages if message.mail_from == account.from_email]
+            expected = [(f"to{number}@example.net",) for number in range(MAILS_EACH)]
+            assert [message.recipients for message in mine] == expected, "in order, once each"
+            sessions = sorted((times[number] for number in {message.session for message in mine}), key=began)
+            assert all(one.last <= other.began for one, other in pairwise(sessions)), "one session at a time"
+        workers = set(Attempt.objects.values_list("worker", flat=True))
+        assert len(workers) > 2, "the others did nothing"
+
+
+def began(session: SessionTimes) -> float:
+    """When its client came."""
+    return session.began

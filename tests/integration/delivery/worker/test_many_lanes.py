@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from django.db import connection
 from mailconfig import delivery
 from mailconfig.delivery.worker.picking import pick_due
 from mailconfig.models import Account, Lane, Message
-from tests.factories import make_account, make_email, make_message, make_tenant
+from tests.factories import PASSWORD, make_account, make_email, make_message, make_tenant
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import Child, environment, until
-from tests.servers.faults import Hang
+from tests.servers.faults import Hang, Slow
 from tests.storages import ObjectStorage
 from tests.wrapping import on_every_connection
 
@@ -108,6 +109,37 @@ def test_servers_that_hang_cost_nobody_else_his_turn(
         until(lambda: sent(alive) == 140, seconds=60)
         assert sent(dead) == 0
         assert server.most_sessions <= 8
+
+
+VERBS = ("banner", "ehlo", "auth", "mail", "rcpt", "data", "dot", "quit")
+
+
+@threaded
+def test_healthy_accounts_go_on_among_servers_that_hang_at_each_verb_and_those_that_dribble(
+    configure: Callable[..., None], worker: Callable[[], threading.Thread]
+) -> None:
+    """Twenty of sixty accounts, with room for eight; counted and not timed, since nothing but them has to wait."""
+    configure(CONCURRENCY=8, STOP_SECONDS=0.5, RING_SECONDS=0.1)
+    with ExitStack() as stack:
+        stuck: dict[str, list[Account]] = {}
+        for verb in VERBS:
+            silent = stack.enter_context(ChaosServer(credentials={"me": PASSWORD}, auth_in_clear=True))
+            silent.on(verb, Hang())
+            stuck[verb] = queue(silent.port, 2, 2, username="me")
+        dribbling = stack.enter_context(ChaosServer())
+        dribbling.on("ehlo", Slow("250-as slow as can be", seconds=1.0))
+        slow = queue(dribbling.port, 4)
+        server = stack.enter_context(ChaosServer(latency=0.005))
+        healthy = queue(server.port, 40, 3)
+        worker()
+        until(lambda: sent(healthy) == 120, why="healthy accounts waited for others")
+        assert Lane.objects.filter(account__in=healthy).exclude(wait_reason="").count() == 0
+        assert len({message.data for message in server.messages}) == len(server.messages) == 120
+        assert sent(slow) == 0
+        until(lambda: sent(stuck["quit"]) == 4, why="what was accepted is not known")
+        assert {verb: sent(accounts) for verb, accounts in stuck.items()} == dict.fromkeys(VERBS, 0) | {
+            "quit": 4
+        }
 
 
 @threaded
