@@ -16,7 +16,7 @@ def parse(url: str) -> dict[str, Any]:
 
     It is ``sqlite:///absolute/path``, ``sqlite://`` (in memory) or
     ``postgresql://user:password@host:port/name?option=value``; a query argument ``host`` names the directory of
-    a Unix socket, all others become OPTIONS.
+    a Unix socket, ``pooled`` says that a pooler lends connections by transaction, all others become OPTIONS.
     """
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
@@ -28,6 +28,7 @@ def parse(url: str) -> dict[str, Any]:
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ValueError(f"DATABASE_URL must begin with sqlite:// or postgresql://, not {parts.scheme!r}")
     options = dict(parse_qsl(parts.query))
+    pooled = {"DISABLE_SERVER_SIDE_CURSORS": True} if options.pop("pooled", "") else {}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.removeprefix("/")),
@@ -36,6 +37,7 @@ def parse(url: str) -> dict[str, Any]:
         "HOST": options.pop("host", parts.hostname or ""),
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
+        **pooled,
     }
 
 

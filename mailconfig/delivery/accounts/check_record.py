@@ -145,7 +145,9 @@ def waiting_ids(*, older_than: float, limit: int = 100) -> list[int]:
         state=CheckState.PENDING, created_at__lt=Now() - timedelta(seconds=older_than)
     )
     found: list[int] = []
-    for pk, person_id in rows.order_by("created_at", "pk").values_list("pk", "requested_by_id").iterator():
+    # All at once, for they are given up before long: a cursor of the server's is lost behind a pooler that lends
+    # connections by transaction.
+    for pk, person_id in rows.order_by("created_at", "pk").values_list("pk", "requested_by_id"):
         running[person_id] += 1
         if not person_id or running[person_id] <= throttle.RUNNING_OF_ONE:
             found.append(pk)
