@@ -47,7 +47,7 @@ FULL = Scale(
     ),
     race_seconds=62.0,
     accounts_rounds=3,
-    dead_seconds=90.0,
+    dead_seconds=60.0,
     accounts=10_000,
     latencies=100,
     beside=True,

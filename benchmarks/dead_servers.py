@@ -19,8 +19,8 @@ HEALTHY = 70
 SWALLOWING = tuple(f"127.0.2.{number}" for number in range(1, 16))
 SILENT = tuple(f"127.0.3.{number}" for number in range(1, 16))
 HOSTS = tuple(f"127.0.1.{number}" for number in range(1, 8))
-MOST_PER_SECOND = 2000
-"""So many mails wait for each second, more than one worker sends at such a distance."""
+MOST_PER_SECOND = 1200
+"""Mails that wait for each second: more than twenty lanes send at such a distance, each at most one a round trip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,17 @@ class Rate:
     later: float
 
 
-def measure(place: Place, *, seconds: float) -> tuple[Rate, Rate]:
-    """Let one worker work for so long: with the healthy accounts alone, and with the dead ones among them."""
-    return _rate(place, seconds, with_dead=False), _rate(place, seconds, with_dead=True)
+def measure(place: Place, *, seconds: float, rounds: int) -> tuple[list[Rate], list[Rate]]:
+    """Let one worker, as it comes, work for so long: with the healthy accounts alone, and with the dead ones among them.
+
+    Returns:
+        Both, a rate each round; they take turns, so that what disturbs the machine disturbs both.
+    """
+    alone, beside = [], []
+    for _ in range(rounds):
+        alone.append(_rate(place, seconds, with_dead=False))
+        beside.append(_rate(place, seconds, with_dead=True))
+    return alone, beside
 
 
 def _rate(place: Place, seconds: float, *, with_dead: bool) -> Rate:

@@ -131,15 +131,22 @@ def resident(outcome: Outcome, *, count: int, lanes: int) -> None:
     _judged(f"peak with attachments in {lanes} lanes: {peak:.0f} MB", peak < LANES_MB, f"< {LANES_MB} MB")
 
 
-def dead_servers(alone: Rate, beside: Rate) -> None:
+def dead_servers(alone: Sequence[Rate], beside: Sequence[Rate]) -> None:
     """Print the mails of healthy accounts with dead ones beside them and without."""
-    for name, rate in (("without-the-dead", alone), ("beside-the-dead", beside)):
+    for name, rates in (("without-the-dead", alone), ("beside-the-dead", beside)):
+        later = median(rate.later for rate in rates)
         print(
-            f"pg.dead-servers.mailconfig-{name:18} {rate.whole:9.1f} msgs_per_s,"
-            f" {rate.later:.1f} in the second half"
+            f"pg.dead-servers.mailconfig-{name:18} {median(rate.whole for rate in rates):9.1f} msgs_per_s,"
+            f" {later:.1f} in the second half"
         )
-    ratio("70 accounts beside 30 dead ones / alone", [beside.whole], [alone.whole], 0.95)
-    _noted(f"in the second half: {beside.later / alone.later:.2f}")
+    ratio(
+        "70 accounts beside 30 dead ones / alone",
+        [rate.whole for rate in beside],
+        [rate.whole for rate in alone],
+        0.95,
+    )
+    later_ratio = median(rate.later for rate in beside) / median(rate.later for rate in alone)
+    _noted(f"in the second half: {later_ratio:.2f}")
 
 
 def lateness(found: Lateness) -> None:

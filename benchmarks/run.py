@@ -176,7 +176,9 @@ def _memory(place: Place, scale: Scale) -> None:
 
 
 def _dead_servers(place: Place, scale: Scale) -> None:
-    report.dead_servers(*dead_servers.measure(place, seconds=scale.dead_seconds))
+    report.dead_servers(
+        *dead_servers.measure(place, seconds=scale.dead_seconds, rounds=scale.accounts_rounds)
+    )
 
 
 def _ten_thousand_accounts(place: Place, scale: Scale) -> None:
