@@ -26,6 +26,7 @@ from .setting_types import (
     Quota,
     Retries,
     Seconds,
+    Sessions,
     Wait,
     shown,
     to_kind,
@@ -65,6 +66,8 @@ class Settings:
 
     concurrency: Count | None = None
     """Accounts that one process drains at the same time; ``None``: 20, and 1 on SQLite."""
+    max_sessions: Sessions = 1
+    """Sessions over which one account may send at the same time, unless it or its mail service says otherwise."""
     stop_seconds: Seconds = 25.0
     """How long a worker that is to end waits for the mails in hand."""
     lease_seconds: Seconds = 90.0

@@ -27,6 +27,8 @@ class Preset:
     """Mails that the service takes from one account in a minute; ``None``: it does not say."""
     per_day: int | None = None
     """Recipients that the service takes from one account in a day; ``None``: it does not say."""
+    sessions: int | None = None
+    """Connections over which the service takes mail of one account at the same time; ``None``: it does not say."""
 
 
 _APP_WORD = _(
@@ -46,6 +48,7 @@ PRESETS: dict[str, Preset] = {
         note=_("An administrator of Microsoft 365 must allow authenticated SMTP for this mailbox."),
         per_minute=30,
         per_day=10000,
+        sessions=3,
     ),
     "outlook": Preset(
         label=_("Outlook.com, Hotmail"),

@@ -12,6 +12,7 @@ from ipaddress import ip_network
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from .hostnames import check_host, check_listed_host
+from .values import MOST_SESSIONS
 
 YEAR_SECONDS = 366 * 86400.0
 LONGEST_SHOWN = 60
@@ -117,6 +118,7 @@ Wait = Annotated[float, Range(least=0, most=YEAR_SECONDS)]
 """Seconds that may be none."""
 Days = Annotated[int, Range(least=0, most=36_500)]
 Count = Annotated[int, Range(least=1, most=1_000_000)]
+Sessions = Annotated[int, Range(least=1, most=MOST_SESSIONS)]
 Quota = Annotated[int, Range(least=0, most=1_000_000)]
 Retries = Annotated[int, Range(least=0, most=1000)]
 Octets = Annotated[int, Range(least=0, most=2**31 - 1)]

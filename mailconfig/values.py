@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import NoReturn
 
+MOST_SESSIONS = 50
+"""Sessions over which one account may send at the same time, at most."""
+
 
 class Security(enum.StrEnum):
     """Kinds of protection of a connection."""

@@ -75,6 +75,7 @@ LIMITS = (
     "limit_per_week",
     "limit_in_out_per_day",
     "max_retries",
+    "max_sessions",
 )
 
 

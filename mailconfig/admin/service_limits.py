@@ -20,6 +20,9 @@ def service_limit_warning(account: Account) -> str:
     if preset.per_day and (account.limit_per_day is None or account.limit_per_day > preset.per_day):
         text = _("%(service)s takes at most %(count)s recipients a day: a lower limit avoids refusals.")
         return text % {**service, "count": preset.per_day}
+    if preset.sessions and (account.max_sessions or 0) > preset.sessions:
+        text = _("%(service)s takes mail over at most %(count)s connections at once: fewer avoid refusals.")
+        return text % {**service, "count": preset.sessions}
     return ""
 
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from mailconfig.secrets.fields import SealedSecret, SecretField
-from mailconfig.values import Authentication, Secret, Security, SMTPSettings
+from mailconfig.values import MOST_SESSIONS, Authentication, Secret, Security, SMTPSettings
 
 from . import account_fields
 from .account_constraints import ACCOUNT_CONSTRAINTS, constraints_among_rows
@@ -137,6 +137,16 @@ class Account(models.Model):
     limit_in_out_per_day = models.PositiveIntegerField(_("mails in and out per day"), null=True, blank=True)
     max_retries = models.PositiveSmallIntegerField(
         _("retries"), null=True, blank=True, help_text=_("Empty: as the deployment says.")
+    )
+    max_sessions = models.PositiveSmallIntegerField(
+        _("connections at once"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_SESSIONS)],
+        help_text=_(
+            "How many connections may send its mail at the same time. With more than one, mails may overtake each other."
+            " Empty: as many as the mail service allows, else as the deployment says."
+        ),
     )
 
     revision = models.PositiveIntegerField(default=1, editable=False)

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from mailconfig.values import Authentication, Security
+from mailconfig.values import MOST_SESSIONS, Authentication, Security
 
 from .choices import AccountKind, Scope
 
@@ -26,6 +26,10 @@ ACCOUNT_CONSTRAINTS: list[models.BaseConstraint] = [
         name="mailconfig_account_limit_has_period",
         # A comparison with NULL is no violation, so it is ruled out by name.
         condition=Q(limit_count=None) | Q(limit_period__isnull=False, limit_period__gte=1),
+    ),
+    models.CheckConstraint(
+        name="mailconfig_account_sessions_valid",
+        condition=Q(max_sessions=None) | Q(max_sessions__gte=1, max_sessions__lte=MOST_SESSIONS),
     ),
     models.CheckConstraint(
         name="mailconfig_account_deleted_has_no_secret",

@@ -103,6 +103,11 @@ class Lane(models.Model):
     session_mails_until = models.DateTimeField(null=True, editable=False)
     """Until when that is believed."""
 
+    most_sessions = models.PositiveSmallIntegerField(null=True, editable=False)
+    """So many sessions the server lets the account have at once, as it seems."""
+    most_sessions_until = models.DateTimeField(null=True, editable=False)
+    """Until when that is believed."""
+
     tallied_until = models.DateTimeField(null=True, editable=False)
     """Up to when the account's attempts are summed up as tallies."""
 
@@ -139,7 +144,13 @@ def wake_lanes(account_id: int, *, reconnects: bool) -> None:
     lanes.update(due_at=Now(), rung_at=None)
     if reconnects:
         # What worked before says nothing of the new connection.
-        lanes.update(validated_at=None, last_success_at=None, no_overlap_until=None, session_mails=None)
+        lanes.update(
+            validated_at=None,
+            last_success_at=None,
+            no_overlap_until=None,
+            session_mails=None,
+            most_sessions=None,
+        )
     blamed = Q(wait_reason__in=[*PAUSES, WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY])
     if reconnects and lanes.filter(purpose=Purpose.SEND, wait_reason__in=PAUSES).exists():
         transaction.on_commit(lambda: _tell_resumed(account_id), robust=True)

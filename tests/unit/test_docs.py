@@ -205,7 +205,7 @@ def test_every_mail_service_is_listed_with_what_it_takes() -> None:
         _label, server, takes = table[str(preset.label)]
         if preset.host:
             assert server == f"`{preset.host}`, {preset.port}"
-        for figure in filter(None, (preset.per_minute, preset.per_day)):
+        for figure in filter(None, (preset.per_minute, preset.per_day, preset.sessions)):
             assert str(figure) in takes
 
 

@@ -18,7 +18,7 @@ from mailconfig.values import Answer
 
 @dataclass(slots=True)
 class Part:
-    """Plain outcomes that one lane wants committed, and the journal of its next turns.
+    """Plain outcomes that one session of a lane wants committed, and the journal of its next turns.
 
     It is fenced by itself: by the token of its lane, and the account's revision.
     """
@@ -31,6 +31,12 @@ class Part:
     """Once it is committed: the attempts that were written, by message."""
     opened: dict[int, datetime] = field(default_factory=dict)
     """Once it is committed: when the journal allowed the dot, by message."""
+
+    def message_ids(self) -> set[int]:
+        """Return the messages it is about."""
+        return {settlement.turn.message.pk for settlement in self.finished} | {
+            turn.message.pk for turn in self.group
+        }
 
 
 PATIENCE_MS = 200

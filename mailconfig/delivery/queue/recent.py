@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db.models import QuerySet
 
 from mailconfig.models import Attempt, AttemptOutcome, Recipient
@@ -9,14 +11,17 @@ from mailconfig.transports.words import gist
 from mailconfig.values import Answer, Stage
 
 
-def all_refused_alike(account_id: int, *, count: int) -> bool:
+def all_refused_alike(account_id: int, *, count: int, since: datetime | None = None) -> bool:
     """Return whether the last ``count`` messages that were not just put off were refused at RCPT, all in the same words.
 
-    They must have been for different recipients: three mails to one address say something about that address.
+    They must have been for different recipients: three mails to one address say something about that address. And all of
+    them later than ``since``.
     """
     outcomes = [AttemptOutcome.SENT, AttemptOutcome.PARTIAL, AttemptOutcome.REFUSED]
     rows = list(_ended(account_id).filter(outcome__in=outcomes)[:count])
     refused = [row for row in rows if (row.outcome, row.stage) == (AttemptOutcome.REFUSED, Stage.RECIPIENT)]
+    if since is not None:
+        refused = [row for row in refused if row.ended_at > since]
     if len(refused) < count:
         return False
     gists = {gist(Answer(row.reply_code or 0, row.reply_text, row.enhanced_code)) for row in refused}

@@ -80,8 +80,8 @@ class Writer:
             connection.close()
 
     def _take_more(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
-        """All that waits by now, a part a lane, and whether somebody said to stop."""
-        together, lanes = [first], {first[0].ownership.lane_id}
+        """All that waits by now, each message once, and whether somebody said to stop."""
+        together, messages = [first], first[0].message_ids()
         while len(together) < MOST_PARTS:
             try:
                 further = self._waiting.get_nowait()
@@ -89,11 +89,12 @@ class Writer:
                 break
             if further is None:
                 return together, True
-            if further[0].ownership.lane_id in lanes:
+            further_messages = further[0].message_ids()
+            if not messages.isdisjoint(further_messages):
                 self._held = further
                 break
             together.append(further)
-            lanes.add(further[0].ownership.lane_id)
+            messages |= further_messages
         return together, False
 
     def _refuse_rest(self) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
 from mailconfig.conf import Settings
 from mailconfig.delivery.clock import DatabaseClock
@@ -25,6 +26,12 @@ NO_RECIPIENT = Outcome(
     whole=Judgement(Verdict.FAIL, Answer(554, "The message has no recipient left.", "5.1.3")),
     error_code="no_recipients",
 )
+
+
+class LeavesItToOthers(Protocol):
+    """Question whether other sessions of the lane go on, so that this one just ends; ``refused``: it was not let begin."""
+
+    def __call__(self, *, refused: bool) -> bool: ...
 
 
 class Progress:
@@ -76,6 +83,11 @@ class Share:
         if settlement.sent:
             self._taken += 1
 
+    @property
+    def has_sent(self) -> bool:
+        """Return whether the server took anything."""
+        return self._taken > 0
+
     def since_last_end(self) -> bool:
         """Return whether something came about since a session ended last. Servers end long ones as they like."""
         progressed = self._taken > self._taken_at_end
@@ -95,18 +107,41 @@ class Aftermath:
         *,
         settings: Settings,
         clock: DatabaseClock,
+        leaves_it_to_others: LeavesItToOthers,
     ) -> None:
+        """Make what concludes for one conversation.
+
+        Args:
+            journaling: its journal.
+            standing: of the account.
+            judge: by what rules.
+            share: of the conversation.
+            settings: of the deployment.
+            clock: of the lane.
+            leaves_it_to_others: asked when a session ended in which nothing came about.
+        """
         self._journaling, self._standing, self._judge = journaling, standing, judge
         self._share, self._settings, self._clock = share, settings, clock
+        self._leaves_it_to_others = leaves_it_to_others
 
     def conclude(self, turn: Turn, outcome: Outcome, end: SessionEnd | None) -> None:
         """Draw the conclusions from a turn's outcome."""
         if outcome.error is not None and end is not None:
             self._after_loss(turn, outcome, end)
             return
+        if self._is_unwanted(outcome, end):
+            self._journaling.release(turn)
+            return
         if outcome.stage is not Stage.SENDER:
             self._standing.note_connected()
         self._settle(self._judge.settle(turn, outcome, ended_at=self._clock.at_latest()))
+
+    def _is_unwanted(self, outcome: Outcome, end: SessionEnd | None) -> bool:
+        """Return whether the server put off the first mail of a session and ended it, while it goes on with others."""
+        if end is None or end.mails or outcome.stage is not Stage.SENDER:
+            return False
+        is_put_off = outcome.whole.verdict in {Verdict.RETRY, Verdict.NEXT_SESSION}
+        return is_put_off and self._leaves_it_to_others(refused=True)
 
     def refuse(self, turn: Turn) -> None:
         """Let a turn fail that is for nobody any more."""
@@ -130,7 +165,9 @@ class Aftermath:
         doubtful = settlement.verdict is Verdict.ACCEPTED and strikes.is_doubtful(settlement)
         if doubtful and not self._settings.redirect_all_to:
             self._journaling.flush()
-            self._standing.hold_back(strikes.after_doubt(settlement, self._standing.lane))
+            self._standing.hold_back(
+                strikes.after_doubt(settlement, self._standing.lane, since=self._share.progress.succeeded_at)
+            )
 
     # Sessions that ended.
 
@@ -140,6 +177,8 @@ class Aftermath:
             return
         self._standing.note_session_ended(end.mails)
         progressed = self._share.since_last_end()
+        if not end.mails and self._leaves_it_to_others(refused=False):
+            return
         if end.goes_down:
             self._standing.rest(end.answer)
         elif not progressed:
@@ -152,7 +191,9 @@ class Aftermath:
             msg = "a session that broke says how"
             raise ValueError(msg)
         progressed = self._share.since_last_end()
-        blame = Blame.NOBODY if progressed and not end.is_certain else end.blame
+        is_first = not end.mails and outcome.stage is Stage.SENDER
+        is_unwanted = is_first and isinstance(error, SessionLost) and self._leaves_it_to_others(refused=True)
+        blame = Blame.NOBODY if is_unwanted or (progressed and not end.is_certain) else end.blame
         if blame is Blame.NOBODY and outcome.stage is Stage.SENDER:
             # It was not even begun, so it comes first in the next session.
             self._journaling.release(turn)
@@ -164,6 +205,8 @@ class Aftermath:
         rest = partial(self._standing.note_failure, error)
         if isinstance(error, SessionLost) and progressed:
             self._standing.note_session_ended(end.mails)
+        elif isinstance(error, SessionLost) and self._leaves_it_to_others(refused=False):
+            return
         elif blame is Blame.MESSAGE and not error.ambiguous:
             self._share.progress.rest_unless_others_go(rest)
         elif not self._standing.is_held_back:

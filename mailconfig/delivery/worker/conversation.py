@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Protocol, TypeGuard
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, InterfaceError
@@ -50,15 +50,40 @@ class Reading:
     standing: Standing
     line: Line
     judge: Judge
+    sessions: int
+    """Over how many at once it may send."""
+    window: int
+
+
+class Others(Protocol):
+    """The conversations of a lane, as one of them sees the others."""
+
+    def note_outcome(self) -> None:
+        """Note that a mail was answered."""
+        ...
+
+    def count_open(self, *, but: Conversation) -> int:
+        """Return how many other sessions are open."""
+        ...
 
 
 class Conversation:
     """One session at a time, opened when something can be sent over it."""
 
     def __init__(
-        self, ownership: Ownership, settings: Settings, progress: Progress, *, is_over: Callable[[], bool]
+        self,
+        ownership: Ownership,
+        settings: Settings,
+        progress: Progress,
+        others: Others,
+        *,
+        is_over: Callable[[], bool],
     ) -> None:
-        self._ownership, self._settings, self._is_over = ownership, settings, is_over
+        self.is_over = is_over
+        """Whether no further mail is to be begun in it."""
+        self.is_refused = False
+        """Whether the server ended this session, or did not let it begin, while it goes on with others."""
+        self._ownership, self._settings, self._others = ownership, settings, others
         self._renewal = Renewal(ownership)
         self._sessions = SessionKeeper(settings, on_wait=self._renewal.renew_while_waiting)
         self._commits = Committer(ownership)
@@ -79,13 +104,23 @@ class Conversation:
             self._share,
             settings=settings,
             clock=self._ownership.clock,
+            leaves_it_to_others=self._leaves_it_to_others,
         )
         self._supply = Supply(
-            journaling, standing, self._sessions, is_over=self._is_over, refuse=aftermath.refuse
+            journaling, standing, self._sessions, is_over=self.is_over, refuse=aftermath.refuse
         )
         self._permission = Permission(
-            journaling, standing, self._supply, self._ownership, self._renewal, is_over=self._is_over
+            journaling, standing, self._supply, self._ownership, self._renewal, is_over=self.is_over
         )
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether there is a session."""
+        return self._sessions.current is not None
+
+    def goes_on(self) -> bool:
+        """Return whether it may send more of the account as it was read."""
+        return not (self.is_refused or self._reading.standing.is_over or self.is_over())
 
     def is_idle(self) -> bool:
         """Return whether nothing can be sent now: nothing is due, or the limit is reached."""
@@ -108,6 +143,7 @@ class Conversation:
                     supply.settled()
                     permission.used()
                     self._ownership.renew_if_due()
+                    self._others.note_outcome()
                     if self._reading.standing.is_over:
                         break
         except BaseException as error:
@@ -136,11 +172,27 @@ class Conversation:
         except (TransportError, SecretUnreadable) as error:
             self._sessions.close()
             self._supply.hide()
-            standing.note_failure(error)
+            passes = isinstance(error, TransportError) and error.temporary
+            if not (passes and self._leaves_it_to_others(refused=True)):
+                standing.note_failure(error)
         except ValidationError:
             standing.is_edited = True  # the system's server is gone: reading it anew says so
             self._supply.hide()
         return None
+
+    def _leaves_it_to_others(self, *, refused: bool) -> bool:
+        """Return whether other sessions go on, so that the end of this one is no failure of the account's.
+
+        Args:
+            refused: the server did not let it begin: it takes as many as are open, which is remembered for a while. One more
+                if it had let in one before, which it may not know yet to be gone.
+        """
+        others = 0 if self.is_refused else self._others.count_open(but=self)
+        if others:
+            self.is_refused = True
+            if refused:
+                self._reading.standing.note_sessions_refused(others + self._share.has_sent)
+        return self.is_refused
 
     def _is_poison(self, error: BaseException) -> TypeGuard[Exception]:
         """Return whether it is the message's: nothing is known of it once its dot is out, nor is the account to blame."""

@@ -15,6 +15,7 @@ from mailconfig.delivery.mishaps import is_everybodys
 from mailconfig.delivery.queue import due
 from mailconfig.delivery.worker import edge
 from mailconfig.delivery.worker.handing_over import Drain
+from mailconfig.delivery.worker.room import Room
 from mailconfig.exceptions import LeaseLost
 from mailconfig.models import AttemptOutcome
 
@@ -48,7 +49,11 @@ def _never() -> bool:
 
 
 def drain_account(
-    *, account_id: int, should_stop: Callable[[], bool] = _never, slice_seconds: float | None = None
+    *,
+    account_id: int,
+    should_stop: Callable[[], bool] = _never,
+    slice_seconds: float | None = None,
+    room: Room | None = None,
 ) -> DrainReport:
     """Hand over what is due of one account, for one slice of time.
 
@@ -56,6 +61,7 @@ def drain_account(
         account_id: whose lane.
         should_stop: asked between messages; true ends the drain after the message in hand.
         slice_seconds: instead of the deployment's ``SLICE_SECONDS``.
+        room: of the worker, for further sessions; ``None``: there is one, in this thread.
 
     Raises:
         WrongInstallation: this database belongs to another installation; nothing was sent.
@@ -66,7 +72,7 @@ def drain_account(
     if ownership is None:
         return DrainReport(owned=False)
     crash.point("after_lane")
-    drain = Drain(ownership, settings, should_stop, slice_seconds or settings.slice_seconds)
+    drain = Drain(ownership, settings, should_stop, slice_seconds or settings.slice_seconds, room)
     due_at: datetime | None = ownership.clock.now() + timedelta(seconds=settings.sweep_seconds)
     is_resting = False
     try:

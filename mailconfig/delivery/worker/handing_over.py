@@ -14,17 +14,28 @@ from mailconfig.delivery.queue import due
 from mailconfig.delivery.queue.judge import Judge
 from mailconfig.delivery.worker import guards
 from mailconfig.delivery.worker.aftermath import Progress
-from mailconfig.delivery.worker.conversation import Conversation, Reading
+from mailconfig.delivery.worker.conversation import Conversation, Others, Reading
+from mailconfig.delivery.worker.crew import Crew, sessions_of
+from mailconfig.delivery.worker.in_hand import PATIENCE_SECONDS
 from mailconfig.delivery.worker.line import Line
+from mailconfig.delivery.worker.room import Room
 from mailconfig.delivery.worker.standing import Standing, mark_of
 from mailconfig.models import Account, AttemptOutcome, WaitReason
+
+LOOK_SECONDS = 1.0
+"""How often it is looked after sessions in their threads."""
 
 
 class Drain:
     """One drain of one account. Not to be used again after :meth:`run`."""
 
     def __init__(
-        self, ownership: Ownership, settings: Settings, should_stop: Callable[[], bool], slice_seconds: float
+        self,
+        ownership: Ownership,
+        settings: Settings,
+        should_stop: Callable[[], bool],
+        slice_seconds: float,
+        room: Room | None = None,
     ) -> None:
         self.ownership = ownership
         self.settings = settings
@@ -33,8 +44,10 @@ class Drain:
         self._standing: Standing | None = None
         self._reading: Reading | None = None
         self._should_stop = should_stop
+        self._slice_seconds, self._room = slice_seconds, room
         self._ends_at = time.monotonic() + slice_seconds
-        self._conversation = Conversation(ownership, settings, self.progress, is_over=self._is_over)
+        self._crew = Crew(ownership, room, recruit=self._recruit, is_over=self._is_over)
+        self._conversation = self._crew.first
 
     @property
     def outcomes(self) -> Counter[AttemptOutcome]:
@@ -58,13 +71,16 @@ class Drain:
             When the lane is due again; ``None``: when something is queued, or when somebody acts.
         """
         try:
-            while not self._is_over() and (reading := self._read()) is not None:
-                if not self._conversation.is_idle():
-                    self._conversation.converse()
-                elif not self._wait_for_slot(reading):
-                    break
+            self._send()
+            while not self._crew.gather(PATIENCE_SECONDS):
+                if self._goes_on():
+                    self._send()
+            self._crew.tell()
         except BaseException:
-            self._conversation.break_off()
+            try:
+                self._conversation.break_off()
+            finally:
+                self._crew.dismiss()
             raise
         self._conversation.leave()
         if not self.is_held_back:
@@ -73,8 +89,35 @@ class Drain:
             return self._standing.lane.wait_until
         return due.next_at(account_id=self.ownership.account_id)
 
+    def _send(self) -> None:
+        """Send until nothing is left: over one session in this thread, or over several in theirs."""
+        crew, conversation = self._crew, self._conversation
+        while not self._is_over() and (reading := self._read()) is not None:
+            if crew.is_at_work:
+                crew.wait(LOOK_SECONDS)
+                crew.help_out(patience=PATIENCE_SECONDS)
+            elif not conversation.is_idle():
+                conversation.converse()
+                crew.spread()
+            elif not self._wait_for_slot(reading):
+                break
+
+    def _goes_on(self) -> bool:
+        """Return whether to go on although the lane had its slice: one of its sessions hangs, and keeps it in hand."""
+        if self._room is not None:
+            self._room.go_on()
+        self._ends_at = time.monotonic() + self._slice_seconds
+        return not self._is_over()
+
+    def _recruit(self, others: Others, is_surplus: Callable[[], bool]) -> Conversation:
+        def is_over() -> bool:
+            return self._is_over() or is_surplus()
+
+        return Conversation(self.ownership, self.settings, self.progress, others, is_over=is_over)
+
     def _is_over(self) -> bool:
-        return self.is_held_back or self._should_stop() or time.monotonic() >= self._ends_at
+        is_ending = self.is_held_back or self._crew.error is not None or self._should_stop()
+        return is_ending or time.monotonic() >= self._ends_at
 
     # The account.
 
@@ -82,6 +125,7 @@ class Drain:
         """Return the account as it is now; ``None``: it may not send."""
         if self._reading is not None and not self._reading.standing.is_edited:
             return self._reading
+        self._crew.gather()
         self._conversation.put_down()
         mark = mark_of(self.ownership.account_id)  # before the rows, so that no edit in between is missed
         account = Account.objects.select_related("owner").get(pk=self.ownership.account_id)
@@ -91,8 +135,14 @@ class Drain:
         if obstacle:
             standing.hold_back(obstacle)
             return None
-        self._reading = Reading(standing, Line(account, self.settings, self.clock), self._judge_for(account))
-        self._conversation.begin(self._reading)
+        self._reading = Reading(
+            standing,
+            Line(account, self.settings, self.clock),
+            self._judge_for(account),
+            sessions_of(account, self.settings) if self._room is not None else 1,
+            self.settings.window,
+        )
+        self._crew.begin(self._reading)
         return self._reading
 
     def _judge_for(self, account: Account) -> Judge:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Collection, Iterable
 from datetime import timedelta
@@ -22,6 +23,8 @@ logger = logging.getLogger("mailconfig.drain")
 
 MAX_RECIPIENTS = 100
 """Recipients of one transaction; every server takes so many (RFC 5321 §4.5.3.1.8)."""
+LOOK_BEYOND_SECONDS = 1.0
+"""How often it is asked at most whether more is due than was read."""
 
 
 class Line:
@@ -36,6 +39,9 @@ class Line:
         self._clock = clock
         self._lock = threading.RLock()
         self._candidates: deque[DueMessage] = deque()
+        self._is_cut_short = False
+        """More may be due than was read."""
+        self._looked_beyond_at = float("-inf")
         self._in_hand: set[int] = set()
         self.storage_error: StorageAway | None = None
         """Why only mails go whose bytes are in the database."""
@@ -75,6 +81,33 @@ class Line:
             self._in_hand.add(message.pk)
             return Turn(message, recipients, envelope, len(recipients), self._clock.now())
 
+    def has_more_than(self, number: int) -> bool:
+        """Return whether more mails than that could go now, as far as is known: due, and within the limits."""
+        with self._lock:
+            now = self._clock.now()
+            free = self.limiter.free(now)
+            if free is not None and free <= number:
+                return False
+            if len(self._candidates) > number:
+                return True
+            return self._is_cut_short and self._is_more_due(beyond_batch=True)
+
+    def is_more_due(self) -> bool:
+        """Return whether anything could go that no session has in hand, looking at the database once a second at most."""
+        with self._lock:
+            if self.limiter.free(self._clock.now()) == 0:
+                return False
+            return bool(self._candidates) or self._is_more_due(beyond_batch=False)
+
+    def _is_more_due(self, *, beyond_batch: bool) -> bool:
+        """Look whether anything is due, beyond the batch that was read or at all; a batch of large mails is short."""
+        if time.monotonic() - self._looked_beyond_at < LOOK_BEYOND_SECONDS:
+            return False
+        self._looked_beyond_at = time.monotonic()
+        read = self._in_hand.union(message.pk for message in self._candidates if beyond_batch)
+        away = self.storage_error is not None
+        return due.exists(account_id=self._account.pk, now=self._clock.now(), without=read, inline_only=away)
+
     def _next_candidate(self) -> DueMessage | None:
         if not self._candidates:
             batch = due.read(
@@ -85,6 +118,9 @@ class Line:
                 inline_only=self.storage_error is not None,
             )
             self._candidates.extend(batch)
+            octets = sum(message.size for message in batch if not message.stored_as)
+            is_full = octets + self._settings.inline_bytes > due.READ_AHEAD_BYTES
+            self._is_cut_short = is_full or len(batch) == self._settings.batch_size
         return self._candidates.popleft() if self._candidates else None
 
     def note_storage_away(self, error: StorageAway) -> None:

@@ -22,6 +22,8 @@ from mailconfig.values import Answer
 
 SERVER_LIMIT_SECONDS = 600.0
 """How long an account rests that has sent too much, if nobody says for how long."""
+SESSIONS_LESSON_LASTS = timedelta(minutes=10)
+"""How long it is remembered that the server did not want so many sessions: it may have been others' that were too many."""
 LESSON_LASTS = timedelta(days=1)
 """How long it is remembered how a server wants to be talked to; then it may show once more."""
 
@@ -133,6 +135,8 @@ class Standing:
         """A connection that failed, or broken protocol: a rest or a pause."""
         if self.is_held_back:
             return
+        if self.lane.most_sessions is not None:  # nobody is let in, so the others were not too many
+            self._learn(most_sessions=None, most_sessions_until=None)
         wait = guards.after_failure(error, self.lane, now=self._clock.now(), settings=self._settings)
         self.hold_back(wait)
 
@@ -207,6 +211,21 @@ class Standing:
                 session_mails_until=self._clock.now() + LESSON_LASTS,
             )
         self._ended_after = mails
+
+    def sessions_at_once(self, most: int) -> int:
+        """Over how many sessions it may send now: ``most``, or fewer as the server does."""
+        lane = self.lane
+        until = lane.most_sessions_until
+        if lane.most_sessions is None or until is None or until <= self._clock.now():
+            return most
+        return min(most, lane.most_sessions)
+
+    @_one_at_a_time
+    def note_sessions_refused(self, most: int) -> None:
+        """The server does not want more sessions than so many."""
+        if not self.is_held_back:
+            until = self._clock.now() + SESSIONS_LESSON_LASTS
+            self._learn(most_sessions=most, most_sessions_until=until)
 
     def _learn(self, **lesson: datetime | int | None) -> None:
         lanes.learn(self.lane, lesson, token=self._ownership.token)

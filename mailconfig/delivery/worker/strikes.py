@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from mailconfig.delivery import lanes
 from mailconfig.delivery.queue import recent
@@ -46,9 +47,15 @@ def is_doubtful(settlement: Settlement) -> bool:
     return settlement.is_unexplained and len({gist(answer) for _, answer in settlement.failed}) == 1
 
 
-def after_doubt(settlement: Settlement, lane: Lane) -> Wait | None:
-    """The pause if the messages before were refused like :func:`is_doubtful`; their outcomes are committed."""
-    if not recent.all_refused_alike(lane.account_id, count=REFUSALS):
+def after_doubt(settlement: Settlement, lane: Lane, *, since: datetime | None) -> Wait | None:
+    """The pause if the messages before were refused like :func:`is_doubtful`; their outcomes are committed.
+
+    Args:
+        settlement: the last one.
+        lane: of the account.
+        since: when the server took a message last, whose outcome another session may not have committed yet.
+    """
+    if not recent.all_refused_alike(lane.account_id, count=REFUSALS, since=since):
         return None
     words = settlement.reply.words if settlement.reply else ""
     return Wait(WaitReason.PAUSED_CONFIG, None, words, ACCOUNT_REFUSED, strikes=0)

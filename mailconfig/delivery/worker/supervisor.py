@@ -24,6 +24,7 @@ from mailconfig.delivery.worker.drain import DrainReport, drain_account
 from mailconfig.delivery.worker.figures import Figures, Throughput
 from mailconfig.delivery.worker.in_hand import InHand, LaneInHand
 from mailconfig.delivery.worker.picking import DueLane, pick_due
+from mailconfig.delivery.worker.room import LaneRoom, Room
 from mailconfig.delivery.worker.threads import Threads
 from mailconfig.exceptions import WrongInstallation
 
@@ -225,7 +226,11 @@ class Supervisor:
                 lane = self._next_lane()
             if lane is None:
                 break
-            self._start(self._in_hand.add(lane))
+            in_hand = self._in_hand.add(lane)
+            if in_hand is None:  # a further session of another lane was faster
+                self._line.appendleft(lane)
+                break
+            self._start(in_hand)
             self._has_just_started = True
             if not self.has_threads:
                 break
@@ -245,7 +250,8 @@ class Supervisor:
 
     def _is_look_wanted(self) -> bool:
         """Return whether something came about, and what was read before is used up."""
-        return self._must_look and not self._line and self._in_hand.room() > 0
+        has_room = self._in_hand.room() > 0 or self._in_hand.further_sessions > 0
+        return self._must_look and not self._line and has_room
 
     def _may_find_more(self) -> bool:
         """Return whether a look may bring up lanes that the last one did not, or left out for others' sake."""
@@ -307,14 +313,18 @@ class Supervisor:
 
     def _drain_account(self, in_hand: LaneInHand) -> DrainReport:
         slice_seconds = self._settings.slice_seconds
-        ends_at = in_hand.since + slice_seconds
 
         def is_over() -> bool:
-            in_hand.note_moved()
-            return self.is_stopping() or (time.monotonic() >= ends_at and self._in_hand.gives_way(in_hand))
+            has_had_its_slice = time.monotonic() >= in_hand.slice_began_at + slice_seconds
+            return self.is_stopping() or (has_had_its_slice and self._in_hand.gives_way(in_hand))
 
+        room: Room | None = None
+        if self._threads is not None and connection.vendor != "sqlite":  # which lets one write at a time
+            room = LaneRoom(self._in_hand, in_hand, start=self._threads.start, on_free=self._bell.set)
         longest = max(LONGEST_TURN, slice_seconds) if self._threads else slice_seconds
-        return drain_account(account_id=in_hand.lane.account_id, should_stop=is_over, slice_seconds=longest)
+        return drain_account(
+            account_id=in_hand.lane.account_id, should_stop=is_over, slice_seconds=longest, room=room
+        )
 
     def _collect(self) -> None:
         """Take back the lanes that were left."""

@@ -10,7 +10,8 @@ HERE, THERE = Host("here.example", 587, ""), Host("there.example", 587, "")
 
 def take(in_hand: InHand, host: Host, numbers: range) -> list[LaneInHand]:
     """Take so many lanes of accounts at ``host``."""
-    return [in_hand.add(DueLane(number, host)) for number in numbers]
+    taken = [in_hand.add(DueLane(number, host)) for number in numbers]
+    return [lane for lane in taken if lane is not None]
 
 
 def let_wait(lanes: list[LaneInHand]) -> None:
@@ -67,3 +68,45 @@ def test_a_lane_gives_way_only_to_one_that_would_get_its_room() -> None:
     in_hand.note_others([DueLane(9, THERE)])
     assert in_hand.gives_way(here)
     assert in_hand.gives_way(there)
+
+
+def test_sessions_count_as_lanes_do_and_take_no_room_that_others_wait_for() -> None:
+    in_hand = InHand(4)
+    (lane,) = take(in_hand, HERE, range(1))
+    assert in_hand.add_session(lane)
+    assert in_hand.add_session(lane)
+    assert in_hand.room() == 1
+    assert in_hand.crowded() == {HERE}
+    in_hand.note_others([DueLane(9, THERE)])
+    assert not in_hand.add_session(lane), "the room is for the one that waits"
+    take(in_hand, THERE, range(9, 10))
+    in_hand.note_others([])
+    assert not in_hand.add_session(lane), "there is none"
+    assert in_hand.add(DueLane(10, THERE)) is None
+    in_hand.free_session(lane, was_wanted=False)
+    assert in_hand.room() == 1
+    assert in_hand.further_sessions == 1
+
+
+def test_so_many_sessions_end_as_lanes_wait() -> None:
+    in_hand = InHand(4)
+    (lane,) = take(in_hand, HERE, range(1))
+    for _ in range(3):
+        assert in_hand.add_session(lane)
+    assert not in_hand.claims(lane)
+    in_hand.note_others([DueLane(9, THERE), DueLane(10, THERE)])
+    assert [in_hand.claims(lane) for _ in range(3)] == [True, True, False]
+    in_hand.note_others([DueLane(9, THERE), DueLane(10, THERE)])
+    assert not in_hand.claims(lane), "two are about to end"
+    in_hand.free_session(lane, was_wanted=True)
+    in_hand.free_session(lane, was_wanted=True)
+    in_hand.note_others([DueLane(10, THERE)])
+    assert in_hand.claims(lane)
+
+
+def test_no_session_is_added_at_a_server_at_which_so_many_hang() -> None:
+    in_hand = InHand(4)
+    let_wait(take(in_hand, HERE, range(2)))
+    (lane,) = take(in_hand, HERE, range(2, 3))
+    assert in_hand.room() == 3
+    assert not in_hand.add_session(lane)
