@@ -20,6 +20,7 @@ class Case:
         is_far: whether their server is :data:`servers.FAR_MS` away, else it answers at once.
         concurrency: of our worker; ``None``: as it comes.
         window: of our worker.
+        ours_at_once: over how many sessions each of our accounts is sent.
         sessions: of those that pipeline without a database, which share the same mails; 0: they do not take part.
         peer: django-post-office, whose mail all goes by one account; ``None``: it does not take part.
     """
@@ -30,6 +31,7 @@ class Case:
     is_far: bool = False
     concurrency: int | None = None
     window: int = 1
+    ours_at_once: int = 1
     sessions: int = 0
     peer: Subject | None = None
 
@@ -41,6 +43,8 @@ class Case:
     @property
     def subject(self) -> str:
         """Return our name in the table."""
+        if self.ours_at_once > 1:
+            return f"mailconfig-{self.ours_at_once}-sessions"
         return "mailconfig-each" if self.window == 1 else f"mailconfig-window{self.window}"
 
 
@@ -77,6 +81,7 @@ def _ours(place: Place, case: Case, port: int) -> float:
         port=port,
         accounts=case.accounts,
         mails_each=case.mails_each,
+        max_sessions=case.ours_at_once,
     )
     database.settle_down(place.database_url)
     environment = _OURS | {"BENCH_WINDOW": str(case.window)}
@@ -90,6 +95,21 @@ def _theirs(place: Place, peer: Subject, port: int, count: int) -> float:
     peer.fill(place, port=port, one_by_one=1, at_once=count - 1)
     database.settle_down(place.database_url)
     return float(peer.send(place, port=port, count=count).result)
+
+
+def one_account(place: Place, *, count: int, sessions: int, rounds: int) -> Rates:
+    """Let one account send over one session and over several, in turns."""
+    cases = [
+        Case(name="one-account", accounts=1, mails_each=count, ours_at_once=number)
+        for number in (1, sessions)
+    ]
+    rates = Rates()
+    with servers.local() as port:
+        for _ in range(rounds):
+            for case in cases:
+                rates.sent[case.subject].append(_ours(place, case, port))
+    database.forget_mail(place.database_url)
+    return rates
 
 
 def idle_latency(place: Place, *, count: int) -> tuple[list[float], list[float]]:

@@ -151,6 +151,13 @@ def _loopback_100_accounts(place: Place, scale: Scale) -> None:
     _many_accounts(place, case, scale, {peer.name: 5.0})
 
 
+def _one_account_four_sessions(place: Place, scale: Scale) -> None:
+    sent = many_accounts.one_account(place, count=scale.count, sessions=4, rounds=scale.accounts_rounds).sent
+    one, four = sent.values()
+    report.rates("one-account-four-sessions", sent)
+    report.ratio("one-account-four-sessions, four sessions / one", four, one, 2.5)
+
+
 def _many_accounts(
     place: Place, case: many_accounts.Case, scale: Scale, targets: Mapping[str, float]
 ) -> None:
@@ -209,6 +216,7 @@ CASES: Mapping[str, Callable[[Place, Scale], None]] = {
     "far-200-accounts": _far_200_accounts,
     "loopback-10-accounts": _loopback_10_accounts,
     "loopback-100-accounts": _loopback_100_accounts,
+    "one-account-four-sessions": _one_account_four_sessions,
     "dead-servers": _dead_servers,
     "ten-thousand-accounts": _ten_thousand_accounts,
     "idle-latency": _idle_latency,

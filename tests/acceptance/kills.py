@@ -77,6 +77,7 @@ class Fire:
         pipelining: whether the server offers it; with it a proposal rides with the dot before it.
         lanes: how many a worker has in hand, with an account and a limit each. With one at a time, the point at which a
             worker dies says what was out.
+        sessions: over how many at once each account is sent.
     """
 
     kills: int
@@ -84,21 +85,33 @@ class Fire:
     policy: str
     pipelining: bool
     lanes: int = 1
+    sessions: int = 1
+
+    @property
+    def in_hand(self) -> int:
+        """How many sessions a worker has in hand."""
+        return self.lanes * self.sessions
 
     @property
     def points(self) -> tuple[str, ...]:
         """Where workers are killed."""
-        return POINTS if self.lanes == 1 else POINTS + SHARED
+        return POINTS if self.in_hand == 1 else POINTS + SHARED
 
     @property
     def accounts(self) -> dict[str, Any]:
         """Values of the accounts."""
-        return {} if self.lanes == 1 else {"limit_count": LIMIT, "limit_period": PERIOD}
+        if self.in_hand == 1:
+            return {}
+        return {
+            "limit_count": LIMIT * self.sessions,
+            "limit_period": PERIOD,
+            "max_sessions": self.sessions,
+        }
 
     @property
     def settings(self) -> dict[str, Any]:
         """``MAILCONFIG`` of the workers."""
-        return {**FAST, "WINDOW": self.window, "AMBIGUITY": self.policy, "CONCURRENCY": self.lanes}
+        return {**FAST, "WINDOW": self.window, "AMBIGUITY": self.policy, "CONCURRENCY": self.in_hand}
 
 
 def waiting() -> QuerySet[Message]:
@@ -115,13 +128,13 @@ class Run:
         self.folder = folder
         self.ledger = folder / "ledger.jsonl"
         self.kills: list[Kill] = []
-        self._account_count = accounts or max(4, fire.lanes)
-        self._backlog = max(100, MAILS_A_LANE * fire.lanes)
+        self._account_count = accounts or (max(4, fire.lanes) if fire.sessions == 1 else fire.lanes)
+        self._backlog = max(100, MAILS_A_LANE * fire.in_hand)
 
     def run(self) -> Tally:
         """Shoot, then let a worker finish in peace."""
         options = [] if self.fire.pipelining else ["--no-pipelining"]
-        if self.fire.lanes > 1:
+        if self.fire.in_hand > 1:
             options += ["--latency", "0.03"]
         with Sink(self.folder, *options) as sink:
             self.accounts = [
@@ -147,7 +160,7 @@ class Run:
 
     def _shoot(self, point: str) -> None:
         crash_at = f"{point}:{random.choice((1, 0.3, 0.1))}"  # noqa: S311 - dice
-        if self.fire.lanes > 1:
+        if self.fire.in_hand > 1:
             until(lambda: waiting().count() >= self._backlog, why="the feeder fed nothing")
             crash_at = f"{point}@{self._passes(point)}"
         began = time.time()
@@ -158,7 +171,11 @@ class Run:
         with victim:
             code = victim.wait()
             assert code == -signal.SIGKILL, f"it ended otherwise than by {point}:\n{victim.said()}"
-        self.kills.append(Kill(point, began, messages_in_hand(victim.pid), lanes_of(victim.pid)))
+        kill = Kill(point, began, messages_in_hand(victim.pid), lanes_of(victim.pid))
+        assert len(kill.in_hand) <= self.fire.window * self.fire.in_hand, (
+            "more than a window for each session"
+        )
+        self.kills.append(kill)
 
     def _passes(self, point: str) -> int:
         """How often a worker with many lanes, or a feeder, comes by a point until it dies there: differently each time."""
@@ -166,7 +183,7 @@ class Run:
             return self.fire.lanes
         if point in SHARED:
             return random.randint(4, 20)  # noqa: S311 - dice
-        return random.randint(1, PASSES_A_LANE * 2) * self.fire.lanes  # noqa: S311 - dice
+        return random.randint(1, PASSES_A_LANE * 2) * self.fire.in_hand  # noqa: S311 - dice
 
     def _finish(self, sink: Sink) -> None:
         self.kills.append(Kill("in peace", time.time(), frozenset(), frozenset()))
@@ -193,10 +210,10 @@ class Run:
         check_ledger(self.ledger, sink)
         unsent = Message.objects.exclude(state=MessageState.SENT).values_list("pk", "state")
         assert not unsent, f"not sent in the end: {list(unsent)}"
-        duplicates = count_duplicates(sink, self.kills, window=self.fire.window)
+        duplicates = count_duplicates(sink, self.kills, window=self.fire.window * self.fire.sessions)
         self._check_points(duplicates)
-        if self.fire.lanes > 1:
-            check_limits(sink, limit=LIMIT, seconds=PERIOD)
+        if self.fire.in_hand > 1:
+            check_limits(sink, limit=LIMIT * self.fire.sessions, seconds=PERIOD)
         if self.fire.policy == "hold":
             duplicates = {}  # they came when a person released what was held
         counts = {point: sum(kill.point == point for kill in self.kills) for point in self.fire.points}
@@ -205,8 +222,8 @@ class Run:
 
     def _check_points(self, duplicates: dict[str, int]) -> None:
         """Duplicates come only where a dot was out before its outcome was committed."""
-        if self.fire.lanes > 1:
-            harmless = frozenset({"before_doorbell"})  # at any other point, other lanes have dots out
+        if self.fire.in_hand > 1:
+            harmless = frozenset({"before_doorbell"})  # at any other point, other sessions have dots out
         else:
             harmless = HARMLESS_ONE_BY_ONE if self.fire.window == 1 else HARMLESS
         assert not duplicates.keys() & harmless, duplicates

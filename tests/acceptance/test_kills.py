@@ -31,16 +31,22 @@ THOROUGH = [
 
 
 MANY_LANES = Fire(kills=1, window=3, policy="retry", pipelining=True, lanes=20)
-MANY_LANES_FOR_LONG = [
+FOR_LONG = [
     Fire(kills=10, window=1, policy="hold", pipelining=True, lanes=20),
     Fire(kills=10, window=5, policy="retry", pipelining=True, lanes=20),
+    Fire(kills=10, window=1, policy="hold", pipelining=True, sessions=4),
+    Fire(kills=10, window=5, policy="retry", pipelining=True, sessions=4),
 ]
+
+
+SEVERAL_SESSIONS = Fire(kills=1, window=3, policy="retry", pipelining=True, sessions=4)
 
 
 def name_of(fire: Fire) -> str:
     """For the test's name."""
     lanes = f"-{fire.lanes}-lanes" if fire.lanes > 1 else ""
-    return f"{fire.policy}-{fire.window}-{'pipelining' if fire.pipelining else 'lockstep'}{lanes}"
+    sessions = f"-{fire.sessions}-sessions" if fire.sessions > 1 else ""
+    return f"{fire.policy}-{fire.window}-{'pipelining' if fire.pipelining else 'lockstep'}{lanes}{sessions}"
 
 
 @pytest.mark.slow
@@ -56,6 +62,12 @@ def test_workers_killed_at_every_point_lose_nothing(fire: Fire, tmp_path: Path) 
 def test_workers_killed_with_many_lanes_in_hand_lose_nothing_and_exceed_no_limit(tmp_path: Path) -> None:
     """Where lanes share commits as well: before it, with its answer unread, and with nobody told of it."""
     check(Run(MANY_LANES, tmp_path).run(), MANY_LANES)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_workers_killed_with_several_sessions_of_one_account_leave_a_window_for_each(tmp_path: Path) -> None:
+    check(Run(SEVERAL_SESSIONS, tmp_path).run(), SEVERAL_SESSIONS)
 
 
 def check(tally: Tally, fire: Fire) -> None:
@@ -92,6 +104,8 @@ def test_workers_killed_ten_times_at_every_point_lose_nothing(fire: Fire, tmp_pa
 
 @pytest.mark.soak
 @pytest.mark.postgres
-@pytest.mark.parametrize("fire", MANY_LANES_FOR_LONG, ids=name_of)
-def test_workers_killed_ten_times_with_many_lanes_in_hand_lose_nothing(fire: Fire, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fire", FOR_LONG, ids=name_of)
+def test_workers_killed_ten_times_with_many_lanes_or_sessions_in_hand_lose_nothing(
+    fire: Fire, tmp_path: Path
+) -> None:
     check(Run(fire, tmp_path).run(), fire)
