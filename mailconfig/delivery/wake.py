@@ -69,17 +69,20 @@ def ring_on_commit(accounts: Iterable[tuple[int, datetime | None]]) -> None:
     waiting = connection.run_on_commit
     bell: object = None
     if waiting and waiting[-1][0] == set(connection.savepoint_ids):
-        bell = waiting[-1][1]
+        bell = getattr(waiting[-1][1], "__self__", None)
     if not (isinstance(bell, _Bell) and connection.in_atomic_block):
         bell = _Bell()
         bell.add(accounts)
-        transaction.on_commit(bell, robust=True)
+        transaction.on_commit(bell.ring, robust=True)
         return
     bell.add(accounts)
 
 
 class _Bell:
-    """One step after the commit for all lanes of the mails queued in a row, within the same savepoint."""
+    """One step after the commit for all lanes of the mails queued in a row, within the same savepoint.
+
+    Django is given a method, whose name it writes into its log if it fails; an object that is called has none.
+    """
 
     def __init__(self) -> None:
         self._accounts: dict[tuple[int, bool], datetime | None] = {}
@@ -90,7 +93,7 @@ class _Bell:
             known = self._accounts.get(key)
             self._accounts[key] = at if known is None or at is None else min(at, known)
 
-    def __call__(self) -> None:
+    def ring(self) -> None:
         crash.point("before_doorbell")
         for (account_id, _now), at in self._accounts.items():
             wake_lane(account_id, at=at)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -55,7 +54,7 @@ def request_check(
             state=CheckState.PENDING,
             looks_only=looks_only,
         )
-        transaction.on_commit(partial(_ring, check.pk), robust=True)
+        transaction.on_commit(lambda: _ring(check.pk), robust=True)
     return check
 
 

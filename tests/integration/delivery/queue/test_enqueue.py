@@ -3,16 +3,17 @@
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from datetime import timezone as fixed_zone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
 from django.core.mail import EmailMessage
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -50,6 +51,27 @@ def rung() -> Iterator[list[int]]:
     signals.message_queued.connect(listen)
     yield heard
     signals.message_queued.disconnect(listen)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_database_that_is_lost_right_after_the_commit_fails_nobody(
+    account: Account, many: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The mail is queued, and the sweep finds it."""
+
+    def break_off(execute: Callable[..., Any], sql: str, params: Any, is_many: bool, context: Any) -> Any:
+        if not connection.in_atomic_block and "due_at" in sql:
+            raise OperationalError("server closed the connection unexpectedly")
+        return execute(sql, params, is_many, context)
+
+    mail = EmailMessage("Subject", "Text", to=["to@example.net"])
+    with connection.execute_wrapper(break_off), transaction.atomic():
+        if many:
+            enqueue_many([mail, mail], account=account)
+        else:
+            enqueue(mail, account=account)
+    assert Message.objects.filter(state=MessageState.QUEUED).count() == 1 + many
+    assert "server closed the connection unexpectedly" in caplog.text
 
 
 @contextmanager
