@@ -180,13 +180,24 @@ class Wire:
         return bool(self._poll.poll(0))
 
     def _fill(self, until: float) -> None:
+        """Read what comes next.
+
+        It is the server's time that is bounded, and not ours: after the end it is looked once more for what has come by
+        then, since this process may have stood still meanwhile.
+
+        Raises:
+            TimeoutError: nothing has.
+        """
         self._waited(None)  # before, never after: what it raises must not lose a reply that has come
         while True:
-            self._set_timeout(until)
+            left = until - monotonic()
+            self._set_seconds(min(left, self._slice) if left > 0 else 0.0)
             try:
                 data = self._sock.recv(_RECEIVE)
-            except (TimeoutError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                self._waited(until)
+            except (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                if left <= 0:
+                    raise TimeoutError from None
+                self._waited(None)
                 continue
             if not data:
                 raise ConnectionResetError("the server closed the connection")
@@ -207,7 +218,9 @@ class Wire:
         left = until - monotonic()
         if left <= 0:
             raise TimeoutError
-        seconds = min(left, self._slice)
+        self._set_seconds(min(left, self._slice))
+
+    def _set_seconds(self, seconds: float) -> None:
         if seconds != self._seconds:
             self._sock.settimeout(seconds)
             self._seconds = seconds

@@ -1,12 +1,13 @@
 """While a reply is awaited the caller can renew its lease, or give up."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
 from mailconfig.exceptions import LeaseLost, SessionLost
-from mailconfig.values import NetworkPolicy, Timeouts
+from mailconfig.values import NetworkPolicy, Reply, Timeouts
 from tests.integration.transports.sessions import ENVELOPE, MESSAGE, send, session_to
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Hang, Slow
@@ -89,3 +90,24 @@ def test_the_caller_is_called_by_the_clock_while_a_body_goes_out_steadily(policy
         session.hand_over(body())
         assert session.outcome().code == 250
     assert len(calls) >= 3
+
+
+def test_a_reply_that_came_while_we_stood_still_is_read_although_its_time_is_over(
+    policy: NetworkPolicy,
+) -> None:
+    """As after SIGSTOP, or on a machine with too much to do: it is the server's time that is bounded."""
+    stood: list[int] = []
+
+    with ChaosServer(latency=0.3) as server:
+
+        def stand_still() -> None:
+            if server.messages and not stood:
+                stood.append(1)
+                time.sleep(1.5)
+
+        timeouts = Timeouts(dot=1.0)
+        with session_to(server, policy, timeouts=timeouts, on_wait=stand_still, wait_slice=0.1) as session:
+            reply = send(session)
+    assert stood
+    assert isinstance(reply, Reply)
+    assert reply.code == 250
