@@ -85,7 +85,7 @@ test-django: venv ## Run Django's own mail tests over the queue: those of the Dj
 	$(VENV_6)/bin/python -m pip install -q --disable-pip-version-check -c $(VENV_6)/constraints.txt --no-build-isolation '$(DJANGO_6)' -e '.[test]'; \
 	TEST_DB=$(if $(filter both,$(DB)),sqlite,$(DB)) $(VENV_6)/bin/python -m pytest -q -n0 -m sdist tests/django_mail $(ARGS)
 
-soak: venv ## Kill workers by the hundred under load on PostgreSQL, and count what was lost or came twice (15 minutes)
+soak: venv ## Faults of all kinds under load on PostgreSQL, and count what was lost or came twice (over an hour; SOAK_MINUTES=5: less)
 	@TEST_DB=postgres $(BIN)/python -m pytest -q -s -m soak $(ARGS)
 
 # Nothing that comes with a service is started: policy-rc.d refuses, and only programs are wanted.
