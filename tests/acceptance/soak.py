@@ -149,7 +149,8 @@ class Outcome:
     """Hand-overs of which nobody knew what became of them: each may have brought a copy."""
     longest_unexplained: int
     slope: float
-    resident: float
+    resident: list[float]
+    """MiB of the survivor, minute by minute."""
     descriptors: tuple[int, int]
     connections: tuple[int, int]
 
@@ -158,8 +159,8 @@ class Outcome:
         return (
             f"{self.messages} mails, {sum(self.faults.values())} faults, {self.kills} kills, {self.lost} lost, "
             f"{self.twice} twice of {self.doubtful} in doubt, unexplained for at most {self.longest_unexplained} sweeps; "
-            f"the survivor: {self.resident:.0f} MiB, {self.slope:+.2f} MiB/min, descriptors {self.descriptors}, "
-            f"connections {self.connections}; {faults}"
+            f"the survivor: {self.slope:+.2f} MiB/min ({', '.join(f'{size:.1f}' for size in self.resident)}), "
+            f"descriptors {self.descriptors}, connections {self.connections}; {faults}"
         )
 
 
@@ -386,7 +387,7 @@ class Soak:
             doubtful=doubts.total(),
             longest_unexplained=self.watch.longest,
             slope=self.footprint.slope(),
-            resident=self.footprint.samples[-1][1],
+            resident=[size for _at, size in self.footprint.samples[:: round(60 / EVERY)]],
             descriptors=(before[0], after[0]),
             connections=(before[1], after[1]),
         )
