@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,16 @@ from typing import Any
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+
+
+def takes_lane(sql: str) -> bool:
+    """Return whether a statement takes a lane, in the words of the ORM or in our own."""
+    return bool(re.search(r'UPDATE "?mailconfig_lane"?\s+SET "?lease_token"? = %s', sql))
+
+
+def leaves_lane(sql: str) -> bool:
+    """Return whether a statement gives a lane up."""
+    return bool(re.search(r'UPDATE "?mailconfig_lane"?\s+SET "?lease_token"? = NULL', sql))
 
 
 @contextmanager

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from mailconfig.conf import get_settings
+from mailconfig.delivery.postgres.compiled import Compiled
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import Installation
 
@@ -20,12 +23,12 @@ def ensure_this_installation() -> None:
         WrongInstallation: it was adopted under another id, or under one while we have none.
     """
     name = get_settings().installation_id
-    stored = Installation.objects.filter(id=1).first()
+    stored = next((row[0] for row in _NAME.rows()), None)
     if stored is None and name:
-        stored, _created = Installation.objects.get_or_create(id=1, defaults={"name": name})
-    if stored is None or stored.name == name:
+        stored = Installation.objects.get_or_create(id=1, defaults={"name": name})[0].name
+    if stored is None or stored == name:
         return
-    if not stored.name:
+    if not stored:
         Installation.objects.filter(id=1, name="").update(name=name)
         return
     if name:
@@ -39,7 +42,14 @@ def ensure_this_installation() -> None:
             " nothing is sent. If this is that installation, set INSTALLATION_ID to '%(theirs)s'. If the database moved"
             " here for good, set one of your own and run: manage.py mailconfig_adopt"
         )
-    raise WrongInstallation(text % {"theirs": stored.name, "ours": name})
+    raise WrongInstallation(text % {"theirs": stored, "ours": name})
+
+
+def _name() -> QuerySet[Installation, Any]:
+    return Installation.objects.filter(id=1).values_list("name")
+
+
+_NAME = Compiled(_name)
 
 
 def adopt() -> str:

@@ -8,13 +8,26 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Protocol
 
 from django.db import transaction
-from django.db.models import FilteredRelation, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import (
+    BigIntegerField,
+    DateTimeField,
+    FilteredRelation,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, TruncMinute
 
+from mailconfig.delivery.postgres.compiled import Compiled
 from mailconfig.models import Account, Attempt, HandOver, Lane, Purpose, Tally
 
 SLOT = timedelta(minutes=10)
@@ -112,31 +125,54 @@ def read_sums(
         now: the database's time.
         margin: windows are read so much longer.
     """
+    lengths = tuple(sorted(lengths))
+    times: dict[str, Any] = {}
+    for seconds in lengths:
+        after = now - timedelta(seconds=seconds) - margin
+        times |= {f"after_{seconds}": after, f"edge_{seconds}": _edge_of(after)}
+    if len(account_ids) == 1:
+        (account_id,) = account_ids
+        rows = _sums_of_one(lengths).rows(account_id=account_id, **times)
+    else:
+        rows = list(_sums(lengths, Account.objects.filter(pk__in=account_ids), **times))
+    return {
+        pk: Sums(
+            tallied_until=tallied_until,
+            last_attempt=last_attempt or 0,
+            used=dict(zip(lengths, used, strict=True)),
+            left_open=left_open,
+            left_open_at=left_open_at,
+        )
+        for pk, tallied_until, last_attempt, left_open, left_open_at, *used in rows
+    }
+
+
+def _sums(lengths: Collection[int], accounts: QuerySet[Account], **times: Any) -> QuerySet[Account, Any]:
+    """Rows of the values of :class:`Sums`, an account each, with what was used of each window at the end."""
     account, tallied_until = OuterRef("pk"), OuterRef("sending__tallied_until")
     opened = HandOver.objects.filter(account_id=account)
-    opened_at = opened.order_by("-handed_over_at").values("handed_over_at")[:1]
     columns: dict[str, Any] = {
+        "last_attempt": Subquery(Attempt.objects.order_by("-pk").values("pk")[:1]),
+        "left_open": _sum(opened),
+        "left_open_at": Subquery(opened.order_by("-handed_over_at").values("handed_over_at")[:1]),
+    } | {
         f"used_{seconds}": _used(
-            _counted(account), account, tallied_until, now - timedelta(seconds=seconds) - margin
+            _counted(account), account, tallied_until, times[f"after_{seconds}"], times[f"edge_{seconds}"]
         )
         for seconds in lengths
     }
-    columns |= {"left_open": _sum(opened), "left_open_at": Subquery(opened_at)}
-    columns["last_attempt"] = Subquery(Attempt.objects.order_by("-pk").values("pk")[:1])
     sending = FilteredRelation("lanes", condition=Q(lanes__purpose=Purpose.SEND))
-    accounts = (
-        Account.objects.filter(pk__in=account_ids).annotate(sending=sending).annotate(**columns).order_by()
-    )
-    return {
-        row["pk"]: Sums(
-            tallied_until=row["sending__tallied_until"],
-            last_attempt=row["last_attempt"] or 0,
-            used={seconds: row[f"used_{seconds}"] for seconds in lengths},
-            left_open=row["left_open"],
-            left_open_at=row["left_open_at"],
-        )
-        for row in accounts.values("pk", "sending__tallied_until", *columns)
-    }
+    found = accounts.annotate(sending=sending).annotate(**columns).order_by()
+    return found.values_list("pk", "sending__tallied_until", *columns)
+
+
+@cache
+def _sums_of_one(lengths: tuple[int, ...]) -> Compiled:
+    def build(account_id: Any, **times: Any) -> QuerySet[Account, Any]:
+        return _sums(lengths, Account.objects.filter(pk=account_id), **times)
+
+    times = {f"{name}_{seconds}": DateTimeField() for name in ("after", "edge") for seconds in lengths}
+    return Compiled(build, account_id=BigIntegerField(), **times)
 
 
 class Past(Protocol):
@@ -188,13 +224,13 @@ class AccountPast:
 
     def used(self, after: datetime) -> int:
         """See :class:`Past`."""
-        used = _used(self._attempts, self._account_id, self._tallied_until, after)
+        used = _used(self._attempts, self._account_id, self._tallied_until, after, _edge_of(after))
         account = Account.objects.filter(pk=self._account_id).order_by()
         return account.values_list(used, flat=True).first() or 0
 
     def end_of(self, number: int, *, after: datetime) -> tuple[datetime | None, int]:
         """See :class:`Past`."""
-        edge, until = slot_of(after) + SLOT, self._tallied_until
+        edge, until = _edge_of(after), self._tallied_until
         if until is not None and edge < until:
             at, number = find(number, self._each(after, edge))
             if not number:
@@ -235,10 +271,15 @@ def find(number: int, times: Iterable[Ended]) -> tuple[datetime | None, int]:
     return at, number
 
 
-def _used(attempts: QuerySet[Attempt], account: Any, tallied_until: Any, after: datetime) -> Combinable:
-    """Sum tallies, the attempts of the slot that ``after`` lies in, and those that are not tallied yet."""
-    edge = slot_of(after) + SLOT
-    until = Value(after) if tallied_until is None else Coalesce(tallied_until, Value(after))
+def _edge_of(after: datetime) -> datetime:
+    """Return the end of the slot that ``after`` lies in: from there on tallies count whole."""
+    return slot_of(after) + SLOT
+
+
+def _used(attempts: QuerySet[Attempt], account: Any, tallied_until: Any, after: Any, edge: Any) -> Combinable:
+    """Sum tallies from ``edge`` on, the attempts between ``after`` and that, and those that are not tallied yet."""
+    since = Value(after) if isinstance(after, datetime) else after
+    until = since if tallied_until is None else Coalesce(tallied_until, since)
     tallies = Tally.objects.filter(account_id=account, slot_at__gte=edge, slot_at__lt=until)
     ended = attempts.filter(ended_at__gt=after)
     return (

@@ -34,7 +34,7 @@ _PREPARE = """
     SET LOCAL enable_seqscan = off;
     SET LOCAL plan_cache_mode = force_generic_plan;
     PREPARE {name} AS {sql};
-    EXPLAIN EXECUTE {name} ({nulls});
+    EXPLAIN EXECUTE {name}{nulls};
     SET LOCAL enable_seqscan TO DEFAULT;
     SET LOCAL plan_cache_mode TO DEFAULT
 """
@@ -125,7 +125,7 @@ def _send_prepared(steps: Sequence[Step]) -> UnderWay | None:
 
 def _prepare(sql: str) -> None:
     name, numbered, number = _names(sql)
-    nulls = ", ".join(["NULL"] * number)
+    nulls = f"({', '.join(['NULL'] * number)})" if number else ""
     try:
         with connection.cursor() as cursor:
             cursor.execute(_PREPARE.format(name=name, sql=numbered, nulls=nulls))

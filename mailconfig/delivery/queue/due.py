@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, Subquery
 
 from mailconfig.delivery.postgres import statements
+from mailconfig.delivery.postgres.compiled import Compiled
 from mailconfig.delivery.queue import bodies
 from mailconfig.models import (
     Account,
@@ -119,6 +120,13 @@ def _due(account_id: int, now: datetime) -> QuerySet[Message]:
     return waiting(Message.objects.filter(account_id=account_id, not_before__lte=now))
 
 
+class Batch(NamedTuple):
+    """Due messages in their order, and whether that is all that is due."""
+
+    messages: list[DueMessage]
+    is_all: bool
+
+
 def read(
     *,
     account_id: int,
@@ -126,7 +134,7 @@ def read(
     limit: int,
     without: Collection[int] = (),
     inline_only: bool = False,
-) -> list[DueMessage]:
+) -> Batch:
     """The next due messages of an account in their order: priority, then time due, then id.
 
     Args:
@@ -136,70 +144,81 @@ def read(
         without: ids that are in hand already.
         inline_only: leave out those whose bytes are in storage.
     """
+    is_postgres = connection.vendor == "postgresql"
+    find = _read_at_once if is_postgres else _read_by_priority
     found: list[DueMessage] = []
     octets = 0
-    for priority in Priority.values:
-        for message in _read_priority(
-            account_id, now, priority, limit - len(found), without, inline_only=inline_only
-        ):
-            octets += 0 if message.stored_as else message.size
-            if found and octets > READ_AHEAD_BYTES:
-                break
-            found.append(message)
-        if len(found) >= limit or octets > READ_AHEAD_BYTES:
+    for message in find(account_id, now, limit, without, inline_only=inline_only):
+        octets += 0 if message.stored_as else message.size
+        if found and octets > READ_AHEAD_BYTES:
             break
-    if connection.vendor != "postgresql":
+        found.append(message)
+    if not is_postgres:
         _add_bodies(found)
-    _add_recipients(found, now)
-    return found
+        _add_recipients(found, now)
+    return Batch(found, len(found) < limit and octets <= READ_AHEAD_BYTES)
 
 
-def _read_priority(
-    account_id: int,
-    now: datetime,
-    priority: int,
-    limit: int,
-    without: Collection[int],
-    *,
-    inline_only: bool,
+def _read_at_once(
+    account_id: int, now: datetime, limit: int, without: Collection[int], *, inline_only: bool
 ) -> Iterator[DueMessage]:
-    """Due messages of one priority in their order; on PostgreSQL with their bytes."""
-    if connection.vendor == "postgresql":
-        sql = _READ.format(limit=limit)
-        taken = statements.array(without)
-        values = [account_id, priority, now, taken, account_id, inline_only, READ_AHEAD_BYTES]
-        for row in statements.run(sql, values):
-            message = DueMessage(*row[:-1])
-            message.body = None if row[-1] is None else bytes(row[-1])
-            yield message
-        return
-    rows = _due(account_id, now).filter(priority=priority).order_by("not_before", "id")
-    if inline_only:
-        rows = rows.filter(stored_as="")
-    for row in rows.values_list(*_COLUMNS)[: limit + len(without)]:
-        message = DueMessage(*row)
-        if message.pk not in without:
-            limit -= 1
-            yield message
-        if limit == 0:
-            return
+    """Due messages of all priorities, with their bytes and recipients."""
+    values: list[object] = []
+    taken = statements.array(without)
+    for priority in Priority.values:
+        values += [account_id, priority, now, taken, account_id, inline_only]
+    for *columns, octets, recipients in statements.run(
+        _READ.format(limit=limit), [*values, READ_AHEAD_BYTES]
+    ):
+        message = DueMessage(*columns)
+        message.body = None if octets is None else bytes(octets)
+        rows = (
+            (pk, address, state, None if at is None else datetime.fromisoformat(at), attempts)
+            for pk, address, state, at, attempts in recipients or ()
+        )
+        _share_out(message, rows, now)
+        yield message
 
 
-_READ = """
-    SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code,
-           (SELECT octets FROM mailconfig_body WHERE message_id = id)
-      FROM (SELECT *, sum(inline) OVER (ORDER BY not_before, id) - inline AS octets_before
-              FROM (SELECT *, CASE WHEN stored_as = '' THEN size ELSE 0 END AS inline
-                      FROM mailconfig_message
-                     WHERE account_id = %s::bigint AND state = 'queued' AND priority = %s::smallint
-                       AND not_before <= %s::timestamptz AND id <> ALL (%s::bigint[])
-                       AND id <> ALL (ARRAY(SELECT message_id FROM mailconfig_handover WHERE account_id = %s::bigint))
-                       AND (stored_as = '' OR NOT %s::boolean)
-                     ORDER BY not_before, id
-                     LIMIT {limit}) AS due) AS measured
-     WHERE octets_before <= %s::bigint
-     ORDER BY not_before, id
+def _read_by_priority(
+    account_id: int, now: datetime, limit: int, without: Collection[int], *, inline_only: bool
+) -> Iterator[DueMessage]:
+    """Due messages, one range of the index after another."""
+    for priority in Priority.values:
+        rows = _due(account_id, now).filter(priority=priority).order_by("not_before", "id")
+        if inline_only:
+            rows = rows.filter(stored_as="")
+        for row in rows.values_list(*_COLUMNS)[: limit + len(without)]:
+            message = DueMessage(*row)
+            if message.pk not in without:
+                limit -= 1
+                yield message
+            if limit == 0:
+                return
+
+
+_READ_PRIORITY = """
+    (SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code, priority
+       FROM mailconfig_message
+      WHERE account_id = %s::bigint AND state = 'queued' AND priority = %s::smallint
+        AND not_before <= %s::timestamptz AND id <> ALL (%s::bigint[])
+        AND id <> ALL (ARRAY(SELECT message_id FROM mailconfig_handover WHERE account_id = %s::bigint))
+        AND (stored_as = '' OR NOT %s::boolean)
+      ORDER BY not_before, id
+      LIMIT {limit})
 """
+_READ = f"""
+    SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code,
+           (SELECT octets FROM mailconfig_body WHERE message_id = measured.id),
+           (SELECT json_agg(json_build_array(id, address, state, not_before, attempts) ORDER BY id)
+              FROM mailconfig_recipient WHERE message_id = measured.id)
+      FROM (SELECT *, sum(CASE WHEN stored_as = '' THEN size ELSE 0 END) OVER (ORDER BY priority, not_before, id
+                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS octets_before
+              FROM ({" UNION ALL ".join([_READ_PRIORITY] * len(Priority))}
+                    ORDER BY priority, not_before, id LIMIT {{limit}}) AS due) AS measured
+     WHERE COALESCE(octets_before, 0) <= %s::bigint
+     ORDER BY priority, not_before, id
+"""  # noqa: S608 - the same range for each priority
 """Bytes beyond the read-ahead are not even taken out of the table, but for those of the first mail beyond it."""
 
 
@@ -210,62 +229,57 @@ def _add_bodies(messages: list[DueMessage]) -> None:
 
 
 def _add_recipients(messages: list[DueMessage], now: datetime) -> None:
-    by_pk = {message.pk: message for message in messages}
-    later: dict[int, list[DueRecipient]] = {}
-    for message_id, pk, address, state, not_before, attempts in _recipients(by_pk):
+    by_message: dict[int, list[_RecipientRow]] = {message.pk: [] for message in messages}
+    rows = Recipient.objects.filter(message_id__in=by_message).order_by("pk")
+    for message_id, *row in rows.values_list("message_id", *_RECIPIENT_COLUMNS):
+        by_message[message_id].append(cast("_RecipientRow", tuple(row)))
+    for message in messages:
+        _share_out(message, by_message[message.pk], now)
+
+
+_RECIPIENT_COLUMNS = ("pk", "address", "state", "not_before", "attempts")
+_RecipientRow = tuple[int, str, str, datetime | None, int]
+
+
+def _share_out(message: DueMessage, rows: Iterable[_RecipientRow], now: datetime) -> None:
+    """Give a message those of its recipients that are due, in the order of their rows."""
+    later: list[DueRecipient] = []
+    for pk, address, state, not_before, attempts in rows:
         if state != RecipientState.AS_MESSAGE:
-            by_pk[message_id].others = True
-        elif not_before is not None and not_before > now:
-            later.setdefault(message_id, []).append(DueRecipient(pk, address, attempts))
-        else:
-            by_pk[message_id].recipients.append(DueRecipient(pk, address, attempts))
-    for message_id, recipients in later.items():
-        message = by_pk[message_id]
-        if message.recipients:
             message.others = True
+        elif not_before is not None and not_before > now:
+            later.append(DueRecipient(pk, address, attempts))
         else:
-            # The message itself is due, whoever made it so: then are they.
-            message.recipients = recipients
+            message.recipients.append(DueRecipient(pk, address, attempts))
+    if later and message.recipients:
+        message.others = True
+    elif later:
+        # The message itself is due, whoever made it so: then are they.
+        message.recipients = later
 
 
-_RecipientRow = tuple[int, int, str, str, datetime | None, int]
+def next_at(*, account_id: int, without: Collection[int] = (), inline_only: bool = False) -> datetime | None:
+    """When the next queued message is due (it may be past); ``None``: nothing is queued.
 
-
-def _recipients(message_ids: Collection[int]) -> Iterable[_RecipientRow]:
-    columns = ("message_id", "pk", "address", "state", "not_before", "attempts")
-    if connection.vendor == "postgresql" and message_ids:
-        rows = statements.run(_RECIPIENTS, [statements.array(message_ids)])
-        return cast("list[_RecipientRow]", rows)
-    return Recipient.objects.filter(message_id__in=message_ids).order_by("pk").values_list(*columns)
-
-
-_RECIPIENTS = """
-    SELECT message_id, id, address, state, not_before, attempts FROM mailconfig_recipient
-     WHERE message_id = ANY (%s::bigint[]) ORDER BY id
-"""
-
-
-def exists(
-    *, account_id: int, now: datetime, without: Collection[int] = (), inline_only: bool = False
-) -> bool:
-    """Return whether anything is due that is not in hand already; ``inline_only``: whose bytes are not in storage."""
-    due = _due(account_id, now)
-    if without:
-        due = due.exclude(pk__in=without)
-    if inline_only:
-        due = due.filter(stored_as="")
-    # One question with a range of the index for each priority.
-    any_due = Q()
-    for priority in Priority.values:
-        any_due |= Q(Exists(due.filter(priority=priority)))
-    return Account.objects.filter(any_due, pk=account_id).exists()
-
-
-def next_at(*, account_id: int) -> datetime | None:
-    """When the next queued message is due (it may be past); ``None``: nothing is queued."""
-    queued = waiting(Message.objects.filter(account_id=account_id)).order_by("not_before", "id")
-    firsts = [
-        Subquery(queued.filter(priority=priority).values("not_before")[:1]) for priority in Priority.values
-    ]
-    times = Account.objects.filter(pk=account_id).order_by().values_list(*firsts).first() or ()
+    Args:
+        account_id: whose.
+        without: messages that are left out.
+        inline_only: leave out those whose bytes are in storage.
+    """
+    if without or inline_only:
+        queued = Message.objects.exclude(pk__in=without)
+        (times,) = _first_of_each(account_id, queued.filter(stored_as="") if inline_only else queued)
+    else:
+        times = next(iter(_FIRST_OF_EACH.rows(account_id=account_id)), ())
     return min((at for at in times if at is not None), default=None)
+
+
+def _first_of_each(account_id: Any, messages: QuerySet[Message] | None = None) -> QuerySet[Account, Any]:
+    """A row with the first time of each priority: each begins a range of the index."""
+    mine = (Message.objects.all() if messages is None else messages).filter(account_id=account_id)
+    queued = waiting(mine).order_by("not_before", "id").values("not_before")
+    firsts = [Subquery(queued.filter(priority=priority)[:1]) for priority in Priority.values]
+    return Account.objects.filter(pk=account_id).order_by().values_list(*firsts)
+
+
+_FIRST_OF_EACH = Compiled(_first_of_each, account_id=BigIntegerField())

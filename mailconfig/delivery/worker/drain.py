@@ -87,9 +87,8 @@ def drain_account(
     finally:
         lanes.free(ownership, due_at=due_at, succeeded_at=drain.succeeded_at)
     # A message may have been queued while the lane was being freed; its doorbell found the lane owned.
-    is_due = not (is_resting or drain.is_held_back) and due.exists(
-        account_id=account_id, now=ownership.clock.now()
-    )
+    next_at = None if is_resting or drain.is_held_back else due.next_at(account_id=account_id)
+    is_due = next_at is not None and next_at <= ownership.clock.now()
     if is_due:
         lanes.make_due([account_id])
     return DrainReport(True, drain.outcomes, is_due, due_at)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 from mailconfig.conf import Settings
-from mailconfig.delivery import lanes
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import due
 from mailconfig.delivery.queue.judge import Judge
@@ -18,8 +17,9 @@ from mailconfig.delivery.worker.conversation import Conversation, Others, Readin
 from mailconfig.delivery.worker.crew import Crew, sessions_of
 from mailconfig.delivery.worker.in_hand import PATIENCE_SECONDS
 from mailconfig.delivery.worker.line import Line
+from mailconfig.delivery.worker.reading import read_account
 from mailconfig.delivery.worker.room import Room
-from mailconfig.delivery.worker.standing import Standing, mark_of
+from mailconfig.delivery.worker.standing import Standing
 from mailconfig.models import Account, AttemptOutcome, WaitReason
 
 LOOK_SECONDS = 1.0
@@ -43,6 +43,9 @@ class Drain:
         self.progress = Progress()
         self._standing: Standing | None = None
         self._reading: Reading | None = None
+        self._has_seen_all = False
+        """Whether ``_next_at`` says what is left, since nothing came about after it was asked for."""
+        self._next_at: datetime | None = None
         self._should_stop = should_stop
         self._slice_seconds, self._room = slice_seconds, room
         self._ends_at = time.monotonic() + slice_seconds
@@ -87,11 +90,14 @@ class Drain:
             self.progress.pay_rest()
         if self._standing is not None and self._standing.is_held_back:
             return self._standing.lane.wait_until
-        return due.next_at(account_id=self.ownership.account_id)
+        if not self._has_seen_all:
+            self._next_at = due.next_at(account_id=self.ownership.account_id)
+        return self._next_at
 
     def _send(self) -> None:
         """Send until nothing is left: over one session in this thread, or over several in theirs."""
         crew, conversation = self._crew, self._conversation
+        self._has_seen_all = False
         while not self._is_over() and (reading := self._read()) is not None:
             if crew.is_at_work:
                 crew.wait(LOOK_SECONDS)
@@ -127,9 +133,8 @@ class Drain:
             return self._reading
         self._crew.gather()
         self._conversation.put_down()
-        mark = mark_of(self.ownership.account_id)  # before the rows, so that no edit in between is missed
-        account = Account.objects.select_related("owner").get(pk=self.ownership.account_id)
-        standing = Standing(account, lanes.lane_of(account), mark, self.ownership, self.settings)
+        account, lane, mark = read_account(self.ownership.account_id)
+        standing = Standing(account, lane, mark, self.ownership, self.settings)
         self._standing = standing
         obstacle = guards.find_obstacle(account, standing.lane, now=self.clock.now())
         if obstacle:
@@ -160,13 +165,14 @@ class Drain:
         self._conversation.flush()
         now, standing = self.clock.now(), reading.standing
         line, away = reading.line, reading.line.storage_error
-        is_due = due.exists(
-            account_id=self.ownership.account_id, now=now, without=line.in_hand, inline_only=away is not None
-        )
+        next_at = line.next_at()
+        is_due = next_at is not None and next_at <= now
         if not is_due and away:
             standing.hold_back(guards.after_storage(away, standing.lane, now=now))
         limiter = line.limiter
         if not is_due or limiter.free(now) != 0:
+            line.look_again()
+            self._has_seen_all, self._next_at = not (line.in_hand or away), next_at
             return is_due
         free_at = limiter.next_free_at(now)
         seconds = (free_at - now).total_seconds() if free_at else float("inf")

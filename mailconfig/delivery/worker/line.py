@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from mailconfig.conf import Settings
 from mailconfig.delivery.clock import DatabaseClock
@@ -39,10 +39,10 @@ class Line:
         self._clock = clock
         self._lock = threading.RLock()
         self._candidates: deque[DueMessage] = deque()
-        self._is_cut_short = False
-        """More may be due than was read."""
         self._looked_beyond_at = float("-inf")
         self._in_hand: set[int] = set()
+        self._is_dry = False
+        """All that is due was read; what came since, :meth:`look_again` brings."""
         self.storage_error: StorageAway | None = None
         """Why only mails go whose bytes are in the database."""
         open_for = timedelta(seconds=settings.ambiguous_after_seconds)
@@ -90,7 +90,7 @@ class Line:
                 return False
             if len(self._candidates) > number:
                 return True
-            return self._is_cut_short and self._is_more_due(beyond_batch=True)
+            return not self._is_dry and self._is_more_due(beyond_batch=True)
 
     def is_more_due(self) -> bool:
         """Return whether anything could go that no session has in hand, looking at the database once a second at most."""
@@ -106,10 +106,13 @@ class Line:
         self._looked_beyond_at = time.monotonic()
         read = self._in_hand.union(message.pk for message in self._candidates if beyond_batch)
         away = self.storage_error is not None
-        return due.exists(account_id=self._account.pk, now=self._clock.now(), without=read, inline_only=away)
+        next_at = due.next_at(account_id=self._account.pk, without=read, inline_only=away)
+        is_due = next_at is not None and next_at <= self._clock.now()
+        self._is_dry = self._is_dry and not is_due
+        return is_due
 
     def _next_candidate(self) -> DueMessage | None:
-        if not self._candidates:
+        if not (self._candidates or self._is_dry):
             batch = due.read(
                 account_id=self._account.pk,
                 now=self._clock.now(),
@@ -117,18 +120,29 @@ class Line:
                 without=self._in_hand,
                 inline_only=self.storage_error is not None,
             )
-            self._candidates.extend(batch)
-            octets = sum(message.size for message in batch if not message.stored_as)
-            is_full = octets + self._settings.inline_bytes > due.READ_AHEAD_BYTES
-            self._is_cut_short = is_full or len(batch) == self._settings.batch_size
+            self._candidates.extend(batch.messages)
+            self._is_dry = batch.is_all
         return self._candidates.popleft() if self._candidates else None
+
+    def next_at(self) -> datetime | None:
+        """When the next message that is not in hand, and whose bytes can be had now, is due; ``None``: there is none."""
+        return due.next_at(
+            account_id=self._account.pk,
+            without=self.in_hand,
+            inline_only=self.storage_error is not None,
+        )
+
+    def look_again(self) -> None:
+        """From now on what came since the last look is read as well."""
+        with self._lock:
+            self._is_dry = False
 
     def note_storage_away(self, error: StorageAway) -> None:
         """From now on only mails go whose bytes are in the database."""
         logger.warning("the storage cannot be reached, account %s: %s", self._account.pk, error)
         with self._lock:
             self.storage_error = error
-            self._candidates.clear()
+            self._forget_candidates()
 
     def release(self, turn: Turn) -> None:
         """Put a turn back that the journal has not taken: it stays where it was."""
@@ -136,7 +150,11 @@ class Line:
         with self._lock:
             self.limiter.give_back(turn.slots, handed_over=0, ended_at=self._clock.now())
             self._in_hand.discard(turn.message.pk)
-            self._candidates.clear()
+            self._forget_candidates()
+
+    def _forget_candidates(self) -> None:
+        self._candidates.clear()
+        self._is_dry = False
 
     def note_used(self, settlement: Settlement) -> None:
         """Note what a turn used of the limits. Until :meth:`committed` its message is not read again."""

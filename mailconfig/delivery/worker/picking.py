@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Iterable
+from functools import cache, partial
+from typing import Any, NamedTuple
 
-from django.db.models import Case, F, Q, Value, When, Window
+from django.db.models import Case, F, Q, QuerySet, Value, When, Window
 from django.db.models.fields import CharField
 from django.db.models.functions import Now, RowNumber
 
+from mailconfig.delivery.postgres.compiled import Compiled
 from mailconfig.models import Lane, Purpose
 
 
@@ -40,6 +42,14 @@ def pick_due(
         without: accounts that are left out.
         not_at: servers whose accounts are left out.
     """
+    if without or not_at:
+        rows: Iterable[tuple[Any, ...]] = _due(limit, without=without, not_at=not_at)
+    else:
+        rows = _all_due(limit).rows()
+    return tuple(DueLane(pk, Host(name, port, preset)) for pk, name, port, preset in rows)
+
+
+def _due(limit: int, *, without: Collection[int] = (), not_at: Collection[Host] = ()) -> QuerySet[Lane, Any]:
     unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
     due = Lane.objects.filter(unowned, purpose=Purpose.SEND, due_at__lte=Now())
     if without:
@@ -55,5 +65,9 @@ def pick_due(
         order_by=[F("due_at").asc(), F("pk").asc()],
     )
     ranked = due.annotate(rank=rank).order_by("rank", "due_at", "pk")
-    rows = ranked.values_list("account_id", "account__host", "account__port", "account__preset")[:limit]
-    return tuple(DueLane(pk, Host(name, port, preset)) for pk, name, port, preset in rows)
+    return ranked.values_list("account_id", "account__host", "account__port", "account__preset")[:limit]
+
+
+@cache
+def _all_due(limit: int) -> Compiled:
+    return Compiled(partial(_due, limit))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from mailconfig.conf import Settings
 from mailconfig.delivery.accounts.opening import open_session
-from mailconfig.delivery.worker.standing import Mark, Standing
+from mailconfig.delivery.worker.reading import Mark
+from mailconfig.delivery.worker.standing import Standing
 from mailconfig.exceptions import TransportError
 from mailconfig.transports.contract import Session
 

@@ -15,6 +15,7 @@ from mailconfig.delivery.queue import recent, retry
 from mailconfig.delivery.queue.turn import Settlement, Turn
 from mailconfig.delivery.worker import guards, strikes
 from mailconfig.delivery.worker.guards import Wait
+from mailconfig.delivery.worker.reading import Mark, mark_of
 from mailconfig.exceptions import SecretUnreadable, TransportError
 from mailconfig.models import Account, Lane, Scope, WaitReason
 from mailconfig.transports.contract import Verdict
@@ -26,21 +27,6 @@ SESSIONS_LESSON_LASTS = timedelta(minutes=10)
 """How long it is remembered that the server did not want so many sessions: it may have been others' that were too many."""
 LESSON_LASTS = timedelta(days=1)
 """How long it is remembered how a server wants to be talked to; then it may show once more."""
-
-Mark = tuple[int | None, ...]
-"""What is compared to see that an account, or the server that it uses, was edited."""
-
-
-def mark_of(account_id: int) -> Mark | None:
-    """The revisions of the account and of the server it uses, as they are now; ``None``: it may not send (any more)."""
-    mine = Account.objects.usable().filter(pk=account_id).values_list("revision", "scope").first()
-    if mine is None:
-        return None
-    revision, scope = mine
-    if scope != Scope.SYSTEM_OVERRIDE:
-        return (revision,)
-    system = Account.objects.kept().filter(scope=Scope.SYSTEM).values_list("pk", "revision").first()
-    return (revision, *(system or (None,)))
 
 
 Arguments = ParamSpec("Arguments")

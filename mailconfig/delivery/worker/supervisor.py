@@ -33,7 +33,7 @@ logger = logging.getLogger("mailconfig.drain")
 LONGEST_TURN = 60.0
 """Seconds for which a lane is kept while nobody else waits for it; its session would be renewed after as long anyway."""
 READ_AHEAD = 2
-"""So many times the room is read at once; what is not taken soon is read again."""
+"""So many times the concurrency is read at once; what is not taken soon is read again."""
 LEAST_READ = 200
 """Ranking ten thousand due lanes takes PostgreSQL some 20 ms, however few of them are read."""
 COMPLAIN_EVERY = 60.0
@@ -260,7 +260,7 @@ class Supervisor:
     def _look(self) -> None:
         """Read what is due: of servers that have their share only if there is nothing else."""
         self._must_look, self._looked_at = False, time.monotonic()
-        limit = max(LEAST_READ, READ_AHEAD * self._in_hand.room())
+        limit = max(LEAST_READ, READ_AHEAD * self._in_hand.concurrency)
         without = {*self._in_hand.account_ids, *self._containment.resting(ACCOUNT)}
         left_out = self._in_hand.crowded()
         found = pick_due(limit=limit, without=without, not_at=left_out)

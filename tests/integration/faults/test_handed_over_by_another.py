@@ -97,7 +97,7 @@ def test_a_journal_is_found_that_is_committed_only_after_its_answer_was_lost() -
     message = make_message(account)
     ownership = lanes.take(account_id=account.pk, lease=60)
     assert ownership
-    (found,) = due.read(account_id=account.pk, now=database_now() + timedelta(seconds=1), limit=1)
+    (found,) = due.read(account_id=account.pk, now=database_now() + timedelta(seconds=1), limit=1).messages
     envelope = Envelope("me@example.net", ("you@example.net",), found.size, eight_bit=False)
     turn = Turn(found, found.recipients, envelope, 1, database_now())
 

@@ -28,7 +28,7 @@ from mailconfig.models import (
 from tests.factories import PASSWORD, make_account, make_email, make_message, make_user
 from tests.servers.chaos import ChaosServer
 from tests.storages import ObjectStorage
-from tests.wrapping import on_every_connection
+from tests.wrapping import on_every_connection, takes_lane
 
 from .conftest import states
 
@@ -94,8 +94,7 @@ def test_an_account_whose_mishap_cannot_even_be_noted_holds_up_nobody(server: Ch
         make_message(account)
 
     def wrapper(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        takes = 'UPDATE "mailconfig_lane" SET "lease_token"' in sql and '"account_id" = ' in sql
-        if takes and bad.pk in params:
+        if takes_lane(sql) and bad.pk in params:
             tries.append(sql)
             raise RuntimeError("no code of ours expects this")
         return execute(sql, params, many, context)

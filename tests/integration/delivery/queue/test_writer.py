@@ -42,7 +42,7 @@ def part_of(account: Account, *, slots: int = 1) -> Part:
     ownership = lanes.take(account_id=account.pk, lease=60)
     assert ownership
     now = ownership.clock.now()
-    (message,) = due.read(account_id=account.pk, now=now, limit=1)
+    (message,) = due.read(account_id=account.pk, now=now, limit=1).messages
     envelope = Envelope("sender@example.com", ("to@example.net",), size=message.size)
     turn = Turn(message, message.recipients, envelope, slots, started_at=now)
     return Part(ownership, (), [turn], account.revision)

@@ -22,7 +22,7 @@ from tests.servers.chaos import ChaosServer
 from tests.servers.children import Child, environment, until
 from tests.servers.faults import Hang, Slow
 from tests.storages import ObjectStorage
-from tests.wrapping import on_every_connection
+from tests.wrapping import on_every_connection, takes_lane
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -182,9 +182,7 @@ def test_what_means_to_end_a_process_ends_one_turn(
         bad, *good = queue(server.port, 6)
 
         def leave(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-            # By its account: a lane is left by its own key, which may be the same number.
-            takes = 'UPDATE "mailconfig_lane" SET "lease_token"' in sql and '"account_id" = ' in sql
-            if takes and bad.pk in params:
+            if takes_lane(sql) and bad.pk in params:
                 raise SystemExit(3)
             return execute(sql, params, many, context)
 

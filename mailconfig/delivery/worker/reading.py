@@ -1,0 +1,99 @@
+"""Reading an account for a drain: with its lane, its owner, and the mark by which an edit shows later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+from django.contrib.auth import get_user_model
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import BigIntegerField, Model, QuerySet
+
+from mailconfig.delivery import lanes
+from mailconfig.delivery.postgres.compiled import Compiled
+from mailconfig.models import Account, Lane, Purpose, Scope
+
+M = TypeVar("M", bound=Model)
+
+Mark = tuple[int | None, ...]
+"""What is compared to see that an account, or the server that it uses, was edited."""
+
+
+class AccountAsRead(NamedTuple):
+    """An account and its sending lane, as one look at the database found them.
+
+    ``mark`` ``None``: it may not send.
+    """
+
+    account: Account
+    lane: Lane
+    mark: Mark | None
+
+
+def read_account(account_id: int) -> AccountAsRead:
+    """Return an account with its sending lane, which is made if a bulk insert left it out."""
+    while True:
+        account, lane = _rows_of(account_id)
+        mark: Mark | None = (account.revision,) if account.is_enabled and account.deleted_at is None else None
+        if mark is None or account.scope != Scope.SYSTEM_OVERRIDE:
+            return AccountAsRead(account, lane, mark)
+        # Before the server's row is read, so that no edit in between is missed.
+        mark = mark_of(account_id)
+        if mark is None or mark[0] == account.revision:
+            return AccountAsRead(account, lane, mark)
+
+
+def mark_of(account_id: int) -> Mark | None:
+    """The revisions of the account and of the server it uses, as they are now; ``None``: it may not send (any more)."""
+    mine = next(iter(_MARK.rows(account_id=account_id)), None)
+    if mine is None:
+        return None
+    revision, scope = mine
+    if scope != Scope.SYSTEM_OVERRIDE:
+        return (revision,)
+    system = Account.objects.kept().filter(scope=Scope.SYSTEM).values_list("pk", "revision").first()
+    return (revision, *(system or (None,)))
+
+
+def _mark(account_id: Any) -> QuerySet[Account, Any]:
+    return Account.objects.usable().filter(pk=account_id).order_by().values_list("revision", "scope")
+
+
+_MARK = Compiled(_mark, account_id=BigIntegerField())
+
+
+def _rows_of(account_id: int) -> tuple[Account, Lane]:
+    rows = _ROWS.rows(account_id=account_id)
+    if not rows:
+        account = Account.objects.select_related("owner").get(pk=account_id)
+        return account, lanes.lane_of(account)
+    values = iter(rows[0])
+    lane = _instance_of(Lane, values)
+    account = _instance_of(Account, values)
+    owner = _instance_of(get_user_model(), values)
+    account.owner = None if account.owner_id is None else owner
+    return account, lane
+
+
+def _instance_of(model: type[M], values: Iterator[Any]) -> M:
+    names = _attributes(model)
+    return model.from_db(DEFAULT_DB_ALIAS, names, list(islice(values, len(names))))
+
+
+def _rows(account_id: Any) -> QuerySet[Lane, Any]:
+    columns = [
+        f"{path}{name}"
+        for model, path in ((Lane, ""), (Account, "account__"), (get_user_model(), "account__owner__"))
+        for name in _attributes(model)
+    ]
+    return Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND).values_list(*columns)
+
+
+_ROWS = Compiled(_rows, account_id=BigIntegerField())
+
+
+@cache
+def _attributes(model: type[Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]

@@ -1,0 +1,92 @@
+"""Queries that are written once find what the ORM does, however often they were run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from mailconfig.delivery import installation, lanes, tallies
+from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.postgres.compiled import Compiled
+from mailconfig.delivery.queue import due
+from mailconfig.delivery.worker import picking, reading
+from mailconfig.models import Account, Priority, Scope
+from mailconfig.values import Secret
+from tests.factories import make_account, make_message, make_user
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
+
+
+def some_account() -> Account:
+    account = make_account(owner=make_user(), limit_per_week=1000, limit_count=3, limit_period=60)
+    account.secret = Secret("test-only-password")
+    account.save()
+    for priority in (Priority.LOW, Priority.HIGH, Priority.HIGH):
+        make_message(account, priority=priority)
+    lanes.make_due([account.pk])
+    return account
+
+
+def sums(account: Account) -> tuple[Compiled, dict[str, Any]]:
+    after = database_now() - timedelta(minutes=1)
+    return tallies._sums_of_one((60,)), {"account_id": account.pk, "after_60": after, "edge_60": after}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        lambda account: (due._FIRST_OF_EACH, {"account_id": account.pk}),
+        lambda account: (reading._MARK, {"account_id": account.pk}),
+        lambda account: (reading._ROWS, {"account_id": account.pk}),
+        lambda _account: (installation._NAME, {}),
+        lambda _account: (lanes._NEXT_DUE_AT, {}),
+        lambda _account: (picking._all_due(5), {}),
+        sums,
+    ],
+    ids=["first of each priority", "mark", "account", "installation", "next due", "all due", "sums"],
+)
+def test_rows_are_those_of_the_orm(query: Callable[[Account], tuple[Compiled, dict[str, Any]]]) -> None:
+    compiled, values = query(some_account())
+    wanted = list(compiled._build(**values))
+    for _ in range(5):
+        assert compiled.rows(**values) == wanted
+    with CaptureQueriesContext(connection) as queries:
+        compiled.rows(**values)
+    assert not len(queries), "it is prepared by now, and goes past the cursor"
+
+
+def test_an_account_is_read_with_its_lane_owner_and_secret() -> None:
+    stored = some_account()
+    for _ in range(5):
+        account, lane, mark = reading.read_account(stored.pk)
+        assert account == stored
+        assert lane == stored.lanes.get()
+        assert account.owner == stored.owner
+        secret = account.transport_settings().secret
+        assert secret is not None
+        assert secret.reveal() == "test-only-password"
+        assert mark == (account.revision,)
+
+
+@pytest.mark.parametrize("values", [{"is_enabled": False}, {"deleted_at": timezone.now()}])
+def test_an_account_that_may_not_send_has_no_mark(values: dict[str, Any]) -> None:
+    assert reading.read_account(make_account(**values).pk).mark is None
+
+
+def test_an_override_has_the_mark_of_the_system_account_too() -> None:
+    system = make_account(scope=Scope.SYSTEM)
+    override = make_account(scope=Scope.SYSTEM_OVERRIDE, owner=make_user(), host="", username="me")
+    assert reading.read_account(override.pk).mark == (override.revision, system.pk, system.revision)
+
+
+def test_constants_stand_in_the_text_and_percent_signs_with_them() -> None:
+    make_account(name="100 % 'sure' %s")
+    found = Compiled(lambda: Account.objects.filter(name="100 % 'sure' %s").values_list("name"))
+    for _ in range(5):
+        assert found.rows() == [("100 % 'sure' %s",)]
