@@ -89,6 +89,7 @@ def drain_account(
     # A message may have been queued while the lane was being freed; its doorbell found the lane owned.
     next_at = None if is_resting or drain.is_held_back else due.next_at(account_id=account_id)
     is_due = next_at is not None and next_at <= ownership.clock.now()
-    if is_due:
-        lanes.make_due([account_id])
+    if next_at is not None and (due_at is None or next_at < due_at):
+        lanes.make_due_at(account_id, next_at)
+        due_at = next_at
     return DrainReport(True, drain.outcomes, is_due, due_at)

@@ -7,16 +7,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from mailconfig import delivery
 from mailconfig.delivery import lanes
-from mailconfig.models import Account, Lane, WaitReason
+from mailconfig.delivery.clock import database_now
+from mailconfig.models import Account, Lane, Message, WaitReason
 from mailconfig.values import Secret
 from tests.editor import Editor
 from tests.factories import make_account, make_message
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Reply
+from tests.wrapping import leaves_lane
 
 from .conftest import lane, states
 
@@ -173,3 +176,27 @@ def test_an_account_enabled_past_its_form_sends_again(server: ChaosServer) -> No
     delivery.sweep()
     assert delivery.drain_all(should_stop=lambda: False) == 1
     assert states() == ["sent"]
+
+
+@pytest.mark.parametrize("seconds", [0.05, 3600], ids=["due in a moment", "due in an hour"])
+def test_a_mail_that_is_queued_while_its_lane_is_left_is_not_forgotten(
+    server: ChaosServer, seconds: float
+) -> None:
+    """Its time may lie ahead of ours by what an answer of the database takes."""
+    account = make_account(server.port)
+    queued: list[Message] = []
+    make_message(account)
+
+    def queue_as_it_is_left(
+        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        if leaves_lane(sql) and not queued:
+            queued.append(make_message(account, not_before=database_now() + timedelta(seconds=seconds)))
+            lanes.make_due_at(account.pk, queued[0].not_before)
+        return execute(sql, params, many, context)
+
+    connection.close()  # what was prepared goes past the wrapper
+    with connection.execute_wrapper(queue_as_it_is_left):
+        report = delivery.drain_account(account_id=account.pk)
+    assert queued
+    assert report.due_at == lane().due_at == queued[0].not_before
