@@ -158,7 +158,9 @@ class Crew:
         """
         room, reading = self._room, self._reading
         idle = time.monotonic() - self._moved_at
-        if room is None or reading is None or idle < patience or reading.standing.is_over:
+        if room is None or reading is None or not self._members or idle < patience:
+            return
+        if reading.standing.is_over:
             return
         most = reading.standing.sessions_at_once(reading.sessions)
         if len(self._members) >= (reading.sessions if idle >= HOPELESS_SECONDS else most):

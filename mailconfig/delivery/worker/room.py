@@ -61,14 +61,30 @@ class LaneRoom:
     """The :class:`Room` of a lane in hand."""
 
     def __init__(
-        self, in_hand: InHand, lane: LaneInHand, *, start: Start, on_free: Callable[[], None]
+        self,
+        in_hand: InHand,
+        lane: LaneInHand,
+        *,
+        start: Start,
+        on_free: Callable[[], None],
+        takes_more: bool,
     ) -> None:
+        """Make the room of a lane.
+
+        Args:
+            in_hand: the lanes of the worker.
+            lane: which of them.
+            start: runs work in a thread.
+            on_free: called when room became free.
+            takes_more: whether there may be further sessions at all.
+        """
         self._in_hand, self._lane, self._start, self._on_free = in_hand, lane, start, on_free
+        self._takes_more = takes_more
 
     def take(self) -> SessionRoom | None:
         """See :class:`Room`."""
         gave_way_lately = time.monotonic() - self._lane.gave_way_at < PATIENCE_SECONDS
-        if gave_way_lately or not self._in_hand.add_session(self._lane):
+        if gave_way_lately or not self._takes_more or not self._in_hand.add_session(self._lane):
             return None
         return SessionRoom(self._in_hand, self._lane, self._on_free)
 

@@ -319,8 +319,14 @@ class Supervisor:
             return self.is_stopping() or (has_had_its_slice and self._in_hand.gives_way(in_hand))
 
         room: Room | None = None
-        if self._threads is not None and connection.vendor != "sqlite":  # which lets one write at a time
-            room = LaneRoom(self._in_hand, in_hand, start=self._threads.start, on_free=self._bell.set)
+        if self._threads is not None:
+            room = LaneRoom(
+                self._in_hand,
+                in_hand,
+                start=self._threads.start,
+                on_free=self._bell.set,
+                takes_more=connection.vendor != "sqlite",  # which lets one write at a time
+            )
         longest = max(LONGEST_TURN, slice_seconds) if self._threads else slice_seconds
         return drain_account(
             account_id=in_hand.lane.account_id, should_stop=is_over, slice_seconds=longest, room=room

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mailconfig.delivery.worker.in_hand import MOST_WAITING, PATIENCE_SECONDS, InHand, LaneInHand
 from mailconfig.delivery.worker.picking import DueLane, Host
+from mailconfig.delivery.worker.room import LaneRoom
 
 HERE, THERE = Host("here.example", 587, ""), Host("there.example", 587, "")
 
@@ -110,3 +111,36 @@ def test_no_session_is_added_at_a_server_at_which_so_many_hang() -> None:
     (lane,) = take(in_hand, HERE, range(2, 3))
     assert in_hand.room() == 3
     assert not in_hand.add_session(lane)
+
+
+def room_of(in_hand: InHand, lane: LaneInHand, *, takes_more: bool = True) -> LaneRoom:
+    """What the drain of a lane sees."""
+    return LaneRoom(in_hand, lane, start=lambda _work: None, on_free=lambda: None, takes_more=takes_more)
+
+
+def test_a_lane_that_may_have_one_session_moves_as_any_other() -> None:
+    in_hand = InHand(4)
+    (lane,) = take(in_hand, HERE, range(1))
+    room = room_of(in_hand, lane, takes_more=False)
+    assert room.take() is None
+    let_wait([lane])
+    assert in_hand.room() == 4
+    room.note_moved()
+    assert in_hand.room() == 3
+
+
+def test_a_session_that_ended_for_another_lane_is_not_opened_again_at_once() -> None:
+    in_hand = InHand(2)
+    (lane,) = take(in_hand, HERE, range(1))
+    room = room_of(in_hand, lane)
+    session = room.take()
+    assert session is not None
+    assert not session.is_wanted()
+    in_hand.note_others([DueLane(9, THERE)])
+    assert session.is_wanted()
+    session.free()
+    in_hand.note_others([])
+    assert in_hand.room() == 1
+    assert room.take() is None
+    lane.gave_way_at -= PATIENCE_SECONDS + 1
+    assert room.take() is not None

@@ -25,6 +25,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "mailconfig_account_authentication_known": {"authentication": "charm"},
     "mailconfig_account_port_valid": {"port": 0},
     "mailconfig_account_limit_has_period": {"limit_count": 5, "limit_period": 0},
+    "mailconfig_account_sessions_valid": {"max_sessions": 0},
     "mailconfig_account_deleted_has_no_secret": {"deleted_at": "2026-01-01T00:00Z"},
     "mailconfig_account_scope_of_kind": {"kind": "mailbox", "scope": "system"},
     "mailconfig_tenant_config_has_tenant": {"kind": "tenant_config"},
