@@ -41,9 +41,9 @@ class Part:
 
 PATIENCE_MS = 200
 """How long a statement that must not wait is kept by rows that somebody else has locked; then it fails as a whole."""
-_PATIENCE = f"(SELECT set_config('lock_timeout', '{PATIENCE_MS}ms', true) AS set) AS patience"
+_PATIENCE = f"patience AS MATERIALIZED (SELECT set_config('lock_timeout', '{PATIENCE_MS}ms', true) AS set)"
 """In the statement itself, whose transaction ends with it: there is no session behind a pooler. Rows are joined with it,
-so it is set before the first one is locked."""
+so it is set before the first one is locked, and once."""
 
 _DONE = """
 done AS (
@@ -132,8 +132,8 @@ def start(parts: Sequence[Part], *, waits_for_locks: bool = True) -> Callable[[]
 @cache
 def _statement(plain: int, group: int, *, erase: bool, waits: bool) -> str:
     """For so many rows of each, where two stand for any number above one."""
-    patience = "" if waits else f", {_PATIENCE}"
-    pieces: list[str] = []
+    patience = "" if waits else " CROSS JOIN patience"
+    pieces = [] if waits else [_PATIENCE]
     answers: list[str] = []
     if plain:
         came = rows_sql(_CAME, plain)
@@ -141,15 +141,9 @@ def _statement(plain: int, group: int, *, erase: bool, waits: bool) -> str:
         answers.append("SELECT message_id, id, NULL::timestamptz FROM noted")
     if group:
         turn = rows_sql(_TURN, group)
-        pieces.append(
-            _JOURNAL.format(
-                turn=turn,
-                patience=patience.replace(",", " CROSS JOIN", 1),
-                locked="" if waits else "SKIP LOCKED",
-            )
-        )
+        pieces.append(_JOURNAL.format(turn=turn, patience=patience, locked="" if waits else "SKIP LOCKED"))
         answers.append("SELECT message_id, NULL::bigint, handed_over_at FROM opened")
-    return "WITH" + ",".join(pieces) + " UNION ALL ".join(answers)
+    return "WITH " + ",".join(pieces) + " UNION ALL ".join(answers)
 
 
 def _came(settlement: Settlement, part: Part) -> tuple[object, ...]:
