@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from mailconfig.delivery.worker.picking import DueLane, Host
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 2.0
 """A lane that came to no new mail for so long waits for its server, and makes room for another one."""
 MOST_WAITING = 3
 """So many times the concurrency may wait for their servers besides; they cost a thread each, and next to no work."""
@@ -95,6 +95,8 @@ class InHand:
             if not self.room():
                 return None
             in_hand = self._lanes[lane.account_id] = LaneInHand(lane)
+            if lane.is_doubtful:
+                in_hand.moved_at = float("-inf")  # it waits until its server answers, as it did before
             return in_hand
 
     def add_session(self, in_hand: LaneInHand) -> bool:

@@ -11,7 +11,7 @@ from django.db.models.fields import CharField
 from django.db.models.functions import Now, RowNumber
 
 from mailconfig.delivery.postgres.compiled import Compiled
-from mailconfig.models import Lane, Purpose
+from mailconfig.models import Lane, Purpose, WaitReason
 
 
 class Host(NamedTuple):
@@ -27,6 +27,8 @@ class DueLane(NamedTuple):
 
     account_id: int
     host: Host
+    is_doubtful: bool = False
+    """Whether its server could not be reached the last time."""
 
 
 def pick_due(
@@ -46,7 +48,10 @@ def pick_due(
         rows: Iterable[tuple[Any, ...]] = _due(limit, without=without, not_at=not_at)
     else:
         rows = _all_due(limit).rows()
-    return tuple(DueLane(pk, Host(name, port, preset)) for pk, name, port, preset in rows)
+    return tuple(
+        DueLane(pk, Host(name, port, preset), reason == WaitReason.SERVER_AWAY)
+        for pk, name, port, preset, reason in rows
+    )
 
 
 def _due(limit: int, *, without: Collection[int] = (), not_at: Collection[Host] = ()) -> QuerySet[Lane, Any]:
@@ -65,7 +70,8 @@ def _due(limit: int, *, without: Collection[int] = (), not_at: Collection[Host] 
         order_by=[F("due_at").asc(), F("pk").asc()],
     )
     ranked = due.annotate(rank=rank).order_by("rank", "due_at", "pk")
-    return ranked.values_list("account_id", "account__host", "account__port", "account__preset")[:limit]
+    columns = ("account_id", "account__host", "account__port", "account__preset", "wait_reason")
+    return ranked.values_list(*columns)[:limit]
 
 
 @cache

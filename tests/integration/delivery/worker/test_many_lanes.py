@@ -194,6 +194,27 @@ def test_what_means_to_end_a_process_ends_one_turn(
 
 
 @threaded
+def test_once_comes_back_to_a_lane_whose_connection_to_the_database_was_lost(
+    configure: Callable[..., None],
+) -> None:
+    configure(CONCURRENCY=3)
+    with ChaosServer() as server:
+        unlucky, *others = queue(server.port, 4)
+        cut: list[str] = []
+
+        def cut_off(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+            if takes_lane(sql) and unlucky.pk in params and not cut:
+                cut.append(sql)
+                return execute("SELECT pg_terminate_backend(pg_backend_pid())", (), many, context)
+            return execute(sql, params, many, context)
+
+        with on_every_connection(cut_off):
+            assert drain() == 4
+        assert cut
+        assert sent([unlucky, *others]) == 4
+
+
+@threaded
 def test_tables_that_are_not_migrated_yet_are_waited_for(
     worker: Callable[[], threading.Thread], configure: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
