@@ -81,9 +81,9 @@ class Drain:
             self._crew.tell()
         except BaseException:
             try:
-                self._conversation.break_off()
+                self._crew.dismiss()  # before: the first session may be in a thread, and hear just now of its mail
             finally:
-                self._crew.dismiss()
+                self._conversation.break_off()
             raise
         self._conversation.leave()
         if not self.is_held_back:

@@ -16,12 +16,12 @@ from django.utils import timezone
 
 from mailconfig import delivery
 from mailconfig.delivery import lanes
-from mailconfig.models import Account, Attempt, Lane, Message, WaitReason
+from mailconfig.models import Account, Attempt, HandOver, Lane, Message, WaitReason
 from tests.factories import make_account, make_email
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import until
 from tests.servers.faults import Action, Hang, Reply, Reset
-from tests.wrapping import on_every_connection
+from tests.wrapping import on_every_connection, takes_lane
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -310,3 +310,30 @@ def test_an_error_of_one_session_ends_all_and_keeps_what_they_came_to(configure:
         drain()
         assert sent(account) == 200
         assert set(copies(server).values()) == {1}
+
+
+def test_a_drain_that_loses_its_own_connection_lets_its_sessions_hear_what_becomes_of_their_mails(
+    configure: Callable[..., None],
+) -> None:
+    configure(LEASE_SECONDS=4.0)
+    drains: set[int] = set()
+    failures: list[str] = []
+
+    def fail(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if takes_lane(sql):
+            drains.add(threading.get_ident())
+        is_renewal = sql.startswith('UPDATE "mailconfig_lane" SET "lease_until"')
+        if is_renewal and server.most_sessions == 4 and threading.get_ident() in drains and not failures:
+            failures.append(threading.current_thread().name)
+            raise OperationalError("gone for a moment")
+        return execute(sql, params, many, context)
+
+    with ChaosServer(latency=0.7) as server:
+        account = queue(server.port, 100)
+        with on_every_connection(fail):
+            drain()
+        assert failures
+        assert sent(account) == len(server.messages) < 100
+        assert set(Attempt.objects.filter(account=account).values_list("outcome", flat=True)) == {"sent"}
+        assert not HandOver.objects.exists()
+        assert account.lane.lease_token is None
