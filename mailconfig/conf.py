@@ -39,6 +39,9 @@ SURFACES = ("outbound_email", "providers", "tenant_config")
 
 DEFAULT_CONCURRENCY = 20
 """Accounts that one process drains at the same time on PostgreSQL, unless ``CONCURRENCY`` says otherwise."""
+SHARED_CONNECTIONS = 6
+"""Connections to PostgreSQL that all accounts in hand of one process share. Python runs one thread at a time, so more would only
+wait for each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,15 @@ from typing import Any
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections, router
 
-from mailconfig.conf import DEFAULT_CONCURRENCY, get_settings
+from mailconfig.conf import SHARED_CONNECTIONS
 from mailconfig.models import Account
 
 KINDS = ("postgresql", "sqlite")
 POOL_SIZE = 4
 """Connections of a pool of psycopg that nobody gave a size."""
-BESIDES = 10
-"""Connections that a worker has besides those of the accounts in hand, at most."""
+BESIDES = 11
+"""Connections that a worker has besides those that its accounts share, at most: supervisor, writer, listener, four threads of
+the house-keeping, four of checks."""
 
 
 @checks.register("mailconfig")
@@ -63,14 +64,13 @@ def check_pool(**kwargs: Any) -> list[checks.CheckMessage]:
         return []
     sizes = pool if isinstance(pool, dict) else {}
     size = sizes.get("max_size") or sizes.get("min_size", POOL_SIZE)
-    needed = (get_settings().concurrency or DEFAULT_CONCURRENCY) + BESIDES
+    needed = SHARED_CONNECTIONS + BESIDES
     if size >= needed:
         return []
     return [
         checks.Warning(
             f"The pool of database connections holds {size}, and a worker needs up to {needed}.",
-            hint='Set "max_size" in OPTIONS["pool"], or lower CONCURRENCY; otherwise accounts that are drained at the'
-            " same time wait for each other's connections.",
+            hint='Set "max_size" in OPTIONS["pool"]; otherwise its threads wait for each other\'s connections.',
             id="mailconfig.W022",
         )
     ]

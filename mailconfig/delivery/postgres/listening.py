@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from django.db import DEFAULT_DB_ALIAS, Error, connection, connections
 
+from mailconfig.delivery.postgres.driver import has_psycopg3
 from mailconfig.delivery.wake import CHANNEL
 
 logger = logging.getLogger("mailconfig.drain")
@@ -42,7 +43,7 @@ class Listener:
         self._thread = threading.Thread(target=self._run, name="mailconfig-listener", daemon=True)
 
     def __enter__(self) -> Self:
-        if can_listen():
+        if has_psycopg3():
             self._thread.start()
         return self
 
@@ -98,15 +99,6 @@ class Listener:
                         self._on_notice()
             if not is_proved and time.monotonic() > give_up_at:
                 raise _NoticesLostError
-
-
-def can_listen() -> bool:
-    """Return whether the database tells of anything: PostgreSQL, by psycopg 3."""
-    if connection.vendor != "postgresql":
-        return False
-    from django.db.backends.postgresql.psycopg_any import is_psycopg3
-
-    return bool(is_psycopg3)
 
 
 def _notify(payload: str) -> None:

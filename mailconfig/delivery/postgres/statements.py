@@ -19,6 +19,8 @@ from weakref import WeakKeyDictionary
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 
 from mailconfig.delivery.mishaps import is_plan_stale
+from mailconfig.delivery.postgres.driver import has_psycopg3
+from mailconfig.delivery.postgres.stock import hold
 
 if TYPE_CHECKING:
     from mailconfig.delivery.postgres.under_way import UnderWay
@@ -67,7 +69,7 @@ def start(sql: str, params: Sequence[Any]) -> Callable[[], Rows]:
         except DatabaseError as error:
             if not _is_unknown(error):
                 raise
-            _give_up_preparing(sql)
+            _give_up_preparing(sql, under_way.raw)
             return _run_as_any(sql, params)
 
     return wait
@@ -88,7 +90,7 @@ def run_both(first: Step, second: Step) -> tuple[Rows, Rows] | None:
     except DatabaseError as error:
         if not _is_unknown(error):
             raise
-        _give_up_preparing(first[0])
+        _give_up_preparing(first[0], under_way.raw)
         return None
     try:
         return rows, under_way.rows(1)
@@ -108,22 +110,28 @@ def _send_prepared(steps: Sequence[Step]) -> UnderWay | None:
     Within a transaction nothing is prepared: failing to would spoil it.
     """
     database = connections[DEFAULT_DB_ALIAS]  # looked up once: every look through the proxy costs
-    raw = database.connection
-    if raw is None or database.in_atomic_block or not _may_prepare():
+    if database.in_atomic_block or not _may_prepare():
         return None
-    runs = _runs.setdefault(raw, Counter())
-    for sql, _params in steps:
-        runs[sql] += 1
-        if runs[sql] == PREPARE_AFTER + 1:
-            _prepare(sql)
-    if any(runs[sql] <= PREPARE_AFTER for sql, _params in steps):
-        return None
-    from mailconfig.delivery.postgres.under_way import UnderWay
+    release = hold(database)
+    try:
+        raw = database.connection
+        if raw is None:
+            return None
+        runs = _runs.setdefault(raw, Counter())
+        for sql, _params in steps:
+            runs[sql] += 1
+            if runs[sql] == PREPARE_AFTER + 1:
+                _prepare(sql, raw)
+        if any(runs[sql] <= PREPARE_AFTER for sql, _params in steps):
+            return None
+        from mailconfig.delivery.postgres.under_way import UnderWay
 
-    return UnderWay(database, [(_names(sql)[0], params) for sql, params in steps])
+        return UnderWay(database, [(_names(sql)[0], params) for sql, params in steps])
+    finally:
+        release()
 
 
-def _prepare(sql: str) -> None:
+def _prepare(sql: str, raw: object) -> None:
     name, numbered, number = _names(sql)
     nulls = f"({', '.join(['NULL'] * number)})" if number else ""
     try:
@@ -132,12 +140,12 @@ def _prepare(sql: str) -> None:
     except DatabaseError as error:
         if not _is_unknown(error):
             raise
-        _give_up_preparing(sql)  # a pooler that Django was not told of
+        _give_up_preparing(sql, raw)  # a pooler that Django was not told of
 
 
-def _give_up_preparing(sql: str) -> None:
+def _give_up_preparing(sql: str, raw: object) -> None:
     """Run the statement as any other for as long as the connection lives."""
-    _runs[connection.connection][sql] = -1_000_000_000
+    _runs[raw][sql] = -1_000_000_000
 
 
 @cache
@@ -151,11 +159,7 @@ def _names(sql: str) -> tuple[str, str, int]:
 
 @cache
 def _may_prepare() -> bool:
-    if connection.vendor != "postgresql" or connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-        return False
-    from django.db.backends.postgresql.psycopg_any import is_psycopg3
-
-    return bool(is_psycopg3)
+    return has_psycopg3() and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
 
 
 def _is_unknown(error: DatabaseError) -> bool:

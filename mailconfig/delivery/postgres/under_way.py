@@ -12,6 +12,11 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
+from mailconfig.delivery.postgres.stock import hold
+
+_Answer = tuple[PGresult, Any]
+"""A result, and what loads its rows."""
+
 
 def _nothing() -> Iterator[Any]:
     yield from ()
@@ -30,18 +35,20 @@ class UnderWay:
             DatabaseError: the connection is gone.
         """
         self._database = database
-        self._raw = database.connection
-        self._results: list[PGresult] | None = None
+        self.raw = database.connection
+        """The driver's connection over which they were sent."""
+        self._answers: list[_Answer] | None = None
         # A pipeline has an end for each statement.
         self._further_fetches = 2 * len(steps) - 1 if len(steps) > 1 else 0
         with database.wrap_database_errors:
-            if "wait" in vars(self._raw):
-                self._raw.wait(_nothing())  # lets others of our kind come first
+            if "wait" in vars(self.raw):
+                self.raw.wait(_nothing())  # lets others of our kind come first
             self._send(steps)
-        self._raw.wait = self._wait_in_line
+        self._release = hold(database)  # until the answers are there, whoever fetches them
+        self.raw.wait = self._wait_in_line
 
     def _send(self, steps: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        server, pipelined = self._raw.pgconn, len(steps) > 1
+        server, pipelined = self.raw.pgconn, len(steps) > 1
         dumped = [(name.encode(), *self._dump(params)) for name, params in steps]
         if pipelined:
             server.enter_pipeline_mode()
@@ -52,24 +59,40 @@ class UnderWay:
 
     def _dump(self, params: Sequence[Any]) -> tuple[Sequence[Any], list[Format] | None]:
         """Write values as text but for bytes: psycopg's binary form of a number depends on its size, not on the parameter's type."""
-        transformer = Transformer(self._raw)
+        transformer = Transformer(self.raw)
         formats = [PyFormat.BINARY if isinstance(value, bytes) else PyFormat.TEXT for value in params]
         return transformer.dump_sequence(params, formats), transformer.formats
 
     def _wait_in_line(self, *arguments: Any, **options: Any) -> Any:
         """In the place of the connection's method by which psycopg does everything: our answers come first."""
         self._fetch()
-        return self._raw.wait(*arguments, **options)
+        return self.raw.wait(*arguments, **options)
 
     def _fetch(self) -> None:
-        del self._raw.wait
-        self._results = results = []  # all that there will be, if the connection is lost now
-        server = self._raw.pgconn
-        results += self._raw.wait(generators.execute(server))
-        for _ in range(self._further_fetches):
-            results += self._raw.wait(generators.fetch_many(server))
-        if self._further_fetches:
-            server.exit_pipeline_mode()
+        del self.raw.wait
+        results: list[PGresult] = []
+        server = self.raw.pgconn
+        self._answers = []  # all that there will be, if the connection is lost now
+        try:
+            results += self.raw.wait(generators.execute(server))
+            for _ in range(self._further_fetches):
+                results += self.raw.wait(generators.fetch_many(server))
+            if self._further_fetches:
+                server.exit_pipeline_mode()
+        finally:
+            try:
+                self._answers = [
+                    self._readable(result) for result in results if result.status != ExecStatus.PIPELINE_SYNC
+                ]
+            finally:
+                self._release()
+
+    def _readable(self, result: PGresult) -> _Answer:
+        """The answer with all that it takes to read it: the connection may be somebody else's then, or closed."""
+        transformer = Transformer(self.raw)
+        if result.status == ExecStatus.TUPLES_OK:
+            transformer.set_pgresult(result)
+        return result, transformer
 
     def rows(self, number: int) -> list[tuple[Any, ...]]:
         """The rows of one of the statements, counted from 0.
@@ -78,18 +101,17 @@ class UnderWay:
             DatabaseError: it failed, or the connection was lost before its answer came.
         """
         with self._database.wrap_database_errors:
-            if self._results is None:
+            if self._answers is None:
                 self._fetch()
             return self._rows_of(number)
 
     def _rows_of(self, number: int) -> list[tuple[Any, ...]]:
-        answers = [result for result in self._results or () if result.status != ExecStatus.PIPELINE_SYNC]
+        answers = self._answers or ()
         if number >= len(answers):
             msg = "the connection was lost before the answer came"
             raise OperationalError(msg)
-        answer = answers[number]
+        answer, transformer = answers[number]
         if answer.status != ExecStatus.TUPLES_OK:
             raise error_from_result(answer)
-        transformer = Transformer(self._raw)
-        transformer.set_pgresult(answer)
-        return transformer.load_rows(0, answer.ntuples, tuple)
+        rows: list[tuple[Any, ...]] = transformer.load_rows(0, answer.ntuples, tuple)
+        return rows

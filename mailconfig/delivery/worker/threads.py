@@ -1,4 +1,4 @@
-"""Threads of a worker: each with a connection of its own to the database, and a few kept warm."""
+"""Threads of a worker: on PostgreSQL a few connections for all of them, and a few of both kept warm."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from django.db import connection, connections
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+
+from mailconfig.delivery.postgres.driver import has_psycopg3
+from mailconfig.delivery.postgres.stock import DOUBT_SECONDS, IDLE_SECONDS, KEPT_WARM, Stock
 
 logger = logging.getLogger("mailconfig.drain")
 
 Work = Callable[[], object]
 
-KEPT_WARM = 2
-"""Idle threads that stay, connected, so that the next mail waits for no login at the database."""
-IDLE_SECONDS = 10.0
-"""How long the others stay."""
-DOUBT_SECONDS = 1.0
-"""A connection that was idle for so long is tried before it is used: the database may have been restarted."""
-
 
 class Threads:
     """Runs each piece of work in a thread; never more than are busy, and the few that are kept warm.
 
-    Whoever rested last is called first: its connection and prepared statements are there, and the others may go.
+    Whoever rested last is called first, and the others may go. On PostgreSQL (psycopg 3) a thread has a connection to
+    the database for a statement or a transaction only, out of a stock; elsewhere it has one of its own.
     """
 
     def __init__(self, name: str) -> None:
@@ -34,6 +31,7 @@ class Threads:
         self._resting: list[_Thread] = []
         self._all: set[_Thread] = set()
         self._is_closed = False
+        self._stock = Stock() if has_psycopg3() else None
 
     def start(self, work: Work) -> None:
         """Run ``work`` now. Whatever it throws is logged, and ends nothing else.
@@ -67,7 +65,32 @@ class Threads:
         give_up_at = time.monotonic() + seconds
         for thread in threads:
             thread.join(max(0.0, give_up_at - time.monotonic()))
+        if self._stock is not None:
+            self._stock.close()
         return not any(thread.is_alive() for thread in threads)
+
+    def use_stock(self) -> None:
+        """Have this thread use the stock's connections, if there is one."""
+        if self._stock is not None:
+            from mailconfig.delivery.postgres.lending import make_lending
+
+            connections[DEFAULT_DB_ALIAS] = make_lending(connections[DEFAULT_DB_ALIAS], self._stock)
+
+    def let_go(self) -> None:
+        """Close a connection of the stock's that the last work of this thread did not let go of."""
+        if self._stock is not None and connection.connection is not None:
+            connection.close()
+
+    def leave_stock(self) -> None:
+        """End the use of the stock by this thread."""
+        if self._stock is not None:
+            self.let_go()
+            del connections[DEFAULT_DB_ALIAS]
+
+    def shrink(self) -> None:
+        """Let go of connections that nobody needed for a while."""
+        if self._stock is not None:
+            self._stock.shrink()
 
     def rest(self, thread: _Thread) -> bool:
         """Note that a thread has nothing to do. Returns false if it is to end."""
@@ -98,8 +121,10 @@ class _Thread(threading.Thread):
 
     def run(self) -> None:
         try:
+            self._owner.use_stock()
             self._work_until_end()
         finally:
+            self._owner.leave_stock()
             connections.close_all()
 
     def _work_until_end(self) -> None:
@@ -108,6 +133,7 @@ class _Thread(threading.Thread):
             try:
                 work = self.inbox.get(timeout=IDLE_SECONDS)
             except Empty:
+                self._owner.shrink()
                 if self._owner.may_end(self):
                     return
                 continue
@@ -119,6 +145,7 @@ class _Thread(threading.Thread):
                 work()
             except BaseException:  # the edge of a thread: also what means to end a process ends only its work
                 logger.exception("an error of our own; everything else goes on")
+            self._owner.let_go()
             rested_at = time.monotonic()
             if not self._owner.rest(self):
                 return
