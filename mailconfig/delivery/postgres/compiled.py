@@ -37,7 +37,9 @@ class _Written:
 class Compiled:
     """Rows of a query that differs from run to run only in its parameters.
 
-    On PostgreSQL it is written once and prepared; elsewhere the ORM is asked each time.
+    On PostgreSQL it is written once and prepared; elsewhere the ORM is asked each time. It is for columns of our own alone:
+    the driver hands over what it reads in binary, which of a type that it does not know, or of JSON, is not what a field of
+    Django's expects.
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any, Any]], **fields: Field[Any, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Reading an account for a drain: with its lane, its owner, and the mark by which an edit shows later."""
+"""Reading an account for a drain: with its lane, its owner if mail comes from that address, and the mark by which an edit shows later."""
 
 from __future__ import annotations
 
@@ -67,13 +67,15 @@ _MARK = Compiled(_mark, account_id=BigIntegerField())
 def _rows_of(account_id: int) -> tuple[Account, Lane]:
     rows = _ROWS.rows(account_id=account_id)
     if not rows:
-        account = Account.objects.select_related("owner").get(pk=account_id)
-        return account, lanes.lane_of(account)
-    values = iter(rows[0])
-    lane = _instance_of(Lane, values)
-    account = _instance_of(Account, values)
-    owner = _instance_of(get_user_model(), values)
-    account.owner = None if account.owner_id is None else owner
+        account = Account.objects.get(pk=account_id)
+        lane = lanes.lane_of(account)
+    else:
+        values = iter(rows[0])
+        lane = _instance_of(Lane, values)
+        account = _instance_of(Account, values)
+    if account.owner_id is not None and not account.named_sender:
+        # By the ORM alone: the model of people is the project's, with columns and classes of whatever kind.
+        account.owner = get_user_model()._base_manager.using(DEFAULT_DB_ALIAS).get(pk=account.owner_id)
     return account, lane
 
 
@@ -84,9 +86,7 @@ def _instance_of(model: type[M], values: Iterator[Any]) -> M:
 
 def _rows(account_id: Any) -> QuerySet[Lane, Any]:
     columns = [
-        f"{path}{name}"
-        for model, path in ((Lane, ""), (Account, "account__"), (get_user_model(), "account__owner__"))
-        for name in _attributes(model)
+        f"{path}{name}" for model, path in ((Lane, ""), (Account, "account__")) for name in _attributes(model)
     ]
     return Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND).values_list(*columns)
 

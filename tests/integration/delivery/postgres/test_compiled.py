@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
+from django.db.models.signals import post_init
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -72,6 +74,42 @@ def test_an_account_is_read_with_its_lane_owner_and_secret() -> None:
         assert secret is not None
         assert secret.reveal() == "test-only-password"
         assert mark == (account.revision,)
+
+
+@pytest.fixture
+def email_of_a_kind_of_its_own() -> Iterator[None]:
+    """People's addresses are of a type that psycopg does not know, as ``citext`` is."""
+    change = "ALTER TABLE auth_user ALTER email TYPE {}"
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TYPE known_email AS ENUM ('', 'alice@example.com')")
+        cursor.execute(change.format("known_email USING email::known_email"))
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(change.format("varchar(254)"))
+        cursor.execute("DROP TYPE known_email")
+    connection.close()  # what it prepared is of the other type
+
+
+@pytest.mark.usefixtures("email_of_a_kind_of_its_own")
+def test_the_projects_people_are_read_by_the_orm_whatever_their_columns_are() -> None:
+    stored = make_account(owner=make_user(email="alice@example.com"), from_email="", username="login")
+    senders = [reading.read_account(stored.pk).account.sender for _ in range(5)]
+    assert senders == ["alice@example.com"] * 5
+
+
+def test_no_user_is_made_of_nobody() -> None:
+    made: list[object] = []
+
+    def note(instance: object, **kwargs: object) -> None:
+        made.append(instance)
+
+    stored = make_account()
+    post_init.connect(note, sender=get_user_model())
+    try:
+        assert reading.read_account(stored.pk).account.owner is None
+    finally:
+        post_init.disconnect(note, sender=get_user_model())
+    assert not made
 
 
 @pytest.mark.parametrize("values", [{"is_enabled": False}, {"deleted_at": timezone.now()}])
