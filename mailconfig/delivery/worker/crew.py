@@ -80,7 +80,7 @@ class Crew:
         self._changed = threading.Condition()
         self._growing = threading.Lock()
         self._reserved: SessionRoom | None = None
-        """Room for a second session, for which the drain lets go of the first."""
+        """Room for a second session, for which the drain lets go of the first: see :meth:`spread`."""
         self._moved_at = time.monotonic()
         self._is_dismissed = False
 
@@ -137,9 +137,8 @@ class Crew:
         if self._members:
             self._add(room, self._further(reading, session_room), session_room)
         else:
-            self._reserved = (
-                session_room  # the drain comes for it once its conversation has ended: see spread
-            )
+            # The drain comes for it once its conversation has ended.
+            self._reserved = session_room
 
     def spread(self) -> None:
         """Let the first session go to a thread, and open the second, if that is wanted. Called by the drain."""
