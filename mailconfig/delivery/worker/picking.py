@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from functools import cache, partial
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
+from django.db import connection
 from django.db.models import Case, F, Q, QuerySet, Value, When, Window
 from django.db.models.fields import CharField
 from django.db.models.functions import Now, RowNumber
 
-from mailconfig.delivery.postgres.compiled import Compiled
+from mailconfig.delivery.postgres import statements
+from mailconfig.delivery.postgres.statements import array
 from mailconfig.models import Lane, Purpose, WaitReason
 
 
@@ -44,17 +45,37 @@ def pick_due(
         without: accounts that are left out.
         not_at: servers whose accounts are left out.
     """
-    if without or not_at:
-        rows: Iterable[tuple[Any, ...]] = _due(limit, without=without, not_at=not_at)
+    if connection.vendor == "postgresql":
+        hosts = list(zip(*not_at, strict=True)) or [(), (), ()]
+        rows = statements.run(_PICK, [array(without), *map(array, hosts), limit])
     else:
-        rows = _all_due(limit).rows()
+        rows = list(_due(limit, without=without, not_at=not_at))
     return tuple(
         DueLane(pk, Host(name, port, preset), reason == WaitReason.SERVER_AWAY)
         for pk, name, port, preset, reason in rows
     )
 
 
-def _due(limit: int, *, without: Collection[int] = (), not_at: Collection[Host] = ()) -> QuerySet[Lane, Any]:
+_PICK = """
+    SELECT account_id, host, port, preset, wait_reason
+      FROM (SELECT lane.id, lane.account_id, account.host, account.port, account.preset, lane.wait_reason, lane.due_at,
+                   row_number() OVER (PARTITION BY account.tenant_id,
+                                                   CASE WHEN account.tenant_id IS NULL THEN account.host ELSE '' END
+                                      ORDER BY lane.due_at, lane.id) AS rank
+              FROM mailconfig_lane AS lane
+              JOIN mailconfig_account AS account ON account.id = lane.account_id
+             WHERE lane.purpose = 'send' AND lane.due_at <= statement_timestamp()
+               AND (lane.lease_until IS NULL OR lane.lease_until < statement_timestamp())
+               AND lane.account_id <> ALL (%s::bigint[])
+               AND (account.host, account.port, account.preset)
+                   NOT IN (SELECT * FROM unnest(%s::text[], %s::int[], %s::text[]))) AS ranked
+     ORDER BY rank, due_at, id
+     LIMIT %s::int
+"""
+
+
+def _due(limit: int, *, without: Collection[int], not_at: Collection[Host]) -> QuerySet[Lane, Any]:
+    """Write the same for every other database."""
     unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
     due = Lane.objects.filter(unowned, purpose=Purpose.SEND, due_at__lte=Now())
     if without:
@@ -72,8 +93,3 @@ def _due(limit: int, *, without: Collection[int] = (), not_at: Collection[Host] 
     ranked = due.annotate(rank=rank).order_by("rank", "due_at", "pk")
     columns = ("account_id", "account__host", "account__port", "account__preset", "wait_reason")
     return ranked.values_list(*columns)[:limit]
-
-
-@cache
-def _all_due(limit: int) -> Compiled:
-    return Compiled(partial(_due, limit))

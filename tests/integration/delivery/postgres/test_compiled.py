@@ -17,7 +17,7 @@ from mailconfig.delivery import installation, lanes, tallies
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.postgres.compiled import Compiled
 from mailconfig.delivery.queue import due
-from mailconfig.delivery.worker import picking, reading
+from mailconfig.delivery.worker import reading
 from mailconfig.models import Account, Priority, Scope
 from mailconfig.values import Secret
 from tests.factories import make_account, make_message, make_user
@@ -48,10 +48,9 @@ def sums(account: Account) -> tuple[Compiled, dict[str, Any]]:
         lambda account: (reading._ROWS, {"account_id": account.pk}),
         lambda _account: (installation._NAME, {}),
         lambda _account: (lanes._NEXT_DUE_AT, {}),
-        lambda _account: (picking._all_due(5), {}),
         sums,
     ],
-    ids=["first of each priority", "mark", "account", "installation", "next due", "all due", "sums"],
+    ids=["first of each priority", "mark", "account", "installation", "next due", "sums"],
 )
 def test_rows_are_those_of_the_orm(query: Callable[[Account], tuple[Compiled, dict[str, Any]]]) -> None:
     compiled, values = query(some_account())

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from mailconfig import delivery
-from mailconfig.delivery.worker.picking import pick_due
+from mailconfig.delivery.worker.picking import _due, pick_due
 from mailconfig.models import Account, Lane, Message
 from tests.factories import PASSWORD, make_account, make_email, make_message, make_tenant
 from tests.servers.chaos import ChaosServer
@@ -171,6 +171,27 @@ def test_a_tenant_with_one_mailbox_waits_for_none_with_hundreds() -> None:
     assert many[0].pk not in without
     host = pick_due(limit=1)[0].host
     assert [lane.account_id for lane in pick_due(limit=5, not_at=[host])] == [alone.pk]
+
+
+@pytest.mark.postgres
+def test_lanes_are_picked_as_the_orm_would() -> None:
+    tenants = [make_tenant(), make_tenant(), None]
+    for number in range(24):
+        queue(2525 + number % 2, 1, tenant=tenants[number % 3], host=f"{'ab'[number // 3 % 2]}.example")
+    every = pick_due(limit=100)
+    hosts = list({lane.host: None for lane in every})
+    assert len(every) == 24
+    for limit, without, not_at in [
+        (100, [], []),
+        (7, [], []),
+        (100, [lane.account_id for lane in every[::3]], hosts[:1]),
+        (5, [every[0].account_id], hosts[1:3]),
+        (100, [], hosts),
+    ]:
+        wanted = [row[0] for row in _due(limit, without=without, not_at=not_at)]
+        for _ in range(4):
+            picked = pick_due(limit=limit, without=without, not_at=not_at)
+            assert [lane.account_id for lane in picked] == wanted
 
 
 @threaded
