@@ -296,7 +296,7 @@ def learn(lane: Lane, lesson: Mapping[str, datetime | int | None], *, token: uui
 
     Args:
         lane: whose.
-        lesson: values for ``no_overlap_until``, ``session_mails`` and ``session_mails_until``.
+        lesson: values of the lane's columns for that: ``no_overlap_until``, say.
         token: the owner's.
 
     Raises:

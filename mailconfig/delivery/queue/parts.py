@@ -102,7 +102,7 @@ def start(parts: Sequence[Part], *, waits_for_locks: bool = True) -> Callable[[]
     """Begin to commit the parts together.
 
     Args:
-        parts: of different lanes.
+        parts: about different messages.
         waits_for_locks: whether to wait for what somebody else has locked. Otherwise a message that is locked is not
             journaled, and an outcome of one has all of it fail after a moment, by PostgreSQL's ``lock_not_available``.
 

@@ -79,6 +79,7 @@ class Crew:
         """Those that have threads."""
         self._changed = threading.Condition()
         self._growing = threading.Lock()
+        """Whoever has it opens a session; one that moves goes on if another does so."""
         self._reserved: SessionRoom | None = None
         """Room for a second session, for which the drain lets go of the first: see :meth:`spread`."""
         self._moved_at = time.monotonic()
@@ -156,18 +157,19 @@ class Crew:
             patience: seconds without a word from the server after which they do.
         """
         room, reading = self._room, self._reading
-        idle = time.monotonic() - self._moved_at
-        if room is None or reading is None or not self._members or idle < patience:
+        if room is None or reading is None or reading.standing.is_over:
             return
-        if reading.standing.is_over:
-            return
-        most = reading.standing.sessions_at_once(reading.sessions)
-        if len(self._members) >= (reading.sessions if idle >= HOPELESS_SECONDS else most):
-            return
-        if not reading.line.is_more_due() or (session_room := room.take()) is None:
-            return
-        self._moved_at = time.monotonic()
-        self._add(room, self._further(reading, session_room), session_room)
+        with self._growing:
+            idle = time.monotonic() - self._moved_at
+            if idle < patience:
+                return
+            most = reading.standing.sessions_at_once(reading.sessions)
+            if len(self._members) >= (reading.sessions if idle >= HOPELESS_SECONDS else most):
+                return
+            if not reading.line.is_more_due() or (session_room := room.take()) is None:
+                return
+            self._moved_at = time.monotonic()
+            self._add(room, self._further(reading, session_room), session_room)
 
     def _further(self, reading: Reading, session_room: SessionRoom) -> Conversation:
         conversation = self._recruit(self, partial(self._is_surplus, session_room))
