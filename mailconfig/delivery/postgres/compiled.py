@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Expression, Field, QuerySet
 
 from mailconfig.delivery.postgres import statements
+from mailconfig.delivery.postgres.driver import has_psycopg3
 from mailconfig.delivery.postgres.statements import Rows, Step
 
 
@@ -37,7 +38,7 @@ class _Written:
 class Compiled:
     """Rows of a query that differs from run to run only in its parameters.
 
-    On PostgreSQL it is written once and prepared; elsewhere the ORM is asked each time. It is for columns of our own alone:
+    On PostgreSQL (psycopg 3) it is written once and prepared; elsewhere the ORM is asked each time. It is for columns of our own alone:
     the driver hands over what it reads in binary, which of a type that it does not know, or of JSON, is not what a field of
     Django's expects.
     """
@@ -54,12 +55,12 @@ class Compiled:
 
     def rows(self, **values: object) -> Rows:
         """Return all rows for these values."""
-        if connection.vendor != "postgresql":
+        if not has_psycopg3():
             return list(self._build(**values))
         return self.converted(statements.run(*self.step(**values)))
 
     def step(self, **values: object) -> Step:
-        """Return the statement for these values, and what it is run with. PostgreSQL only."""
+        """Return the statement for these values, and what it is run with. PostgreSQL and psycopg 3 only."""
         written = self._written = self._written or self._write()
         return written.sql, [values[name] for name in written.names]
 

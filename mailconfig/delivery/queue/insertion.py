@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
@@ -16,6 +16,7 @@ from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
 from mailconfig.delivery.postgres import statements
+from mailconfig.delivery.postgres.driver import has_psycopg3
 from mailconfig.delivery.postgres.statements import Step
 from mailconfig.models import Account, Body, Message, Recipient
 
@@ -56,7 +57,7 @@ def insert_one(new: NewMessage) -> bool:
     Returns:
         Whether it was written: not if its account is deleted, or has used its idempotency key already.
     """
-    if not _has_statements():
+    if not has_psycopg3():
         return _insert_by_orm([new])
     if len(new.recipients) > MOST_IN_STATEMENT:
         with transaction.atomic():
@@ -88,7 +89,7 @@ def can_commit_at_once(recipients: Sequence[str]) -> bool:
     """Return whether :func:`insert_and_commit` may be used: on PostgreSQL, outside any transaction, for so many."""
     return (
         len(recipients) <= MOST_IN_STATEMENT
-        and _has_statements()
+        and has_psycopg3()
         and not connection.in_atomic_block
         and connection.get_autocommit()
         and not connection.settings_dict["OPTIONS"].get("server_side_binding")
@@ -142,7 +143,7 @@ def insert_many(batch: Sequence[NewMessage]) -> bool:
     Returns:
         Whether they were written: all, or none if the account of one is deleted.
     """
-    if not _has_statements():
+    if not has_psycopg3():
         return _insert_by_orm(batch)
     accounts = list({new.message.account_id for new in batch})
     messages = quoted(Message)
@@ -206,16 +207,6 @@ _NUMBERS = f"""
         statement_timestamp(),
         ({_KEPT})
 """  # noqa: S608 - the name of a table
-
-
-@cache
-def _has_statements() -> bool:
-    """Return whether this is PostgreSQL through psycopg 3, whose COPY takes rows."""
-    if connection.vendor != "postgresql":
-        return False
-    from django.db.backends.postgresql.psycopg_any import is_psycopg3
-
-    return bool(is_psycopg3)
 
 
 @lru_cache(maxsize=32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -127,3 +128,12 @@ def test_constants_stand_in_the_text_and_percent_signs_with_them() -> None:
     found = Compiled(lambda: Account.objects.filter(name="100 % 'sure' %s").values_list("name"))
     for _ in range(5):
         assert found.rows() == [("100 % 'sure' %s",)]
+
+
+def test_without_psycopg_3_the_orm_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    some_account()
+    wanted = list(lanes._next_due_at())
+    monkeypatch.setattr("django.db.backends.postgresql.psycopg_any.is_psycopg3", False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert wanted
+    assert Compiled(lanes._next_due_at).rows() == wanted
