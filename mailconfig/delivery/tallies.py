@@ -127,14 +127,14 @@ def read_sums(
     """
     lengths = tuple(sorted(lengths))
     times: dict[str, Any] = {}
-    for seconds in lengths:
+    for number, seconds in enumerate(lengths):
         after = now - timedelta(seconds=seconds) - margin
-        times |= {f"after_{seconds}": after, f"edge_{seconds}": _edge_of(after)}
+        times |= {f"after_{number}": after, f"edge_{number}": _edge_of(after)}
     if len(account_ids) == 1:
         (account_id,) = account_ids
-        rows = _sums_of_one(lengths).rows(account_id=account_id, **times)
+        rows = _sums_of_one(len(lengths)).rows(account_id=account_id, **times)
     else:
-        rows = list(_sums(lengths, Account.objects.filter(pk__in=account_ids), **times))
+        rows = list(_sums(len(lengths), Account.objects.filter(pk__in=account_ids), **times))
     return {
         pk: Sums(
             tallied_until=tallied_until,
@@ -147,8 +147,11 @@ def read_sums(
     }
 
 
-def _sums(lengths: Collection[int], accounts: QuerySet[Account], **times: Any) -> QuerySet[Account, Any]:
-    """Rows of the values of :class:`Sums`, an account each, with what was used of each window at the end."""
+def _sums(windows: int, accounts: QuerySet[Account], **times: Any) -> QuerySet[Account, Any]:
+    """Rows of the values of :class:`Sums`, an account each, with what was used of each window at the end.
+
+    The text of the query has the number of the windows, and no length that somebody chose: texts are kept.
+    """
     account, tallied_until = OuterRef("pk"), OuterRef("sending__tallied_until")
     opened = HandOver.objects.filter(account_id=account)
     columns: dict[str, Any] = {
@@ -156,10 +159,10 @@ def _sums(lengths: Collection[int], accounts: QuerySet[Account], **times: Any) -
         "left_open": _sum(opened),
         "left_open_at": Subquery(opened.order_by("-handed_over_at").values("handed_over_at")[:1]),
     } | {
-        f"used_{seconds}": _used(
-            _counted(account), account, tallied_until, times[f"after_{seconds}"], times[f"edge_{seconds}"]
+        f"used_{number}": _used(
+            _counted(account), account, tallied_until, times[f"after_{number}"], times[f"edge_{number}"]
         )
-        for seconds in lengths
+        for number in range(windows)
     }
     sending = FilteredRelation("lanes", condition=Q(lanes__purpose=Purpose.SEND))
     found = accounts.annotate(sending=sending).annotate(**columns).order_by()
@@ -167,11 +170,11 @@ def _sums(lengths: Collection[int], accounts: QuerySet[Account], **times: Any) -
 
 
 @cache
-def _sums_of_one(lengths: tuple[int, ...]) -> Compiled:
+def _sums_of_one(windows: int) -> Compiled:
     def build(account_id: Any, **times: Any) -> QuerySet[Account, Any]:
-        return _sums(lengths, Account.objects.filter(pk=account_id), **times)
+        return _sums(windows, Account.objects.filter(pk=account_id), **times)
 
-    times = {f"{name}_{seconds}": DateTimeField() for name in ("after", "edge") for seconds in lengths}
+    times = {f"{name}_{number}": DateTimeField() for name in ("after", "edge") for number in range(windows)}
     return Compiled(build, account_id=BigIntegerField(), **times)
 
 

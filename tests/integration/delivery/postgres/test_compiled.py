@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from mailconfig.delivery import installation, lanes, tallies
 from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.limits import Limiter
 from mailconfig.delivery.postgres.compiled import Compiled
 from mailconfig.delivery.queue import due
 from mailconfig.delivery.worker import reading
@@ -38,7 +39,7 @@ def some_account() -> Account:
 
 def sums(account: Account) -> tuple[Compiled, dict[str, Any]]:
     after = database_now() - timedelta(minutes=1)
-    return tallies._sums_of_one((60,)), {"account_id": account.pk, "after_60": after, "edge_60": after}
+    return tallies._sums_of_one(1), {"account_id": account.pk, "after_0": after, "edge_0": after}
 
 
 @pytest.mark.parametrize(
@@ -137,3 +138,15 @@ def test_without_psycopg_3_the_orm_is_asked(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "psycopg", None)
     assert wanted
     assert Compiled(lanes._next_due_at).rows() == wanted
+
+
+def test_one_statement_is_kept_for_whatever_period_people_choose() -> None:
+    for period in (60, 61, 62):
+        account = make_account(limit_count=3, limit_period=period)
+        for _ in range(5):
+            Limiter.load(account, now=database_now(), open_for=timedelta(hours=1))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%mailconfig_tally%'"
+        )
+        assert cursor.fetchone() == (1,)
