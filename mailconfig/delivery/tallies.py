@@ -35,6 +35,8 @@ CHUNK = 1000
 """Times of attempts that are read at once."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)
+_NEVER = datetime.max.replace(tzinfo=UTC)
+"""An end for what has none: of a range PostgreSQL expects few rows, of all after a time it cannot know yet a third."""
 
 Ended = tuple[datetime, int]
 """When attempts ended, and how many recipients they handed over."""
@@ -288,7 +290,7 @@ def _used(attempts: QuerySet[Attempt], account: Any, tallied_until: Any, after: 
     return (
         _sum(tallies)
         + _sum(ended.filter(ended_at__lt=edge).filter(ended_at__lt=until))
-        + _sum(ended.filter(ended_at__gte=until))
+        + _sum(ended.filter(ended_at__gte=until, ended_at__lt=_NEVER))
     )
 
 

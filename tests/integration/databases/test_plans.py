@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,9 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from mailconfig.models import Attempt, Message, MessageState
+from mailconfig.delivery import tallies
+from mailconfig.models import Account, Attempt, Message, MessageState
+from tests.factories import make_account
 
 pytestmark = pytest.mark.django_db
 
@@ -43,3 +46,23 @@ def explained(rows: QuerySet[Any]) -> str:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
     return rows[:10].explain()
+
+
+@pytest.mark.postgres
+def test_what_is_not_tallied_yet_is_read_by_the_window_however_much_was_sent() -> None:
+    account, now = make_account(), timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO mailconfig_attempt (account_id, worker, recipients, stage, outcome, enhanced_code, reply_text,"
+            " started_at, ended_at) SELECT %s, '', 1, 'dot', 'sent', '', '', at, at"
+            " FROM generate_series(%s::timestamptz - interval '6 days', %s, interval '4 seconds') AS at ORDER BY random()",
+            [account.pk, now, now],
+        )
+        cursor.execute("ANALYZE mailconfig_attempt")
+    tallies.bring_up_to_date(account.pk, None, now=now)
+    week_ago = now - timedelta(days=7)
+    times = {"after_0": week_ago, "edge_0": tallies._edge_of(week_ago)}
+    plan = tallies._sums(1, Account.objects.filter(pk=account.pk), **times).explain()
+    expected = [int(rows) for rows in re.findall(r"using mailconfig_attempt_window .* rows=(\d+)", plan)]
+    assert len(expected) == 2, plan
+    assert max(expected) < Attempt.objects.count() / 50, "else it may read all of them, as there are so many"
