@@ -26,8 +26,9 @@ class SessionKeeper:
 
     @property
     def current(self) -> Session | None:
-        """The session that is open, if any."""
-        return self._session if self._session and not self._session.closed else None
+        """The session that is open, if any. Other threads ask as well, while it ends."""
+        session = self._session
+        return session if session and not session.closed else None
 
     def get(self, standing: Standing) -> Session:
         """Return a session that is open and good for another message.

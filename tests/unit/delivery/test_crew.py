@@ -1,4 +1,4 @@
-"""Sessions of a lane are opened by their own threads and by the drain, and are no more than the account may have all the same."""
+"""Sessions of a lane are opened, looked at and ended by several threads at once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
+from mailconfig.conf import Settings
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.worker.conversation import Conversation, Reading
 from mailconfig.delivery.worker.crew import Crew
+from mailconfig.delivery.worker.sessions import SessionKeeper
 
 
 class Waits:
@@ -65,3 +67,22 @@ def test_a_session_that_moves_just_when_the_drain_helps_out_opens_none_beyond_th
         is_over.set()
         for thread in threads:
             thread.join(10)
+
+
+class EndsMeanwhile:
+    """A session that ends while somebody looks whether it is open."""
+
+    closed = True
+
+    def __init__(self, keeper: SessionKeeper) -> None:
+        self._keeper = keeper
+
+    def __bool__(self) -> bool:
+        self._keeper._session = None
+        return True
+
+
+def test_a_session_may_end_while_others_count_those_that_are_open() -> None:
+    keeper = SessionKeeper(Settings(), on_wait=lambda: None)
+    keeper._session = cast("Any", EndsMeanwhile(keeper))
+    assert keeper.current is None
