@@ -347,13 +347,6 @@ def _lost() -> LeaseLost:
     return LeaseLost("the lane was taken by another worker")
 
 
-def make_due(account_ids: Iterable[int]) -> None:
-    """Let these accounts be looked at now."""
-    Lane.objects.filter(account_id__in=list(account_ids), purpose=Purpose.SEND).update(
-        due_at=Now(), rung_at=None
-    )
-
-
 def make_due_at(account_id: int, at: datetime) -> None:
     """Let an account be looked at then, if not sooner."""
     later = Q(due_at=None) | Q(due_at__gt=at)

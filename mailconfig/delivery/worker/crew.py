@@ -34,10 +34,6 @@ Recruit = Callable[[Others, Callable[[], bool]], Conversation]
 """Makes a conversation that goes on until something is over."""
 
 
-def _never() -> bool:
-    return False
-
-
 def sessions_of(account: Account, settings: Settings) -> int:
     """Return over how many sessions at once an account may send: as it says, else its mail service, else the deployment.
 

@@ -116,7 +116,7 @@ def test_a_storage_that_opens_and_cannot_be_read_is_away(
 
 def test_a_lane_that_somebody_drains_is_no_reason_to_look_again_at_once() -> None:
     account = make_account()
-    lanes.make_due([account.pk])
+    lanes.make_due_at(account.pk, timezone.now())
     assert lanes.next_due_at() is not None
     ownership = lanes.take(account_id=account.pk, lease=60)
     assert ownership is not None

@@ -33,7 +33,7 @@ def some_account() -> Account:
     account.save()
     for priority in (Priority.LOW, Priority.HIGH, Priority.HIGH):
         make_message(account, priority=priority)
-    lanes.make_due([account.pk])
+    lanes.make_due_at(account.pk, database_now())
     return account
 
 
