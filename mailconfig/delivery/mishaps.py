@@ -44,7 +44,14 @@ Result = TypeVar("Result")
 
 def sqlstate(error: BaseException) -> str:
     """PostgreSQL's code of an error (Appendix A of its manual); ``""`` where there is none."""
-    return str(getattr(error.__cause__, "sqlstate", None) or "")
+    return _code(error) or ""
+
+
+def _code(error: BaseException) -> str | None:
+    """PostgreSQL's code, by psycopg 3 or 2; ``None``: it said nothing, ``""``: it is not PostgreSQL's."""
+    cause = error.__cause__
+    code: str | None = getattr(cause, "sqlstate", getattr(cause, "pgcode", ""))
+    return code
 
 
 def is_database_away(error: BaseException) -> bool:
@@ -71,7 +78,7 @@ def is_connection_lost(error: BaseException) -> bool:
     if not isinstance(error, (OperationalError, InterfaceError)):
         return False
     # psycopg has a state for whatever the server said, and None where it said nothing.
-    state = getattr(error.__cause__, "sqlstate", "")
+    state = _code(error)
     return state is None or state in SHUT_DOWN or state.startswith(CONNECTION_FAILURE)
 
 
