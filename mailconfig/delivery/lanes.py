@@ -108,27 +108,32 @@ def take(*, account_id: int, lease: float) -> Ownership | None:
     """Own the account's sending lane for ``lease`` seconds, or ``None`` if it is owned."""
     token, worker = uuid.uuid4(), worker_name()
     asked_at = time.monotonic()
+    lane_id = _own(account_id, token, timedelta(seconds=lease), worker)
+    if lane_id is None:
+        return None
+    # The clock is asked by itself: an answer that waits for its commit says less exactly what time it is.
+    return Ownership(lane_id, account_id, token, worker, lease, DatabaseClock(), asked_at)
+
+
+def _own(account_id: int, token: uuid.UUID, lease: timedelta, worker: str) -> int | None:
     if connection.vendor == "postgresql":
-        row = next(iter(statements.run(_TAKE, [token, timedelta(seconds=lease), worker, account_id])), None)
-        if row is None:
-            return None
-        # The clock is asked by itself: an answer that waits for its commit says less exactly what time it is.
-        return Ownership(row[0], account_id, token, worker, lease, DatabaseClock(), asked_at)
+        rows = statements.run(_TAKE, [token, lease, worker, account_id, not connection.in_atomic_block])
+        return rows[0][0] if rows else None
     lanes = Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND)
     free = lanes.filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
-    values = {"lease_token": token, "lease_until": Now() + timedelta(seconds=lease), "worker": worker}
-    if not free.update(**values):
+    if not free.update(lease_token=token, lease_until=Now() + lease, worker=worker):
         return None
-    lane_id = lanes.values_list("pk", flat=True).get()
-    return Ownership(lane_id, account_id, token, worker, lease, DatabaseClock(), asked_at)
+    return lanes.values_list("pk", flat=True).get()
 
 
 _TAKE = """
     UPDATE mailconfig_lane
        SET lease_token = %s::uuid, lease_until = statement_timestamp() + %s::interval, worker = %s::text
      WHERE account_id = %s::bigint AND purpose = 'send' AND (lease_until IS NULL OR lease_until < statement_timestamp())
- RETURNING id
+ RETURNING id, CASE WHEN %s::boolean THEN set_config('synchronous_commit', 'off', true) END
 """
+"""In a transaction of its own the disk is not waited for: a crash of the database that forgets who took a lane leaves it
+free, and without the token nothing is journaled."""
 
 
 def free(ownership: Ownership, *, due_at: datetime | None, succeeded_at: datetime | None = None) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from mailconfig import delivery
@@ -200,3 +200,26 @@ def test_a_mail_that_is_queued_while_its_lane_is_left_is_not_forgotten(
         report = delivery.drain_account(account_id=account.pk)
     assert queued
     assert report.due_at == lane().due_at == queued[0].not_before
+
+
+@pytest.mark.postgres
+def test_a_transaction_of_somebody_else_stays_as_durable_as_it_was() -> None:
+    """A lane is taken without waiting for the disk, but only in a transaction of its own."""
+    account = make_account()
+
+    def setting() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            return str(cursor.fetchone()[0])
+
+    usual = setting()
+    for _ in range(4):
+        with transaction.atomic():
+            ownership = lanes.take(account_id=account.pk, lease=60)
+            assert ownership is not None
+            assert setting() == usual
+        lanes.free(ownership, due_at=None)
+        ownership = lanes.take(account_id=account.pk, lease=60)
+        assert ownership is not None
+        assert setting() == usual
+        lanes.free(ownership, due_at=None)
