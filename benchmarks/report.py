@@ -182,6 +182,12 @@ def ratio(what: str, ours: Sequence[float], theirs: Sequence[float], least: floa
     _judged(f"{what}: {times:.2f}", times >= least, f">= {least}")
 
 
+def rate(what: str, ours: Sequence[float], least: float) -> None:
+    """Print whether mailconfig is fast enough for what no other one can be asked to do."""
+    per_second = median(ours)
+    _judged(f"{what}: {per_second:.0f} mails a second", per_second >= least, f">= {least:.0f}")
+
+
 def latency(ours: Sequence[float], theirs: Sequence[float]) -> None:
     """The time of one mail at idle, and of smtplib's without a queue."""
     _latencies("idle-latency", {"mailconfig_drain": ours, "smtplib": theirs})

@@ -9,11 +9,11 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import DateTimeField, Q, QuerySet
 from django.db.models.functions import Now
 
 from mailconfig import signals
@@ -25,6 +25,7 @@ from mailconfig.delivery.postgres.compiled import Compiled
 from mailconfig.exceptions import LeaseLost
 from mailconfig.models import PAUSES, Account, Lane, Purpose, WaitReason
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_COUNTED = 32_767
 """What the columns of failures and strikes hold: whoever failed so often is counted no further."""
 
@@ -382,18 +383,18 @@ def abandon(account_ids: Iterable[int]) -> None:
     mine.update(lease_token=None, lease_until=None, worker="", due_at=Now(), rung_at=None)
 
 
-def next_due_at() -> datetime | None:
-    """When the next lane becomes due; those that are owned are their owners' affair."""
-    return next((due_at for (due_at,) in _NEXT_DUE_AT.rows()), None)
+def next_due_at(*, after: datetime = EPOCH) -> datetime | None:
+    """When the next lane becomes due, of those that were not at ``after``; those that are owned are their owners' affair."""
+    return next((due_at for (due_at,) in _NEXT_DUE_AT.rows(after=after)), None)
 
 
-def _next_due_at() -> QuerySet[Lane, Any]:
+def _next_due_at(after: Any) -> QuerySet[Lane, Any]:
     unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
-    lanes = Lane.objects.filter(unowned, purpose=Purpose.SEND, due_at__isnull=False)
+    lanes = Lane.objects.filter(unowned, purpose=Purpose.SEND, due_at__gt=after)
     return lanes.order_by("due_at").values_list("due_at")[:1]
 
 
-_NEXT_DUE_AT = Compiled(_next_due_at)
+_NEXT_DUE_AT = Compiled(_next_due_at, after=DateTimeField())
 
 
 def lane_of(account: Account) -> Lane:

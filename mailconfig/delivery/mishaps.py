@@ -188,11 +188,6 @@ class Containment:
         self._disconnected: set[tuple[Hashable, ...]] = set()
         """Units whose connection was lost the last time."""
 
-    @property
-    def is_anybody_resting(self) -> bool:
-        """Return whether something that is due is left alone for a while."""
-        return any(time.monotonic() < until for until in list(self._rests_until.values()))
-
     def resting(self, name: str) -> list[Any]:
         """The first arguments of the units with this name that are left alone for a while."""
         now = time.monotonic()

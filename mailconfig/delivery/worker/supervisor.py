@@ -39,7 +39,8 @@ LEAST_READ = 200
 COMPLAIN_EVERY = 60.0
 ACCOUNT = "account %s"
 """Name of a unit of work."""
-LEAST_PAUSE = 0.02
+LOOK_UP_SECONDS = 0.25
+"""So often it is seen that lanes in hand begin to wait for their servers, which makes room and is no event."""
 LONGEST_REST = 30.0
 FRUITLESS_TURNS = 3
 """A lane that is due after each of so many turns that brought nothing about is left alone for a while."""
@@ -85,6 +86,8 @@ class Supervisor:
         self._finished: SimpleQueue[Finished] = SimpleQueue()
         self._line: deque[DueLane] = deque()
         self._looked_at = float("-inf")
+        self._looked_until = lanes.EPOCH
+        """By the database's clock: what was due then and is not in line was left out, and is not waited for."""
         self._rung_at = float("-inf")
         self._must_look = True
         self._found_all = False
@@ -198,19 +201,20 @@ class Supervisor:
         return not (self._in_hand or self._line or self._failures) and self._found_all and not self._must_look
 
     def _seconds_to_wait(self) -> float:
-        """Until the next lane is due; one that is left alone for a while is not waited for without a pause."""
+        """Until the next lane becomes due."""
         most = self._settings.ring_seconds
         if self._is_look_wanted():
             return 0.0
         if self._line or self._has_just_started:
-            # Lanes in hand begin to wait, which makes room and is no event; and those that begin are not to be disturbed.
-            return min(most, 0.25)
-        if self._containment.is_anybody_resting:
-            return most
-        due_at = lanes.next_due_at()
+            return min(most, LOOK_UP_SECONDS)  # those that begin are not to be disturbed
+        due_at = lanes.next_due_at(after=self._looked_until)
         if due_at is None:
             return most
-        return min(most, max(LEAST_PAUSE, (due_at - database_now()).total_seconds()))
+        seconds = (due_at - database_now()).total_seconds()
+        if seconds <= 0:
+            self._must_look = True
+            return 0.0 if self._is_look_wanted() else min(most, LOOK_UP_SECONDS)
+        return min(most, seconds)
 
     # Lanes.
 
@@ -259,7 +263,7 @@ class Supervisor:
 
     def _look(self) -> None:
         """Read what is due: of servers that have their share only if there is nothing else."""
-        self._must_look, self._looked_at = False, time.monotonic()
+        self._must_look, self._looked_at, self._looked_until = False, time.monotonic(), database_now()
         limit = max(LEAST_READ, READ_AHEAD * self._in_hand.concurrency)
         without = {*self._in_hand.account_ids, *self._containment.resting(ACCOUNT)}
         left_out = self._in_hand.crowded()

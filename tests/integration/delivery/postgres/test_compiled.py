@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
+from django.db.models import DateTimeField
 from django.db.models.signals import post_init
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -49,7 +50,7 @@ def sums(account: Account) -> tuple[Compiled, dict[str, Any]]:
         lambda account: (reading._MARK, {"account_id": account.pk}),
         lambda account: (reading._ROWS, {"account_id": account.pk}),
         lambda _account: (installation._NAME, {}),
-        lambda _account: (lanes._NEXT_DUE_AT, {}),
+        lambda _account: (lanes._NEXT_DUE_AT, {"after": lanes.EPOCH}),
         sums,
     ],
     ids=["first of each priority", "mark", "account", "installation", "next due", "sums"],
@@ -133,11 +134,11 @@ def test_constants_stand_in_the_text_and_percent_signs_with_them() -> None:
 
 def test_without_psycopg_3_the_orm_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     some_account()
-    wanted = list(lanes._next_due_at())
+    wanted = list(lanes._next_due_at(lanes.EPOCH))
     monkeypatch.setattr("django.db.backends.postgresql.psycopg_any.is_psycopg3", False)
     monkeypatch.setitem(sys.modules, "psycopg", None)
     assert wanted
-    assert Compiled(lanes._next_due_at).rows() == wanted
+    assert Compiled(lanes._next_due_at, after=DateTimeField()).rows(after=lanes.EPOCH) == wanted
 
 
 def test_one_statement_is_kept_for_whatever_period_people_choose() -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from mailconfig import delivery
+from mailconfig.delivery import lanes
+from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.worker.picking import _due, pick_due
 from mailconfig.models import Account, Lane, Message
 from tests.factories import PASSWORD, make_account, make_email, make_message, make_tenant
@@ -212,6 +215,25 @@ def test_what_means_to_end_a_process_ends_one_turn(
         assert sent(good) == 5
         (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
         assert record.exc_info
+
+
+@threaded
+def test_a_lane_that_becomes_due_by_time_is_not_left_to_the_next_look(
+    configure: Callable[..., None], worker: Callable[[], threading.Thread]
+) -> None:
+    configure(RING_SECONDS=120.0, SWEEP_SECONDS=120.0)
+    with ChaosServer() as server:
+        (first,) = queue(server.port, 1)
+        worker()
+        until(lambda: sent([first]) == 1)
+        later = [make_account(server.port) for _ in range(3)]
+        now = database_now()
+        for number, account in enumerate(later):
+            at = now + timedelta(seconds=1.0 + 0.3 * number)
+            make_message(account, not_before=at)
+            lanes.make_due_at(account.pk, at)
+        delivery.wake_lane(first.pk)
+        until(lambda: sent(later) == 3, seconds=60)
 
 
 @threaded
