@@ -9,11 +9,10 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.models import DateTimeField, Q, QuerySet
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from mailconfig import signals
@@ -21,11 +20,9 @@ from mailconfig.conf import get_settings
 from mailconfig.delivery import trail
 from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.delivery.postgres import statements
-from mailconfig.delivery.postgres.compiled import Compiled
 from mailconfig.exceptions import LeaseLost
 from mailconfig.models import PAUSES, Account, Lane, Purpose, WaitReason
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_COUNTED = 32_767
 """What the columns of failures and strikes hold: whoever failed so often is counted no further."""
 
@@ -381,20 +378,6 @@ def abandon(account_ids: Iterable[int]) -> None:
     """Let others have the lanes that this process leaves in the middle; its tokens are worth nothing from now on."""
     mine = Lane.objects.filter(account_id__in=list(account_ids), purpose=Purpose.SEND, worker=worker_name())
     mine.update(lease_token=None, lease_until=None, worker="", due_at=Now(), rung_at=None)
-
-
-def next_due_at(*, after: datetime = EPOCH) -> datetime | None:
-    """When the next lane becomes due, of those that were not at ``after``; those that are owned are their owners' affair."""
-    return next((due_at for (due_at,) in _NEXT_DUE_AT.rows(after=after)), None)
-
-
-def _next_due_at(after: Any) -> QuerySet[Lane, Any]:
-    unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
-    lanes = Lane.objects.filter(unowned, purpose=Purpose.SEND, due_at__gt=after)
-    return lanes.order_by("due_at").values_list("due_at")[:1]
-
-
-_NEXT_DUE_AT = Compiled(_next_due_at, after=DateTimeField())
 
 
 def lane_of(account: Account) -> Lane:

@@ -11,7 +11,7 @@ from django.db.models import Expression, Field, QuerySet
 
 from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.postgres.driver import has_psycopg3
-from mailconfig.delivery.postgres.statements import Rows, Step
+from mailconfig.delivery.postgres.statements import Rows
 
 
 class Parameter(Expression):
@@ -57,17 +57,9 @@ class Compiled:
         """Return all rows for these values."""
         if not has_psycopg3():
             return list(self._build(**values))
-        return self.converted(statements.run(*self.step(**values)))
-
-    def step(self, **values: object) -> Step:
-        """Return the statement for these values, and what it is run with. PostgreSQL and psycopg 3 only."""
         written = self._written = self._written or self._write()
-        return written.sql, [values[name] for name in written.names]
-
-    def converted(self, rows: Rows) -> Rows:
-        """Return rows of :meth:`step` as the ORM would."""
-        written = self._written
-        if written is None or not written.converters:
+        rows = statements.run(written.sql, [values[name] for name in written.names])
+        if not written.converters:
             return rows
         return [tuple(row) for row in written.compiler.apply_converters(rows, written.converters)]
 

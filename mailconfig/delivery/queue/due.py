@@ -268,10 +268,10 @@ def next_at(*, account_id: int, without: Collection[int] = (), inline_only: bool
     """
     if without or inline_only:
         queued = Message.objects.exclude(pk__in=without)
-        (times,) = _first_of_each(account_id, queued.filter(stored_as="") if inline_only else queued)
+        rows = list(_first_of_each(account_id, queued.filter(stored_as="") if inline_only else queued))
     else:
-        times = next(iter(_FIRST_OF_EACH.rows(account_id=account_id)), ())
-    return min((at for at in times if at is not None), default=None)
+        rows = _FIRST_OF_EACH.rows(account_id=account_id)
+    return min((at for times in rows for at in times if at is not None), default=None)
 
 
 def _first_of_each(account_id: Any, messages: QuerySet[Message] | None = None) -> QuerySet[Account, Any]:

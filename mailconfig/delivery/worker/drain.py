@@ -49,23 +49,25 @@ def _never() -> bool:
 
 
 def drain_account(
-    *,
-    account_id: int,
-    should_stop: Callable[[], bool] = _never,
-    slice_seconds: float | None = None,
-    room: Room | None = None,
+    *, account_id: int, should_stop: Callable[[], bool] = _never, slice_seconds: float | None = None
 ) -> DrainReport:
-    """Hand over what is due of one account, for one slice of time.
+    """Hand over what is due of one account, for one slice of time, over one session.
 
     Args:
         account_id: whose lane.
         should_stop: asked between messages; true ends the drain after the message in hand.
         slice_seconds: instead of the deployment's ``SLICE_SECONDS``.
-        room: of the worker, for further sessions; ``None``: there is one, in this thread.
 
     Raises:
         WrongInstallation: this database belongs to another installation; nothing was sent.
     """
+    return drain_lane(account_id=account_id, should_stop=should_stop, slice_seconds=slice_seconds, room=None)
+
+
+def drain_lane(
+    *, account_id: int, should_stop: Callable[[], bool], slice_seconds: float | None, room: Room | None
+) -> DrainReport:
+    """Do what :func:`drain_account` does, over several sessions where there is ``room`` in the worker for them."""
     ensure_this_installation()
     settings = get_settings()
     ownership = lanes.take(account_id=account_id, lease=settings.lease_seconds)

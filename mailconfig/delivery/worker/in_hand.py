@@ -95,7 +95,7 @@ class InHand:
             if not self.room():
                 return None
             in_hand = self._lanes[lane.account_id] = LaneInHand(lane)
-            if lane.is_doubtful:
+            if lane.was_away:
                 in_hand.moved_at = float("-inf")  # it waits until its server answers, as it did before
             return in_hand
 

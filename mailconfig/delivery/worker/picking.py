@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Case, F, Q, QuerySet, Value, When, Window
+from django.db.models import Case, DateTimeField, F, Q, QuerySet, Value, When, Window
 from django.db.models.fields import CharField
 from django.db.models.functions import Now, RowNumber
 
 from mailconfig.delivery.postgres import statements
+from mailconfig.delivery.postgres.compiled import Compiled
 from mailconfig.delivery.postgres.statements import array
 from mailconfig.models import Lane, Purpose, WaitReason
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before anything became due."""
 
 
 class Host(NamedTuple):
@@ -28,7 +33,7 @@ class DueLane(NamedTuple):
 
     account_id: int
     host: Host
-    is_doubtful: bool = False
+    was_away: bool = False
     """Whether its server could not be reached the last time."""
 
 
@@ -93,3 +98,17 @@ def _due(limit: int, *, without: Collection[int], not_at: Collection[Host]) -> Q
     ranked = due.annotate(rank=rank).order_by("rank", "due_at", "pk")
     columns = ("account_id", "account__host", "account__port", "account__preset", "wait_reason")
     return ranked.values_list(*columns)[:limit]
+
+
+def next_due_at(*, after: datetime = LONG_AGO) -> datetime | None:
+    """When the next lane becomes due, of those that were not at ``after``; those that are owned are their owners' affair."""
+    return next((due_at for (due_at,) in _NEXT_DUE_AT.rows(after=after)), None)
+
+
+def _next_due_at(after: Any) -> QuerySet[Lane, Any]:
+    unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
+    due_later = Lane.objects.filter(unowned, purpose=Purpose.SEND, due_at__gt=after)
+    return due_later.order_by("due_at").values_list("due_at")[:1]
+
+
+_NEXT_DUE_AT = Compiled(_next_due_at, after=DateTimeField())

@@ -20,10 +20,10 @@ from mailconfig.delivery import lanes
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.mishaps import Containment, is_database_away, lacks_migration, outage
 from mailconfig.delivery.queue.retry import backoff_seconds
-from mailconfig.delivery.worker.drain import DrainReport, drain_account
+from mailconfig.delivery.worker.drain import DrainReport, drain_lane
 from mailconfig.delivery.worker.figures import Figures, Throughput
 from mailconfig.delivery.worker.in_hand import InHand, LaneInHand
-from mailconfig.delivery.worker.picking import DueLane, pick_due
+from mailconfig.delivery.worker.picking import LONG_AGO, DueLane, next_due_at, pick_due
 from mailconfig.delivery.worker.room import LaneRoom, Room
 from mailconfig.delivery.worker.threads import Threads
 from mailconfig.exceptions import WrongInstallation
@@ -86,7 +86,7 @@ class Supervisor:
         self._finished: SimpleQueue[Finished] = SimpleQueue()
         self._line: deque[DueLane] = deque()
         self._looked_at = float("-inf")
-        self._looked_until = lanes.EPOCH
+        self._looked_until = LONG_AGO
         """By the database's clock: what was due then and is not in line was left out, and is not waited for."""
         self._rung_at = float("-inf")
         self._must_look = True
@@ -207,7 +207,7 @@ class Supervisor:
             return 0.0
         if self._line or self._has_just_started:
             return min(most, LOOK_UP_SECONDS)  # those that begin are not to be disturbed
-        due_at = lanes.next_due_at(after=self._looked_until)
+        due_at = next_due_at(after=self._looked_until)
         if due_at is None:
             return most
         seconds = (due_at - database_now()).total_seconds()
@@ -332,7 +332,7 @@ class Supervisor:
                 takes_more=connection.vendor != "sqlite",  # which lets one write at a time
             )
         longest = max(LONGEST_TURN, slice_seconds) if self._threads else slice_seconds
-        return drain_account(
+        return drain_lane(
             account_id=in_hand.lane.account_id, should_stop=is_over, slice_seconds=longest, room=room
         )
 

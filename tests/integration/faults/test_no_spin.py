@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from mailconfig import delivery
 from mailconfig.delivery import lanes
+from mailconfig.delivery.worker import picking
 from mailconfig.models import Lane, Message, WaitReason
 from tests.factories import make_account, make_email, make_hand_over, make_message
 from tests.servers.chaos import ChaosServer
@@ -117,14 +118,14 @@ def test_a_storage_that_opens_and_cannot_be_read_is_away(
 def test_a_lane_that_somebody_drains_is_no_reason_to_look_again_at_once() -> None:
     account = make_account()
     lanes.make_due_at(account.pk, timezone.now())
-    assert lanes.next_due_at() is not None
+    assert picking.next_due_at() is not None
     ownership = lanes.take(account_id=account.pk, lease=60)
     assert ownership is not None
-    assert lanes.next_due_at() is None, "whoever owns it sees to it"
+    assert picking.next_due_at() is None, "whoever owns it sees to it"
     lanes.free(ownership, due_at=timezone.now())
-    assert lanes.next_due_at() is not None
+    assert picking.next_due_at() is not None
     Lane.objects.update(lease_token=ownership.token, lease_until=timezone.now() - timedelta(seconds=1))
-    assert lanes.next_due_at() is not None, "the owner is gone"
+    assert picking.next_due_at() is not None, "the owner is gone"
 
 
 def test_a_server_that_closes_instead_of_answering_a_dot_is_not_asked_for_so_many_again(

@@ -148,7 +148,7 @@ def test_a_session_that_ended_for_another_lane_is_not_opened_again_at_once() -> 
 
 def test_a_lane_whose_server_was_away_takes_no_room_until_it_answers() -> None:
     in_hand = InHand(2)
-    doubtful = [in_hand.add(DueLane(number, HERE, is_doubtful=True)) for number in range(3)]
+    doubtful = [in_hand.add(DueLane(number, HERE, was_away=True)) for number in range(3)]
     assert in_hand.room() == 2
     first = doubtful[0]
     assert first is not None

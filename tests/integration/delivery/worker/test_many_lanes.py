@@ -27,6 +27,8 @@ from tests.servers.faults import Hang, Slow
 from tests.storages import ObjectStorage
 from tests.wrapping import on_every_connection, takes_lane
 
+from .conftest import queue, sent
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 threaded = pytest.mark.postgres
@@ -41,21 +43,6 @@ def configure(settings: Any) -> Callable[..., None]:
         settings.MAILCONFIG = {**settings.MAILCONFIG, **values}
 
     return change
-
-
-def queue(port: int, accounts: int, mails: int = 1, **values: Any) -> list[Account]:
-    """So many accounts with so many mails each, whose lanes are due."""
-    made = [make_account(port, **values) for _ in range(accounts)]
-    for account in made:
-        for _ in range(mails):
-            make_message(account)
-        delivery.wake_lane(account.pk)
-    return made
-
-
-def sent(accounts: list[Account]) -> int:
-    """How many of their mails are out."""
-    return Message.objects.filter(account__in=accounts, state="sent").count()
 
 
 def drain() -> int:
@@ -234,6 +221,7 @@ def test_a_lane_that_becomes_due_by_time_is_not_left_to_the_next_look(
             lanes.make_due_at(account.pk, at)
         delivery.wake_lane(first.pk)
         until(lambda: sent(later) == 3, seconds=60)
+        assert len(server.messages) == 4
 
 
 @threaded
@@ -302,6 +290,7 @@ def test_a_storage_that_hangs_in_the_purge_holds_up_no_mail(
             until(lambda: ObjectStorage.is_hanging, seconds=30)
             accounts = queue(server.port, 5)
             until(lambda: sent(accounts) == 5)
+            assert ObjectStorage.is_hanging
     finally:
         ObjectStorage.hangs.set()
 
