@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mailconfig.models import Lane
-from tests.servers.children import Child, environment, until
+from tests.servers.children import PATIENCE, Child, environment, until
 
 APP = "tests.acceptance.celery_app"
 
@@ -35,9 +35,9 @@ class Broker:
                 task.unlink(missing_ok=True)
 
     def say(self, command: str) -> None:
-        """A command to the Redis server, in its inline form."""
+        """A command to the Redis server, in its inline form. One that a test paused answers when the pause is over."""
         host, port = self.url.removeprefix("redis://").split("/")[0].split(":")
-        with socket.create_connection((host, int(port)), timeout=5) as connection:
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
             connection.sendall(f"{command}\r\n".encode())
             answer = connection.recv(100)
         assert answer.startswith(b"+OK"), answer

@@ -78,6 +78,12 @@ class Child:
         """Send it a signal."""
         self._process.send_signal(number)
 
+    def stand_still(self) -> None:
+        """SIGSTOP, and wait until each of its threads has stopped: on a busy machine one goes on for a while."""
+        self.signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.pid}/task")
+        until(lambda: all(_is_stopped(task) for task in tasks.iterdir()), why="it did not stand still")
+
     @property
     def is_running(self) -> bool:
         """Whether it has not ended yet."""
@@ -106,6 +112,15 @@ class Child:
     def said(self) -> str:
         """What it printed so far."""
         return self.log.read_text(errors="replace")
+
+
+def _is_stopped(task: Path) -> bool:
+    """Return whether a thread is stopped, or has ended (proc_pid_stat(5): the state follows the name in brackets)."""
+    try:
+        state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return True
+    return state in {"T", "t", "Z", "X"}
 
 
 def drain_worker(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,14 +32,14 @@ def states() -> list[str]:
 
 
 def stop_at(server: ChaosServer, verb: str, workers: list[Child], *, at: int = 2) -> list[int]:
-    """SIGSTOP the first worker when the server meets ``verb`` for the ``at``-th time, before it answers."""
+    """Let the first worker stand still when the server meets ``verb`` for the ``at``-th time, before it answers."""
     stopped: list[int] = []
     seen: list[str] = []
 
     def stop(line: str) -> bool:
         seen.append(line)
         if len(seen) == at:
-            os.kill(workers[0].pid, signal.SIGSTOP)
+            workers[0].stand_still()
             stopped.append(workers[0].pid)
         return False
 

@@ -79,9 +79,8 @@ def client() -> Client:
 
 
 def queued() -> list[str]:
-    return [
-        subject.removeprefix("[Django] ") for subject in Message.objects.values_list("subject", flat=True)
-    ]
+    subjects = Message.objects.order_by("pk").values_list("subject", flat=True)
+    return [subject.removeprefix("[Django] ") for subject in subjects]
 
 
 def ours(caplog: pytest.LogCaptureFixture) -> list[str]:
