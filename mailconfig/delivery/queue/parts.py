@@ -111,7 +111,7 @@ def start(parts: Sequence[Part], *, waits_for_locks: bool = True) -> Callable[[]
     """
     came = [_came(settlement, part) for part in parts for settlement in part.finished]
     turns = [_turn(turn, part) for part in parts for turn in part.group]
-    params = [*(columns_of(came) if came else ()), *(columns_of(turns) if turns else ())]
+    params = [*(columns_of(_CAME, came) if came else ()), *(columns_of(_TURN, turns) if turns else ())]
     sql = _statement(
         min(len(came), 2), min(len(turns), 2), erase=erases(MessageState.SENT), waits=waits_for_locks
     )

@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
@@ -24,7 +23,36 @@ STOP_SECONDS = 10.0
 MOST_PARTS = 200
 """Parts in one statement; the others are in the next one."""
 
-_Waiting = tuple[Part, "Future[None]"]
+
+class Pending:
+    """A part's way into the database, for the one thread that waits for it: a Future takes several times as long."""
+
+    __slots__ = ("_error", "_is_under_way")
+
+    def __init__(self) -> None:
+        self._is_under_way = threading.Lock()
+        self._is_under_way.acquire()
+        self._error: Exception | None = None
+
+    def end(self, error: Exception | None = None) -> None:
+        """Let the other thread go on: it is committed, or this kept it from being."""
+        self._error = error
+        self._is_under_way.release()
+
+    def wait(self, seconds: float = -1) -> None:
+        """Wait until it is committed, for so many seconds at most (-1: for ever). Not to be called again.
+
+        Raises:
+            TimeoutError: it was not.
+            Exception: what kept it from being.
+        """
+        if not self._is_under_way.acquire(timeout=seconds):
+            raise TimeoutError
+        if self._error is not None:
+            raise self._error
+
+
+_Waiting = tuple[Part, Pending]
 
 
 class Writer:
@@ -56,14 +84,14 @@ class Writer:
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
 
-    def submit(self, part: Part) -> Future[None] | None:
-        """Hand in a part; done once it is committed. ``None``: the writer has ended."""
-        future: Future[None] = Future()
+    def submit(self, part: Part) -> Pending | None:
+        """Hand in a part, and return what to wait for. ``None``: the writer has ended."""
+        pending = Pending()
         with self._lock:
             if self._is_stopped:
                 return None
-            self._waiting.put((part, future))
-        return future
+            self._waiting.put((part, pending))
+        return pending
 
     def _run(self) -> None:
         try:
@@ -106,18 +134,18 @@ class Writer:
                 return
             self._held = None
             if waiting is not None:
-                waiting[1].set_exception(WriterEnded())
+                waiting[1].end(WriterEnded())
 
     def _commit(self, together: Sequence[_Waiting]) -> None:
         try:
-            self._write([part for part, _future in together])
+            self._write([part for part, _pending in together])
         except Exception as error:  # noqa: BLE001 - whoever handed it in is told, and judges it
             is_locked = is_lock_missing(error)
             if not is_locked:
                 connection.close()
             if len(together) == 1 or (is_database_away(error) and not is_locked):
-                for _part, future in together:
-                    future.set_exception(KeptWaiting() if is_locked else error)
+                for _part, pending in together:
+                    pending.end(KeptWaiting() if is_locked else error)
                 return
             logger.log(
                 logging.DEBUG if is_locked else logging.WARNING,
@@ -128,8 +156,8 @@ class Writer:
             for one in together:
                 self._commit([one])
         else:
-            for _part, future in together:
-                future.set_result(None)
+            for _part, pending in together:
+                pending.end()
 
     def _write(self, together: Sequence[Part]) -> None:
         self.commits += 1
@@ -182,14 +210,14 @@ def start(part: Part) -> tuple[Callable[[], None], bool]:
         What waits for the commit, and whether it may be one with others.
     """
     writer = _Process.writer
-    future = None if writer is None or connection.in_atomic_block else writer.submit(part)
-    if future is None:
+    pending = None if writer is None or connection.in_atomic_block else writer.submit(part)
+    if pending is None:
         return parts.start([part]), False
-    submitted = future
+    submitted = pending
 
     def wait() -> None:
         try:
-            submitted.result()
+            submitted.wait()
         except (WriterEnded, KeptWaiting):
             parts.start([part])()
 

@@ -25,11 +25,20 @@ def prepared() -> list[Any]:
         return [text for (text,) in cursor.fetchall()]
 
 
-def settings_now() -> tuple[str, str]:
+def settings_now() -> list[tuple[str, str]]:
+    """What the server goes by when it plans."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('enable_seqscan'), current_setting('plan_cache_mode')")
-        seqscan, mode = cursor.fetchone()
-        return seqscan, mode
+        cursor.execute(
+            "SELECT name, setting FROM pg_settings WHERE category LIKE 'Query Tuning%' ORDER BY name"
+        )
+        return list(cursor.fetchall())
+
+
+def plans() -> list[tuple[int, int]]:
+    """How often each prepared statement ran by the plan that is kept, and how often by one of its own."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT generic_plans, custom_plans FROM pg_prepared_statements")
+        return list(cursor.fetchall())
 
 
 def test_a_statement_that_comes_often_is_prepared_once_whatever_its_values() -> None:
@@ -43,6 +52,49 @@ def test_the_planner_is_as_it_was_afterwards() -> None:
     for number in range(OFTEN):
         statements.run(SQL, [number, "x"])
     assert settings_now() == before
+
+
+def begin_anew() -> None:
+    """Over a connection that knows no statement yet."""
+    connection.close()
+    connection.ensure_connection()
+
+
+ACCOUNTS = (
+    "SELECT account.id FROM unnest(%s::bigint[]) AS wanted (id) JOIN mailconfig_account AS account USING (id)"
+)
+
+
+def test_a_statement_with_arrays_is_not_planned_anew_each_time_however_small_its_table_is() -> None:
+    account, runs = make_account(), 30
+    begin_anew()
+    for number in range(runs):
+        values = statements.array([account.pk] * (number % 3 + 1))
+        assert statements.run(ACCOUNTS, [values]) == [(account.pk,)] * (number % 3 + 1)
+    made_with_values = 5  # PostgreSQL's own number, of which it takes the mean
+    explained = 1
+    kept = runs - statements.PREPARE_AFTER - made_with_values + explained
+    assert plans() == [(kept, made_with_values)]
+
+
+def test_after_a_while_another_plan_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statements, "PLAN_ANEW_AFTER", 20)
+    begin_anew()
+    found = [statements.run(SQL, [number, "x"]) for number in range(45)]
+    assert found == [[(number + 1, "x")] for number in range(45)]
+    assert plans() == [(2, 5)], "the fortieth run was the first by it"
+
+
+def test_what_a_pooler_forgot_before_another_plan_is_made_is_run_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(statements, "PLAN_ANEW_AFTER", 20)
+    begin_anew()
+    for number in range(19):
+        statements.run(SQL, [number, "x"])
+    connection.connection.execute("DEALLOCATE ALL")
+    assert [statements.run(SQL, [number, "x"]) for number in range(3)] == [[(1, "x")], [(2, "x")], [(3, "x")]]
+    assert prepared() == []
 
 
 def test_what_a_pooler_forgot_is_run_all_the_same() -> None:
@@ -68,9 +120,10 @@ def test_rows_arrive_as_they_were_given(count: int) -> None:
         (-7, "", None),
         (2**40, "NULL", at),
     ][:count]
-    source = statements.rows_sql(("bigint", "text", "timestamptz"), count)
+    types = ("bigint", "text", "timestamptz")
+    source = statements.rows_sql(types, count)
     sql = f"SELECT * FROM {source} AS given (number, words, at)"  # noqa: S608 - made of types
-    assert [statements.run(sql, statements.columns_of([*rows])) for _ in range(OFTEN)] == [rows] * OFTEN
+    assert [statements.run(sql, statements.columns_of(types, rows)) for _ in range(OFTEN)] == [rows] * OFTEN
 
 
 def often(sql: str = SQL, *values: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +18,7 @@ from mailconfig.delivery import lanes
 from mailconfig.delivery.queue import due, parts
 from mailconfig.delivery.queue.parts import Part
 from mailconfig.delivery.queue.turn import Settlement, Turn
-from mailconfig.delivery.queue.writer import KeptWaiting, Writer, shared_writer, start
+from mailconfig.delivery.queue.writer import KeptWaiting, Pending, Writer, shared_writer, start
 from mailconfig.models import Account, Attempt, AttemptOutcome, HandOver, Lane, Message, Priority
 from mailconfig.values import Answer, Envelope, Stage
 from tests.factories import make_account, make_message
@@ -48,11 +47,20 @@ def part_of(account: Account, *, slots: int = 1) -> Part:
     return Part(ownership, (), [turn], account.revision)
 
 
-def submit(writer: Writer, part: Part) -> Future[None]:
+def submit(writer: Writer, part: Part) -> Pending:
     """Hand it in."""
-    future = writer.submit(part)
-    assert future
-    return future
+    pending = writer.submit(part)
+    assert pending
+    return pending
+
+
+def failure_of(pending: Pending) -> Exception | None:
+    """What kept a part from being committed, once that is known."""
+    try:
+        pending.wait(60)
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        return error
+    return None
 
 
 def outcome_of(part: Part) -> Part:
@@ -106,10 +114,10 @@ def locking(message_id: int, change_message: Callable[[int], object] = give_prio
 
 def test_what_waits_is_committed_together(idle: Writer) -> None:
     five = [part_of(make_account()) for _ in range(5)]
-    futures = [submit(idle, part) for part in five]
+    pendings = [submit(idle, part) for part in five]
     idle.start()
-    for future in futures:
-        future.result(10)
+    for pending in pendings:
+        pending.wait(60)
     assert idle.commits == 1
     assert [len(part.opened) for part in five] == [1] * 5
     assert HandOver.objects.count() == 5
@@ -119,10 +127,10 @@ def test_a_part_whose_lane_was_lost_is_refused_alone(idle: Writer) -> None:
     lost, edited, sound = (part_of(make_account()) for _ in range(3))
     lanes.free(lost.ownership, due_at=None)
     edited = replace(edited, revision=edited.revision + 1)
-    futures = [submit(idle, part) for part in (lost, edited, sound)]
+    pendings = [submit(idle, part) for part in (lost, edited, sound)]
     idle.start()
-    for future in futures:
-        future.result(10)
+    for pending in pendings:
+        pending.wait(60)
     assert [len(part.opened) for part in (lost, edited, sound)] == [0, 0, 1]
 
 
@@ -130,18 +138,18 @@ def test_a_part_that_cannot_be_written_fails_alone(idle: Writer) -> None:
     broken, sound = part_of(make_account(), slots=2**40), part_of(make_account())
     failing, passing = submit(idle, broken), submit(idle, sound)
     idle.start()
-    assert isinstance(failing.exception(10), DataError)
-    passing.result(10)
+    assert isinstance(failure_of(failing), DataError)
+    passing.wait(60)
     assert (len(broken.opened), len(sound.opened)) == (0, 1)
 
 
 def test_a_message_that_somebody_has_locked_keeps_no_other_lane_waiting(idle: Writer) -> None:
     locked, sound = part_of(make_account()), part_of(make_account())
     with locking(locked.group[0].message.pk, hold):
-        futures = [submit(idle, part) for part in (locked, sound)]
+        pendings = [submit(idle, part) for part in (locked, sound)]
         idle.start()
-        for future in futures:
-            future.result(10)
+        for pending in pendings:
+            pending.wait(60)
     assert (len(locked.opened), len(sound.opened)) == (0, 1)
 
 
@@ -154,11 +162,10 @@ def test_a_part_that_waits_for_a_lock_is_given_back_and_no_later_one_waits(idle:
     with locking(message_of(alone)), locking(message_of(together)):
         first = submit(idle, alone)
         idle.start()
-        first.exception(10)
-        futures = [submit(idle, part) for part in (together, beside)]
-        for future in futures:
-            future.exception(10)
-        submit(idle, later).result(10)
+        failures = [failure_of(first)]
+        pendings = [submit(idle, part) for part in (together, beside)]
+        failures += map(failure_of, pendings)
+        submit(idle, later).wait(60)
         assert [len(part.opened) + len(part.done) for part in (alone, together, beside, later)] == [
             0,
             0,
@@ -166,8 +173,7 @@ def test_a_part_that_waits_for_a_lock_is_given_back_and_no_later_one_waits(idle:
             1,
         ]
         if of == "outcome":
-            assert isinstance(first.exception(), KeptWaiting)
-            assert isinstance(futures[0].exception(), KeptWaiting)
+            assert [isinstance(failure, KeptWaiting) for failure in failures] == [True, True, False]
 
 
 def test_a_lane_waits_by_itself_for_an_outcome_that_somebody_has_locked() -> None:
@@ -215,7 +221,7 @@ def test_a_lane_that_another_worker_took_while_its_part_waited_changes_nothing(i
         outcome_of(part_of(make_account())),
         outcome_of(part_of(make_account())),
     )
-    futures = [submit(idle, part) for part in (journal, outcome, sound)]
+    pendings = [submit(idle, part) for part in (journal, outcome, sound)]
     for part in (journal, outcome):
         Lane.objects.filter(pk=part.ownership.lane_id).update(lease_until=Now() - timedelta(seconds=1))
         assert lanes.take(account_id=part.ownership.account_id, lease=60)
@@ -224,8 +230,8 @@ def test_a_lane_that_another_worker_took_while_its_part_waited_changes_nothing(i
     )
     assert delivery.sweep().reaped == 1
     idle.start()
-    for future in futures:
-        future.result(10)
+    for pending in pendings:
+        pending.wait(60)
 
     assert [len(part.opened) + len(part.done) for part in (journal, outcome, sound)] == [0, 0, 1]
     assert not HandOver.objects.exists()
@@ -241,9 +247,9 @@ def test_an_outcome_that_its_table_does_not_take_fails_alone_wherever_it_stands(
 ) -> None:
     batch = [outcome_of(part_of(make_account())) for _ in range(3)]
     batch[position].finished[0].reply = Answer(250, "ok", "2.0.0" * 10)
-    futures = [submit(idle, part) for part in batch]
+    pendings = [submit(idle, part) for part in batch]
     idle.start()
-    failures = [future.exception(10) for future in futures]
+    failures = [failure_of(pending) for pending in pendings]
     assert [isinstance(failure, DataError) for failure in failures] == [
         number == position for number in range(3)
     ]
@@ -254,10 +260,10 @@ def test_an_outcome_that_its_table_does_not_take_fails_alone_wherever_it_stands(
 
 def test_two_parts_of_one_lane_are_two_commits(idle: Writer) -> None:
     first = part_of(make_account())
-    futures = [submit(idle, part) for part in (first, replace(first, group=[], finished=[]), first)]
+    pendings = [submit(idle, part) for part in (first, replace(first, group=[], finished=[]), first)]
     idle.start()
-    for future in futures[::2]:
-        future.result(10)
+    for pending in pendings[::2]:
+        pending.wait(60)
     assert idle.commits > 1
 
 
