@@ -188,23 +188,6 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply(Answer):
-    """A mail server's reply (RFC 5321 §4.2)."""
-
-    @property
-    def is_success(self) -> bool:
-        return 200 <= self.code < 300
-
-    @property
-    def is_transient(self) -> bool:
-        return 400 <= self.code < 500
-
-    @property
-    def is_permanent(self) -> bool:
-        return 500 <= self.code < 600
-
-
-@dataclass(frozen=True, slots=True)
 class Envelope:
     """Envelope of a mail: what MAIL and RCPT say (RFC 5321 §3.3)."""
 
@@ -215,35 +198,6 @@ class Envelope:
     """Octets of the message, for SIZE (RFC 1870)."""
     eight_bit: bool = False
     """The message has octets above 127 and needs 8BITMIME (RFC 6152)."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnvelopeOutcome:
-    """The replies to MAIL, every RCPT (in the envelope's order) and DATA."""
-
-    sender: Reply
-    recipients: tuple[Reply, ...]
-    data: Reply | None
-    """``None``: DATA was not open for a body (nobody was accepted); a 354 means the body may be written."""
-    farewell: Reply | None = None
-    """With what the server ended the session: its 421, or code 0 where it closed behind a refusal without a word."""
-
-    @property
-    def is_open(self) -> bool:
-        return self.data is not None and self.data.code == 354
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """Capabilities that the server named after (the last) EHLO."""
-
-    pipelining: bool = False
-    size_limit: int | None = None
-    eight_bit_mime: bool = False
-    smtputf8: bool = False
-    starttls: bool = False
-    auth: frozenset[str] = frozenset()
-    """Upper-case SASL mechanism names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,6 @@ from mailconfig.exceptions import (
     TransportMissing,
 )
 from mailconfig.transports.contract import Judgement, Matter
-from mailconfig.transports.hints import LOGIN_FIRST
 from mailconfig.values import Answer, CheckResult, ErrorCode, Stage, StageResult
 
 CONNECTION_STAGES = (Stage.RESOLVE, Stage.CONNECT, Stage.TLS, Stage.EHLO, Stage.LOGIN, Stage.SENDER)
@@ -196,7 +195,7 @@ class Blame:
         if matter is Matter.ENCRYPTION:
             return "security", sentences.ACCOUNT_REFUSED, hint
         if matter is Matter.LOGIN or (matter is Matter.RELAY and not self.logs_in):
-            return "authentication", sentences.ACCOUNT_REFUSED, sentences.of_hint(LOGIN_FIRST)
+            return "authentication", sentences.ACCOUNT_REFUSED, sentences.LOGIN_FIRST
         if matter is Matter.RELAY:
             return "host", sentences.ACCOUNT_REFUSED, sentences.NO_RELAY
         if matter is Matter.CLIENT:

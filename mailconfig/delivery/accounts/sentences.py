@@ -49,6 +49,7 @@ CLIENT_REFUSED = _says(
         "The server does not like where the connection comes from, or the name it is greeted with: ask whoever runs it."
     ),
 )
+LOGIN_FIRST = _says("login_first", _("The server wants a login before it accepts mail."))
 SENDER_LATER = _says("sender_later", _("The server does not take mail from this sender now."))
 RECIPIENT_REFUSED = _says("recipient_refused", _("The server does not take mail for this recipient."))
 RECIPIENT_LATER = _says("recipient_later", _("The server does not take mail for this recipient now."))
@@ -250,7 +251,7 @@ OF_TRANSPORTS = frozenset(
                 "The account may not send from this address: use its own address, or have the server allow this one."
             ),
         ),
-        _says("login_first", _("The server wants a login before it accepts mail.")),
+        LOGIN_FIRST,
         _says(
             "encrypt_mail", _("The server wants encryption before it accepts mail: choose STARTTLS or TLS.")
         ),

@@ -12,9 +12,9 @@ from itertools import chain, zip_longest
 
 from mailconfig.exceptions import AddressBlocked, ConnectionFailed, HostNotAllowed, NameUnknown, PortClosed
 from mailconfig.hostnames import check_host
-from mailconfig.transports import hints
 from mailconfig.values import ErrorCode, NetworkPolicy, Stage
 
+from . import hints
 from .addresses import is_allowed
 from .deadline import Deadline
 from .tls import secure

@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from mailconfig.exceptions import TLSFailed
-from mailconfig.transports import hints
 from mailconfig.values import ErrorCode, NetworkPolicy, Stage
 
+from . import hints
 from .deadline import Deadline
 
 _STARTTLS_PORT = "This looks like a STARTTLS port. Choose STARTTLS, or port 465 with TLS."

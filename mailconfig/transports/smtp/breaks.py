@@ -5,7 +5,9 @@ from __future__ import annotations
 import ssl
 
 from mailconfig.exceptions import ProtocolError, SessionLost
-from mailconfig.values import ErrorCode, Reply, Stage
+from mailconfig.values import ErrorCode, Stage
+
+from .replies import Reply
 
 
 def lost(stage: Stage, error: OSError, *, reply: Reply | None, ambiguous: bool) -> SessionLost:

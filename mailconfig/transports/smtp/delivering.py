@@ -15,9 +15,11 @@ from mailconfig.transports.contract import (
     Outcome,
     SessionEnd,
 )
-from mailconfig.values import Envelope, EnvelopeOutcome, Reply, Stage
+from mailconfig.values import Envelope, Stage
 
 from . import outcomes, verdicts
+from .envelopes import EnvelopeOutcome
+from .replies import Reply
 from .session import SMTPSession
 
 

@@ -1,12 +1,16 @@
-"""An envelope as SMTP commands (RFC 5321 §4.1.1, RFC 1870, RFC 6152)."""
+"""An envelope as SMTP commands (RFC 5321 §4.1.1, RFC 1870, RFC 6152), and the replies to them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mailconfig.exceptions import InvalidMessage
-from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, Reply
+from mailconfig.values import Envelope
+
+from .capabilities import Capabilities
+from .replies import Reply
 
 MAX_BATCH = 100
 """Commands written before replies are read: more could fill both sides' buffers (RFC 2920 §3.1)."""
@@ -14,6 +18,22 @@ MAX_BATCH = 100
 DATA = b"DATA\r\n"
 
 _PATH = re.compile(r"[\x20-\x3b\x3d\x3f-\x7e]{1,998}")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeOutcome:
+    """The replies to MAIL, every RCPT (in the envelope's order) and DATA."""
+
+    sender: Reply
+    recipients: tuple[Reply, ...]
+    data: Reply | None
+    """``None``: DATA was not open for a body (nobody was accepted); a 354 means the body may be written."""
+    farewell: Reply | None = None
+    """With what the server ended the session: its 421, or code 0 where it closed behind a refusal without a word."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.data is not None and self.data.code == 354
 
 
 def commands(envelope: Envelope, capabilities: Capabilities) -> tuple[bytes, ...]:

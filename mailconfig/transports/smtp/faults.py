@@ -9,9 +9,10 @@ from __future__ import annotations
 import enum
 import re
 
-from mailconfig.transports.hints import wants_encryption
 from mailconfig.transports.words import plain_words
-from mailconfig.values import Reply
+
+from .hints import wants_encryption
+from .replies import Reply
 
 
 class AccountFault(enum.Enum):

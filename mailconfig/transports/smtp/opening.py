@@ -9,24 +9,16 @@ from os import uname
 from time import monotonic
 
 from mailconfig.exceptions import ConnectionFailed, LoginRefused, TLSFailed, TransportError
-from mailconfig.transports import hints
 from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.network import gate, tls
 from mailconfig.transports.network.deadline import Deadline
 from mailconfig.transports.scrubber import Scrubber
-from mailconfig.values import (
-    Authentication,
-    Capabilities,
-    ErrorCode,
-    Reply,
-    Security,
-    SMTPSettings,
-    Stage,
-)
+from mailconfig.values import Authentication, ErrorCode, Security, SMTPSettings, Stage
 
-from . import sasl
+from . import hints, sasl
 from .breaks import broken
-from .replies import BadReplyError, parse_capabilities, to_reply
+from .capabilities import Capabilities, parse_capabilities
+from .replies import BadReplyError, Reply, to_reply
 from .wire import Wire
 
 _EHLO_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Za-z:.]{2,60}\]")

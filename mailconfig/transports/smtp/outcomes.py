@@ -6,9 +6,12 @@ from dataclasses import replace
 
 from mailconfig.exceptions import SessionLost, TransportError
 from mailconfig.transports.contract import Blame, Judgement, Outcome, SessionEnd, Verdict
-from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, Reply, Stage
+from mailconfig.values import Envelope, Stage
 
 from . import verdicts
+from .capabilities import Capabilities
+from .envelopes import EnvelopeOutcome
+from .replies import Reply
 from .verdicts import judgement
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 
 from mailconfig.transports.words import plain_words
-from mailconfig.values import Reply
+
+from .replies import Reply
 
 TRANSIENT_SECONDS = 600.0
 PERMANENT_SECONDS = 3600.0

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mailconfig.transports.scrubber import Scrubber
-from mailconfig.values import Capabilities, Reply
+from mailconfig.values import Answer
 
-_MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")
-"""A SASL mechanism's name (RFC 4422 §3.1)."""
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]+|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Answer):
+    """A mail server's reply (RFC 5321 §4.2)."""
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.code < 300
+
+    @property
+    def is_transient(self) -> bool:
+        return 400 <= self.code < 500
+
+    @property
+    def is_permanent(self) -> bool:
+        return 500 <= self.code < 600
 
 
 class BadReplyError(Exception):
@@ -56,35 +72,3 @@ def to_reply(code: int, lines: Sequence[bytes], scrubber: Scrubber) -> Reply:
         texts.append(text)
     joined = texts[0] if len(texts) == 1 else " ".join(filter(None, texts))
     return Reply(code, scrubber.clean(joined), enhanced)
-
-
-def parse_capabilities(lines: Sequence[bytes]) -> Capabilities:
-    """Return what the lines of an EHLO reply after the first one offer (RFC 5321 §4.1.1.1)."""
-    pipelining = eight_bit_mime = smtputf8 = starttls = False
-    size_limit: int | None = None
-    auth: set[str] = set()
-    for line in lines[1:]:
-        words = line.decode("ascii", "replace").upper().replace("AUTH=", "AUTH ").split()
-        if not words:
-            continue
-        keyword, arguments = words[0], words[1:]
-        if keyword == "PIPELINING":
-            pipelining = True
-        elif keyword == "8BITMIME":
-            eight_bit_mime = True
-        elif keyword == "SMTPUTF8":
-            smtputf8 = True
-        elif keyword == "STARTTLS":
-            starttls = True
-        elif keyword == "AUTH":
-            auth.update(name for name in arguments if _MECHANISM.fullmatch(name))
-        elif keyword == "SIZE" and arguments and re.fullmatch(r"[0-9]{1,20}", arguments[0]):
-            size_limit = int(arguments[0]) or None  # RFC 1870 §4: 0 means no fixed limit
-    return Capabilities(
-        pipelining=pipelining,
-        size_limit=size_limit,
-        eight_bit_mime=eight_bit_mime,
-        smtputf8=smtputf8,
-        starttls=starttls,
-        auth=frozenset(auth),
-    )

@@ -7,9 +7,12 @@ import hmac
 from collections.abc import Callable
 
 from mailconfig.exceptions import ConnectionFailed, LoginRefused, ProtocolError
-from mailconfig.transports import hints
 from mailconfig.transports.scrubber import MAX_TEXT
-from mailconfig.values import Authentication, Capabilities, ErrorCode, Reply, Secret, SMTPSettings, Stage
+from mailconfig.values import Authentication, ErrorCode, Secret, SMTPSettings, Stage
+
+from . import hints
+from .capabilities import Capabilities
+from .replies import Reply
 
 Exchange = Callable[[Callable[[], bytes]], Reply]
 """Writes the line that its argument makes and returns the reply to it.

@@ -15,12 +15,13 @@ from time import monotonic
 
 from mailconfig import crash
 from mailconfig.exceptions import InvalidMessage, ProtocolError, SessionLost, TransportError
-from mailconfig.values import Capabilities, Envelope, EnvelopeOutcome, Reply, Stage, Timeouts
+from mailconfig.values import Envelope, Stage, Timeouts
 
 from . import breaks
 from .body import blocks
-from .envelopes import DATA, MAX_BATCH, commands, cut_off, refused_by, too_large
-from .replies import BadReplyError, to_reply
+from .capabilities import Capabilities
+from .envelopes import DATA, MAX_BATCH, EnvelopeOutcome, commands, cut_off, refused_by, too_large
+from .replies import BadReplyError, Reply, to_reply
 from .verdicts import as_reply
 from .wire import Wire
 

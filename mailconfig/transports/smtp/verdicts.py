@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 
 from mailconfig.transports.contract import Judgement, Matter, Verdict
-from mailconfig.transports.hints import for_sender
 from mailconfig.transports.words import plain_words
-from mailconfig.values import Answer, EnvelopeOutcome, Reply
+from mailconfig.values import Answer
 
+from .envelopes import EnvelopeOutcome
 from .faults import AccountFault, account_fault, is_of_closed_recipient
+from .hints import for_sender
 from .quotas import is_server_limit, server_limit_seconds
+from .replies import Reply
 
 _PER_SESSION = re.compile(
     r"\bper (?:smtp )?(?:session|connection)\b"

@@ -11,9 +11,8 @@ from time import monotonic
 
 from mailconfig.transports.network.deadline import Deadline
 from mailconfig.transports.scrubber import Scrubber
-from mailconfig.values import Reply
 
-from .replies import BadReplyError, parse_line, to_reply
+from .replies import BadReplyError, Reply, parse_line, to_reply
 
 _RECEIVE = 64 * 1024
 _KNOWN = 32

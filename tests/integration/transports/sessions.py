@@ -5,18 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from mailconfig.transports.contract import Surroundings
+from mailconfig.transports.smtp.envelopes import EnvelopeOutcome
+from mailconfig.transports.smtp.replies import Reply
 from mailconfig.transports.smtp.session import SMTPSession
 from mailconfig.transports.smtp.transport import open_smtp
-from mailconfig.values import (
-    Authentication,
-    Envelope,
-    EnvelopeOutcome,
-    NetworkPolicy,
-    Reply,
-    Secret,
-    Security,
-    SMTPSettings,
-)
+from mailconfig.values import Authentication, Envelope, NetworkPolicy, Secret, Security, SMTPSettings
 from tests.servers.chaos import ChaosServer
 
 USER = "me@example.com"

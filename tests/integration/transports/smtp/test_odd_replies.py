@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mailconfig.exceptions import ConnectionFailed, ProtocolError, SessionLost, TransportError
+from mailconfig.transports.smtp.replies import Reply
 from mailconfig.transports.smtp.session import SMTPSession
-from mailconfig.values import Envelope, ErrorCode, NetworkPolicy, Reply, Stage, Timeouts
+from mailconfig.values import Envelope, ErrorCode, NetworkPolicy, Stage, Timeouts
 from tests.integration.transports.sessions import (
     ENVELOPE,
     MESSAGE,

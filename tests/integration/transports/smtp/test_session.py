@@ -7,7 +7,9 @@ from functools import partial
 import pytest
 
 from mailconfig.exceptions import InvalidMessage, SessionLost
-from mailconfig.values import Envelope, EnvelopeOutcome, NetworkPolicy, Reply, Timeouts
+from mailconfig.transports.smtp.envelopes import EnvelopeOutcome
+from mailconfig.transports.smtp.replies import Reply
+from mailconfig.values import Envelope, NetworkPolicy, Timeouts
 from tests.integration.transports.sessions import ENVELOPE, MESSAGE, send, session_to
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Action, Close, Hang, Raw, Reset

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from mailconfig.exceptions import ProtocolError, SessionLost, TransportError
+from mailconfig.transports.smtp.envelopes import EnvelopeOutcome
+from mailconfig.transports.smtp.replies import Reply
 from mailconfig.transports.smtp.session import SMTPSession
-from mailconfig.values import Envelope, EnvelopeOutcome, ErrorCode, NetworkPolicy, Reply, Stage, Timeouts
+from mailconfig.values import Envelope, ErrorCode, NetworkPolicy, Stage, Timeouts
 from tests.integration.transports.sessions import ENVELOPE, MESSAGE, send, session_to
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Action, Close, Endless, Hang, LongLine, Raw, Reset, Slow

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from mailconfig.exceptions import LeaseLost, SessionLost
-from mailconfig.values import NetworkPolicy, Reply, Timeouts
+from mailconfig.transports.smtp.replies import Reply
+from mailconfig.values import NetworkPolicy, Timeouts
 from tests.integration.transports.sessions import ENVELOPE, MESSAGE, send, session_to
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Hang, Slow

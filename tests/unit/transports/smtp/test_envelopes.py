@@ -3,8 +3,9 @@
 import pytest
 
 from mailconfig.exceptions import InvalidMessage
+from mailconfig.transports.smtp.capabilities import Capabilities
 from mailconfig.transports.smtp.envelopes import commands
-from mailconfig.values import Capabilities, Envelope
+from mailconfig.values import Envelope
 
 ALL = Capabilities(size_limit=1000, eight_bit_mime=True)
 

@@ -7,7 +7,7 @@ import pytest
 from mailconfig.transports.contract import Verdict
 from mailconfig.transports.smtp import verdicts
 from mailconfig.transports.smtp.faults import AccountFault, account_fault
-from mailconfig.values import Reply
+from mailconfig.transports.smtp.replies import Reply
 
 FAULTS = [
     # Postfix

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailconfig.transports.smtp.quotas import is_server_limit, server_limit_seconds
-from mailconfig.values import Reply
+from mailconfig.transports.smtp.replies import Reply
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 LIMITS = [

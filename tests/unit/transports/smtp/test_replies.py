@@ -4,15 +4,8 @@ import base64
 
 import pytest
 
-from mailconfig.transports import hints
 from mailconfig.transports.scrubber import MAX_TEXT, Scrubber
-from mailconfig.transports.smtp.replies import (
-    BadReplyError,
-    parse_capabilities,
-    parse_line,
-    to_reply,
-)
-from mailconfig.values import Capabilities, Reply
+from mailconfig.transports.smtp.replies import BadReplyError, Reply, parse_line, to_reply
 
 SECRET = "not-a-real-password"
 
@@ -59,58 +52,3 @@ def test_a_secret_that_the_server_echoes_is_taken_out(form: str) -> None:
         assert form not in cleaned
         assert form[:10] not in cleaned
     assert SECRET not in repr(scrubber)
-
-
-def test_capabilities_are_read_without_regard_to_case() -> None:
-    lines = [
-        b"host",
-        b"Pipelining",
-        b"SIZE 1000",
-        b"8bitmime",
-        b"AUTH=plain login",
-        b"auth XOAUTH2",
-        b"STARTTLS",
-    ]
-    assert parse_capabilities(lines) == Capabilities(
-        pipelining=True,
-        size_limit=1000,
-        eight_bit_mime=True,
-        starttls=True,
-        auth=frozenset({"PLAIN", "LOGIN", "XOAUTH2"}),
-    )
-
-
-@pytest.mark.parametrize("line", [b"SIZE", b"SIZE 0", b"SIZE lots", b"SIZE -1"])
-def test_a_size_that_says_nothing_is_no_limit(line: bytes) -> None:
-    assert parse_capabilities([b"host", line]).size_limit is None
-
-
-@pytest.mark.parametrize(
-    ("reply", "words"),
-    [
-        (Reply(534, "Application-specific password required", "5.7.9"), "app password"),
-        (Reply(535, "Application-specific password required", "5.7.8"), "app password"),
-        (Reply(535, "Authentication unsuccessful, SmtpClientAuthentication is disabled", "5.7.139"), "OAuth"),
-        (Reply(535, "basic authentication is disabled", "5.7.139"), "OAuth"),
-        (Reply(454, "Too many login attempts", "4.7.0"), "too many"),
-        (Reply(538, "Encryption required"), "STARTTLS"),
-        (Reply(535, "no"), "password"),
-    ],
-)
-def test_a_refused_login_has_a_hint(reply: Reply, words: str) -> None:
-    assert words in hints.for_login(reply, with_token=False)
-
-
-def test_a_sender_that_is_not_owned_has_a_hint() -> None:
-    assert "may not send" in hints.for_sender(
-        Reply(553, "Sender address rejected: not owned by user", "5.7.1")
-    )
-    assert hints.for_sender(Reply(451, "later")) == ""
-
-
-def test_a_login_mechanism_has_a_name_or_is_none() -> None:
-    """RFC 4422 §3.1. What else stands there would go into databases and pages."""
-    offered = parse_capabilities(
-        [b"mail.test", b"AUTH PLAIN A\x00B \x1b[31m X" + b"Y" * 5000 + b" SCRAM-SHA-256"]
-    )
-    assert offered.auth == {"PLAIN", "SCRAM-SHA-256"}

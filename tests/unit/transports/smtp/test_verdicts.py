@@ -8,7 +8,7 @@ import pytest
 
 from mailconfig.transports.contract import Verdict
 from mailconfig.transports.smtp import verdicts
-from mailconfig.values import Reply
+from mailconfig.transports.smtp.replies import Reply
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
-"""Hints for the failures that people meet most."""
+"""Hints for the refusals of mail servers that people meet most."""
 
 from __future__ import annotations
 
 import re
 
-from mailconfig.values import Reply, Security, SMTPSettings
+from mailconfig.values import Security, SMTPSettings
+
+from .replies import Reply
 
 _APP_CREDENTIAL = (
     "This account wants an app password: two-step sign-in is on, and the usual password is not accepted here."
@@ -25,15 +27,7 @@ _SENDER = (
 _TLS_PORT = "The server says nothing: it probably expects TLS from the first byte. Choose TLS for this port."
 _TLS_PORTS = frozenset({465, 2465})
 _CHECK_PLACE = "Check the name of the server and the port."
-ALLOW_HOST = (
-    "If this server is meant: ALLOWED_NETWORKS or ALLOWED_HOSTS in the deployment's settings allow it."
-)
-ALLOW_PORT = "If this port is meant: ALLOWED_PORTS in the deployment's settings allows it."
-TRUST_AUTHORITY = (
-    "Whoever runs the server has to give it a certificate of a public authority, and those in between."
-    " If the authority is your own, the deployment has to trust it: CA_FILE in its settings."
-)
-LOGIN_FIRST = "The server wants a login before it accepts mail."
+_LOGIN_FIRST = "The server wants a login before it accepts mail."
 _ENCRYPTION = re.compile(
     r"\bstarttls\b|\b(?:encryption|encrypted|tls)\b(?: \w+){0,3} (?:required|needed|first)\b"
     r"|\brequires? (?:tls|encryption)\b",
@@ -81,7 +75,7 @@ def for_sender(reply: Reply) -> str:
     if wants_encryption(reply):
         return _ENCRYPT_MAIL
     if reply.code == 530 or reply.enhanced == "5.7.0":
-        return LOGIN_FIRST
+        return _LOGIN_FIRST
     text = reply.text.lower()
     owned = "not owned" in text or "not allowed to send" in text or "sendasdenied" in text
     if reply.is_permanent and (reply.code in {550, 553, 554} or owned) and reply.code != 552:
