@@ -157,8 +157,13 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SMTPSettings:
-    """All that is needed to open a session."""
+class ConnectionSettings:
+    """All that is needed to open a session with whatever sends for an account.
+
+    Every transport connects to ``host`` and ``port``, and what it logs in with is ``secret``. How it protects the
+    connection and shows the secret is its own affair: ``security``, ``authentication`` and ``username`` are choices
+    of the account, which a transport that has no such choice leaves aside. ``ehlo_name`` is for SMTP alone.
+    """
 
     host: str
     port: int

@@ -14,7 +14,7 @@ from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from mailconfig.secrets.fields import SealedSecret, SecretField
-from mailconfig.values import MOST_SESSIONS, Authentication, Secret, Security, SMTPSettings
+from mailconfig.values import MOST_SESSIONS, Authentication, ConnectionSettings, Secret, Security
 
 from . import account_fields
 from .account_constraints import ACCOUNT_CONSTRAINTS, constraints_among_rows
@@ -362,13 +362,13 @@ class Account(models.Model):
         """Reverse-path of MAIL FROM (RFC 5321 §3.3)."""
         return self.envelope_from or self.sender
 
-    def transport_settings(self, *, ehlo_name: str = "") -> SMTPSettings:
+    def transport_settings(self, *, ehlo_name: str = "") -> ConnectionSettings:
         """Return what a transport needs to connect, fall-backs applied."""
         where = effective(self, SecretName.SMTP)
         secret: Secret | None = self.secret
         if isinstance(secret, SealedSecret):
             secret = secret.bound_to(binding(SecretName.SMTP, where))
-        return SMTPSettings(
+        return ConnectionSettings(
             host=where["host"],
             port=where["port"],
             security=Security(where["security"]),

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from mailconfig.exceptions import TransportError
 from mailconfig.transports.network.gate import Resolver, system_resolver
-from mailconfig.values import Answer, Envelope, NetworkPolicy, SMTPSettings, Stage, Timeouts
+from mailconfig.values import Answer, ConnectionSettings, Envelope, NetworkPolicy, Stage, Timeouts
 
 
 class Verdict(enum.Enum):
@@ -256,7 +256,7 @@ class Transport(Protocol):
         """Return the stages of a check of the connection, in their order."""
         ...
 
-    def open(self, settings: SMTPSettings, surroundings: Surroundings) -> Session:
+    def open(self, settings: ConnectionSettings, surroundings: Surroundings) -> Session:
         """Open a session that is ready to send.
 
         Raises:

@@ -10,7 +10,7 @@ from mailconfig.conf import Settings, get_settings
 from mailconfig.models import Account
 from mailconfig.transports.contract import OnStage, Session, Surroundings, Transport
 from mailconfig.transports.registry import transport_for
-from mailconfig.values import SMTPSettings
+from mailconfig.values import ConnectionSettings
 
 OUTBOX = "outbox"
 """Transport of a host project's tests, whatever the account's send method."""
@@ -19,7 +19,7 @@ OUTBOX = "outbox"
 class Credentials(Protocol):
     """Step that completes the settings with what the account proves itself by."""
 
-    def settings_for(self, account: Account, settings: SMTPSettings) -> SMTPSettings:
+    def settings_for(self, account: Account, settings: ConnectionSettings) -> ConnectionSettings:
         """Return the settings to log in with.
 
         Raises:
@@ -31,7 +31,7 @@ class Credentials(Protocol):
 class StoredSecret:
     """Password or token as it is stored; the transport opens it when it needs it."""
 
-    def settings_for(self, account: Account, settings: SMTPSettings) -> SMTPSettings:
+    def settings_for(self, account: Account, settings: ConnectionSettings) -> ConnectionSettings:
         """Return the settings as they are: the account's own have its secret."""
         return settings
 

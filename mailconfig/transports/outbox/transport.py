@@ -17,7 +17,7 @@ from mailconfig.transports.contract import (
     Surroundings,
     Verdict,
 )
-from mailconfig.values import Answer, SMTPSettings, Stage
+from mailconfig.values import Answer, ConnectionSettings, Stage
 
 KEPT = Judgement(Verdict.ACCEPTED, Answer(250, "kept in the outbox"))
 
@@ -71,6 +71,6 @@ class OutboxTransport:
 
     stages = (Stage.RESOLVE, Stage.CONNECT, Stage.TLS, Stage.EHLO, Stage.LOGIN, Stage.SENDER)
 
-    def open(self, settings: SMTPSettings, surroundings: Surroundings) -> Session:
+    def open(self, settings: ConnectionSettings, surroundings: Surroundings) -> Session:
         """Open a session; nothing is connected."""
         return OutboxSession(surroundings.on_stage)

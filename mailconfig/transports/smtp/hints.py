@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mailconfig.values import Security, SMTPSettings
+from mailconfig.values import ConnectionSettings, Security
 
 from .replies import Reply
 
@@ -83,11 +83,11 @@ def for_sender(reply: Reply) -> str:
     return ""
 
 
-def expects_tls(settings: SMTPSettings) -> bool:
+def expects_tls(settings: ConnectionSettings) -> bool:
     """Return whether a server that says nothing probably waits for TLS: only where RFC 8314 puts that."""
     return settings.security is not Security.TLS and settings.port in _TLS_PORTS
 
 
-def for_silence(settings: SMTPSettings) -> str:
+def for_silence(settings: ConnectionSettings) -> str:
     """Return what probably helps when no banner came."""
     return _TLS_PORT if expects_tls(settings) else _CHECK_PLACE

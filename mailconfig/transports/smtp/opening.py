@@ -13,7 +13,7 @@ from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.network import gate, tls
 from mailconfig.transports.network.deadline import Deadline
 from mailconfig.transports.scrubber import Scrubber
-from mailconfig.values import Authentication, ErrorCode, Security, SMTPSettings, Stage
+from mailconfig.values import Authentication, ConnectionSettings, ErrorCode, Security, Stage
 
 from . import hints, sasl
 from .breaks import broken
@@ -27,7 +27,7 @@ _EHLO_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-
 class Opening:
     """One attempt to open a session. :meth:`run` goes through the stages; the wire is then the session's."""
 
-    def __init__(self, settings: SMTPSettings, surroundings: Surroundings) -> None:
+    def __init__(self, settings: ConnectionSettings, surroundings: Surroundings) -> None:
         self.settings = settings
         self.policy = surroundings.policy
         self.timeouts = surroundings.timeouts

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mailconfig.exceptions import ConnectionFailed, LoginRefused, ProtocolError
 from mailconfig.transports.scrubber import MAX_TEXT
-from mailconfig.values import Authentication, ErrorCode, Secret, SMTPSettings, Stage
+from mailconfig.values import Authentication, ConnectionSettings, ErrorCode, Secret, Stage
 
 from . import hints
 from .capabilities import Capabilities
@@ -38,10 +38,10 @@ class _Memory:
     def __init__(self) -> None:
         self._worked: dict[tuple[str, int, str], str] = {}
 
-    def get(self, settings: SMTPSettings) -> str:
+    def get(self, settings: ConnectionSettings) -> str:
         return self._worked.get((settings.host, settings.port, settings.username), "")
 
-    def keep(self, settings: SMTPSettings, mechanism: str) -> None:
+    def keep(self, settings: ConnectionSettings, mechanism: str) -> None:
         key = settings.host, settings.port, settings.username
         self._worked.pop(key, None)
         self._worked[key] = mechanism
@@ -52,7 +52,7 @@ class _Memory:
 _memory = _Memory()
 
 
-def check_credentials(settings: SMTPSettings) -> None:
+def check_credentials(settings: ConnectionSettings) -> None:
     """Refuse credentials that cannot be sent at all; to be asked before anything is connected.
 
     Raises:
@@ -76,7 +76,7 @@ def check_credentials(settings: SMTPSettings) -> None:
         raise refused("The user name or password is no valid text.", field="username") from None
 
 
-def log_in(settings: SMTPSettings, capabilities: Capabilities, exchange: Exchange) -> Reply:
+def log_in(settings: ConnectionSettings, capabilities: Capabilities, exchange: Exchange) -> Reply:
     """Log in with the best mechanism that both sides know; returns the server's 235.
 
     If that is refused where it may be the mechanism's fault, the next one is tried in the same session. Not if it is
@@ -116,14 +116,14 @@ def _is_of_mechanism(reply: Reply) -> bool:
     return reply.code in _OF_MECHANISM and not hints.is_of_account(reply)
 
 
-def _plain(settings: SMTPSettings, secret: Secret, exchange: Exchange) -> Reply:
+def _plain(settings: ConnectionSettings, secret: Secret, exchange: Exchange) -> Reply:
     reply = exchange(lambda: b"AUTH PLAIN " + _plain_response(settings.username, secret) + b"\r\n")
     if reply.code == 334:  # a server that overlooks the initial response
         reply = exchange(lambda: _plain_response(settings.username, secret) + b"\r\n")
     return reply
 
 
-def _login(settings: SMTPSettings, secret: Secret, exchange: Exchange) -> Reply:
+def _login(settings: ConnectionSettings, secret: Secret, exchange: Exchange) -> Reply:
     reply = exchange(lambda: b"AUTH LOGIN\r\n")
     if reply.code == 334:
         reply = exchange(lambda: _base64(settings.username) + b"\r\n")
@@ -132,7 +132,7 @@ def _login(settings: SMTPSettings, secret: Secret, exchange: Exchange) -> Reply:
     return reply
 
 
-def _cram_md5(settings: SMTPSettings, secret: Secret, exchange: Exchange) -> Reply:
+def _cram_md5(settings: ConnectionSettings, secret: Secret, exchange: Exchange) -> Reply:
     reply = exchange(lambda: b"AUTH CRAM-MD5\r\n")
     if reply.code != 334:
         return reply
@@ -143,7 +143,7 @@ def _cram_md5(settings: SMTPSettings, secret: Secret, exchange: Exchange) -> Rep
     return exchange(lambda: _digest(settings.username, secret, challenge) + b"\r\n")
 
 
-def _xoauth2(settings: SMTPSettings, secret: Secret, exchange: Exchange) -> Reply:
+def _xoauth2(settings: ConnectionSettings, secret: Secret, exchange: Exchange) -> Reply:
     reply = exchange(lambda: b"AUTH XOAUTH2 " + _bearer(settings.username, secret) + b"\r\n")
     if reply.code == 334:  # the error as JSON; an empty line asks for the final answer
         reply = exchange(lambda: b"\r\n")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from mailconfig.transports.contract import Session, Surroundings
-from mailconfig.values import SMTPSettings, Stage
+from mailconfig.values import ConnectionSettings, Stage
 
 from .delivering import DeliveringSession
 from .opening import Opening
 from .session import SMTPSession
 
 
-def open_smtp(settings: SMTPSettings, surroundings: Surroundings) -> SMTPSession:
+def open_smtp(settings: ConnectionSettings, surroundings: Surroundings) -> SMTPSession:
     """Open a session and offer SMTP's own verbs: name, connection, banner, EHLO, TLS, login.
 
     Stages are told in the order RESOLVE, CONNECT with the banner, TLS, EHLO, LOGIN; with TLS from the first byte the
@@ -29,6 +29,6 @@ class SMTPTransport:
 
     stages = (Stage.RESOLVE, Stage.CONNECT, Stage.TLS, Stage.EHLO, Stage.LOGIN, Stage.SENDER)
 
-    def open(self, settings: SMTPSettings, surroundings: Surroundings) -> Session:
+    def open(self, settings: ConnectionSettings, surroundings: Surroundings) -> Session:
         """Open a session that is logged in."""
         return DeliveringSession(open_smtp(settings, surroundings), on_stage=surroundings.on_stage)

@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 from mailconfig.testing import outbox
 from mailconfig.transports.contract import Delivery, Transport
 from mailconfig.transports.registry import register, transport_for
-from mailconfig.values import Authentication, Envelope, Secret, Security, SMTPSettings
+from mailconfig.values import Authentication, ConnectionSettings, Envelope, Secret, Security
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Reply
 from tests.toys import letterbox
@@ -142,10 +142,10 @@ def transport_to(name: str) -> Transport:
     return transport_for(name)
 
 
-def settings_to(far: FarSide) -> SMTPSettings:
+def settings_to(far: FarSide) -> ConnectionSettings:
     """What an account that sends there says; the letterbox wants its token."""
     login = far.name == "letterbox"
-    return SMTPSettings(
+    return ConnectionSettings(
         host="127.0.0.1",
         port=far.port,
         security=Security.NONE,

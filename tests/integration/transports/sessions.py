@@ -9,7 +9,7 @@ from mailconfig.transports.smtp.envelopes import EnvelopeOutcome
 from mailconfig.transports.smtp.replies import Reply
 from mailconfig.transports.smtp.session import SMTPSession
 from mailconfig.transports.smtp.transport import open_smtp
-from mailconfig.values import Authentication, Envelope, NetworkPolicy, Secret, Security, SMTPSettings
+from mailconfig.values import Authentication, ConnectionSettings, Envelope, NetworkPolicy, Secret, Security
 from tests.servers.chaos import ChaosServer
 
 USER = "me@example.com"
@@ -25,7 +25,7 @@ def settings_for(
     host: str = "127.0.0.1",
     login: bool = False,
     **other: Any,
-) -> SMTPSettings:
+) -> ConnectionSettings:
     """Settings for a server on loopback; with ``login``, its user and password."""
     if login:
         other = {
@@ -34,10 +34,10 @@ def settings_for(
             "secret": Secret(PASSWORD),
             **other,
         }
-    return SMTPSettings(host=host, port=port, security=security, **other)
+    return ConnectionSettings(host=host, port=port, security=security, **other)
 
 
-def open_session(settings: SMTPSettings, **surroundings: Any) -> SMTPSession:
+def open_session(settings: ConnectionSettings, **surroundings: Any) -> SMTPSession:
     """An open session with SMTP's verbs; the keywords are those of ``Surroundings``."""
     return open_smtp(settings, Surroundings(**surroundings))
 

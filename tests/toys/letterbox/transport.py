@@ -24,7 +24,7 @@ from mailconfig.transports.contract import (
     Verdict,
 )
 from mailconfig.transports.network import gate
-from mailconfig.values import Answer, ErrorCode, SMTPSettings, Stage
+from mailconfig.values import Answer, ConnectionSettings, ErrorCode, Stage
 
 
 class LetterboxTransport:
@@ -32,7 +32,7 @@ class LetterboxTransport:
 
     stages = (Stage.RESOLVE, Stage.CONNECT, Stage.LOGIN, Stage.SENDER)
 
-    def open(self, settings: SMTPSettings, surroundings: Surroundings) -> Session:
+    def open(self, settings: ConnectionSettings, surroundings: Surroundings) -> Session:
         """Connect through the gate, and show the token."""
         on_stage, policy = surroundings.on_stage, surroundings.policy
         started = monotonic()
@@ -57,7 +57,7 @@ class LetterboxSession:
     """See :class:`mailconfig.transports.contract.Session`. The point of no return is the request's body."""
 
     def __init__(
-        self, connection: HTTPConnection, settings: SMTPSettings, surroundings: Surroundings
+        self, connection: HTTPConnection, settings: ConnectionSettings, surroundings: Surroundings
     ) -> None:
         self.opened_at = monotonic()
         self.handed_over = 0

@@ -11,7 +11,7 @@ import pytest
 
 from mailconfig.exceptions import ConnectionFailed, HostNotAllowed, TransportError
 from mailconfig.transports.network.gate import connect, resolve
-from mailconfig.values import NetworkPolicy, Security, SMTPSettings, Stage
+from mailconfig.values import ConnectionSettings, NetworkPolicy, Security, Stage
 from tests.integration.transports.sessions import open_session, settings_for
 from tests.servers.hostile_hosts import FORBIDDEN_LITERALS, NO_HOST_NAMES
 
@@ -103,7 +103,7 @@ def test_a_thousand_rebinding_tries_reach_nothing(
         looked_up.append(1)
         return next(answers)
 
-    settings = SMTPSettings(host="rebind.test", port=tripwire.port, security=Security.NONE)
+    settings = ConnectionSettings(host="rebind.test", port=tripwire.port, security=Security.NONE)
     with nothing_comes(tripwire):
         for _ in range(1000):
             with pytest.raises(TransportError):

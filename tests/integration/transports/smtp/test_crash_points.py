@@ -14,9 +14,9 @@ import sys
 from ipaddress import ip_network
 from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.smtp.transport import open_smtp
-from mailconfig.values import Envelope, NetworkPolicy, Security, SMTPSettings
+from mailconfig.values import Envelope, NetworkPolicy, Security, ConnectionSettings
 
-settings = SMTPSettings(host="127.0.0.1", port=int(sys.argv[1]), security=Security.NONE)
+settings = ConnectionSettings(host="127.0.0.1", port=int(sys.argv[1]), security=Security.NONE)
 policy = NetworkPolicy(allowed_networks=(ip_network("127.0.0.0/8"),), allowed_ports=None)
 session = open_smtp(settings, Surroundings(policy=policy))
 session.propose(Envelope("me@example.com", ("you@example.com",)))
