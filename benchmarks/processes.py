@@ -38,13 +38,14 @@ class Place:
         return Running(job, arguments, self.environment_of(env or {}))
 
     def environment_of(self, more: dict[str, str]) -> dict[str, str]:
-        """Return the environment of a process of ours."""
+        """Return the environment of a process of ours. Modules are compiled once, as those of installed packages are."""
         ours = {
             "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
             "BENCH_DATABASE_URL": self.database_url,
             "BENCH_FOLDER": self.folder,
         }
-        return {**os.environ, **self.environment, **ours, **more}
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return {**inherited, **self.environment, **ours, **more}
 
     def run(self, job: str, /, *, env: dict[str, str] | None = None, **arguments: object) -> Outcome:
         """Run ``module:function`` of this package to its end."""
