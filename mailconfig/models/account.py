@@ -21,7 +21,7 @@ from .account_constraints import ACCOUNT_CONSTRAINTS, constraints_among_rows
 from .account_destination import SecretName, binding, effective, entered, is_override
 from .account_queries import AccountQuerySet
 from .account_rules import broken_rules, why_enter_again
-from .choices import AccountKind, AuthenticationChoice, Scope, SecurityChoice, SendMethod
+from .choices import SMTP, AccountKind, AuthenticationChoice, Scope, SecurityChoice
 from .deleting import protect_unless_deleted
 from .lane import Lane, Purpose, wake_lanes
 from .validators import validate_address, validate_host, validate_line
@@ -104,9 +104,7 @@ class Account(models.Model):
         help_text=_("Where bounces go (MAIL FROM). Empty: the from address."),
     )
 
-    send_method = models.CharField(
-        _("send method"), max_length=16, choices=SendMethod.choices, default=SendMethod.SMTP
-    )
+    send_method = models.CharField(_("send method"), max_length=16, default=SMTP)
     host = models.CharField(_("server"), max_length=255, blank=True, validators=[validate_host])
     port = models.PositiveIntegerField(
         _("port"), default=587, validators=[MinValueValidator(1), MaxValueValidator(65535)]

@@ -5,6 +5,9 @@ from django.utils.translation import gettext_lazy as _
 
 from mailconfig.values import Authentication, Security
 
+SMTP = "smtp"
+"""The send method of accounts that name no other. Which there are besides, the registry of transports knows."""
+
 
 class AccountKind(models.TextChoices):
     """Kinds of accounts, by the people who keep them."""
@@ -21,12 +24,6 @@ class Scope(models.TextChoices):
     USER = "user", _("user")
     SYSTEM = "system", _("system")
     SYSTEM_OVERRIDE = "system-override", _("system, with own credentials")
-
-
-class SendMethod(models.TextChoices):
-    """Ways in which mail leaves."""
-
-    SMTP = "smtp", "SMTP"
 
 
 class SecurityChoice(models.TextChoices):

@@ -20,7 +20,7 @@ from mailconfig.api.common.fields import (
 )
 from mailconfig.api.common.serializers import AccountSerializer
 from mailconfig.models import Account, Scope
-from mailconfig.models.choices import SendMethod
+from mailconfig.models.choices import SMTP
 from mailconfig.values import Authentication, Secret, Security
 
 SERVICES = {"gmail": "google", "exchange_online": "exchange", "outlook": "outlook", "other": "other"}
@@ -37,7 +37,7 @@ class SendTypeField(WordField):
     """``smtp`` in any case."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(words={SendMethod.SMTP: "smtp"}, **kwargs)
+        super().__init__(words={SMTP: "smtp"}, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
         return super().to_internal_value(data.lower() if isinstance(data, str) else data)
@@ -107,7 +107,7 @@ class OutboundEmailSerializer(AccountSerializer):
         required=False,
         help_text="Always user: the application makes the others.",
     )
-    mail_sendtype = SendTypeField(source="send_method", default=SendMethod.SMTP)
+    mail_sendtype = SendTypeField(source="send_method", default=SMTP)
     mail_smtptype = WordField(source="preset", words=SERVICES, fallback=OTHER_SERVICE, default="other")
     mail_smtpserver = HostField(source="host")
     mail_smtpport = PortField(source="port", digits=True, default=465)

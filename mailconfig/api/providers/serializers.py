@@ -17,7 +17,7 @@ from mailconfig.api.common.fields import (
 )
 from mailconfig.api.common.serializers import AccountSerializer
 from mailconfig.models import Account
-from mailconfig.models.choices import SendMethod
+from mailconfig.models.choices import SMTP
 from mailconfig.values import Authentication, Security
 
 ENCRYPTIONS = {Security.TLS: "ssl", Security.STARTTLS: "tls"}
@@ -28,7 +28,7 @@ class ProviderSerializer(AccountSerializer):
 
     id = serializers.IntegerField(source="pk", read_only=True)
     caption = LineField(source="name", max_length=255, allow_blank=True, required=False, default="")
-    driver = WordField(source="send_method", words={SendMethod.SMTP: "smtp"})
+    driver = WordField(source="send_method", words={SMTP: "smtp"})
     host = HostField(allowed_only=True)
     port = PortField()
     username = LineField(max_length=255)

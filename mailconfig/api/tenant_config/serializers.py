@@ -21,7 +21,7 @@ from mailconfig.api.common.fields import (
 )
 from mailconfig.api.common.serializers import AccountSerializer
 from mailconfig.models import Account
-from mailconfig.models.choices import SendMethod
+from mailconfig.models.choices import SMTP
 from mailconfig.values import Authentication, Security
 
 DEFAULT_PORT = 25
@@ -142,7 +142,7 @@ class TenantMailConfigSerializer(AccountSerializer):
             attrs["security"] = Security.TLS
         else:
             attrs["security"] = Security.STARTTLS if wants_starttls else Security.OPPORTUNISTIC
-        attrs["send_method"] = SendMethod.SMTP
+        attrs["send_method"] = SMTP
         if attrs["username"]:
             attrs["authentication"] = Authentication.PASSWORD
         else:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from mailconfig.conf import Settings, get_settings
+from mailconfig.exceptions import TransportMissing
 from mailconfig.models import Account
 from mailconfig.transports.contract import OnStage, Session, Surroundings, Transport
 from mailconfig.transports.registry import transport_for
@@ -49,6 +50,17 @@ def transport_of(account: Account) -> Transport:
         ValidationError: the system's server, which the account uses, is gone.
     """
     return transport_for(OUTBOX if get_settings().outbox else account.server().send_method)
+
+
+def is_send_method(name: str) -> bool:
+    """Return whether accounts may send that way: there is a transport for it, and not that of tests."""
+    if name == OUTBOX:
+        return False
+    try:
+        transport_for(name)
+    except TransportMissing:
+        return False
+    return True
 
 
 def open_session(

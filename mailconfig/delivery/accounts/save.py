@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts.check_requests import request_check
+from mailconfig.delivery.accounts.opening import is_send_method
 from mailconfig.delivery.accounts.probe import adopt_check, probe_values
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
 from mailconfig.delivery.queue.backlog import count_unsent
@@ -139,6 +140,18 @@ def _require_storable(account: Account, by: AbstractBaseUser | None) -> None:
     _require_say_over_project(account, by)
     _require_say_over_tenant(account, by)
     account.full_clean()
+    _require_transport(account)
+
+
+def _require_transport(account: Account) -> None:
+    """Refuse a send method that nothing here has: models know no transports, so the row cannot tell by itself.
+
+    Raises:
+        ValidationError: nothing was connected or stored.
+    """
+    if not is_send_method(account.send_method):
+        words = _("Nothing here sends in the way that the account names.")
+        raise ValidationError({"send_method": ValidationError(words, code="invalid_choice")})
 
 
 def _require_say_over_project(account: Account, by: AbstractBaseUser | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from mailconfig import delivery
 from mailconfig.exceptions import TransportError, TransportMissing
@@ -314,6 +315,32 @@ def test_a_test_mail_that_is_refused_says_whose_fault_it_is(far: FarSide, accoun
 
     assert (check.state, check.code, check.guilty_field) == ("failed", "recipient_refused", "recipient")
     assert states() == ["failed"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_person_stores_an_account_that_works(account: Account) -> None:
+    account.name = "renamed"
+
+    check = delivery.save_account(account=account, by=None, prove=True)
+
+    assert check is not None
+    assert check.state == CheckState.PASSED
+    assert Account.objects.get().name == "renamed"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("unknown", ["pigeon", "outbox"])
+def test_a_person_stores_no_account_that_nothing_here_would_send_for(unknown: str) -> None:
+    account = make_account()
+    account.send_method = unknown
+
+    with pytest.raises(ValidationError) as caught:
+        delivery.save_account(account=account, by=None)
+
+    assert caught.value.message_dict == {
+        "send_method": ["Nothing here sends in the way that the account names."]
+    }
+    assert Account.objects.get().send_method == "smtp"
 
 
 @pytest.mark.django_db(transaction=True)
