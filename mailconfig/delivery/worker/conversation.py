@@ -226,8 +226,12 @@ class Conversation:
         self.flush()
 
     def leave(self) -> None:
-        """End in good order, the last outcomes before QUIT."""
-        self.put_down()
+        """End in good order, the last outcomes before QUIT; where those cannot be committed, the connection is dropped."""
+        try:
+            self.put_down()
+        except BaseException:
+            self._sessions.close()
+            raise
         self._sessions.quit()
 
     def break_off(self) -> None:
