@@ -13,7 +13,6 @@ from mailconfig.values import ErrorCode, NetworkPolicy, Stage
 from . import hints
 from .deadline import Deadline
 
-_STARTTLS_PORT = "This looks like a STARTTLS port. Choose STARTTLS, or port 465 with TLS."
 _PLAIN_ANSWERS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 _OLD_PROTOCOL = {
     "UNSUPPORTED_PROTOCOL",
@@ -34,10 +33,11 @@ def secure(
     *,
     seconds: float = 30.0,
     deadline: Deadline | None = None,
+    plain_hint: str = hints.STARTTLS_PORT,
 ) -> ssl.SSLSocket:
     """Wrap a connected socket in TLS 1.2 or later, its certificate verified for ``host``.
 
-    The socket is the caller's to close if this fails.
+    The socket is the caller's to close if this fails. ``plain_hint`` is for a server that talks no TLS here.
 
     Raises:
         TLSFailed: temporary where the connection broke or hung, else something has to be mended.
@@ -53,7 +53,7 @@ def secure(
     except ssl.SSLCertVerificationError as error:
         raise _unverified(error) from None
     except ssl.SSLError as error:
-        raise _no_tls(error) from None
+        raise _no_tls(error, plain_hint) from None
     except OSError as error:
         detail = error.strerror or type(error).__name__
         raise _failed(
@@ -120,10 +120,10 @@ def _unverified(error: ssl.SSLCertVerificationError) -> TLSFailed:
     return _failed(message, detail=detail, field="host", hint=hint)
 
 
-def _no_tls(error: ssl.SSLError) -> TLSFailed:
+def _no_tls(error: ssl.SSLError, plain_hint: str) -> TLSFailed:
     reason = error.reason or ""
     if reason in _PLAIN_ANSWERS:
-        return _failed("The server talks no TLS here.", detail=reason, hint=_STARTTLS_PORT)
+        return _failed("The server talks no TLS here.", detail=reason, hint=plain_hint)
     if reason in _OLD_PROTOCOL:
         return _failed(
             "The server offers no TLS that is still safe.",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from mailconfig.values import ConnectionSettings, Security
-
 from .replies import Reply
 
 _APP_CREDENTIAL = (
@@ -24,9 +22,6 @@ _ENCRYPT_MAIL = "The server wants encryption before it accepts mail: choose STAR
 _SENDER = (
     "The account may not send from this address: use its own address, or have the server allow this one."
 )
-_TLS_PORT = "The server says nothing: it probably expects TLS from the first byte. Choose TLS for this port."
-_TLS_PORTS = frozenset({465, 2465})
-_CHECK_PLACE = "Check the name of the server and the port."
 _LOGIN_FIRST = "The server wants a login before it accepts mail."
 _ENCRYPTION = re.compile(
     r"\bstarttls\b|\b(?:encryption|encrypted|tls)\b(?: \w+){0,3} (?:required|needed|first)\b"
@@ -81,13 +76,3 @@ def for_sender(reply: Reply) -> str:
     if reply.is_permanent and (reply.code in {550, 553, 554} or owned) and reply.code != 552:
         return _SENDER
     return ""
-
-
-def expects_tls(settings: ConnectionSettings) -> bool:
-    """Return whether a server that says nothing probably waits for TLS: only where RFC 8314 puts that."""
-    return settings.security is not Security.TLS and settings.port in _TLS_PORTS
-
-
-def for_silence(settings: ConnectionSettings) -> str:
-    """Return what probably helps when no banner came."""
-    return _TLS_PORT if expects_tls(settings) else _CHECK_PLACE

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Callable
 from os import uname
 from time import monotonic
 
-from mailconfig.exceptions import ConnectionFailed, LoginRefused, TLSFailed, TransportError
+from mailconfig.exceptions import ConnectionFailed, LoginRefused
 from mailconfig.transports.contract import Surroundings
-from mailconfig.transports.network import gate, tls
-from mailconfig.transports.network.deadline import Deadline
-from mailconfig.transports.scrubber import Scrubber
+from mailconfig.transports.network import hints
+from mailconfig.transports.opening import OpeningSteps, peer, protection, tls_failed
 from mailconfig.values import Authentication, ConnectionSettings, ErrorCode, Security, Stage
 
-from . import hints, sasl
+from . import sasl
 from .breaks import broken
 from .capabilities import Capabilities, parse_capabilities
 from .replies import BadReplyError, Reply, to_reply
@@ -24,20 +22,16 @@ from .wire import Wire
 _EHLO_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Za-z:.]{2,60}\]")
 
 
-class Opening:
+class Opening(OpeningSteps):
     """One attempt to open a session. :meth:`run` goes through the stages; the wire is then the session's."""
 
+    tls_ports = frozenset({465, 2465})
+    starttls_port_hint = hints.STARTTLS_PORT
+
     def __init__(self, settings: ConnectionSettings, surroundings: Surroundings) -> None:
-        self.settings = settings
-        self.policy = surroundings.policy
-        self.timeouts = surroundings.timeouts
-        self.deadline = Deadline(self.timeouts.total)
+        super().__init__(settings, surroundings)
         self.capabilities = Capabilities()
-        self.scrubber = Scrubber()
-        self._surroundings = surroundings
-        self._host = ""
         self._greeting = ""
-        self._encrypted = False
 
     def run(self) -> Wire:
         """Resolve, connect, greet, secure and log in. Stages are reported in this order, each once.
@@ -47,13 +41,7 @@ class Opening:
                 ``code``, ``field``, ``reply``, ``hint``, ``detail`` and ``temporary``; the connection is closed.
             SecretUnreadable: before anything was connected.
         """
-        settings = self.settings
-        self._host = gate.vet_host(settings.host, settings.port, self.policy)
-        sasl.check_credentials(settings)
-        if settings.security is Security.NONE:
-            self._require_encryption_for_login()
-        if settings.authentication is not Authentication.NONE and settings.secret is not None:
-            self.scrubber = Scrubber.for_login(settings.username, settings.secret.reveal())
+        self._prepare()
         wire = self._connect()
         try:
             self._greet(wire)
@@ -64,27 +52,8 @@ class Opening:
         return wire
 
     def _connect(self) -> Wire:
-        started = monotonic()
-        port = self.settings.port
-        addresses = gate.resolve(
-            self.settings.host,
-            port,
-            self.policy,
-            resolver=self._surroundings.resolver,
-            deadline=self.deadline,
-        )
-        started = self._done(Stage.RESOLVE, started, ", ".join(str(address) for address in addresses))
-        self._connect_started = started
-        sock = gate.connect(
-            addresses,
-            self._host,
-            port,
-            self.policy,
-            seconds=self.timeouts.connect,
-            deadline=self.deadline,
-        )
         wire = Wire(
-            sock,
+            self._open_socket(),
             deadline=self.deadline,
             max_reply_bytes=self.policy.max_reply_bytes,
             on_wait=self._surroundings.on_wait,
@@ -100,7 +69,7 @@ class Opening:
         if security is Security.TLS:
             started = self._done(Stage.CONNECT, started, peer(wire))
             self._secure(wire)
-            started = self._done(Stage.TLS, started, _protection(wire))
+            started = self._done(Stage.TLS, started, protection(wire))
             self._banner(wire)
             self._ehlo(wire)
             self._done(Stage.EHLO, started, self._greeting)
@@ -114,7 +83,7 @@ class Opening:
         ):
             started = monotonic()
             self._starttls(wire)
-            started = self._done(Stage.TLS, started, _protection(wire))
+            started = self._done(Stage.TLS, started, protection(wire))
             self._ehlo(wire)
             spent += monotonic() - started
         self._done(Stage.EHLO, monotonic() - spent, self._greeting)
@@ -147,11 +116,11 @@ class Opening:
     def _starttls(self, wire: Wire) -> None:
         if not self.capabilities.starttls:
             hint = "Choose another port or TLS. Nothing was sent without encryption."
-            raise _tls_failed("The server offers no STARTTLS.", hint=hint)
+            raise tls_failed("The server offers no STARTTLS.", hint=hint)
         self._send(wire, b"STARTTLS\r\n", Stage.TLS)
         reply = self._read(wire, Stage.TLS, self.timeouts.command)
         if reply.is_transient or reply.is_permanent:
-            raise _tls_failed("The server refused STARTTLS.", reply=reply, temporary=reply.is_transient)
+            raise tls_failed("The server refused STARTTLS.", reply=reply, temporary=reply.is_transient)
         if reply.code != 220:
             raise broken("The server's answer to STARTTLS is none.", Stage.TLS, reply=reply)
         if wire.has_unread:  # RFC 3207 §4.2: somebody put words into the server's mouth
@@ -161,13 +130,6 @@ class Opening:
                 temporary=False,
             )
         self._secure(wire)
-
-    def _secure(self, wire: Wire) -> None:
-        sock = gate.secure(
-            wire.sock, self._host, self.policy, seconds=self.timeouts.banner, deadline=self.deadline
-        )
-        wire.replace(sock)
-        self._encrypted = True
 
     def _log_in(self, wire: Wire) -> None:
         settings = self.settings
@@ -189,18 +151,6 @@ class Opening:
             raise
         self._done(Stage.LOGIN, started, f"{reply.code} {reply.text}")
 
-    def _require_encryption_for_login(self) -> None:
-        if self.settings.authentication is Authentication.NONE or self.policy.allow_plain_login:
-            return
-        raise LoginRefused(
-            "The connection is not encrypted: the password was not sent.",
-            stage=Stage.LOGIN,
-            code=ErrorCode.AUTH_FAILED,
-            field="security",
-            hint="Choose STARTTLS or TLS.",
-            temporary=False,
-        )
-
     def _own_name(self, wire: Wire) -> bytes:
         """A name with a dot, else our address as a literal (RFC 5321 §4.1.4)."""
         for name in (self.settings.ehlo_name, uname().nodename):
@@ -208,12 +158,6 @@ class Opening:
                 return name.encode()
         address = str(wire.sock.getsockname()[0])
         return (f"[IPv6:{address}]" if ":" in address else f"[{address}]").encode()
-
-    def _done(self, stage: Stage, started: float, detail: str) -> float:
-        now = monotonic()
-        if self._surroundings.on_stage is not None:
-            self._surroundings.on_stage(stage, now - started, detail)
-        return monotonic()
 
     def _send(self, wire: Wire, data: bytes, stage: Stage) -> None:
         try:
@@ -237,29 +181,6 @@ class Opening:
         except OSError as error:
             raise self._lost(stage, error) from None
 
-    def _lost(self, stage: Stage, error: OSError) -> TransportError:
-        if isinstance(error, TimeoutError):
-            code, message = ErrorCode.TIMEOUT, "The server took too long to answer."
-        elif isinstance(error, ssl.SSLError):
-            code, message = ErrorCode.TLS_FAILED, "The encrypted connection broke."
-        else:
-            code, message = ErrorCode.CONNECT_FAILED, "The server ended the connection."
-        field, hint = "host", ""
-        if stage is Stage.BANNER:
-            if self.settings.security is not Security.TLS:  # else something does talk TLS there
-                field = "security" if hints.expects_tls(self.settings) else "port"
-            hint = hints.for_silence(self.settings)
-            if code is ErrorCode.TIMEOUT:
-                message = "Nothing answers as a mail server here."
-        return ConnectionFailed(
-            message,
-            stage=stage,
-            code=code,
-            field=field,
-            hint=hint,
-            detail=error.strerror or str(error) or type(error).__name__,
-        )
-
     def _refuse(self, reply: Reply, stage: Stage, message: str) -> None:
         if not (reply.is_transient or reply.is_permanent):
             raise broken("The server's answer is not one that belongs here.", stage, reply=reply)
@@ -271,29 +192,3 @@ class Opening:
             reply=reply,
             temporary=reply.is_transient,
         )
-
-
-def peer(wire: Wire) -> str:
-    """The address of the other side; empty if it has gone already: what is done next will say so."""
-    try:
-        return str(wire.sock.getpeername()[0])
-    except OSError:
-        return ""
-
-
-def _protection(wire: Wire) -> str:
-    return tls.describe(wire.sock) if isinstance(wire.sock, ssl.SSLSocket) else ""
-
-
-def _tls_failed(
-    message: str, *, hint: str = "", reply: Reply | None = None, temporary: bool = False
-) -> TLSFailed:
-    return TLSFailed(
-        message,
-        stage=Stage.TLS,
-        code=ErrorCode.TLS_FAILED,
-        field="security",
-        hint=hint,
-        reply=reply,
-        temporary=temporary,
-    )

@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Callable
 
 from mailconfig.exceptions import ConnectionFailed, LoginRefused, ProtocolError
+from mailconfig.transports.credentials import base64_of, bearer_response, plain_response, refused
 from mailconfig.transports.scrubber import MAX_TEXT
 from mailconfig.values import Authentication, ConnectionSettings, ErrorCode, Secret, Stage
 
@@ -52,30 +53,6 @@ class _Memory:
 _memory = _Memory()
 
 
-def check_credentials(settings: ConnectionSettings) -> None:
-    """Refuse credentials that cannot be sent at all; to be asked before anything is connected.
-
-    Raises:
-        LoginRefused: a user name or secret is missing, or has a character that the protocol cannot carry.
-        SecretUnreadable: the stored secret does not open.
-    """
-    if settings.authentication is Authentication.NONE:
-        return
-    if not settings.username:
-        raise refused("A user name is needed to log in.", field="username")
-    if settings.secret is None or not settings.secret.reveal():
-        raise refused("A password or token is needed to log in.", field="secret")
-    # XOAUTH2 separates its parts with control A.
-    if any(character in settings.username for character in "\r\n\0\x01"):
-        raise refused("The user name has control characters, which cannot be sent.", field="username")
-    if any(character in settings.secret.reveal() for character in "\r\n\0\x01"):
-        raise refused("The password has control characters, which cannot be sent.", field="secret")
-    try:
-        (settings.username + settings.secret.reveal()).encode()
-    except UnicodeEncodeError:
-        raise refused("The user name or password is no valid text.", field="username") from None
-
-
 def log_in(settings: ConnectionSettings, capabilities: Capabilities, exchange: Exchange) -> Reply:
     """Log in with the best mechanism that both sides know; returns the server's 235.
 
@@ -117,18 +94,18 @@ def _is_of_mechanism(reply: Reply) -> bool:
 
 
 def _plain(settings: ConnectionSettings, secret: Secret, exchange: Exchange) -> Reply:
-    reply = exchange(lambda: b"AUTH PLAIN " + _plain_response(settings.username, secret) + b"\r\n")
+    reply = exchange(lambda: b"AUTH PLAIN " + plain_response(settings.username, secret) + b"\r\n")
     if reply.code == 334:  # a server that overlooks the initial response
-        reply = exchange(lambda: _plain_response(settings.username, secret) + b"\r\n")
+        reply = exchange(lambda: plain_response(settings.username, secret) + b"\r\n")
     return reply
 
 
 def _login(settings: ConnectionSettings, secret: Secret, exchange: Exchange) -> Reply:
     reply = exchange(lambda: b"AUTH LOGIN\r\n")
     if reply.code == 334:
-        reply = exchange(lambda: _base64(settings.username) + b"\r\n")
+        reply = exchange(lambda: base64_of(settings.username) + b"\r\n")
     if reply.code == 334:
-        reply = exchange(lambda: _base64(secret.reveal()) + b"\r\n")
+        reply = exchange(lambda: base64_of(secret.reveal()) + b"\r\n")
     return reply
 
 
@@ -144,29 +121,13 @@ def _cram_md5(settings: ConnectionSettings, secret: Secret, exchange: Exchange) 
 
 
 def _xoauth2(settings: ConnectionSettings, secret: Secret, exchange: Exchange) -> Reply:
-    reply = exchange(lambda: b"AUTH XOAUTH2 " + _bearer(settings.username, secret) + b"\r\n")
+    reply = exchange(lambda: b"AUTH XOAUTH2 " + bearer_response(settings.username, secret) + b"\r\n")
     if reply.code == 334:  # the error as JSON; an empty line asks for the final answer
         reply = exchange(lambda: b"\r\n")
     return reply
 
 
 _EXCHANGES = {"PLAIN": _plain, "LOGIN": _login, "CRAM-MD5": _cram_md5, "XOAUTH2": _xoauth2}
-
-
-def refused(
-    message: str, *, field: str, hint: str = "", reply: Reply | None = None, tries: int = 1
-) -> LoginRefused:
-    """A login that did not come about; not temporary unless the reply is."""
-    return LoginRefused(
-        message,
-        stage=Stage.LOGIN,
-        code=ErrorCode.AUTH_FAILED,
-        field=field,
-        hint=hint,
-        reply=reply,
-        temporary=reply is not None and reply.is_transient,
-        tries=tries,
-    )
 
 
 def _judge(replies: list[Reply], *, with_token: bool) -> Reply:
@@ -179,7 +140,9 @@ def _judge(replies: list[Reply], *, with_token: bool) -> Reply:
     )
     field = "security" if hints.wants_encryption(reply) else "secret"
     hint = hints.for_login(reply, with_token=with_token)
-    raise refused(words, field=field, hint=hint, reply=reply, tries=len(replies))
+    raise refused(
+        words, field=field, hint=hint, reply=reply, temporary=reply.is_transient, tries=len(replies)
+    )
 
 
 def _broken(reply: Reply) -> ProtocolError:
@@ -207,18 +170,6 @@ def _not_offered(capabilities: Capabilities, *, with_token: bool) -> LoginRefuse
     )
 
 
-def _base64(text: str) -> bytes:
-    return base64.b64encode(text.encode())
-
-
-def _plain_response(username: str, secret: Secret) -> bytes:
-    return _base64(f"\0{username}\0{secret.reveal()}")
-
-
-def _bearer(username: str, secret: Secret) -> bytes:
-    return _base64(f"user={username}\x01auth=Bearer {secret.reveal()}\x01\x01")
-
-
 def _digest(username: str, secret: Secret, challenge: bytes) -> bytes:
     digest = hmac.new(secret.reveal().encode(), challenge, "md5").hexdigest()
-    return _base64(f"{username} {digest}")
+    return base64_of(f"{username} {digest}")

@@ -10,7 +10,7 @@ import pytest
 
 from mailconfig.exceptions import ConnectionFailed, ProtocolError, TransportError
 from mailconfig.transports.network.deadline import Deadline
-from mailconfig.transports.smtp import opening
+from mailconfig.transports.opening import peer
 from mailconfig.transports.smtp.wire import Wire
 from mailconfig.values import ErrorCode, NetworkPolicy, Security, Stage, Timeouts
 from tests.integration.transports.sessions import PASSWORD, USER, open_session, send, settings_for
@@ -186,4 +186,4 @@ def test_a_connection_that_was_reset_before_the_handshake_is_a_failure_of_the_se
                 client.recv(1)
             with pytest.raises(OSError, match="not connected"):
                 client.getpeername()
-            assert opening.peer(Wire(client, deadline=Deadline(), max_reply_bytes=1)) == ""
+            assert peer(Wire(client, deadline=Deadline(), max_reply_bytes=1)) == ""

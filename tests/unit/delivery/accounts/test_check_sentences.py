@@ -22,7 +22,7 @@ RAISES = {
     "HostNotAllowed",
     "refused",
     "_failed",
-    "_tls_failed",
+    "tls_failed",
     "_broken",
     "_not_allowed",
     "_port_not_allowed",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mailconfig.transports.network.hints import for_silence
 from mailconfig.transports.smtp import hints
+from mailconfig.transports.smtp.opening import Opening
 from mailconfig.transports.smtp.replies import Reply
 from mailconfig.values import ConnectionSettings, Security
 
@@ -12,7 +14,9 @@ from mailconfig.values import ConnectionSettings, Security
 @pytest.mark.parametrize("port", [25, 465, 587, 2465, 2525, 2587, 1025])
 @pytest.mark.parametrize("security", list(Security))
 def test_silence_hints_at_tls_only_at_its_ports(port: int, security: Security) -> None:
-    hint = hints.for_silence(ConnectionSettings(host="mail.test", port=port, security=security))
+    settings = ConnectionSettings(host="mail.test", port=port, security=security)
+
+    hint = for_silence(settings, Opening.tls_ports)
 
     assert ("Choose TLS" in hint) is (port in {465, 2465} and security is not Security.TLS)
     assert hint
