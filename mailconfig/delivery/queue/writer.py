@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
-from django.db import connection
+from django.db import OperationalError, connection
 
 from mailconfig import crash
 from mailconfig.delivery.mishaps import is_database_away, is_lock_missing
@@ -27,16 +27,18 @@ MOST_PARTS = 200
 class Pending:
     """A part's way into the database, for the one thread that waits for it: a Future takes several times as long."""
 
-    __slots__ = ("_error", "_is_under_way")
+    __slots__ = ("_error", "_is_under_way", "has_ended")
 
     def __init__(self) -> None:
+        self.has_ended = False
+        """Whether the other thread may go on, as the writer knows."""
         self._is_under_way = threading.Lock()
         self._is_under_way.acquire()
         self._error: Exception | None = None
 
     def end(self, error: Exception | None = None) -> None:
-        """Let the other thread go on: it is committed, or this kept it from being."""
-        self._error = error
+        """Let the other thread go on: it is committed, or this kept it from being. Once."""
+        self._error, self.has_ended = error, True
         self._is_under_way.release()
 
     def wait(self, seconds: float = -1) -> None:
@@ -98,7 +100,7 @@ class Writer:
             while (first := self._held or self._waiting.get()) is not None:
                 self._held = None
                 together, is_last = self._take_more(first)
-                self._commit(together)
+                self._commit_or_tell(together)
                 if is_last:
                     break
         finally:
@@ -135,6 +137,17 @@ class Writer:
             self._held = None
             if waiting is not None:
                 waiting[1].end(WriterEnded())
+
+    def _commit_or_tell(self, together: Sequence[_Waiting]) -> None:
+        """Commit them. Whatever that meets, nobody is left waiting: who was told nothing finds out what was committed."""
+        try:
+            self._commit(together)
+        except Exception:
+            logger.exception("an error of our own; each lane finds out what was committed")
+        finally:
+            for _part, pending in together:
+                if not pending.has_ended:
+                    pending.end(OperationalError("the writer does not know whether it was committed"))
 
     def _commit(self, together: Sequence[_Waiting]) -> None:
         try:

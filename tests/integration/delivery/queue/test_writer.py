@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import DataError, connection, transaction
+from django.db.backends.signals import connection_created
 from django.db.models.functions import Now
 
 from mailconfig import delivery
@@ -272,6 +273,36 @@ def test_a_writer_that_has_ended_takes_no_more() -> None:
     writer.start()
     writer.stop()
     assert writer.submit(part_of(make_account())) is None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_writer_that_ends_in_a_commit_leaves_no_lane_waiting() -> None:
+    """A receiver of the project's ends its thread when it connects; all mail goes without it."""
+
+    def throw(sender: object, **values: object) -> None:
+        if threading.current_thread().name == "mailconfig-writer":
+            raise SystemExit
+
+    def drain() -> None:
+        try:
+            delivery.drain_account(account_id=account.pk)
+        finally:
+            connection.close()
+
+    connection_created.connect(throw)
+    try:
+        with ChaosServer() as server, shared_writer():
+            account = make_account(server.port)
+            for _ in range(3):
+                make_message(account)
+            thread = threading.Thread(target=drain, daemon=True)
+            thread.start()
+            thread.join(60)
+            assert not thread.is_alive()
+            assert len(server.messages) == 3
+    finally:
+        connection_created.disconnect(throw)
+    assert set(Message.objects.values_list("state", "attempts")) == {("sent", 1)}
 
 
 def test_drains_of_many_accounts_commit_through_it() -> None:
