@@ -38,6 +38,8 @@ class UnderWay:
         self.raw = database.connection
         """The driver's connection over which they were sent."""
         self._answers: list[_Answer] | None = None
+        self._loss: OperationalError | None = None
+        """Why there are fewer than statements."""
         # A pipeline has an end for each statement.
         self._further_fetches = 2 * len(steps) - 1 if len(steps) > 1 else 0
         with database.wrap_database_errors:
@@ -79,6 +81,11 @@ class UnderWay:
                 results += self.raw.wait(generators.fetch_many(server))
             if self._further_fetches:
                 server.exit_pipeline_mode()
+        except OperationalError as error:
+            # What came before the connection was lost counts all the same, and whoever asks for the rest hears of it.
+            if not self.raw.closed:
+                raise
+            self._loss = error
         finally:
             try:
                 self._answers = [
@@ -109,7 +116,7 @@ class UnderWay:
         answers = self._answers or ()
         if number >= len(answers):
             msg = "the connection was lost before the answer came"
-            raise OperationalError(msg)
+            raise self._loss or OperationalError(msg)
         answer, transformer = answers[number]
         if answer.status != ExecStatus.TUPLES_OK:
             raise error_from_result(answer)

@@ -107,34 +107,43 @@ def insert_and_commit(new: NewMessage, *, then: Step) -> tuple[bool, bool]:
         Whether the message was written (as for :func:`insert_one`), and whether ``then`` changed a row.
     """
     step = _step(new)
-    both = statements.run_both(step, then)
-    if both is None:
-        row, changed = _insert_commit_and(new.message, step, then)
-    else:
-        row, changed = both[0][0] if both[0] else None, bool(both[1])
+    try:
+        both = statements.run_both(step, then)
+        if both is None:
+            row, changed = _insert_commit_and(step, then)
+        else:
+            row, changed = both[0][0] if both[0] else None, bool(both[1])
+    except DatabaseError:
+        row, changed = _find_row(new.message), False
+        if row is None:
+            raise
     if row is None:
         return False, False
     _complete(new.message, *row)
     return True, changed
 
 
-def _insert_commit_and(message: Message, first: Step, then: Step) -> tuple[Any, bool]:
+def _insert_commit_and(first: Step, then: Step) -> tuple[Any, bool]:
     """Both in a single trip, as long as they are not prepared: the row of the first, and whether ``then`` did."""
     with connection.cursor() as cursor:
-        try:
-            cursor.execute(f"BEGIN; {first[0]}; COMMIT; {then[0]}", [*first[1], *then[1]])
-        except DatabaseError:
-            connection.connection.rollback()  # of what was begun above; nothing if that was committed
-            found = Message.objects.filter(uuid=message.uuid).values_list("pk", "not_before", "created_at")
-            row = found.first()
-            if row is None:
-                raise
-            return row, False
+        cursor.execute(f"BEGIN; {first[0]}; COMMIT; {then[0]}", [*first[1], *then[1]])
         cursor.nextset()
         row = cursor.fetchone()
         cursor.nextset()
         cursor.nextset()
         return row, cursor.rowcount > 0
+
+
+def _find_row(message: Message) -> Any:
+    """The row of a message that may be written all the same, when an error, or nothing, was the answer."""
+    raw = connection.connection
+    if raw is not None and raw.closed:
+        connection.close()  # whether the commit came before the end, a new connection knows
+    elif raw is not None:
+        with connection.wrap_database_errors:
+            raw.rollback()  # of what was begun by hand; nothing if that was committed
+    found = Message.objects.filter(uuid=message.uuid).values_list("pk", "not_before", "created_at")
+    return found.first()
 
 
 def insert_many(batch: Sequence[NewMessage]) -> bool:

@@ -180,6 +180,18 @@ def test_two_statements_in_one_trip_are_committed_each_by_itself() -> None:
     assert (lane.strikes, lane.failures) == (7, 1)
 
 
+def test_the_answer_to_the_first_counts_though_the_connection_is_lost_in_the_second() -> None:
+    lane = Lane.objects.get(account=make_account())
+    first = "UPDATE mailconfig_lane SET strikes = %s::smallint WHERE id = %s RETURNING strikes"
+    second = "SELECT CASE WHEN %s THEN pg_terminate_backend(pg_backend_pid()) END"
+    for number in range(OFTEN):
+        statements.run_both((first, [number, lane.pk]), (second, [False]))
+    assert statements.run_both((first, [9, lane.pk]), (second, [True])) == ([(9,)], [])
+    connection.close()
+    lane.refresh_from_db()
+    assert lane.strikes == 9
+
+
 def test_two_statements_that_a_pooler_forgot_are_left_to_the_caller() -> None:
     connection.ensure_connection()
     for number in range(OFTEN):

@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.mail import EmailMessage
 from django.db import OperationalError, connection, transaction
+from django.db.models import Model
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -72,6 +74,60 @@ def test_a_database_that_is_lost_right_after_the_commit_fails_nobody(
             enqueue(mail, account=account)
     assert Message.objects.filter(state=MessageState.QUEUED).count() == 1 + many
     assert "server closed the connection unexpectedly" in caplog.text
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("before", [0, 5])
+@pytest.mark.parametrize("locked", [Lane, Account])
+def test_a_connection_that_is_lost_fails_nobody_whose_mail_is_committed(
+    account: Account, before: int, locked: type[Model]
+) -> None:
+    """It ends while the lane is locked, with the mail committed, or while the account is, when it is not yet.
+
+    Args:
+        account: whose mail it is.
+        before: mails that were queued before, over the same connection: five have the statements prepared.
+        locked: what somebody else changes meanwhile.
+    """
+    results: list[Message | Exception] = []
+    backend: list[int] = []
+
+    def queue() -> None:
+        try:
+            for _ in range(before):
+                enqueue(mail(), account=account)
+            Lane.objects.update(due_at=None)  # so that it is to be changed
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                backend.append(cursor.fetchone()[0])
+            is_ready.set()
+            is_locked.wait(60)
+            results.append(enqueue(mail("last"), account=account))
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            results.append(error)
+        finally:
+            connection.close()
+
+    is_ready, is_locked = threading.Event(), threading.Event()
+    thread = threading.Thread(target=queue)
+    thread.start()
+    assert is_ready.wait(60)
+    with transaction.atomic(), connection.cursor() as cursor:
+        locked._default_manager.select_for_update().get()
+        is_locked.set()
+        waits = "SELECT 1 FROM pg_locks WHERE pid = %s AND NOT granted"
+        give_up_at = time.monotonic() + 60
+        while (cursor.execute(waits, backend), cursor.fetchone())[1] is None:
+            assert time.monotonic() < give_up_at
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", backend)
+    thread.join(60)
+    (result,) = results
+    last = Message.objects.filter(subject="last")
+    if locked is Lane:
+        assert result == last.get()
+    else:
+        assert isinstance(result, OperationalError)
+        assert not last
 
 
 @contextmanager
