@@ -152,15 +152,17 @@ def _send_prepared(steps: Sequence[Step]) -> UnderWay | None:
         release()
 
 
-def _prepare(sql: str, raw: object, *, anew: bool = False) -> None:
+def _prepare(sql: str, raw: Any, *, anew: bool = False) -> None:
     name, numbered, number = _names(sql)
     nulls = f"({', '.join(['NULL'] * number)})" if number else ""
     forget = f"DEALLOCATE {name};" if anew else ""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(forget + _PREPARE.format(name=name, sql=numbered, nulls=nulls))
+        with connection.wrap_database_errors:
+            # Several statements in one trip are none that psycopg may prepare, whatever ``prepare_threshold`` says.
+            raw.execute(forget + _PREPARE.format(name=name, sql=numbered, nulls=nulls), prepare=False)
     except DatabaseError as error:
         if not _is_unknown(error):
+            _runs[raw][sql] = 0  # nobody knows how far it came
             raise
         _give_up_preparing(sql, raw)  # a pooler that Django was not told of
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import DataError, OperationalError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, DataError, OperationalError, connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from mailconfig.delivery.postgres import statements
 from mailconfig.models import Account, Lane
@@ -103,6 +106,50 @@ def test_what_a_pooler_forgot_is_run_all_the_same() -> None:
     connection.connection.execute("DEALLOCATE ALL")  # as on another server connection
     assert [statements.run(SQL, [number, "x"]) for number in range(3)] == [[(1, "x")], [(2, "x")], [(3, "x")]]
     assert prepared() == []
+
+
+def test_what_psycopg_is_to_prepare_by_itself_keeps_nothing_from_being_prepared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {"server_side_binding": True, "prepare_threshold": 0}.items():
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"], name, value)
+    begin_anew()
+    assert [statements.run(SQL, [number, "x"]) for number in range(OFTEN)] == [
+        [(number + 1, "x")] for number in range(OFTEN)
+    ]
+    assert SQL.replace("%s", "$1", 1).replace("%s", "$2") in prepared()[0]
+    connection.close()
+
+
+def test_what_could_not_be_prepared_for_a_lock_is_prepared_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a migration, which locks the table while the plan is to be made anew."""
+    monkeypatch.setattr(statements, "PLAN_ANEW_AFTER", 10)
+    begin_anew()
+    sql = "SELECT id FROM mailconfig_account WHERE id = %s"
+    for number in range(9):
+        statements.run(sql, [number])
+    connection.connection.execute("SET lock_timeout = '100ms'")
+    other = connections.create_connection(DEFAULT_DB_ALIAS)
+    try:
+        with transaction_of(other) as cursor:
+            cursor.execute("LOCK TABLE mailconfig_account IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(OperationalError, match="lock timeout"):
+                statements.run(sql, [1])
+    finally:
+        other.close()
+    for number in range(OFTEN):
+        statements.run(sql, [number])
+    assert len(prepared()) == 1
+    connection.close()
+
+
+@contextmanager
+def transaction_of(other: BaseDatabaseWrapper) -> Iterator[Any]:
+    """A transaction of somebody else's, which changes nothing."""
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        yield cursor
+        cursor.execute("ROLLBACK")
 
 
 def test_nothing_is_prepared_within_a_transaction() -> None:
