@@ -44,16 +44,16 @@ _WHILE_PLANNING = {
     "enable_mergejoin": "off",
     "enable_material": "off",
 }
-_PREPARE = f"""
+_PLAN = f"""
     {"; ".join(f"SET LOCAL {name} = {value}" for name, value in _WHILE_PLANNING.items())};
     SELECT set_config(name, (current_setting(name)::float8 / 1000)::text, true)
       FROM unnest(ARRAY['{"', '".join(_COSTS)}']) AS name;
-    PREPARE {{name}} AS {{sql}};
     EXPLAIN EXECUTE {{name}}{{nulls}};
     {"; ".join(f"SET LOCAL {name} TO DEFAULT" for name in (*_WHILE_PLANNING, *_COSTS))}
 """  # noqa: S608 - names of settings
-"""In one trip, hence one transaction. The plan is made by explaining it, and kept while the tables grow: one that reads the
-whole of a table, or of an index, since it is small now, must not be, so rows are found by their keys.
+"""In one trip, hence one transaction, after the statement was prepared. The plan is made by explaining it, and kept while
+the tables grow: one that reads the whole of a table, or of an index, since it is small now, must not be, so rows are found
+by their keys.
 
 It looks a thousand times cheaper than it is. Else PostgreSQL would plan a statement with arrays anew each time, since it knows
 then how long they are, takes that for better, and does not count what planning costs: more than all the rest. (It compares
@@ -155,11 +155,15 @@ def _send_prepared(steps: Sequence[Step]) -> UnderWay | None:
 def _prepare(sql: str, raw: Any, *, anew: bool = False) -> None:
     name, numbered, number = _names(sql)
     nulls = f"({', '.join(['NULL'] * number)})" if number else ""
-    forget = f"DEALLOCATE {name};" if anew else ""
+    from mailconfig.delivery.postgres.under_way import prepare
+
     try:
         with connection.wrap_database_errors:
+            if anew:
+                raw.execute(f"DEALLOCATE {name}", prepare=False)
+            prepare(raw, name, numbered)
             # Several statements in one trip are none that psycopg may prepare, whatever ``prepare_threshold`` says.
-            raw.execute(forget + _PREPARE.format(name=name, sql=numbered, nulls=nulls), prepare=False)
+            raw.execute(_PLAN.format(name=name, nulls=nulls), prepare=False)
     except DatabaseError as error:
         if not _is_unknown(error):
             _runs[raw][sql] = 0  # nobody knows how far it came

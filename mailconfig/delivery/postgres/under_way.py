@@ -22,6 +22,28 @@ def _nothing() -> Iterator[Any]:
     yield from ()
 
 
+def prepare(raw: Any, name: str, sql: str) -> None:
+    """Prepare a statement by the protocol, and not by SQL: the answer to ``EXECUTE`` then says whether its name arrives.
+
+    A pooler that keeps account of what is prepared by the protocol (pgbouncer since 1.21) gives it another name at the server. What
+    was prepared by SQL it does not know, and it ends the connection over which that is to be run by the protocol.
+
+    Raises:
+        psycopg.Error: it could not be prepared.
+    """
+    _await_others(raw)
+    raw.pgconn.send_prepare(name.encode(), sql.encode())
+    (result,) = raw.wait(generators.execute(raw.pgconn))
+    if result.status != ExecStatus.COMMAND_OK:
+        raise error_from_result(result)
+
+
+def _await_others(raw: Any) -> None:
+    """Let statements under way over this connection come first."""
+    if "wait" in vars(raw):
+        raw.wait(_nothing())
+
+
 class UnderWay:
     """Statements sent in one go, each in a transaction of its own.
 
@@ -43,8 +65,7 @@ class UnderWay:
         # A pipeline has an end for each statement.
         self._further_fetches = 2 * len(steps) - 1 if len(steps) > 1 else 0
         with database.wrap_database_errors:
-            if "wait" in vars(self.raw):
-                self.raw.wait(_nothing())  # lets others of our kind come first
+            _await_others(self.raw)
             self._send(steps)
         self._release = hold(database)  # until the answers are there, whoever fetches them
         self.raw.wait = self._wait_in_line

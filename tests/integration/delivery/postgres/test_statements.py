@@ -50,6 +50,28 @@ def test_a_statement_that_comes_often_is_prepared_once_whatever_its_values() -> 
     assert len(prepared()) == 1
 
 
+def test_a_statement_is_prepared_by_the_protocol_of_which_poolers_keep_account() -> None:
+    """Else pgbouncer ends the connection over which it is run (since 1.24 unless it is told not to)."""
+    begin_anew()
+    for number in range(OFTEN):
+        statements.run(SQL, [number, "x"])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT from_sql FROM pg_prepared_statements")
+        assert cursor.fetchall() == [(False,)]
+
+
+def test_who_prepares_waits_for_a_statement_under_way() -> None:
+    begin_anew()
+    often()
+    other = "SELECT %s::int"
+    for _ in range(statements.PREPARE_AFTER):
+        statements.run(other, [1])
+    answer = statements.start(SQL, [1, "first"])
+    assert statements.run(other, [5]) == [(5,)]
+    assert answer() == [(2, "first")]
+    assert len(prepared()) == 2
+
+
 def test_the_planner_is_as_it_was_afterwards() -> None:
     before = settings_now()
     for number in range(OFTEN):
@@ -117,7 +139,7 @@ def test_what_psycopg_is_to_prepare_by_itself_keeps_nothing_from_being_prepared(
     assert [statements.run(SQL, [number, "x"]) for number in range(OFTEN)] == [
         [(number + 1, "x")] for number in range(OFTEN)
     ]
-    assert SQL.replace("%s", "$1", 1).replace("%s", "$2") in prepared()[0]
+    assert "SELECT $1::bigint + 1, $2::text" in prepared()
     connection.close()
 
 
