@@ -22,6 +22,8 @@ class Preset:
     """Empty: the service gives each customer a name of its own."""
     port: int = 587
     security: Security = Security.STARTTLS
+    imap_host: str = ""
+    """Where it lets mail be read, with TLS from the first byte; empty: each customer has a name of its own, or it is not known."""
     note: str | _StrPromise = ""
     per_minute: int | None = None
     """Mails that the service takes from one account in a minute; ``None``: it does not say."""
@@ -39,12 +41,14 @@ PRESETS: dict[str, Preset] = {
     "gmail": Preset(
         label=_("Gmail, Google Workspace"),
         host="smtp.gmail.com",
+        imap_host="imap.gmail.com",
         note=_APP_WORD,
         per_day=2000,
     ),
     "exchange_online": Preset(
         label=_("Microsoft 365 (Exchange Online)"),
         host="smtp.office365.com",
+        imap_host="outlook.office365.com",
         note=_("An administrator of Microsoft 365 must allow authenticated SMTP for this mailbox."),
         per_minute=30,
         per_day=10000,
@@ -53,6 +57,7 @@ PRESETS: dict[str, Preset] = {
     "outlook": Preset(
         label=_("Outlook.com, Hotmail"),
         host="smtp-mail.outlook.com",
+        imap_host="outlook.office365.com",
         note=_("Microsoft may refuse passwords here, app passwords too, and want OAuth 2."),
         per_day=300,
     ),
@@ -61,6 +66,7 @@ PRESETS: dict[str, Preset] = {
         host="secure.emailsrvr.com",
         port=465,
         security=Security.TLS,
+        imap_host="secure.emailsrvr.com",
         note=_("Log in with the mailbox's whole address and its own password."),
         per_day=10000,
     ),

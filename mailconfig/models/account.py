@@ -265,6 +265,10 @@ class Account(models.Model):
         """Return whether the stored secret would newly be used for another owner or tenant, who was never told it."""
         return self._keeps_secret_over("holder")
 
+    def would_be_held_by_another(self) -> bool:
+        """Return whether it was given another owner or tenant since it was read."""
+        return "holder" in self._stored and self._differs("holder")
+
     def _keeps_secret_over(self, key: str) -> bool:
         return key in self._stored and isinstance(self.secret, SealedSecret) and self._differs(key)
 

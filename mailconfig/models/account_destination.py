@@ -23,10 +23,17 @@ class SecretName(enum.StrEnum):
     """Secrets that an account may hold, by what they open."""
 
     SMTP = "smtp"
+    IMAP = "imap"
+    EWS = "ews"
+    SENDGRID = "sendgrid"
 
 
 def _host(text: str) -> str:
     return text.strip().lower()
+
+
+def _flag(value: bool | None) -> str:
+    return str(bool(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +59,23 @@ DESTINATIONS: Mapping[SecretName, tuple[Part, ...]] = {
         Part("authentication", for_override={Authentication.NONE: Authentication.PASSWORD}),
         Part("username", of_server=False),
     ),
+    SecretName.IMAP: (
+        Part("imap_host", spelled=_host),
+        Part("imap_port"),
+        Part("imap_ssl", spelled=_flag),
+        Part("login"),
+    ),
+    SecretName.EWS: (Part("ews_endpoint"), Part("ews_verify_mode"), Part("login")),
+    SecretName.SENDGRID: (),  # goes to the service itself, wherever it lives
 }
-"""By secret. Stored secrets are sealed for these parts in this order: whoever changes either locks them all."""
+"""By secret; all but SMTP's are of mailboxes only. Stored secrets are sealed for these parts in this order: whoever changes either locks them all."""
 
-SECRET_COLUMNS: Mapping[SecretName, str] = {SecretName.SMTP: "secret"}
+SECRET_COLUMNS: Mapping[SecretName, str] = {
+    SecretName.SMTP: "secret",
+    SecretName.IMAP: "imap_secret",
+    SecretName.EWS: "ews_secret",
+    SecretName.SENDGRID: "sendgrid_secret",
+}
 """The column that holds each secret."""
 
 
@@ -97,7 +117,9 @@ def binding(name: SecretName, destination: Mapping[str, Any]) -> str:
     Args:
         destination: by field, as :func:`effective` gives it.
     """
-    return "\x1f".join(part.spelled(destination[part.column]) for part in DESTINATIONS[name])
+    parts = [part.spelled(destination[part.column]) for part in DESTINATIONS[name]]
+    # SMTP's begins with the send method, which says as much.
+    return "\x1f".join(parts if name is SecretName.SMTP else [name, *parts])
 
 
 def _value(part: Part, account: Account, server: Account) -> Any:

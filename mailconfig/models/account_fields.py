@@ -18,5 +18,5 @@ HOLDER = ("owner_id", "tenant_id")
 """For whom the password was entered."""
 MARKS = ("serves_project", "is_default")
 """What says that it sends for the project."""
-PROVED = frozenset({"scope", *CONNECTION, *SECRET_COLUMNS.values(), *SENDERS})
+PROVED = frozenset({"scope", *CONNECTION, SECRET_COLUMNS[SecretName.SMTP], *SENDERS})
 """What a proof of the connection depends on."""

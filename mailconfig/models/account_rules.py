@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailconfig.values import Authentication
 
-from .choices import AccountKind, Scope
+from .choices import SMTP, AccountKind, Scope
 
 if TYPE_CHECKING:
     from .account import Account
@@ -25,7 +25,7 @@ def broken_rules(account: Account) -> dict[str, ValidationError]:
             errors["username"] = ValidationError(_("A login needs a user name."), code="required")
         if account.secret is None:
             errors["secret"] = ValidationError(_("A login needs a password."), code="required")
-    if not account.host and account.scope != Scope.SYSTEM_OVERRIDE:
+    if not account.host and account.scope != Scope.SYSTEM_OVERRIDE and not _needs_no_server(account):
         errors["host"] = ValidationError(_("Name the mail server."), code="required")
     if account.limit_count is not None and not account.limit_period:
         errors["limit_period"] = ValidationError(_("Say how long the period is."), code="required")
@@ -45,15 +45,26 @@ def broken_rules(account: Account) -> dict[str, ValidationError]:
 def why_enter_again(account: Account) -> ValidationError | None:
     """The reason why the stored secret cannot be kept: it was entered for another destination, or for somebody else."""
     if account.destination_changed():
-        return ValidationError(
-            _("The server, encryption, login or user name changed: enter the password again."),
-            code="destination_changed",
-        )
+        return destination_changed()
     if account.holder_changed():
-        return ValidationError(
-            _("The owner or tenant changed: enter the password again."), code="holder_changed"
-        )
+        return holder_changed()
     return None
+
+
+def destination_changed() -> ValidationError:
+    """The refusal to take a stored secret to another destination."""
+    words = _("The server, encryption, login or user name changed: enter the password again.")
+    return ValidationError(words, code="destination_changed")
+
+
+def holder_changed() -> ValidationError:
+    """The refusal to let somebody else use a stored secret."""
+    return ValidationError(_("The owner or tenant changed: enter the password again."), code="holder_changed")
+
+
+def _needs_no_server(account: Account) -> bool:
+    """Return whether it is a mailbox whose mail does not leave by SMTP."""
+    return account.kind == AccountKind.MAILBOX and account.send_method != SMTP
 
 
 def _is_this_machine(address: str) -> bool:

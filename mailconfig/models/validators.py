@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
@@ -15,6 +16,9 @@ from mailconfig.hostnames import check_host
 _LINE_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BIDI_CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Unicode's property Bidi_Control: text around them is read in another order than it is written."""
+_ENDPOINT = re.compile(r"https://(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/|\Z)")
+"""So begins an address in which every reader finds the same host."""
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _email = EmailValidator()
 
 
@@ -33,6 +37,41 @@ def validate_line(value: str) -> None:
         )
     if value and unicodedata.category(value.lstrip()[:1] or " ")[0] == "M":
         raise ValidationError(_("This must not begin with a combining mark."), code="invalid")
+
+
+def validate_text(value: str) -> None:
+    """Lines of text; besides their ends and tabs no control characters.
+
+    Raises:
+        ValidationError: a control character or a lone surrogate is in it.
+    """
+    if _CONTROLS.search(value) or any(unicodedata.category(char) == "Cs" for char in value):
+        raise ValidationError(_("This must be text without control characters."), code="invalid")
+
+
+def validate_endpoint(value: str) -> None:
+    """The https URL of a web service (RFC 3986): host, port and path, and nothing that could mean another host.
+
+    Whether it may be reached is for the gate.
+
+    Raises:
+        ValidationError: it is none, has a user name, a password or a fragment, or says more than one thing.
+    """
+    refusal = ValidationError(
+        _("Enter the address of the service, such as https://mail.example.com/EWS/Exchange.asmx."),
+        code="invalid",
+    )
+    if not re.fullmatch(r"[!-~]+", value) or re.search(r"[\\\"<>^`{|}#]", value):
+        raise refusal
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise refusal from error
+    if parts.scheme != "https" or port == 0 or not _ENDPOINT.match(value):
+        raise refusal
+    validate_host(host)
 
 
 def validate_address(value: str) -> None:

@@ -102,14 +102,22 @@ def accounts(server: ChaosServer) -> list[Account]:
         for field in model._meta.local_concrete_fields
         if isinstance(field, SecretField)
     }
-    assert secret_fields == {(Account, "secret")}, "a new secret field: store the canary in it, here"
+    of_mailbox = ("imap_secret", "ews_secret", "sendgrid_secret")
+    assert secret_fields == {(Account, "secret"), *((Mailbox, name) for name in of_mailbox)}, (
+        "a new secret field: store the canary in it, here"
+    )
     values = account_values(server.port, username=LOGIN, secret=Secret(CANARY))
     values.pop("kind")
     return [
         OutboundEmail.objects.create(**values),
         SMTPProvider.objects.create(**values),
         TenantMailConfig.objects.create(**values, tenant=make_tenant()),
-        Mailbox.objects.create(**values),
+        Mailbox.objects.create(
+            **values,
+            imap_host="imap.example.com",
+            ews_endpoint="https://mail.example.com/EWS",
+            **dict.fromkeys(of_mailbox, Secret(CANARY)),
+        ),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -26,16 +26,20 @@ from mailconfig.models import (
     CheckState,
     ConnectionCheck,
     Lane,
+    Mailbox,
     Scope,
     Tenant,
 )
 from mailconfig.models.access import has_permission, holds
-from mailconfig.models.account_destination import SecretName, is_override
+from mailconfig.models.account_destination import SECRET_COLUMNS, SecretName, is_override
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Authentication, Security
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
+
+OF_MAILBOX = tuple(column for name, column in SECRET_COLUMNS.items() if name is not SecretName.SMTP)
+"""Columns of the secrets that only mailboxes have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,8 @@ def _require_transport(account: Account) -> None:
     Raises:
         ValidationError: nothing was connected or stored.
     """
-    if not is_send_method(account.send_method):
+    # A mailbox may name one that is not installed, as its clients expect: its mail waits.
+    if account.kind != AccountKind.MAILBOX and not is_send_method(account.send_method):
         words = _("Nothing here sends in the way that the account names.")
         raise ValidationError({"send_method": ValidationError(words, code="invalid_choice")})
 
@@ -208,6 +213,16 @@ def _require_unchanged(account: Account) -> None:
     if isinstance(account.secret, SealedSecret):
         # The same one, perhaps sealed anew: key rotation leaves the revision alone.
         _pk, account.secret = stored
+    if isinstance(account, Mailbox):
+        _take_resealed(account)
+
+
+def _take_resealed(mailbox: Mailbox) -> None:
+    """The mailbox's further secrets as key rotation left them; its row stands still with the account's."""
+    kept = [column for column in OF_MAILBOX if isinstance(getattr(mailbox, column), SealedSecret)]
+    for row in Mailbox.objects.filter(pk=mailbox.pk).values(*kept) if kept else ():
+        for column in kept:
+            setattr(mailbox, column, row[column])
 
 
 def _binding(account: Account) -> str:
@@ -238,7 +253,7 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
     with transaction.atomic():
         # The lock makes an enqueue of the same moment wait: its message's foreign key needs the row.
         accounts = Account.objects.select_for_update().kept()
-        account = accounts.only("pk", "name", "from_email", "username").filter(pk=account_id).first()
+        account = accounts.only("pk", "kind", "name", "from_email", "username").filter(pk=account_id).first()
         if account is None:
             raise NoAccount(_("The account does not exist any more."))
         waiting = count_unsent([account_id]).get(account_id, 0)
@@ -259,4 +274,8 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
             updated_by=by,
             revision=F("revision") + 1,
         )
+        if account.kind == AccountKind.MAILBOX:
+            nothing: dict[str, Any] = dict.fromkeys(OF_MAILBOX)
+            nothing |= {"has_own_smtp_secret": False, "has_password_besides": False}
+            Mailbox.objects.filter(pk=account_id).update(**nothing)
         Lane.objects.filter(account_id=account_id).update(due_at=None)

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from mailconfig.models import Account, Attempt, ConnectionCheck, Lane, Message
+from mailconfig.models import Account, Attempt, ConnectionCheck, Lane, Mailbox, Message
 from mailconfig.models.account_queries import AccountQuerySet
 
 STEP = 1000
@@ -23,6 +23,17 @@ FORGOTTEN_TEXTS = (
     "username",
 )
 """Besides the secret, which went at once."""
+FORGOTTEN_OF_MAILBOX = (
+    "email_provider",
+    "login_name",
+    "smtp_login_name",
+    "imap_host",
+    "ews_endpoint",
+    "signature",
+    "sync_exclusions",
+    "opt_out_message",
+    "opt_out_signature",
+)
 FORGOTTEN_PEOPLE = ("owner", "tenant", "created_by", "updated_by")
 
 
@@ -60,5 +71,6 @@ def _forget(deleted: AccountQuerySet) -> None:
     while ids := list(known.order_by("pk").values_list("pk", flat=True)[:STEP]):
         with transaction.atomic():
             Account.objects.filter(pk__in=ids).update(**nothing)
+            Mailbox.objects.filter(pk__in=ids).update(**dict.fromkeys(FORGOTTEN_OF_MAILBOX, ""))
             Lane.objects.filter(account_id__in=ids).update(wait_text="", last_error_text="")
             ConnectionCheck.objects.filter(account_id__in=ids).delete()

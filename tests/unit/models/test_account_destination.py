@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from mailconfig.exceptions import DestinationChanged
-from mailconfig.models import Account, account_fields
+from mailconfig.models import Account, Mailbox, account_fields
 from mailconfig.models.account_destination import DESTINATIONS, SECRET_COLUMNS, SecretName, fields_of
 from mailconfig.secrets.fields import SealedSecret, SecretField
 from mailconfig.secrets.keyring import KeyRing
@@ -53,13 +53,14 @@ def opened(account: Account) -> str:
 
 
 def test_every_secret_of_an_account_has_a_destination_of_its_own_fields() -> None:
-    columns = {field.name for field in Account._meta.get_fields() if isinstance(field, SecretField)}
+    columns = {field.name for field in Mailbox._meta.get_fields() if isinstance(field, SecretField)}
     assert set(SECRET_COLUMNS.values()) == columns
     assert set(SECRET_COLUMNS) == set(DESTINATIONS) == set(SecretName)
+    for column in fields_of(SecretName.SMTP):
+        Account._meta.get_field(column)
     for name in SecretName:
-        for column in fields_of(name):
-            Account._meta.get_field(column)
-    rotated = {(field.name, field.binding) for field in secret_fields() if issubclass(Account, field.model)}
+        assert all(hasattr(Mailbox(), column) for column in fields_of(name))
+    rotated = {(field.name, field.binding) for field in secret_fields() if issubclass(Mailbox, field.model)}
     assert rotated == {(column, name) for name, column in SECRET_COLUMNS.items()}
 
 
