@@ -18,6 +18,9 @@ _Answer = tuple[PGresult, Any]
 """A result, and what loads its rows."""
 
 
+_LOST = "the connection was lost before the answer came"
+
+
 def _nothing() -> Iterator[Any]:
     yield from ()
 
@@ -62,8 +65,7 @@ class UnderWay:
         self._answers: list[_Answer] | None = None
         self._loss: OperationalError | None = None
         """Why there are fewer than statements."""
-        # A pipeline has an end for each statement.
-        self._further_fetches = 2 * len(steps) - 1 if len(steps) > 1 else 0
+        self._number = len(steps)
         with database.wrap_database_errors:
             _await_others(self.raw)
             self._send(steps)
@@ -93,27 +95,40 @@ class UnderWay:
 
     def _fetch(self) -> None:
         del self.raw.wait
-        results: list[PGresult] = []
-        server = self.raw.pgconn
         self._answers = []  # all that there will be, if the connection is lost now
         try:
-            results += self.raw.wait(generators.execute(server))
-            for _ in range(self._further_fetches):
-                results += self.raw.wait(generators.fetch_many(server))
-            if self._further_fetches:
-                server.exit_pipeline_mode()
+            for results in self._fetch_each():
+                self._answers.append(self._readable(_answer_among(results)))
+            if self._number > 1:
+                self.raw.pgconn.exit_pipeline_mode()
         except OperationalError as error:
-            # What came before the connection was lost counts all the same, and whoever asks for the rest hears of it.
+            # What was committed before the connection was lost counts, and whoever asks for the rest hears of it.
             if not self.raw.closed:
                 raise
             self._loss = error
         finally:
-            try:
-                self._answers = [
-                    self._readable(result) for result in results if result.status != ExecStatus.PIPELINE_SYNC
-                ]
-            finally:
-                self._release()
+            self._release()
+
+    def _fetch_each(self) -> Iterator[list[PGresult]]:
+        """The results of each statement, once its transaction has ended.
+
+        Raises:
+            OperationalError: the connection was lost before.
+        """
+        fetch = generators.execute
+        for _ in range(self._number):
+            results: list[PGresult] = []
+            is_over = False
+            while not is_over:
+                results += self.raw.wait(fetch(self.raw.pgconn))
+                fetch = generators.fetch_many
+                # A pipeline says when the transaction of one of its statements is over; by itself, that is its end.
+                is_over = self._number == 1 or (
+                    bool(results) and results[-1].status == ExecStatus.PIPELINE_SYNC
+                )
+                if self.raw.closed and not (is_over and results):
+                    raise OperationalError(_LOST)
+            yield results
 
     def _readable(self, result: PGresult) -> _Answer:
         """The answer with all that it takes to read it: the connection may be somebody else's then, or closed."""
@@ -136,10 +151,21 @@ class UnderWay:
     def _rows_of(self, number: int) -> list[tuple[Any, ...]]:
         answers = self._answers or ()
         if number >= len(answers):
-            msg = "the connection was lost before the answer came"
-            raise self._loss or OperationalError(msg)
+            raise self._loss or OperationalError(_LOST)
         answer, transformer = answers[number]
         if answer.status != ExecStatus.TUPLES_OK:
             raise error_from_result(answer)
         rows: list[tuple[Any, ...]] = transformer.load_rows(0, answer.ntuples, tuple)
         return rows
+
+
+def _answer_among(results: Sequence[PGresult]) -> PGresult:
+    """The answer to a statement: its rows, unless an error came, if only after them, from the commit.
+
+    What is looked at when a transaction ends, Django's foreign keys say, fails there.
+    """
+    errors = (result for result in results if result.status not in _SOUND)
+    return next(errors, results[0])
+
+
+_SOUND = (ExecStatus.TUPLES_OK, ExecStatus.PIPELINE_SYNC)

@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import DEFAULT_DB_ALIAS, DataError, OperationalError, connection, connections, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DataError,
+    IntegrityError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from mailconfig.delivery.postgres import statements
@@ -259,6 +267,33 @@ def test_the_answer_to_the_first_counts_though_the_connection_is_lost_in_the_sec
     connection.close()
     lane.refresh_from_db()
     assert lane.strikes == 9
+
+
+LET_OWN = "UPDATE mailconfig_account SET tenant_id = %s::bigint WHERE id = %s::bigint RETURNING tenant_id"
+"""A tenant that is not there is found missing only when the transaction ends."""
+
+
+def test_a_commit_that_fails_after_the_rows_came_is_an_error() -> None:
+    account = make_account()
+    often(LET_OWN, None, account.pk)
+    with pytest.raises(IntegrityError, match="foreign key"):
+        statements.run(LET_OWN, [77, account.pk])
+    assert statements.run(LET_OWN, [None, account.pk]) == [(None,)]
+    account.refresh_from_db()
+    assert account.tenant_id is None
+
+
+def test_of_two_statements_in_one_trip_each_has_a_commit_that_may_fail() -> None:
+    account = make_account()
+    good, bad = (LET_OWN, [None, account.pk]), (LET_OWN, [77, account.pk])
+    often(LET_OWN, None, account.pk)
+    with pytest.raises(IntegrityError, match="foreign key"):
+        statements.run_both(bad, good)
+    assert statements.run_both(good, bad) == ([(None,)], [])
+    with pytest.raises(IntegrityError, match="foreign key"):
+        statements.run_both(bad, bad)
+    assert statements.run_both(good, good) == ([(None,)], [(None,)])
+    assert Account.objects.filter(tenant=None).count() == 1
 
 
 def test_two_statements_that_a_pooler_forgot_are_left_to_the_caller() -> None:

@@ -10,12 +10,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DataError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.backends.signals import connection_created
 from django.db.models.functions import Now
 
 from mailconfig import delivery
 from mailconfig.delivery import lanes
+from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.queue import due, parts
 from mailconfig.delivery.queue.parts import Part
 from mailconfig.delivery.queue.turn import Settlement, Turn
@@ -257,6 +258,34 @@ def test_an_outcome_that_its_table_does_not_take_fails_alone_wherever_it_stands(
     assert [len(part.done) for part in batch] == [int(number != position) for number in range(3)]
     assert Attempt.objects.count() == 2
     assert HandOver.objects.count() == 1, "what became of it is for the sweep to say"
+
+
+def test_an_outcome_that_only_the_commit_refuses_fails_alone(idle: Writer) -> None:
+    """Foreign keys are looked at when a transaction ends: its rows are all written then, and none is committed."""
+    idle.start()
+    for _ in range(statements.PREPARE_AFTER + 2):
+        often = [outcome_of(part_of(make_account())) for _ in range(2)]
+        parts_together(idle, often)
+    broken, sound = batch = [outcome_of(part_of(make_account())) for _ in range(2)]
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")  # nobody looks at foreign keys
+        cursor.execute("DELETE FROM mailconfig_message WHERE id = %s", [message_of(broken)])
+        cursor.execute("SET session_replication_role = DEFAULT")
+    failures = parts_together(idle, batch)
+    assert [isinstance(failure, IntegrityError) for failure in failures] == [True, False]
+    assert [len(part.done) for part in batch] == [0, 1]
+    assert Message.objects.get(pk=message_of(sound)).state == "sent"
+
+
+def parts_together(writer: Writer, batch: list[Part]) -> list[Exception | None]:
+    """Have parts committed in one commit, while the writer is kept by another one; what kept each from being."""
+    keeping = part_of(make_account())
+    with locking(message_of(outcome := outcome_of(keeping))):
+        first = submit(writer, outcome)
+        pendings = [submit(writer, part) for part in batch]
+        failures = [failure_of(pending) for pending in pendings]
+    failure_of(first)
+    return failures
 
 
 def test_two_parts_of_one_lane_are_two_commits(idle: Writer) -> None:
