@@ -1,4 +1,4 @@
-"""Hints for connections that policy forbids or that cannot be verified, whatever is spoken over them."""
+"""Hints for connections and logins that do not come about, whatever is spoken over them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ TRUST_AUTHORITY = (
 STARTTLS_PORT = "This looks like a STARTTLS port. Choose STARTTLS, or port 465 with TLS."
 TLS_PORT = "The server says nothing: it probably expects TLS from the first byte. Choose TLS for this port."
 CHECK_PLACE = "Check the name of the server and the port."
+APP_CREDENTIAL = (
+    "This account wants an app password: two-step sign-in is on, and the usual password is not accepted here."
+)
+MICROSOFT_BASIC = "Microsoft no longer accepts a password here: use OAuth 2.0."
+TOO_MANY = "The server has had too many logins of this account; it will be tried again later."
+WRONG_PASSWORD = "Check the user name and the password; many providers want an app password."  # noqa: S105
+ENCRYPT_FIRST = "The server wants encryption before the login: choose STARTTLS or TLS."
 
 
 def expects_tls(settings: ConnectionSettings, tls_ports: frozenset[int]) -> bool:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import re
 
+from mailconfig.transports.network import hints as common
+
 from .replies import Reply
 
-_APP_CREDENTIAL = (
-    "This account wants an app password: two-step sign-in is on, and the usual password is not accepted here."
-)
 _MICROSOFT_OFF = (
     "SMTP sign-in with a password is switched off for this mailbox or its organisation (Microsoft 365): an"
     " administrator has to allow authenticated SMTP, or OAuth 2.0 has to be used."
 )
-_MICROSOFT_BASIC = "Microsoft no longer accepts a password here: use OAuth 2.0."
-_TOO_MANY = "The server has had too many logins of this account; it will be tried again later."
-_WRONG_PASSWORD = "Check the user name and the password; many providers want an app password."  # noqa: S105
 _TOKEN = "The access token was refused: it may have expired, or lacks the right to send mail."  # noqa: S105
-_ENCRYPT_FIRST = "The server wants encryption before the login: choose STARTTLS or TLS."
 _ENCRYPT_MAIL = "The server wants encryption before it accepts mail: choose STARTTLS or TLS."
 _SENDER = (
     "The account may not send from this address: use its own address, or have the server allow this one."
@@ -34,14 +29,14 @@ def for_login(reply: Reply, *, with_token: bool) -> str:
     """Return what probably helps after a refused login."""
     text = reply.text.lower()
     if _wants_app_password(reply):
-        return _APP_CREDENTIAL
+        return common.APP_CREDENTIAL
     if _is_switched_off(reply):
-        return _MICROSOFT_BASIC if "basic authentication is disabled" in text else _MICROSOFT_OFF
+        return common.MICROSOFT_BASIC if "basic authentication is disabled" in text else _MICROSOFT_OFF
     if reply.is_transient:
-        return _TOO_MANY
+        return common.TOO_MANY
     if wants_encryption(reply):
-        return _ENCRYPT_FIRST
-    return _TOKEN if with_token else _WRONG_PASSWORD
+        return common.ENCRYPT_FIRST
+    return _TOKEN if with_token else common.WRONG_PASSWORD
 
 
 def is_of_account(reply: Reply) -> bool:

@@ -8,13 +8,13 @@ from os import uname
 from time import monotonic
 
 from mailconfig.exceptions import ConnectionFailed, LoginRefused
+from mailconfig.transports.breaks import broken
 from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.network import hints
 from mailconfig.transports.opening import OpeningSteps, peer, protection, tls_failed
 from mailconfig.values import Authentication, ConnectionSettings, ErrorCode, Security, Stage
 
 from . import sasl
-from .breaks import broken
 from .capabilities import Capabilities, parse_capabilities
 from .replies import BadReplyError, Reply, to_reply
 from .wire import Wire

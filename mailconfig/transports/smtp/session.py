@@ -15,9 +15,9 @@ from time import monotonic
 
 from mailconfig import crash
 from mailconfig.exceptions import InvalidMessage, ProtocolError, SessionLost, TransportError
+from mailconfig.transports import breaks
 from mailconfig.values import Envelope, Stage, Timeouts
 
-from . import breaks
 from .body import blocks
 from .capabilities import Capabilities
 from .envelopes import DATA, MAX_BATCH, EnvelopeOutcome, commands, cut_off, refused_by, too_large

@@ -5,19 +5,19 @@ from __future__ import annotations
 import ssl
 
 from mailconfig.exceptions import ProtocolError, SessionLost
-from mailconfig.values import ErrorCode, Stage
-
-from .replies import Reply
+from mailconfig.values import Answer, ErrorCode, Stage
 
 
-def lost(stage: Stage, error: OSError, *, reply: Reply | None, ambiguous: bool) -> SessionLost:
+def lost(
+    stage: Stage, error: OSError, *, reply: Answer | None = None, ambiguous: bool = False
+) -> SessionLost:
     """Return the error for a connection that failed in the middle.
 
     Args:
-        stage: of the transaction.
+        stage: how far it had come.
         error: the socket's.
         reply: what the server said last, if anything.
-        ambiguous: whether it may have accepted the message all the same.
+        ambiguous: whether the server may have accepted a message all the same.
     """
     if isinstance(error, TimeoutError):
         code, message = ErrorCode.TIMEOUT, "The server took too long."
@@ -29,7 +29,7 @@ def lost(stage: Stage, error: OSError, *, reply: Reply | None, ambiguous: bool) 
     return SessionLost(message, stage=stage, code=code, detail=detail, reply=reply, ambiguous=ambiguous)
 
 
-def ended(message: str, stage: Stage, reply: Reply | None = None) -> SessionLost:
+def ended(message: str, stage: Stage, reply: Answer | None = None) -> SessionLost:
     """Return the error for a session that the server does not go on with, or that is over already."""
     return SessionLost(message, stage=stage, code=ErrorCode.CONNECT_FAILED, reply=reply)
 
@@ -38,7 +38,7 @@ def broken(
     message: str,
     stage: Stage,
     *,
-    reply: Reply | None = None,
+    reply: Answer | None = None,
     ambiguous: bool = False,
     temporary: bool = True,
 ) -> ProtocolError:
