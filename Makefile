@@ -25,7 +25,7 @@ DOCUMENTS := tests/contract/openapi/*.json
 DJANGO_6 := Django>=6.1,<6.2
 VENV_6 ?= .venv-django-6
 PYTHON_6 ?= python3.13 python3.12 $(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python)
-DEBIAN_PACKAGES := curl postfix chromium chromium-driver fonts-noto-cjk redis-server faketime pgbouncer
+DEBIAN_PACKAGES := curl postfix dovecot-imapd chromium chromium-driver fonts-noto-cjk redis-server faketime pgbouncer
 
 # Hundreds of processes import the same modules, and would compile them as often; images of Python like to set this.
 unexport PYTHONDONTWRITEBYTECODE

@@ -13,6 +13,7 @@ Exception
    │  │  └─ PortClosed           … because nobody listens there; looks like any other
    │  ├─ TLSFailed               no verified TLS: the login was never shown
    │  ├─ LoginRefused            the server refused the credentials
+   │  ├─ FolderRefused          the server does not open a folder, or does not let us read in it
    │  ├─ ProtocolError           the server broke the protocol or a cap
    │  └─ SessionLost             the connection ended; ``ambiguous`` tells whether the dot had begun
    └─ DeliveryError              what we refuse to do
@@ -121,6 +122,10 @@ class LoginRefused(TransportError):
     def __init__(self, message: str, *, tries: int = 1, **rest: Any) -> None:
         super().__init__(message, **rest)
         self.tries = tries
+
+
+class FolderRefused(TransportError):
+    """The server does not open a folder, or does not let us read in it."""
 
 
 class ProtocolError(TransportError):

@@ -34,7 +34,7 @@ class Authentication(enum.StrEnum):
 
 
 class Stage(enum.StrEnum):
-    """The steps of an SMTP transaction, in their order; what a failure or a check names."""
+    """The steps of an SMTP transaction and of a look into a mailbox, in their order; what a failure or a check names."""
 
     RESOLVE = "resolve"
     CONNECT = "connect"
@@ -42,6 +42,7 @@ class Stage(enum.StrEnum):
     TLS = "tls"
     EHLO = "ehlo"
     LOGIN = "login"
+    FOLDER = "folder"
     SENDER = "sender"
     RECIPIENT = "recipient"
     DATA = "data"
@@ -58,6 +59,7 @@ class ErrorCode(enum.StrEnum):
     AUTH_FAILED = "auth_failed"
     SENDER_REFUSED = "sender_refused"
     RECIPIENT_REFUSED = "recipient_refused"
+    FOLDER_REFUSED = "folder_refused"
     PROTOCOL_ERROR = "protocol_error"
     TIMEOUT = "timeout"
 
@@ -180,7 +182,7 @@ class Answer:
     """Words of the far side, of whatever protocol, cleaned: printable text, cut to a sane length."""
 
     code: int
-    """As its protocol counts (SMTP, HTTP). 0: there was none, and the text is ours."""
+    """As its protocol counts (SMTP, HTTP). 0: it does not (IMAP), or there was no answer, and the text is ours."""
     text: str = ""
     enhanced: str = ""
     """RFC 3463 status such as ``5.7.1``; empty where none was given."""

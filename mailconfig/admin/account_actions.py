@@ -189,6 +189,7 @@ def stage_name(stage: str) -> str:
         "tls": _("encryption"),
         "ehlo": _("introduce ourselves"),
         "login": _("login"),
+        "folder": _("open the folder"),
         "sender": _("sender's address"),
         "recipient": _("recipient's address"),
         "dot": _("hand the mail over"),

@@ -37,6 +37,8 @@ class RealServer(ABC):
     needs: ClassVar[str]
     """What is missing if :meth:`is_available` is false."""
     mechanisms: ClassVar[tuple[str, ...]] = ("PLAIN", "LOGIN")
+    greeting: ClassVar[bytes] = b"220"
+    """What its greeting begins with."""
 
     def __init__(self) -> None:
         # Not within pytest's folders: these servers give up being root, and could not enter them.
@@ -102,7 +104,7 @@ class RealServer(ABC):
             raise RuntimeError((self.folder / "output").read_text(errors="replace"))
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=5) as client:
-                return client.recv(3) == b"220"
+                return client.recv(len(self.greeting)) == self.greeting
         except OSError:
             return False
 

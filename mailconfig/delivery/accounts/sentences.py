@@ -55,6 +55,7 @@ RECIPIENT_REFUSED = _says("recipient_refused", _("The server does not take mail 
 RECIPIENT_LATER = _says("recipient_later", _("The server does not take mail for this recipient now."))
 MESSAGE_REFUSED = _says("message_refused", _("The server did not accept the message."))
 MESSAGE_LATER = _says("message_later", _("The server does not accept the message now."))
+FOLDER_REFUSED = _says("folder_refused", _("The server does not let us open this folder."))
 SECRET_UNREADABLE = _says("secret_unreadable", _("The stored password cannot be read."))
 DESTINATION_CHANGED = _says(
     "destination_changed", _("The stored password was entered for another server or user name.")
@@ -92,6 +93,9 @@ BY_STAGE = {
         "slow_greeting", _("The server took too long to answer our greeting.")
     ),
     (ErrorCode.TIMEOUT, Stage.LOGIN): _says("slow_login", _("The server took too long to answer the login.")),
+    (ErrorCode.TIMEOUT, Stage.FOLDER): _says(
+        "slow_folder", _("The server took too long to open the folder or to read in it.")
+    ),
     (ErrorCode.TIMEOUT, Stage.SENDER): _says(
         "slow_sender", _("The server took too long to answer about the sender.")
     ),
@@ -109,6 +113,7 @@ BY_CODE = {
     ErrorCode.AUTH_FAILED: _says("login_failed", _("The login did not work.")),
     ErrorCode.SENDER_REFUSED: SENDER_REFUSED,
     ErrorCode.RECIPIENT_REFUSED: RECIPIENT_REFUSED,
+    ErrorCode.FOLDER_REFUSED: FOLDER_REFUSED,
     ErrorCode.PROTOCOL_ERROR: _says(
         "protocol_error", _("This is no mail server, or one that does not speak SMTP properly.")
     ),
@@ -179,6 +184,10 @@ OF_TRANSPORTS = frozenset(
             "looks_like_starttls",
             _("This looks like a STARTTLS port. Choose STARTTLS, or port 465 with TLS."),
         ),
+        _says(
+            "looks_like_starttls_imap",
+            _("This looks like a STARTTLS port. Choose STARTTLS, or port 993 with TLS."),
+        ),
         _says("tls_too_old", _("The server offers no TLS that is still safe.")),
         _says("need_tls_1_2", _("At least TLS 1.2 is needed.")),
         _says("tls_not_set_up", _("TLS could not be set up.")),
@@ -244,6 +253,28 @@ OF_TRANSPORTS = frozenset(
             _("The access token was refused: it may have expired, or lacks the right to send mail."),
         ),
         _says("encrypt_login", _("The server wants encryption before the login: choose STARTTLS or TLS.")),
+        _says(
+            "read_token_refused",
+            _("The access token was refused: it may have expired, or lacks the right to read mail."),
+        ),
+        _says(
+            "imap_off",
+            _(
+                "IMAP is switched off for this mailbox: it can be switched on where the mail service is set up."
+            ),
+        ),
+        # Folder
+        _says("no_imap", _("The server speaks no IMAP that is understood here.")),
+        FOLDER_REFUSED,
+        _says("folder_refused_now", _("The server does not let us open this folder now.")),
+        _says("reading_refused", _("The server does not let us read in this folder.")),
+        _says("command_unknown", _("The server does not know a command that it has to know.")),
+        _says(
+            "check_folder",
+            _(
+                "Check the name of the folder: servers tell upper from lower case, and some begin names with INBOX."
+            ),
+        ),
         # Sender
         _says(
             "use_own_address",

@@ -1,0 +1,334 @@
+"""An open IMAP session that looks and changes nothing (RFC 3501, with CONDSTORE and QRESYNC as in RFC 7162).
+
+Folders are opened by EXAMINE, and bodies fetched by BODY.PEEK: no message is marked as seen or loses ``\\Recent``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import NoReturn
+
+from mailconfig.exceptions import FolderRefused, TransportError
+from mailconfig.transports import breaks
+from mailconfig.values import ErrorCode, Stage, Timeouts
+
+from . import hints, names, searching
+from .dialogue import ByeError, Data, Dialogue, OnData
+from .folders import Examination, Folder, FolderState, KnownState, parse_list, parse_vanished
+from .messages import MessageFlags, MessageHead, is_section, parse_flags, parse_head, parse_part
+from .replies import Reply
+from .searching import Criteria, Findings
+from .uids import UIDSet
+from .wire import BadAnswerError
+from .writing import Command
+
+HEADS_AT_ONCE = 100
+FLAGS_AT_ONCE = 10_000
+"""Messages that one command asks for."""
+_PIECE = 256 * 1024
+_LOGOUT = b"LOGOUT\r\n"
+
+
+class IMAPSession:
+    """Verbs that read, over an open connection. Never used by two threads at a time.
+
+    Every method but ``quit`` and ``close`` may raise, and what iterators yield may be followed by:
+
+    ``FolderRefused``: the server says no; the session goes on.
+    ``SessionLost``, ``ProtocolError``: the connection ended, took too long or sent what it may not; the session is closed.
+
+    What ``on_wait`` raises passes through, and closes it as well.
+    """
+
+    def __init__(self, dialogue: Dialogue, *, enabled: frozenset[str], timeouts: Timeouts) -> None:
+        self.opened_at = monotonic()
+        self.closed = False
+        self.exists: int | None = None
+        """Messages in the folder that is open, as the server said last; ``None``: none is open."""
+        self._dialogue = dialogue
+        self._enabled = enabled
+        self._timeouts = timeouts
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Return what the server can do, in upper case."""
+        return self._dialogue.capabilities or frozenset()
+
+    @property
+    def counts_changes(self) -> bool:
+        """Return whether folders may have mod-sequences (CONDSTORE)."""
+        return not self.capabilities.isdisjoint({"CONDSTORE", "QRESYNC"})
+
+    @property
+    def tells_changes(self) -> bool:
+        """Return whether :meth:`examine` can tell what has changed since a known state (QRESYNC)."""
+        return "QRESYNC" in self._enabled
+
+    def folders(self, pattern: str = "*") -> tuple[Folder, ...]:
+        """Return the folders whose names match; ``*`` is anything, ``%`` anything within one level.
+
+        Raises:
+            ValueError: no name can match.
+        """
+        found: list[Folder] = []
+
+        def take(data: Data | Reply) -> None:
+            if isinstance(data, Data) and data.name == "LIST":
+                found.append(parse_list(data, utf8=self._utf8))
+
+        self._run(self._command('LIST "" ').string(names.encode(pattern, utf8=self._utf8)), on_data=take)
+        return tuple(found)
+
+    def examine(self, folder: str | Folder, *, known: KnownState | None = None) -> FolderState:
+        """Open a folder to read in it.
+
+        Args:
+            folder: its name, or what :meth:`folders` told.
+            known: tell what has changed since, if the server can: see :attr:`tells_changes`. Where that is more than
+                one answer may hold, the session ends by a ``ProtocolError``; ask :meth:`flags` then.
+
+        Raises:
+            ValueError: no folder can have this name.
+        """
+        raw = folder.raw if isinstance(folder, Folder) else names.encode(folder, utf8=self._utf8)
+        command = self._command("EXAMINE ").string(raw)
+        resync = known if self.tells_changes else None
+        if resync is not None:
+            command.text(f" (QRESYNC ({resync.uid_validity} {resync.highest_modseq}))")
+        elif self.counts_changes:
+            command.text(" (CONDSTORE)")
+        self.exists = None
+        examination = Examination()
+        verdict = self._run(command, on_data=examination.take, opening=True)
+        try:
+            state = examination.state(verdict, known=resync is not None)
+        except BadAnswerError as error:
+            self._break(error)
+        self.exists = state.exists
+        return state
+
+    def search(self, criteria: Criteria | None = None) -> UIDSet:
+        """Return the messages of which all criteria are true.
+
+        A server without ESEARCH tells each number by itself: ask for a range of UIDs at a time where there are many.
+
+        Raises:
+            ValueError: criteria that cannot be written.
+        """
+        criteria = criteria or Criteria()
+        if criteria.uids is not None and not criteria.uids:
+            return UIDSet()
+        findings = Findings()
+
+        def take(data: Data | Reply) -> None:
+            if isinstance(data, Data):
+                findings.take(data)
+
+        self._run(searching.written(criteria, self.capabilities, utf8=self._utf8), on_data=take)
+        found = findings.found()
+        # The last message is always in a range that ends with it, wherever it begins (RFC 3501 §9, seq-range).
+        return found if criteria.uids is None else found & criteria.uids
+
+    def heads(self, uids: UIDSet, *, header_bytes: int = 64 * 1024) -> Iterator[MessageHead]:
+        """Yield flags, size, date and the first ``header_bytes`` of the header of each of these that is there.
+
+        Raises:
+            ValueError: more bytes than may come at once.
+        """
+        limits = self._dialogue.wire.limits
+        if not 0 < header_bytes <= limits.literal:
+            msg = f"not a size for a header: {header_bytes}"
+            raise ValueError(msg)
+        items = f"UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER]<0.{header_bytes}>"
+        if self.counts_changes:
+            items += " MODSEQ"
+        at_once = max(1, min(HEADS_AT_ONCE, limits.answer // 2 // header_bytes))
+        for batch in self._existing(uids, at_once).batches(at_once):
+            found: dict[int, MessageHead] = {}
+
+            def take(data: Data, batch: UIDSet = batch, found: dict[int, MessageHead] = found) -> None:
+                head = parse_head(data, header_bytes=header_bytes)
+                if head is not None and head.uid in batch:
+                    found[head.uid] = head
+
+            self._fetch(batch, f"({items})", take, size=at_once * header_bytes)
+            yield from found.values()
+
+    def flags(self, uids: UIDSet, *, changed_since: int | None = None) -> Iterator[MessageFlags]:
+        """Yield the flags of each of these that is there, or only of those with a higher mod-sequence (CONDSTORE)."""
+        modifier = "" if changed_since is None else f" (CHANGEDSINCE {changed_since})"
+        items = "(UID FLAGS MODSEQ)" if self.counts_changes else "(UID FLAGS)"
+        for batch in self._existing(uids, FLAGS_AT_ONCE, changed_since).batches(FLAGS_AT_ONCE):
+            found: dict[int, MessageFlags] = {}
+
+            def take(data: Data, batch: UIDSet = batch, found: dict[int, MessageFlags] = found) -> None:
+                flags = parse_flags(data)
+                if flags is not None and flags.uid in batch:
+                    found[flags.uid] = flags
+
+            self._fetch(batch, items + modifier, take)
+            yield from found.values()
+
+    def part(self, uid: int, *, section: str = "", start: int = 0, size: int = _PIECE) -> bytes | None:
+        """Return ``size`` bytes of a message from ``start`` on, fewer at its end; ``None``: it is not there.
+
+        Args:
+            uid: of the message.
+            section: ``""`` for all of it, ``HEADER``, ``TEXT``, or a part such as ``1.2`` or ``1.2.MIME``.
+            start: offset of the first byte.
+            size: the most there may be.
+
+        Raises:
+            ValueError: no section, or more bytes than may come at once.
+        """
+        if not is_section(section) or start < 0 or not 0 < size <= self._dialogue.wire.limits.literal:
+            msg = f"not a piece of a message: {section!r}, {size} bytes from {start}"
+            raise ValueError(msg)
+        found: list[bytes] = []
+
+        def take(data: Data) -> None:
+            piece = parse_part(data, uid=uid, section=section, start=start, size=size)
+            if piece is not None:
+                found[:] = [piece]
+
+        self._fetch(UIDSet.of([uid]), f"(UID BODY.PEEK[{section}]<{start}.{size}>)", take, size=size)
+        return found[0] if found else None
+
+    def read(self, uid: int, *, section: str = "", most: int) -> Iterator[bytes]:
+        """Yield a message or a part of it piece by piece, ``most`` bytes of it at most."""
+        start = 0
+        while start < most:
+            size = min(_PIECE, most - start)
+            piece = self.part(uid, section=section, start=start, size=size)
+            if piece:
+                yield piece
+            if piece is None or len(piece) < size:
+                return
+            start += size
+
+    def noop(self) -> None:
+        """See whether the server is still there, and what is new in the folder: see ``exists``."""
+        self._run(self._command("NOOP"))
+
+    def quit(self) -> None:
+        """Say goodbye and close; never raises."""
+        if self.closed:
+            return
+        wire = self._dialogue.wire
+        wire.on_wait = None
+        with contextlib.suppress(OSError, BadAnswerError, ByeError):
+            self._dialogue.run(lambda: _LOGOUT, seconds=self._timeouts.quit, leaving=True)
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection; never raises."""
+        self.closed = True
+        self.exists = None
+        self._dialogue.wire.close()
+
+    @property
+    def _utf8(self) -> bool:
+        return "UTF8=ACCEPT" in self._enabled
+
+    def _command(self, text: str) -> Command:
+        return Command(text, self.capabilities, utf8=self._utf8)
+
+    def _existing(self, uids: UIDSet, at_once: int, changed_since: int | None = None) -> UIDSet:
+        """Return a set that is worth asking for: a large one names mostly messages that are not there."""
+        if uids.count <= at_once:
+            return uids
+        before = self.exists or 0
+        found = self.search(Criteria(uids=uids, changed_since=changed_since))
+        if found.count > max(before, self.exists or 0):
+            self._break(BadAnswerError("the server finds more messages than there are"))
+        return found
+
+    def _fetch(self, uids: UIDSet, items: str, take: Callable[[Data], None], *, size: int = 0) -> None:
+        def on_data(data: Data | Reply) -> None:
+            if isinstance(data, Data) and data.name == "FETCH":
+                take(data)
+
+        self._run(self._command(f"UID FETCH {uids} {items}"), on_data=on_data, size=size)
+
+    def _run(
+        self, command: Command, *, on_data: OnData | None = None, opening: bool = False, size: int = 0
+    ) -> Reply:
+        """Run a command to its end, however its answer trickles.
+
+        Args:
+            command: one that changes nothing.
+            on_data: gets what comes.
+            opening: whether it opens a folder.
+            size: bytes that are expected, which take their time.
+        """
+        if self.closed:
+            raise breaks.ended("The session is closed.", Stage.FOLDER)
+
+        def take(data: Data | Reply) -> None:
+            self._notice(data)
+            if on_data is not None:
+                on_data(data)
+
+        first, *others = ((lambda piece=piece: piece) for piece in command.pieces())
+        seconds = self._timeouts.transaction + size / self._timeouts.bytes_per_second
+        try:
+            reply = self._dialogue.run(first, *others, seconds=seconds, on_data=take)
+        except ByeError as bye:
+            self.close()
+            raise breaks.ended(
+                "The server does not go on with this connection.", Stage.FOLDER, bye.reply
+            ) from None
+        except BadAnswerError as error:
+            self._break(error)
+        except OSError as error:
+            self.close()
+            raise breaks.lost(Stage.FOLDER, error) from None
+        except BaseException:  # of on_wait: the answer will not be read any more
+            self.close()
+            raise
+        if reply.is_ok:
+            return reply
+        raise self._refusal(reply, opening=opening)
+
+    def _notice(self, data: Data | Reply) -> None:
+        """Keep count of the messages in the folder, of which servers tell whenever they like."""
+        if isinstance(data, Reply) or self.exists is None:
+            return
+        if data.name == "EXISTS" and data.number is not None:
+            self.exists = data.number
+        elif data.name == "EXPUNGE":
+            self.exists = max(0, self.exists - 1)
+        elif data.name == "VANISHED" and not data.rest().lstrip().startswith(b"("):
+            self.exists = max(0, self.exists - parse_vanished(data).count)
+
+    def _break(self, error: BadAnswerError) -> NoReturn:
+        self.close()
+        raise breaks.broken(f"The server broke the protocol: {error}.", Stage.FOLDER) from None
+
+    def _refusal(self, reply: Reply, *, opening: bool) -> TransportError:
+        if reply.status == "BAD":
+            # It goes on where it does not know a command; what we read next may be anything, so we do not.
+            self.close()
+            return breaks.broken(
+                "The server does not know a command that it has to know.", Stage.FOLDER, reply=reply
+            )
+        for_now = reply.is_for_now
+        if opening:
+            words = (
+                "The server does not let us open this folder now."
+                if for_now
+                else "The server does not let us open this folder."
+            )
+        else:
+            words = "The server does not let us read in this folder."
+        return FolderRefused(
+            words,
+            stage=Stage.FOLDER,
+            code=ErrorCode.FOLDER_REFUSED,
+            field="folder" if opening else "",
+            hint=hints.for_folder(reply) if opening else "",
+            reply=reply,
+            temporary=for_now or not opening,
+        )

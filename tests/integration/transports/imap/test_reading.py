@@ -1,0 +1,230 @@
+"""Reading in folders: what is told, and that nothing changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections import deque
+
+import pytest
+
+from mailconfig.exceptions import FolderRefused, ProtocolError, SessionLost
+from mailconfig.transports.imap import Criteria, IMAPSession, KnownState, UIDSet
+from mailconfig.values import ErrorCode, NetworkPolicy, Stage, Timeouts
+from tests.servers.faults import Raw, Reply
+from tests.servers.imap import EXTENSIONS, FakeFolder, FakeIMAP
+
+from .sessions import PASSWORD, USER, session_to
+
+READING = {
+    "CAPABILITY",
+    "AUTHENTICATE",
+    "ENABLE",
+    "LIST",
+    "EXAMINE",
+    "UID SEARCH",
+    "UID FETCH",
+    "NOOP",
+    "LOGOUT",
+}
+PLAIN = ("SASL-IR",)
+"""A server without extensions."""
+EVERY = UIDSet.since(1)
+
+
+def opened(session: IMAPSession) -> IMAPSession:
+    session.examine("INBOX")
+    return session
+
+
+@pytest.mark.parametrize("capabilities", [PLAIN, EXTENSIONS])
+def test_a_mailbox_is_read_and_left_as_it_was(capabilities: tuple[str, ...], in_clear: NetworkPolicy) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}, capabilities=capabilities) as server:
+        server.add_messages(250)
+        with session_to(server.port, in_clear) as session:
+            state = session.examine("INBOX")
+            found = session.search()
+            heads = list(session.heads(found))
+            flags = list(session.flags(found))
+            whole = [b"".join(session.read(head.uid, most=head.size)) for head in heads[:3]]
+            session.noop()
+            session.quit()
+            assert session.closed
+    messages = server.folders[b"INBOX"].messages
+
+    assert (state.exists, found.ranges) == (250, ((1, 250),))
+    assert [head.uid for head in heads] == [flag.uid for flag in flags] == list(range(1, 251))
+    assert whole == [message.data for message in messages[:3]]
+    assert (list(heads[0].flags), list(heads[1].flags)) == (["\\Seen"], [])
+    assert heads[0].header == b"Subject: number 1\r\nMessage-ID: <1@mail.test>\r\n\r\n"
+    assert (heads[0].size, heads[0].is_whole) == (200, True)
+    zone = dt.timezone(dt.timedelta(hours=2))
+    assert heads[0].received_at == dt.datetime(2026, 7, 17, 2, 44, 25, tzinfo=zone)
+    counts = capabilities != PLAIN
+    assert [heads[4].modseq, flags[4].modseq, state.highest_modseq] == (
+        [5, 5, 250] if counts else [None, None, 250]
+    )
+    assert set(server.verbs()) <= READING
+    assert not any("BODY[" in command for command in server.commands), "that would mark it as seen"
+    assert sum(command.startswith("UID FETCH") for command in server.commands) == 3 + 1 + 3
+
+
+def test_folders_with_names_in_any_script(in_clear: NetworkPolicy) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}) as server:
+        server.folders |= {b"Entw&APw-rfe": FakeFolder(), b"&bad": FakeFolder(attributes="\\Noselect \\Sent")}
+        with session_to(server.port, in_clear) as session:
+            folders = session.folders()
+            states = [session.examine(folder) for folder in folders]
+            session.examine("Entwürfe")
+    assert [folder.name for folder in folders] == ["INBOX", "Entwürfe", "&bad"]
+    assert [folder.is_selectable for folder in folders] == [True, True, False]
+    assert len(states) == 3
+    assert server.commands[-1].startswith('EXAMINE "Entw&APw-rfe"')
+
+
+def test_agreed_utf8_is_used(in_clear: NetworkPolicy) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}, capabilities=("ENABLE", "UTF8=ACCEPT")) as server:
+        server.folders = {"Entwürfe & mehr".encode(): FakeFolder()}
+        with session_to(server.port, in_clear) as session:
+            (folder,) = session.folders()
+            session.examine(folder)
+            session.examine("Entwürfe & mehr")
+    assert folder.name == "Entwürfe & mehr"
+    assert server.commands[-2:] == ['EXAMINE "Entwürfe & mehr"'] * 2
+
+
+def test_only_what_changed_is_told_of_a_known_state(server: FakeIMAP, in_clear: NetworkPolicy) -> None:
+    server.add_messages(20)
+    with session_to(server.port, in_clear) as session:
+        assert session.tells_changes
+        state = session.examine("INBOX", known=KnownState(uid_validity=4711, highest_modseq=17))
+        changed = list(session.flags(EVERY, changed_since=18))
+    assert [flags.uid for flags in state.changed or ()] == [18, 19, 20]
+    assert list(state.vanished or ()) == [*range(900, 906), 907]
+    assert [flags.uid for flags in changed] == [19, 20]
+    assert server.verbs().count("UID FETCH") == 1
+
+
+def test_a_search_by_range_and_by_nothing(server: FakeIMAP, in_clear: NetworkPolicy) -> None:
+    server.add_messages(10)
+    with session_to(server.port, in_clear) as session:
+        opened(session)
+        found = session.search(Criteria(uids=UIDSet.since(8)))
+        assert not session.search(Criteria(uids=UIDSet()))
+        assert not session.search(Criteria(uids=UIDSet.since(99)))
+        assert not list(session.heads(UIDSet.since(99)))
+    assert list(found) == [8, 9, 10]
+    assert server.verbs().count("UID SEARCH") == 3
+
+
+def test_a_message_comes_in_pieces(server: FakeIMAP, in_clear: NetworkPolicy) -> None:
+    server.add_messages(1, size=600_000)
+    (message,) = server.folders[b"INBOX"].messages
+    with session_to(server.port, in_clear) as session:
+        opened(session)
+        pieces = list(session.read(1, most=10**9))
+        assert list(session.read(1, most=1000)) == [message.data[:1000]]
+        assert session.part(1, section="HEADER", start=9, size=8) == b"number 1"
+        assert session.part(1, start=600_000) == b""
+        assert session.part(2) is None
+        assert list(session.read(2, most=1000)) == []
+    assert b"".join(pieces) == message.data
+    assert [len(piece) for piece in pieces] == [262144, 262144, 75712]
+
+
+@pytest.mark.parametrize("piece", [{"section": "X] FLAGS"}, {"start": -1}, {"size": 0}, {"size": 10**9}])
+def test_what_is_no_piece_is_not_asked_for(
+    piece: dict[str, object], server: FakeIMAP, in_clear: NetworkPolicy
+) -> None:
+    with session_to(server.port, in_clear) as session:
+        with pytest.raises(ValueError, match="piece"):
+            session.part(1, **piece)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="header"):
+            next(session.heads(EVERY, header_bytes=10**9))
+        session.noop()
+
+
+def test_the_count_follows_what_the_server_says_unasked(server: FakeIMAP, in_clear: NetworkPolicy) -> None:
+    server.add_messages(5)
+    server.on(
+        "noop",
+        Raw(
+            b"* 9 EXISTS\r\n* 2 EXPUNGE\r\n* VANISHED 3:4\r\n* VANISHED (EARLIER) 1:9\r\n* 1 RECENT\r\nTAG OK\r\n"
+        ),
+    )
+    with session_to(server.port, in_clear) as session:
+        assert session.exists is None
+        opened(session)
+        assert session.exists == 5
+        session.noop()
+        assert session.exists == 6
+    assert session.exists is None
+
+
+def test_a_refusal_leaves_the_session_open(server: FakeIMAP, in_clear: NetworkPolicy) -> None:
+    server.add_messages(2)
+    server.on("search", Reply.of("NO [LIMIT] not so much"), at=1)
+    server.on("examine", Reply.of("NO [NONEXISTENT] what?"), at=1)
+    with session_to(server.port, in_clear) as session:
+        with pytest.raises(FolderRefused, match="open this folder"):
+            session.examine("Elsewhere")
+        opened(session)
+        with pytest.raises(FolderRefused) as caught:
+            session.search()
+        assert (caught.value.temporary, caught.value.field) == (True, "")
+        assert session.search().count == 2
+
+
+def test_a_command_that_the_server_does_not_know_ends_it(server: FakeIMAP, in_clear: NetworkPolicy) -> None:
+    server.on("search", Reply.of("BAD what?"))
+    with session_to(server.port, in_clear) as session:
+        with pytest.raises(ProtocolError) as caught:
+            opened(session).search()
+        assert session.closed
+        with pytest.raises(SessionLost, match="closed"):
+            session.noop()
+    assert caught.value.reply is not None
+
+
+def test_a_goodbye_in_the_middle_ends_it(server: FakeIMAP, in_clear: NetworkPolicy) -> None:
+    server.on("fetch", Raw(b"* BYE [UNAVAILABLE] going down\r\nTAG OK bye\r\n"))
+    with session_to(server.port, in_clear) as session:
+        with pytest.raises(SessionLost) as caught:
+            list(opened(session).flags(UIDSet.of([1])))
+        assert session.closed
+    assert caught.value.reply is not None
+    assert "going down" in caught.value.reply.text
+    assert caught.value.stage is Stage.FOLDER
+
+
+def test_a_name_that_no_folder_can_have_is_not_asked_for(server: FakeIMAP, in_clear: NetworkPolicy) -> None:
+    with session_to(server.port, in_clear) as session:
+        for name in ("", 'INBOX"\r\nX DELETE "INBOX'):
+            with pytest.raises(ValueError, match="control characters"):
+                session.examine(name)
+        session.examine("INBOX")
+    assert server.verbs().count("EXAMINE") == 1
+
+
+def test_what_on_wait_raises_passes_through_and_closes(server: FakeIMAP, in_clear: NetworkPolicy) -> None:
+    lost = threading.Event()
+
+    def on_wait() -> None:
+        if lost.is_set():
+            raise RuntimeError("the lease is gone")
+
+    slow = Timeouts(command=60, transaction=60)
+    server.on("search", Raw(b"* SEARCH"))
+    with session_to(server.port, in_clear, timeouts=slow, on_wait=on_wait, wait_slice=0.05) as session:
+        opened(session)
+        lost.set()
+        with pytest.raises(RuntimeError, match="lease"):
+            session.search()
+        assert session.closed
+
+
+def test_one_deadline_holds_over_everything(server: FakeIMAP, in_clear: NetworkPolicy) -> None:
+    with session_to(server.port, in_clear, timeouts=Timeouts(total=1.0)) as session:
+        with pytest.raises(SessionLost) as caught:
+            deque(iter(session.noop, "never"), maxlen=0)
+        assert caught.value.code is ErrorCode.TIMEOUT
