@@ -35,7 +35,7 @@ from .values import NetworkPolicy, Timeouts
 
 RETRY: Final = "retry"
 HOLD: Final = "hold"
-SURFACES = ("outbound_email", "providers", "tenant_config")
+SURFACES = ("outbound_email", "providers", "tenant_config", "mailboxes")
 
 DEFAULT_CONCURRENCY = 20
 """Accounts that one process drains at the same time on PostgreSQL, unless ``CONCURRENCY`` says otherwise."""

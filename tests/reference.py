@@ -50,6 +50,7 @@ GROUPS = {
         "accounts_in_health",
         "count_unsent",
         "require_allowed_host",
+        "is_send_method",
     ),
     "Checks and test mails": (
         "probe_account",

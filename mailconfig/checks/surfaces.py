@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import models
 from django.utils.module_loading import import_string
 
 from mailconfig.conf import SURFACES, get_settings
@@ -26,6 +28,25 @@ def check_surfaces(**kwargs: Any) -> list[checks.CheckMessage]:
         )
         for name in named
         if name not in SURFACES
+    ]
+
+
+@checks.register("mailconfig")
+def check_user_keys(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Users of the mailboxes' surface are told by whole numbers, as its clients expect; other keys do not fit there."""
+    try:
+        named = get_settings().surfaces
+    except ImproperlyConfigured:
+        return []
+    key = get_user_model()._meta.pk
+    if "mailboxes" not in named or isinstance(key, models.IntegerField):
+        return []
+    return [
+        checks.Warning(
+            f"The REST surface of mailboxes tells users by whole numbers, and their keys are {type(key).__name__}.",
+            hint="Leave 'mailboxes' out of MAILCONFIG['SURFACES'], or know that it can neither tell nor filter whose a mailbox is.",
+            id="mailconfig.W015",
+        )
     ]
 
 

@@ -17,6 +17,7 @@
 from mailconfig.delivery.accounts.check_requests import due_checks, request_check, run_check
 from mailconfig.delivery.accounts.check_view import staff_view, translate_stored, view_check
 from mailconfig.delivery.accounts.hosts import require_allowed_host
+from mailconfig.delivery.accounts.opening import is_send_method
 from mailconfig.delivery.accounts.probe import probe_account, probe_values, recent_check
 from mailconfig.delivery.accounts.refusals import Refusal, RefusalCode, refusal_of
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
@@ -92,6 +93,7 @@ __all__ = [
     "find_project_account",
     "hold",
     "is_report",
+    "is_send_method",
     "leaves_checks_to_workers",
     "overview_of",
     "probe_account",

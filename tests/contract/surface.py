@@ -10,6 +10,7 @@ from typing import Any
 from mailconfig.models import AccountKind
 
 Body = dict[str, Any]
+JSON = "application/json"
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -68,6 +69,12 @@ class Surface:
     """Whether rows belong to nobody: the permission alone decides."""
     unknown: str = "999999999"
     """What looks like a key and is none."""
+    media_type: str = JSON
+    """Of what it takes and answers."""
+    document: Callable[[Call, Any, Mapping[str, str]], Any] = lambda _call, body, _places: body
+    """What is sent for the fields of a body, to a call at these places."""
+    refuses_unknown: bool = False
+    """Whether names that nobody knows are refused; else they are ignored."""
     host: str = "testserver"
     """The Host header; ``{tenant}`` is the slug."""
     secure: bool = False
@@ -107,6 +114,12 @@ class Surface:
 
     def __str__(self) -> str:
         return self.label or self.name
+
+    def named(self, text: str) -> str:
+        """A header field's text that speaks of JSON, as it speaks of what this surface takes, and the other way round."""
+        if JSON in text:
+            return text.replace(JSON, self.media_type)
+        return text.replace(self.media_type, JSON) if text else text
 
     def status(self, status: int) -> int:
         """How this surface says what others say by ``status``."""

@@ -18,6 +18,7 @@ from mailconfig.api.common import documents
 SNAPSHOTS = Path(__file__).parent / "openapi"
 DOCUMENTS = {
     "mailconfig": "/mailconfig/openapi.json",
+    "mailboxes": "/api/v2/mailboxes/openapi.json",
     "outbound_email": "/rest/v10/OutboundEmail/openapi.json",
     "providers": "/api/v2/mail/providers/openapi.json",
     "tenant_config": "/digitanium/v4/mail/openapi.json",
@@ -80,6 +81,8 @@ def test_null_and_alternatives_are_written_as_every_reader_takes_them(url: str, 
         ("/api/v2/mail/providers/{provider_id}", "provider_id", ("integer", None)),
         ("/api/v2/mail/providers/{provider_id}/status", "provider_id", ("integer", None)),
         ("/api/v2/mail/providers/checks/{check_id}", "check_id", ("string", "uuid")),
+        ("/api/v2/mailboxes/{mailbox_id}", "mailbox_id", ("integer", None)),
+        ("/api/v2/mailboxes/checks/{check_id}", "check_id", ("string", "uuid")),
         ("/rest/v10/OutboundEmail/{record_id}", "record_id", ("string", "uuid")),
         ("/auth/realms/{tenant_id}/mail/setup", "tenant_id", ("string", None)),
         ("/auth/realms/{tenant_id}/mail/checks/{check_id}", "check_id", ("string", "uuid")),

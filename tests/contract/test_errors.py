@@ -25,7 +25,7 @@ from tests.servers.faults import Reply
 def check(world: World, response: HttpResponse, status: int) -> set[str] | None:
     """The fields that the error names."""
     assert response.status_code == status, response.content
-    assert response["Content-Type"].startswith("application/json")
+    assert response["Content-Type"].startswith(world.surface.media_type)
     assert response["Cache-Control"] == "no-store"
     assert response["Content-Language"] == "en"
     assert {"Accept-Language", "Authorization"} <= set(response["Vary"].split(", "))
@@ -110,12 +110,9 @@ def test_413_also_where_the_host_takes_less(world: World, settings: Settings) ->
     """``DATA_UPLOAD_MAX_MEMORY_SIZE`` is the host's, and speaks of forms."""
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
 
-    assert world.send(
-        world.surface.update, body=world.valid(**world.surface.rename, x="a" * 200)
-    ).status_code in {
-        200,
-        413,
-    }
+    body = world.valid(**world.surface.rename, x="a" * 200)
+    read = 422 if world.surface.refuses_unknown else 200
+    assert world.send(world.surface.update, body=body).status_code in {read, 413}
 
 
 def test_415_for_another_content_type(world: World) -> None:

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 EXAMPLES = 20
 WALKS, STEPS = 10, 10
 ORIGIN = "https://acme.localhost"
-HOSTS = {"host": "port", "mail_smtpserver": "mail_smtpport"}
+HOSTS = {"host": "port", "mail_smtpserver": "mail_smtpport", "smtpHost": "smtpPort"}
 CONFIG = {
     "base-url": ORIGIN,
     "auth": {"openapi": {"bearerAuth": {"bearer": f"{PREFIX}superuser"}}},
@@ -61,10 +61,13 @@ def hosts_world(db: None, settings: Settings, server: ChaosServer) -> Iterator[N
 def stay_here(case: Any, server: ChaosServer) -> None:
     """A right request names a mail server that is there; a wrong one reaches none."""
     if isinstance(case.body, dict) and case.meta.generation.mode.is_positive:
-        for host, port in HOSTS.items():
-            if isinstance(case.body.get(host), str):
-                case.body[host] = "127.0.0.1"
-                case.body[port] = server.port
+        data = case.body.get("data")
+        attributes = data.get("attributes") if isinstance(data, dict) else None
+        for values in (case.body, attributes if isinstance(attributes, dict) else {}):
+            for host, port in HOSTS.items():
+                if isinstance(values.get(host), str):
+                    values[host] = "127.0.0.1"
+                    values[port] = server.port
 
 
 @schema.hook

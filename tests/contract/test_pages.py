@@ -25,7 +25,17 @@ USERNAME, PASSWORD = "foo@example.com", "not-a-real-password"
 BLOCK = re.compile(
     r"^```sh\n(?P<call>.*?)^```\n(?:\n```json\n(?P<answer>.*?)^```)?", re.MULTILINE | re.DOTALL
 )
-ANEW = {"id", "user_id", "createTime", "updateTime", "mail_smtpserver", "mail_smtpport", "mail_smtpuser"}
+ANEW = {
+    "id",
+    "user_id",
+    "createTime",
+    "updateTime",
+    "mail_smtpserver",
+    "mail_smtpport",
+    "mail_smtpuser",
+    "smtpHost",
+    "links",
+}
 """What is another one each time."""
 
 pytestmark = [pytest.mark.system("curl"), pytest.mark.django_db(transaction=True)]
@@ -71,7 +81,8 @@ def variables(settings: Settings) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "page", ["docs/outbound-email.md", "docs/providers.md", "docs/tenant-configuration.md"]
+    "page",
+    ["docs/outbound-email.md", "docs/providers.md", "docs/tenant-configuration.md", "docs/mailboxes.md"],
 )
 def test_every_call_of_a_page_is_answered_as_it_says(page: str, variables: dict[str, str]) -> None:
     text = document(page).text
@@ -92,6 +103,9 @@ def test_every_call_of_a_page_is_answered_as_it_says(page: str, variables: dict[
         assert comparable(answered) == comparable(json.loads(found["answer"])), found["call"]
         if isinstance(answered, dict) and {"driver", "_module"} & set(answered):
             variables["ID"] = str(answered["id"])
+        data = answered.get("data") if isinstance(answered, dict) else None
+        if isinstance(data, dict) and data["type"] == "mailbox":
+            variables["ID"] = str(data["id"])
 
 
 def comparable(value: Any) -> Any:

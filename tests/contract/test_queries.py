@@ -25,7 +25,9 @@ def questions(world: World, call: Call) -> list[str]:
     """What a call asks, but for the marks of transactions."""
     with undone(), CaptureQueriesContext(connection) as asked:
         response = world.send(call)
-    assert response.status_code < 300, response.content
+    assert response.status_code == expected_of(world.surface)[call.method, call.route]["keeper"], (
+        response.content
+    )
     texts = [query["sql"] for query in asked.captured_queries]
     return [text for text in texts if not text.startswith(TRANSACTION)]
 

@@ -44,11 +44,12 @@ class Wire:
         self.create = world.surface.create.path(places).encode()
         self.host = world.surface.host.format(**places).encode()
         self.login = f"Authorization: Bearer {PREFIX}keeper".encode()
-        self.body = as_json(world.valid())
+        self.body = as_json(world.surface.document(world.surface.create, world.valid(), places))
+        self.type = f"Content-Type: {world.surface.media_type}".encode()
 
     def post(self, *lines: bytes, body: bytes = b"", target: bytes = b"", plain: bool = True) -> bytes:
         """A POST with these lines and, if ``plain``, with host, token and content type."""
-        usual = [b"Host: " + self.host, self.login, b"Content-Type: application/json"] if plain else []
+        usual = [b"Host: " + self.host, self.login, self.type] if plain else []
         head = [b"POST " + (target or self.create) + b" HTTP/1.1", *usual, *lines, b"Connection: close"]
         return b"\r\n".join([*head, b"", b""]) + body
 
@@ -80,15 +81,15 @@ def misframed(wire: Wire) -> dict[str, tuple[bytes, set[int]]]:
         "gzip": (post(length, b"Content-Encoding: gzip", body=body), {415}),
         "two content types": (post(length, b"Content-Type: text/plain", body=body), {400, 415}),
         "the same content type twice": (
-            post(length, b"Content-Type: application/json", body=body),
+            post(length, wire.type, body=body),
             {400, 415},
         ),
         "a bogus charset": (
-            post(*plain, b"Content-Type: application/json; charset=bogus", length, body=body, plain=False),
+            post(*plain, wire.type + b"; charset=bogus", length, body=body, plain=False),
             {400, 415},
         ),
         "a NUL in the charset": (
-            post(*plain, b"Content-Type: application/json; charset=a\0b", length, body=body, plain=False),
+            post(*plain, wire.type + b"; charset=a\0b", length, body=body, plain=False),
             {0, 400, 415},
         ),
         "no content type": (post(*plain, length, body=body, plain=False), {415}),
@@ -117,7 +118,7 @@ def nonsense(wire: Wire) -> dict[str, tuple[bytes, set[int]]]:
             post(
                 plain[0],
                 b"Authorization: Bearer " + EIGHT_KB,
-                b"Content-Type: application/json",
+                wire.type,
                 length,
                 body=body,
                 plain=False,
@@ -128,7 +129,7 @@ def nonsense(wire: Wire) -> dict[str, tuple[bytes, set[int]]]:
             post(
                 plain[0],
                 b"Authorization: Bearer \xff\xfe",
-                b"Content-Type: application/json",
+                wire.type,
                 length,
                 body=body,
                 plain=False,
@@ -139,7 +140,7 @@ def nonsense(wire: Wire) -> dict[str, tuple[bytes, set[int]]]:
             post(
                 plain[0],
                 wire.login + b"\0",
-                b"Content-Type: application/json",
+                wire.type,
                 length,
                 body=body,
                 plain=False,
@@ -155,7 +156,7 @@ def nonsense(wire: Wire) -> dict[str, tuple[bytes, set[int]]]:
             post(
                 b"Host: evil test",
                 *plain[1:],
-                b"Content-Type: application/json",
+                wire.type,
                 length,
                 body=body,
                 plain=False,
@@ -166,7 +167,7 @@ def nonsense(wire: Wire) -> dict[str, tuple[bytes, set[int]]]:
             post(
                 b"Host: evil.test",
                 *plain[1:],
-                b"Content-Type: application/json",
+                wire.type,
                 length,
                 body=body,
                 plain=False,
@@ -174,9 +175,7 @@ def nonsense(wire: Wire) -> dict[str, tuple[bytes, set[int]]]:
             {400, 404},
         ),
         "half a host": (
-            post(
-                b"Host: [::1", *plain[1:], b"Content-Type: application/json", length, body=body, plain=False
-            ),
+            post(b"Host: [::1", *plain[1:], wire.type, length, body=body, plain=False),
             {400, 404},
         ),
         "a line break in a header": (

@@ -20,7 +20,7 @@ from tests.bearer import client_of
 from tests.canary import CANARY, LOGIN
 from tests.contract.people import make_people
 from tests.contract.surface import Call, Surface
-from tests.factories import account_values, make_account, make_tenant
+from tests.factories import account_values, make_account, make_mailbox, make_tenant
 
 UNKNOWN_UUID = "6d8b1b0c-5d4f-4a86-9d58-000000000000"
 OWNED = {AccountKind.OUTBOUND_EMAIL, AccountKind.MAILBOX}
@@ -65,7 +65,8 @@ class World:
             "username": LOGIN,
             "secret": Secret(CANARY),
         }
-        return make_account(**account_values(self.port, **plain | values))
+        make = make_mailbox if kind == AccountKind.MAILBOX else make_account
+        return make(**account_values(self.port, **plain | values))
 
     def make_check(self, account: Account, by: str) -> ConnectionCheck:
         """One that waits."""
@@ -119,16 +120,18 @@ def send(
     """Make a call. ``body`` is sent as JSON, else ``raw`` as it is, else what the call sends."""
     surface = world.surface
     places = places if places is not None else world.places()
-    headers = dict(headers or {})
+    headers = {
+        name: surface.named(text) if name == "accept" else text for name, text in (headers or {}).items()
+    }
     client = client_of(None if "authorization" in headers else user)
     if raw is None:
         value = world.body_of(call) if body is None else body
-        raw = b"" if value is None else as_json(value)
+        raw = b"" if value is None else as_json(surface.document(call, value, places))
     response: HttpResponse = client.generic(
         call.method,
         call.path(places) if path is None else path,
         raw,  # type: ignore[arg-type]  # as it is
-        content_type=content_type if raw or call.method in {"POST", "PUT", "PATCH"} else "",
+        content_type=surface.named(content_type) if raw or call.method in {"POST", "PUT", "PATCH"} else "",
         secure=surface.secure,
         headers={"host": surface.host.format(**places), **headers},
     )

@@ -19,6 +19,7 @@ from django.test import Client
 from mailconfig import delivery, exceptions, signals
 from mailconfig.api.common.errors import Problem, ProblemCode
 from mailconfig.api.common.views import SurfaceView
+from mailconfig.api.mailboxes.views import MailboxesView
 from mailconfig.api.outbound_email.views import OutboundEmailView
 from mailconfig.api.providers.views import ProvidersView
 from mailconfig.api.tenant_config.views import STATUSES as TENANT_STATUSES
@@ -235,8 +236,13 @@ def test_the_page_of_the_surfaces_tells_of_each_of_them(client: Client) -> None:
 
 def test_the_page_of_the_surfaces_tells_how_each_draws_a_mistake() -> None:
     page = document("docs/api.md").section("What is answered")
-    told = {cells[0]: cells[1:4] for cells in rows(page)}
-    views: list[type[SurfaceView]] = [OutboundEmailView, ProvidersView, TenantConfigView]
+    told = {cells[0]: cells[1:5] for cells in rows(page)}
+    views: list[type[SurfaceView]] = [
+        OutboundEmailView,
+        ProvidersView,
+        TenantConfigView,
+        MailboxesView,
+    ]
     cases = {
         "a value or a query parameter is wrong, or a value is missing": (400, ProblemCode.INVALID),
         "somebody else changed it at the same moment; mail of it waits": (409, ProblemCode.CHANGED),

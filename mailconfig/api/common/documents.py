@@ -28,6 +28,7 @@ Endpoint = tuple[str, str, str, Any]
 
 TAGS = {
     "outbound_email": "A user's own ways to send mail.",
+    "mailboxes": "Mailboxes that send, and shall sync.",
     "providers": "The back office's connections to mail services.",
     "tenant_config": "A tenant's mail configuration.",
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.db.models import UUIDField
 
 from mailconfig.checks.deployment import check_settings
-from mailconfig.checks.surfaces import check_api_authentication, check_surfaces
+from mailconfig.checks.surfaces import check_api_authentication, check_surfaces, check_user_keys
 
 
 def test_the_defaults_are_sound() -> None:
@@ -28,6 +30,20 @@ def test_a_surface_that_there_is_not_is_named(settings: Any) -> None:
 def test_no_surface_at_all_is_a_choice(settings: Any) -> None:
     settings.MAILCONFIG = {"SURFACES": []}
     assert check_surfaces() == []
+
+
+def test_users_without_whole_numbers_do_not_fit_the_surface_of_mailboxes(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check_user_keys() == []
+    monkeypatch.setattr(User._meta, "pk", UUIDField())
+
+    (warning,) = check_user_keys()
+
+    assert warning.id == "mailconfig.W015"
+    assert "UUIDField" in warning.msg
+    settings.MAILCONFIG = {"SURFACES": ["providers"]}
+    assert check_user_keys() == []
 
 
 @pytest.mark.parametrize(
@@ -58,4 +74,4 @@ def test_a_text_where_a_list_belongs_is_an_error(settings: Any, key: str) -> Non
 
     assert error.id == "mailconfig.E010"
     assert key in error.msg
-    assert check_surfaces() == check_api_authentication() == []
+    assert check_surfaces() == check_api_authentication() == check_user_keys() == []

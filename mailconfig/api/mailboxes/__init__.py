@@ -1,0 +1,1 @@
+"""Surface: mailboxes, ``/api/v2/mailboxes``, in JSON:API."""

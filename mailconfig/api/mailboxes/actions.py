@@ -1,0 +1,125 @@
+"""Actions of a mailbox: a test mail, a test of its sync, and the checks that workers make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from mailconfig import delivery
+from mailconfig.api.common import queries
+from mailconfig.api.common.connection_checks import BY_A_WORKER, CheckView, accepted, is_for_worker
+from mailconfig.api.common.errors import of_check
+from mailconfig.api.common.schema import describe
+from mailconfig.models import AccountKind, CheckKind, ConnectionCheck
+
+from . import listing
+from .serializers import CheckDocument, MailboxDocument, MailboxProblem
+from .views import NOT_AVAILABLE, MailboxesView
+
+PREFER = OpenApiParameter(
+    "Prefer",
+    {"type": "string", "enum": ["respond-async"]},
+    OpenApiParameter.HEADER,
+    description="Have a worker send it, and answer at once where the check can be read (RFC 7240).",
+)
+
+
+def check_document(shown: dict[str, Any]) -> dict[str, Any]:
+    """A check as a resource."""
+    attributes = {name: value for name, value in shown.items() if name != "id"}
+    return {"data": {"type": "check", "id": shown["id"], "attributes": attributes}}
+
+
+def _require_no_document(request: Request) -> None:
+    """Refuse values: an action works with those that are stored, and would seem to use these.
+
+    Raises:
+        ValidationError: there are some.
+    """
+    if not isinstance(request.data, dict) or request.data:
+        raise ValidationError({"/": [_("This call takes no document.")]})
+
+
+class TestSend(MailboxesView):
+    """A test mail to the mailbox itself."""
+
+    @describe(
+        operation_id="testSendMailbox",
+        summary="Send a test mail to the mailbox's own address",
+        parameters=[*queries.documented(*listing.PARAMETERS_OF_ONE), PREFER],
+        request=None,
+        responses={
+            200: MailboxDocument,
+            202: OpenApiResponse(CheckDocument, description=BY_A_WORKER),
+            422: MailboxProblem,
+        },
+    )
+    def post(self, request: Request, mailbox_id: str) -> Response:
+        """Send a short text of ours with what is stored, also where sending is disabled.
+
+        sendSuccessAt or sendErroredAt tells of it.
+        """
+        shape = self.shape(request)
+        mailbox = self.mailbox(mailbox_id, "change")
+        _require_no_document(request)
+        self.own_smtp_secret = mailbox.has_own_smtp_secret
+        if not delivery.is_send_method(mailbox.send_method):
+            raise ValidationError({"sendMethod": [NOT_AVAILABLE]})
+        if is_for_worker(request):
+            check = delivery.request_check(
+                account_id=mailbox.pk,
+                kind=CheckKind.TEST_MAIL,
+                recipient=mailbox.from_email,
+                requested_by=self.principal,
+            )
+            response = accepted(request, check, route="mailconfig-mailbox-check")
+            response.data = check_document(response.data)
+            return response
+        check = delivery.send_test_mail(
+            account_id=mailbox.pk, recipient=mailbox.from_email, requested_by=self.principal
+        )
+        if check.ok:
+            return Response(self.document(mailbox.pk, shape))
+        status, body = self.render_problem(of_check(check, user=self.principal).named(self.wire_names))
+        return Response(body, status=status)
+
+
+class TestSync(MailboxesView):
+    """A test of the sync."""
+
+    @describe(
+        operation_id="testSyncMailbox",
+        summary="Test the sync of a mailbox",
+        parameters=queries.documented(*listing.PARAMETERS_OF_ONE),
+        request=None,
+        responses={200: MailboxDocument, 422: MailboxProblem},
+    )
+    def post(self, request: Request, mailbox_id: str) -> Response:
+        """Nothing on this server syncs yet: always 422 at syncMethod."""
+        self.shape(request)
+        self.mailbox(mailbox_id, "change")
+        _require_no_document(request)
+        raise ValidationError({"syncMethod": [NOT_AVAILABLE]})
+
+
+class MailboxCheck(MailboxesView, CheckView):
+    """A test mail that a worker sends."""
+
+    account_kind = AccountKind.MAILBOX
+
+    def checks(self) -> QuerySet[ConnectionCheck]:
+        """The checks of mailboxes that one may see."""
+        return super().checks().filter(account__in=self.permitted("view").order_by().values("pk"))
+
+    @describe(summary="Read a check that was asked for", responses={200: CheckDocument})
+    def get(self, request: Request, check_id: str, **kwargs: Any) -> Response:
+        """The state of the check; 404 for everybody else's."""
+        response = super().get(request, check_id, **kwargs)
+        response.data = check_document({**response.data, "field": self.attribute_of(response.data["field"])})
+        return response

@@ -1,0 +1,61 @@
+"""Fields of a mailbox's attributes, besides those that other surfaces have too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from mailconfig.api.common.fields import LineField
+from mailconfig.models.choices import VerifyMode
+from mailconfig.models.validators import validate_text
+
+MOST = 2**31 - 1
+"""The largest number that every database keeps in a column of these."""
+
+
+class TextsField(LineField):
+    """Lines of text as they were sent."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.validators[-1] = validate_text
+
+
+class WholeField(serializers.IntegerField):
+    """A whole number: no digits in a text, no truth value, no fraction.
+
+    Args:
+        least, most: what is taken.
+    """
+
+    default_error_messages = {"invalid": _("Must be a whole number from %(least)d to %(most)d.")}
+
+    def __init__(self, *, least: int = 0, most: int = MOST, **kwargs: Any) -> None:
+        super().__init__(min_value=least, max_value=most, **kwargs)
+        self.least, self.most = least, most
+
+    def to_internal_value(self, data: Any) -> int:
+        is_number = isinstance(data, int) and not isinstance(data, bool)
+        if not is_number or not self.least <= data <= self.most:
+            words = self.error_messages["invalid"] % {"least": self.least, "most": self.most}
+            raise serializers.ValidationError(words, code="invalid")
+        return int(data)
+
+
+@extend_schema_field({"type": "integer", "enum": VerifyMode.values})
+class VerifyModeField(serializers.Field[int, Any, int, Any]):
+    """One of OpenSSL's numbers."""
+
+    default_error_messages = {"invalid_choice": _("Must be one of %(words)s.")}
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int) or data not in VerifyMode.values:
+            words = self.error_messages["invalid_choice"] % {"words": ", ".join(map(str, VerifyMode.values))}
+            raise serializers.ValidationError(words, code="invalid_choice")
+        return data
+
+    def to_representation(self, value: int) -> int:
+        return value

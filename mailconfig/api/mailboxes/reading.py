@@ -1,0 +1,145 @@
+"""Reads the documents that clients send: which resource they speak of, its attributes and its relationships."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
+
+TYPE = "mailbox"
+USER_TYPE = "user"
+_TOP = frozenset({"data", "included", "jsonapi", "links", "meta"})
+"""Members of a document. All but the data are as they were read, if they are there, and say nothing."""
+_MEMBERS = frozenset({"type", "id", "attributes", "relationships", "links", "meta"})
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_KEY = re.compile(r"[1-9][0-9]{0,17}")
+BIGGEST_KEY = 10**18 - 1
+
+
+class Conflict(APIException):
+    """The document speaks of another resource than the address does (409)."""
+
+    status_code = 409
+    default_code = "conflict"
+
+    def __init__(self, detail: str, *, pointer: str) -> None:
+        super().__init__(detail)
+        self.pointer = pointer
+
+
+class ClientChosenId(PermissionDenied):
+    """A new resource came with an id (403)."""
+
+    pointer = "/data/id"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A resource as a client sends it."""
+
+    attributes: Mapping[str, Any]
+    relationships: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Return nothing of it: error reporters show every variable."""
+        return "<Sent>"
+
+
+def read_document(
+    body: Any, *, key: int | None, attributes: Collection[str], relationships: Collection[str]
+) -> Sent:
+    """Return the resource in a document.
+
+    Args:
+        key: of the resource that the address names; ``None``: it shall be made.
+        attributes, relationships: those there are.
+
+    Raises:
+        ValidationError: it is no such document, or a name in it is not known.
+        Conflict: the type or the id is another one.
+        ClientChosenId: it shall be made and has an id.
+    """
+    _require_known(_object(body, ""), _TOP, "")
+    if "data" not in body:
+        raise ValidationError({"/data": [_required()]})
+    data = _object(body["data"], "/data")
+    _require_type(data, TYPE, "/data")
+    _require_id(data, key)
+    sent = Sent(_part(data, "attributes"), _part(data, "relationships"))
+    _require_known(data, _MEMBERS, "/data")
+    _require_known(sent.attributes, attributes, "/data/attributes")
+    _require_known(sent.relationships, relationships, "/data/relationships")
+    return sent
+
+
+def read_linkage(relationship: Any, name: str) -> int:
+    """Return the key of the user that a relationship names.
+
+    Raises:
+        ValidationError: it names nobody.
+        Conflict: it names something else than a user.
+    """
+    at = f"/data/relationships/{name}"
+    _require_known(_object(relationship, at), {"data", "links", "meta"}, at)
+    if "data" not in relationship:
+        raise ValidationError({f"{at}/data": [_required()]})
+    data = _object(relationship["data"], f"{at}/data")
+    _require_type(data, USER_TYPE, f"{at}/data")
+    key = key_of(data.get("id"))
+    if key is None:
+        raise ValidationError({f"{at}/data/id": [_("There is no such user.")]})
+    return key
+
+
+def key_of(value: Any) -> int | None:
+    """Return an id that is a whole number, or one in ASCII digits; ``None``: it is no id."""
+    if isinstance(value, str) and _KEY.fullmatch(value):
+        return int(value)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and 1 <= value <= BIGGEST_KEY else None
+
+
+def shown_name(name: str) -> str:
+    """Return a name that somebody sent, if it can be one; what cannot may be a secret in the wrong place."""
+    return name if _NAME.fullmatch(name) else "?"
+
+
+def _require_type(data: Mapping[str, Any], expected: str, at: str) -> None:
+    if "type" not in data:
+        raise ValidationError({f"{at}/type": [_required()]})
+    if data["type"] != expected:
+        raise Conflict(_("The type here is %(type)s.") % {"type": expected}, pointer=f"{at}/type")
+
+
+def _require_id(data: Mapping[str, Any], key: int | None) -> None:
+    if key is None:
+        if data.get("id") is not None:
+            raise ClientChosenId(_("New mailboxes get their id here: send none."))
+    elif "id" not in data:
+        raise ValidationError({"/data/id": [_required()]})
+    elif key_of(data["id"]) != key:
+        raise Conflict(_("The address names another id."), pointer="/data/id")
+
+
+def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    return _object(data[name], f"/data/{name}") if name in data else {}
+
+
+def _object(value: Any, at: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValidationError({at or "/": [_("Must be an object.")]})
+    return value
+
+
+def _require_known(found: Mapping[str, Any], known: Collection[str], at: str) -> None:
+    unknown = {name: [_("There is no such member.")] for name in found if name not in known}
+    if unknown:
+        raise ValidationError({f"{at}/{shown_name(name)}": words for name, words in unknown.items()})
+
+
+def _required() -> str:
+    return _("This is needed.")
