@@ -409,7 +409,8 @@ def test_every_refusal_is_japanese_and_every_sentence_of_the_surface_is_heard(
     assert listener.foreign() == []
     assert listener.unheard() == []
     assert listener.statuses == {400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 429, 503}
-    assert listener.codes == {"", *ErrorCode} - {ErrorCode.RECIPIENT_REFUSED}  # nobody is written to
+    # Nobody is written to, and no folder is read.
+    assert listener.codes == {"", *ErrorCode} - {ErrorCode.RECIPIENT_REFUSED, ErrorCode.FOLDER_REFUSED}
 
 
 def test_a_check_of_a_worker_is_told_in_japanese(staff: User, api: APIClient, server: ChaosServer) -> None:
