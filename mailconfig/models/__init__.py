@@ -10,6 +10,7 @@ if not apps.is_installed("mailconfig"):
     raise ImproperlyConfigured(msg)
 
 from .account import Account
+from .activity import Activity
 from .attempt import Attempt, AttemptOutcome
 from .body import Body
 from .choices import AccountKind, Scope
@@ -17,11 +18,21 @@ from .connection_check import CheckKind, CheckState, ConnectionCheck
 from .hand_over import HandOver
 from .installation import Installation
 from .lane import PAUSES, Lane, Purpose, WaitReason
+from .mail_alias import MailAlias
 from .mailbox import Mailbox
 from .message import FINAL_STATES, WAITING_STATES, Message, MessageState, Priority
 from .outbound_email import OutboundEmail
 from .recipient import Recipient, RecipientState
 from .smtp_provider import SMTPProvider
+from .synced import (
+    Bounce,
+    Suppression,
+    SuppressionReason,
+    SyncedContent,
+    SyncedFolder,
+    SyncedKind,
+    SyncedMessage,
+)
 from .tally import Tally
 from .tenant import Tenant
 from .tenant_mail_config import TenantMailConfig
@@ -33,15 +44,18 @@ __all__ = [
     "WAITING_STATES",
     "Account",
     "AccountKind",
+    "Activity",
     "Attempt",
     "AttemptOutcome",
     "Body",
+    "Bounce",
     "CheckKind",
     "CheckState",
     "ConnectionCheck",
     "HandOver",
     "Installation",
     "Lane",
+    "MailAlias",
     "Mailbox",
     "Message",
     "MessageState",
@@ -52,6 +66,12 @@ __all__ = [
     "RecipientState",
     "SMTPProvider",
     "Scope",
+    "Suppression",
+    "SuppressionReason",
+    "SyncedContent",
+    "SyncedFolder",
+    "SyncedKind",
+    "SyncedMessage",
     "Tally",
     "Tenant",
     "TenantMailConfig",

@@ -86,6 +86,8 @@ class Lane(models.Model):
 
     validated_at = models.DateTimeField(_("proved"), null=True, editable=False)
     last_success_at = models.DateTimeField(_("last success"), null=True, editable=False)
+    finished_at = models.DateTimeField(_("last finished"), null=True, editable=False)
+    """When a sync came to its end last, well or not."""
     last_error_at = models.DateTimeField(_("last error"), null=True, editable=False)
     last_error_code = models.CharField(max_length=32, blank=True, editable=False)
     last_error_text = models.TextField(blank=True, editable=False)
