@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 from django.db import connection
 from django.utils import translation
+from pytest_django.live_server_helper import LiveServer
 
 from mailconfig.testing import clear_outbox
 from tests import database_url, distribution, emptying, settings
@@ -94,6 +95,17 @@ def django_db_setup(django_db_setup: None) -> None:
     """Name the test database in DATABASE_URL, so that workers and commands started by tests use it too."""
     emptying.install()
     os.environ["DATABASE_URL"] = database_url.build(connection.settings_dict)
+
+
+@pytest.fixture(scope="session")
+def live_server(django_db_setup: None) -> Iterator[LiveServer]:
+    """As pytest-django's, but started when the test database is there.
+
+    Before that the name of the database is that of one in memory, whose connection all threads would share.
+    """
+    server = LiveServer("localhost")
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

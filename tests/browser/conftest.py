@@ -34,17 +34,6 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def live_server(django_db_setup: None) -> Iterator[LiveServer]:
-    """As pytest-django's, but started when the test database is there.
-
-    Before that the name of the database is that of one in memory, whose connection all threads would share.
-    """
-    server = LiveServer("localhost")
-    yield server
-    server.stop()
-
-
 @pytest.fixture
 def page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
     """A page of Alice, who may do everything, at the admin's start. Errors of scripts fail the test."""

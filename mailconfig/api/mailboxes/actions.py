@@ -39,10 +39,16 @@ def check_document(shown: dict[str, Any]) -> dict[str, Any]:
 def _require_no_document(request: Request) -> None:
     """Refuse values: an action works with those that are stored, and would seem to use these.
 
+    Some clients send a document with every POST, empty or with no more than type and id in it.
+
     Raises:
         ValidationError: there are some.
     """
-    if not isinstance(request.data, dict) or request.data:
+    document = request.data
+    data: Any = None
+    if isinstance(document, dict) and document.keys() <= {"data"}:
+        data = document.get("data") or {}
+    if not isinstance(data, dict) or data.keys() - {"type", "id"}:
         raise ValidationError({"/": [_("This call takes no document.")]})
 
 

@@ -93,13 +93,35 @@ def test_a_worker_sends_it_for_who_does_not_wait(api: APIClient, server: ChaosSe
     assert refusals(api.get(response["Location"]), 404), "it is nobody's who may not see the mailbox"
 
 
-@pytest.mark.parametrize("raw", ['{"data": {}}', '{"password": "x"}', "[]", "null", "1"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        '{"data": {"attributes": {}}}',
+        '{"data": {"type": "mailbox", "attributes": {"password": "x"}}}',
+        '{"password": "x"}',
+        '{"data": [1]}',
+        "[]",
+        "null",
+        "1",
+    ],
+)
 def test_an_action_takes_no_values(api: APIClient, server: ChaosServer, raw: str) -> None:
     key = made(api, **at(server))["id"]
     for action in ("testSend", "testSync"):
         response = api.generic("POST", f"{URL}/{key}/actions/{action}", raw, content_type=JSONAPI)
         assert refusals(response) == {"/": "validationError"}
     assert not server.sessions
+
+
+@pytest.mark.parametrize(
+    "raw", ["", "{}", '{"data": null}', '{"data": {}}', '{"data": {"type": "mailbox", "id": "1"}}']
+)
+def test_an_action_takes_a_document_that_says_nothing(api: APIClient, server: ChaosServer, raw: str) -> None:
+    key = made(api, **at(server))["id"]
+
+    response = api.generic("POST", f"{URL}/{key}/actions/testSend", raw, content_type=JSONAPI)
+
+    assert data_of(response)["attributes"]["sendSuccessAt"]
 
 
 def test_what_is_proved_is_stored(api: APIClient, server: ChaosServer) -> None:
