@@ -26,6 +26,7 @@ QUICK = Scale(
     dead_seconds=20.0,
     accounts=1_500,
     latencies=20,
+    lists=20,
     beside=False,
 )
 FULL = Scale(
@@ -50,6 +51,7 @@ FULL = Scale(
     dead_seconds=60.0,
     accounts=10_000,
     latencies=100,
+    lists=60,
     beside=True,
 )
 

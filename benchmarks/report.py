@@ -14,6 +14,7 @@ from .dead_servers import Rate
 from .growth import Reading
 from .lateness import Lateness
 from .limits import Race, Seen
+from .listing import Listing
 from .processes import Outcome
 from .rows import Cost
 from .throughput import Figures
@@ -111,6 +112,19 @@ def growth(readings: Sequence[Reading]) -> None:
         _judged(text, times <= 1.2, "<= 1.2")
     for line in readings[-1].plan.splitlines():
         print(f"#   {line}")
+
+
+def listing(found: Listing) -> None:
+    """Print what a list of a hundred mailboxes takes."""
+    ours, plain = median(found.ours_ms), median(found.plain_ms)
+    few, many = found.statements
+    print(
+        f"pg.mailbox-list-100 {ours:.1f} ms, {many} statements ({few} for ten);"
+        f" by a plain serializer {plain:.1f} ms; {found.decryptions} secrets decrypted"
+    )
+    _judged(f"list of mailboxes / plain serializer: {ours / plain:.2f}", ours / plain <= 2, "<= 2")
+    _judged(f"statements of a list: {many}", many == few, "as many for ten as for a hundred")
+    _judged(f"decrypted for a list: {found.decryptions}", not found.decryptions, "0")
 
 
 def memory(outcomes: dict[str, Outcome], *, count: int) -> None:

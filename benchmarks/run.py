@@ -14,6 +14,7 @@ from . import (
     growth,
     lateness,
     limits,
+    listing,
     many_accounts,
     memory,
     report,
@@ -48,6 +49,7 @@ class Scale:
     accounts: int
     """Of those with one mail each; ten thousand."""
     latencies: int
+    lists: int
     beside: bool
     """Whether django-post-office sends the attachments too."""
 
@@ -201,6 +203,10 @@ def _resident(place: Place, scale: Scale) -> None:
     )
 
 
+def _mailbox_list(place: Place, scale: Scale) -> None:
+    report.listing(listing.measure(place, rounds=scale.lists))
+
+
 def _limits(place: Place, scale: Scale) -> None:
     for race in scale.races:
         report.race(race, limits.measure(place, race))
@@ -228,6 +234,7 @@ CASES: Mapping[str, Callable[[Place, Scale], None]] = {
     "growth": _growth,
     "memory": _memory,
     "resident": _resident,
+    "mailbox-list": _mailbox_list,
     "limits": _limits,
     "limits-100-accounts": _limits_100_accounts,
 }
