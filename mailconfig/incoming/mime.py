@@ -1,0 +1,144 @@
+"""The parts of a message (RFC 2046), found in one pass: no recursion, and no work by the square of anything."""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_qp
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from mailconfig.incoming.base64 import decode_base64
+from mailconfig.incoming.header import Header, read_header
+
+DEEPEST: Final = 20
+"""Multiparts within each other. Deeper ones are left out, as are those whose boundary is that of one around them."""
+MOST_PARTS: Final = 1_000
+_LONGEST_BOUNDARY: Final = 200
+_DELIMITER = re.compile(rb"^--[^\n]*", re.MULTILINE)
+_CONTENT_TYPE = re.compile(r"[^\s/]+/[^\s/]+")
+
+
+class Container(NamedTuple):
+    """A multipart, and the number of the part in it that a leaf is in."""
+
+    content_type: str
+    begins_at: int
+    """Tells it from all others of the message."""
+    part: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A part that holds no others; an enclosed message (message/rfc822) is one, too."""
+
+    header: Header
+    content_type: str
+    parameters: dict[str, str]
+    containers: tuple[Container, ...]
+    """The outermost first."""
+    body: bytes
+    """As it was sent: see :meth:`decoded_body`."""
+
+    @property
+    def is_attachment(self) -> bool:
+        """Tell whether it is a file beside the text, not part of it."""
+        disposition, parameters = self.header.parameters("content-disposition")
+        names = {name.partition("*")[0] for name in parameters}
+        return disposition == "attachment" or "filename" in names or "name" in self.parameters
+
+    def decoded_body(self) -> bytes:
+        """Return the body without its Content-Transfer-Encoding (RFC 2045 §6); an unknown one is left as it is."""
+        encoding = self.header.word("content-transfer-encoding")
+        if encoding == "base64":
+            return decode_base64(self.body)
+        return a2b_qp(self.body) if encoding == "quoted-printable" else self.body
+
+
+class _Open(NamedTuple):
+    delimiter: bytes
+    content_type: str
+    begins_at: int
+
+
+class _Parts:
+    """Multiparts that are open at a point of the message."""
+
+    def __init__(self) -> None:
+        self.open: list[_Open] = []
+        self.numbers: list[int] = []
+
+    def level_of(self, line: bytes) -> tuple[int, bool] | None:
+        """Return the number of the multipart that a line delimits the parts of, and whether it ends it; ``None``: it delimits none."""
+        line = line.rstrip(b" \t\r\n")
+        for level in range(len(self.open) - 1, -1, -1):
+            delimiter = self.open[level].delimiter
+            if line == delimiter:
+                return level, False
+            if len(line) == len(delimiter) + 2 and line.startswith(delimiter) and line.endswith(b"--"):
+                return level, True
+        return None
+
+    def is_delimiter(self, line: bytes) -> bool:
+        return self.level_of(line) is not None
+
+    def next_part(self, octets: bytes, at: int) -> tuple[int, int]:
+        """Go on to where the next part begins.
+
+        Returns:
+            Where what is before it ends, and where it begins; -1 if there is none.
+        """
+        end = -1
+        for found in _DELIMITER.finditer(octets, at):
+            level = self.level_of(found[0])
+            if level is None:
+                continue
+            # The line end before a delimiter belongs to it (RFC 2046 §5.1.1).
+            end = _without_line_end(octets, found.start(), at) if end < 0 else end
+            number, is_end = level
+            del self.open[number + (not is_end) :], self.numbers[number + (not is_end) :]
+            if not is_end:
+                self.numbers[number] += 1
+                return end, min(found.end() + 1, len(octets))
+        return (len(octets) if end < 0 else end), -1
+
+    def containers(self) -> tuple[Container, ...]:
+        return tuple(
+            Container(each.content_type, each.begins_at, number)
+            for each, number in zip(self.open, self.numbers, strict=True)
+        )
+
+
+def leaves(octets: bytes) -> Iterator[Leaf]:
+    """Yield the parts of a message in their order, :data:`MOST_PARTS` at most.
+
+    What was cut off is not missed: the last part ends with the octets.
+    """
+    parts = _Parts()
+    at = 0
+    for _number in range(MOST_PARTS + DEEPEST):
+        header, body = read_header(octets, at, is_delimiter=parts.is_delimiter)
+        content_type, parameters = header.parameters("content-type")
+        if not _CONTENT_TYPE.fullmatch(content_type):
+            content_type = "text/plain"  # RFC 2045 §5.2
+        boundary = parameters.get("boundary", "").rstrip()[:_LONGEST_BOUNDARY].encode("utf-8", "replace")
+        if content_type.startswith("multipart/") and boundary:
+            delimiter = b"--" + boundary
+            if len(parts.open) < DEEPEST and not parts.is_delimiter(delimiter):
+                parts.open.append(_Open(delimiter, content_type, body))
+                parts.numbers.append(0)
+            _end, at = parts.next_part(octets, body)
+        else:
+            containers = parts.containers()
+            end, at = parts.next_part(octets, body)
+            yield Leaf(header, content_type, parameters, containers, octets[body:end])
+        if at < 0:
+            return
+
+
+def _without_line_end(octets: bytes, at: int, least: int) -> int:
+    if at > least and octets[at - 1 : at] == b"\n":
+        at -= 1
+        if at > least and octets[at - 1 : at] == b"\r":
+            at -= 1
+    return at
