@@ -5,6 +5,9 @@ from django.dispatch import Signal
 message_queued = Signal()
 """A lane became due. Arguments: ``account_id``. The Celery doorbell listens here."""
 
+sync_due = Signal()
+"""A mailbox is due to be synced. Arguments: ``account_id``. The Celery doorbell listens here as well."""
+
 check_requested = Signal()
 """A check waits to be run by a worker. Arguments: ``check_id``."""
 
@@ -12,7 +15,11 @@ message_settled = Signal()
 """A message reached a final or held state. Arguments: ``message_id``, ``account_id``, ``state``."""
 
 account_paused = Signal()
-"""Sending stopped until somebody acts, told once per pause. Arguments: ``account_id``, ``reason``, ``text``."""
+"""Sending or syncing (``purpose``) stopped until somebody acts, told once per pause. Arguments: ``account_id``,
+``purpose``, ``reason``, ``text``."""
 
 account_resumed = Signal()
-"""A paused account sends again. Arguments: ``account_id``."""
+"""A paused account sends, or syncs, again. Arguments: ``account_id``, ``purpose``."""
+
+message_bounced = Signal()
+"""A report came in that a message did not arrive. Arguments: ``message_id``, ``account_id``, ``bounce_id``."""

@@ -26,7 +26,6 @@ from mailconfig.delivery.accounts.send_test_mail import send_test_mail, send_tes
 from mailconfig.delivery.accounts.throttle import duration_in_words
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import adopt, was_swept_within
-from mailconfig.delivery.lanes import ring_due
 from mailconfig.delivery.limits import WindowUsage, usage
 from mailconfig.delivery.mishaps import waiting_for_tables
 from mailconfig.delivery.monitoring.attention import Attention, StoppedAccount, find_attention
@@ -48,7 +47,7 @@ from mailconfig.delivery.queue.routing import (
     sending_for,
 )
 from mailconfig.delivery.queue.transitions import states_allowing
-from mailconfig.delivery.wake import wake_lane
+from mailconfig.delivery.wake import ring_due, wake_lane
 from mailconfig.delivery.worker.drain import DrainReport, drain_account
 from mailconfig.delivery.worker.loop import drain_all, run
 from mailconfig.delivery.worker.process import process_worker

@@ -16,7 +16,6 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from mailconfig import signals
-from mailconfig.conf import get_settings
 from mailconfig.delivery import trail
 from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.delivery.postgres import statements
@@ -102,22 +101,23 @@ class Renewal:
                 raise
 
 
-def take(*, account_id: int, lease: float) -> Ownership | None:
-    """Own the account's sending lane for ``lease`` seconds, or ``None`` if it is owned."""
+def take(*, account_id: int, lease: float, purpose: Purpose = Purpose.SEND) -> Ownership | None:
+    """Own the account's lane for ``lease`` seconds, or ``None`` if it is owned."""
     token, worker = uuid.uuid4(), worker_name()
     asked_at = time.monotonic()
-    lane_id = _own(account_id, token, timedelta(seconds=lease), worker)
+    lane_id = _own(account_id, purpose, token, timedelta(seconds=lease), worker)
     if lane_id is None:
         return None
     # The clock is asked by itself: an answer that waits for its commit says less exactly what time it is.
     return Ownership(lane_id, account_id, token, worker, lease, DatabaseClock(), asked_at)
 
 
-def _own(account_id: int, token: uuid.UUID, lease: timedelta, worker: str) -> int | None:
+def _own(account_id: int, purpose: Purpose, token: uuid.UUID, lease: timedelta, worker: str) -> int | None:
     if connection.vendor == "postgresql":
-        rows = statements.run(_TAKE, [token, lease, worker, account_id, not connection.in_atomic_block])
+        is_alone = not connection.in_atomic_block
+        rows = statements.run(_TAKE, [token, lease, worker, account_id, purpose.value, is_alone])
         return rows[0][0] if rows else None
-    lanes = Lane.objects.filter(account_id=account_id, purpose=Purpose.SEND)
+    lanes = Lane.objects.filter(account_id=account_id, purpose=purpose)
     free = lanes.filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
     if not free.update(lease_token=token, lease_until=Now() + lease, worker=worker):
         return None
@@ -127,17 +127,31 @@ def _own(account_id: int, token: uuid.UUID, lease: timedelta, worker: str) -> in
 _TAKE = """
     UPDATE mailconfig_lane
        SET lease_token = %s::uuid, lease_until = statement_timestamp() + %s::interval, worker = %s::text
-     WHERE account_id = %s::bigint AND purpose = 'send' AND (lease_until IS NULL OR lease_until < statement_timestamp())
+     WHERE account_id = %s::bigint AND purpose = %s::text
+       AND (lease_until IS NULL OR lease_until < statement_timestamp())
  RETURNING id, CASE WHEN %s::boolean THEN set_config('synchronous_commit', 'off', true) END
 """
 """In a transaction of its own the disk is not waited for: a crash of the database that forgets who took a lane leaves it
 free, and without the token nothing is journaled."""
 
 
-def free(ownership: Ownership, *, due_at: datetime | None, succeeded_at: datetime | None = None) -> None:
-    """Give the lane up; ``due_at`` says when somebody should look again. Without our token nothing happens."""
+def free(
+    ownership: Ownership,
+    *,
+    due_at: datetime | None,
+    succeeded_at: datetime | None = None,
+    finished_at: datetime | None = None,
+) -> None:
+    """Give the lane up. Without our token nothing happens.
+
+    Args:
+        ownership: of the lane.
+        due_at: when somebody should look again; ``None``: once there is a reason.
+        succeeded_at: when it came to something; ``None``: it did not.
+        finished_at: when a sync came to its end; ``None``: it was none, or is to go on.
+    """
     if connection.vendor == "postgresql":
-        statements.run(_FREE, [due_at, succeeded_at, ownership.lane_id, ownership.token])
+        statements.run(_FREE, [due_at, succeeded_at, finished_at, ownership.lane_id, ownership.token])
         return
     values: dict[str, object] = {
         "lease_token": None,
@@ -148,13 +162,16 @@ def free(ownership: Ownership, *, due_at: datetime | None, succeeded_at: datetim
     }
     if succeeded_at is not None:
         values["last_success_at"] = succeeded_at
+    if finished_at is not None:
+        values["finished_at"] = finished_at
     Lane.objects.filter(pk=ownership.lane_id, lease_token=ownership.token).update(**values)
 
 
 _FREE = """
     UPDATE mailconfig_lane
        SET lease_token = NULL, lease_until = NULL, worker = '', due_at = %s::timestamptz, rung_at = NULL,
-           last_success_at = COALESCE(%s::timestamptz, last_success_at)
+           last_success_at = COALESCE(%s::timestamptz, last_success_at),
+           finished_at = COALESCE(%s::timestamptz, finished_at)
      WHERE id = %s::bigint AND lease_token = %s::uuid
  RETURNING id
 """
@@ -207,7 +224,11 @@ def wait(
     trail.waits(lane.account_id, reason=reason, newly=newly, until=until, error_code=error_code, words=text)
     if newly and reason in PAUSES:
         signals.account_paused.send_robust(
-            sender=Lane, account_id=lane.account_id, reason=str(reason), text=text
+            sender=Lane,
+            account_id=lane.account_id,
+            purpose=str(lane.purpose),
+            reason=str(reason),
+            text=text,
         )
     return True
 
@@ -253,7 +274,9 @@ def clear(
         lane.refresh_from_db(fields=list(values))
         return False
     if paused:
-        signals.account_resumed.send_robust(sender=Lane, account_id=lane.account_id)
+        signals.account_resumed.send_robust(
+            sender=Lane, account_id=lane.account_id, purpose=str(lane.purpose)
+        )
     elif waited:
         trail.goes_on(lane.account_id)
     return True
@@ -350,33 +373,15 @@ def _lost() -> LeaseLost:
     return LeaseLost("the lane was taken by another worker")
 
 
-def make_due_at(account_id: int, at: datetime) -> None:
+def make_due_at(account_id: int, at: datetime, *, purpose: Purpose = Purpose.SEND) -> None:
     """Let an account be looked at then, if not sooner."""
     later = Q(due_at=None) | Q(due_at__gt=at)
-    Lane.objects.filter(later, account_id=account_id, purpose=Purpose.SEND).update(due_at=at, rung_at=None)
+    Lane.objects.filter(later, account_id=account_id, purpose=purpose).update(due_at=at, rung_at=None)
 
 
-def ring_due() -> int:
-    """Call a worker for each lane that is due, free, and was not rung since the time between two sweeps.
-
-    Returns:
-        How many were rung.
-    """
-    patience = timedelta(seconds=get_settings().sweep_seconds)
-    silent = Q(rung_at=None) | Q(rung_at__lt=Now() - patience)
-    unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
-    due = Lane.objects.filter(silent, unowned, purpose=Purpose.SEND, due_at__lte=Now())
-    rung = 0
-    for lane_id, account_id in due.order_by("due_at").values_list("pk", "account_id")[:1000]:
-        if due.filter(pk=lane_id).update(rung_at=Now()):
-            rung += 1
-            signals.message_queued.send_robust(sender=Lane, account_id=account_id)
-    return rung
-
-
-def abandon(account_ids: Iterable[int]) -> None:
+def abandon(account_ids: Iterable[int], *, purpose: Purpose = Purpose.SEND) -> None:
     """Let others have the lanes that this process leaves in the middle; its tokens are worth nothing from now on."""
-    mine = Lane.objects.filter(account_id__in=list(account_ids), purpose=Purpose.SEND, worker=worker_name())
+    mine = Lane.objects.filter(account_id__in=list(account_ids), purpose=purpose, worker=worker_name())
     mine.update(lease_token=None, lease_until=None, worker="", due_at=Now(), rung_at=None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from mailconfig import crash, signals
 from mailconfig.conf import get_settings
-from mailconfig.models import Lane, Message, Purpose
+from mailconfig.models import Lane, Purpose
 
 CHANNEL = "mailconfig_due"
 """Where PostgreSQL tells, with the commit, that a lane became due."""
@@ -59,9 +59,32 @@ def wake_lane(account_id: int, *, at: datetime | None = None) -> bool:
     return True
 
 
-def ring(account_id: int) -> None:
+def ring(account_id: int, purpose: Purpose = Purpose.SEND) -> None:
     """Call a worker for a lane that became due."""
-    signals.message_queued.send_robust(sender=Message, account_id=account_id)
+    _BELLS[purpose].send_robust(sender=Lane, account_id=account_id)
+
+
+_BELLS = {Purpose.SEND: signals.message_queued, Purpose.SYNC: signals.sync_due}
+
+
+def ring_due() -> int:
+    """Call a worker for each lane that is due, free, and was not rung since the time between two sweeps.
+
+    Returns:
+        How many were rung.
+    """
+    patience = timedelta(seconds=get_settings().sweep_seconds)
+    silent = Q(rung_at=None) | Q(rung_at__lt=Now() - patience)
+    unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
+    due = Lane.objects.filter(silent, unowned, due_at__lte=Now())
+    rung = 0
+    for lane_id, account_id, purpose in due.order_by("due_at").values_list("pk", "account_id", "purpose")[
+        :1000
+    ]:
+        if due.filter(pk=lane_id).update(rung_at=Now()):
+            rung += 1
+            ring(account_id, Purpose(purpose))
+    return rung
 
 
 def ring_on_commit(accounts: Iterable[tuple[int, datetime | None]]) -> None:

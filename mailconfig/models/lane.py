@@ -164,4 +164,4 @@ def wake_lanes(account_id: int, *, reconnects: bool) -> None:
 
 
 def _tell_resumed(account_id: int) -> None:
-    signals.account_resumed.send_robust(sender=Lane, account_id=account_id)
+    signals.account_resumed.send_robust(sender=Lane, account_id=account_id, purpose=str(Purpose.SEND))

@@ -9,11 +9,11 @@ from functools import partial
 from django.db.models import Exists, OuterRef, Q
 
 from mailconfig.conf import HOLD, get_settings
-from mailconfig.delivery import lanes
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation, note_sweep
 from mailconfig.delivery.queue.due import waiting
 from mailconfig.delivery.queue.giving_up import end_orphans, reap
+from mailconfig.delivery.wake import ring_due
 from mailconfig.delivery.worker.presence import forget_silent
 from mailconfig.delivery.worker.steps import do_steps
 from mailconfig.models import PAUSES, Account, Lane, Message, Priority, Purpose, WaitReason
@@ -54,7 +54,7 @@ def sweep() -> SweepReport:
             "note_sweep": partial(note_sweep, now),
             "mend": partial(_mend, now),
             "forget_workers": partial(forget_silent, now),
-            "ring": lanes.ring_due,
+            "ring": ring_due,
         }
     )
     return SweepReport(found["reap"], found["mend"] + found["heal"], found["ring"])
