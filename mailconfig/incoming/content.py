@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailconfig.incoming.charsets import decoded
-from mailconfig.incoming.mime import Leaf, leaves
+from mailconfig.incoming.mime import MOST_PARTS, Leaf, leaves
 
 _TEXTS: Final = {"text/plain": "text", "text/html": "html"}
 _META = re.compile(rb"charset[ \t]*=[ \t]*[\"']?([A-Za-z0-9._:-]{1,40})", re.IGNORECASE)
@@ -40,7 +40,8 @@ def read_content(octets: bytes, *, most: int) -> Content:
     said: dict[str, str] = {"text": "", "html": ""}
     is_cut = False
     choices: dict[tuple[int, str], int] = {}
-    for leaf in leaves(octets):
+    for number, leaf in enumerate(leaves(octets), 1):
+        is_cut = is_cut or number == MOST_PARTS
         form = _TEXTS.get(leaf.content_type)
         if form is None or leaf.is_attachment or not _is_shown(leaf, form, choices):
             continue

@@ -10,7 +10,7 @@ from typing import Final
 from mailconfig.incoming.charsets import decoded, one_line
 
 MOST_FIELDS: Final = 10_000
-MOST_OCTETS: Final = 1_048_576
+MOST_OCTETS: Final = 262_144
 """Of a header; whatever follows of it is not read."""
 _MOST_OF_FIELD: Final = 65_536
 _END = re.compile(rb"\n\r?\n")

@@ -44,8 +44,9 @@ class Leaf:
     def is_attachment(self) -> bool:
         """Tell whether it is a file beside the text, not part of it."""
         disposition, parameters = self.header.parameters("content-disposition")
-        names = {name.partition("*")[0] for name in parameters}
-        return disposition == "attachment" or "filename" in names or "name" in self.parameters
+        # RFC 2231 puts * and a number behind names.
+        names = {name.partition("*")[0] for name in (*parameters, *self.parameters)}
+        return disposition == "attachment" or not names.isdisjoint({"filename", "name"})
 
     def decoded_body(self) -> bytes:
         """Return the body without its Content-Transfer-Encoding (RFC 2045 §6); an unknown one is left as it is."""
@@ -67,17 +68,29 @@ class _Parts:
     def __init__(self) -> None:
         self.open: list[_Open] = []
         self.numbers: list[int] = []
+        self._levels: dict[bytes, int] = {}
+
+    def begin(self, multipart: _Open) -> None:
+        """Go into a multipart, unless that is too deep, or its delimiter is that of one around it."""
+        if len(self.open) < DEEPEST and not self.is_delimiter(multipart.delimiter):
+            self._levels[multipart.delimiter] = len(self.open)
+            self.open.append(multipart)
+            self.numbers.append(0)
+
+    def _leave(self, level: int) -> None:
+        """Leave the multiparts from this level on, also those that never ended."""
+        for multipart in self.open[level:]:
+            del self._levels[multipart.delimiter]
+        del self.open[level:], self.numbers[level:]
 
     def level_of(self, line: bytes) -> tuple[int, bool] | None:
         """Return the number of the multipart that a line delimits the parts of, and whether it ends it; ``None``: it delimits none."""
         line = line.rstrip(b" \t\r\n")
-        for level in range(len(self.open) - 1, -1, -1):
-            delimiter = self.open[level].delimiter
-            if line == delimiter:
-                return level, False
-            if len(line) == len(delimiter) + 2 and line.startswith(delimiter) and line.endswith(b"--"):
-                return level, True
-        return None
+        level = self._levels.get(line)
+        if level is not None:
+            return level, False
+        level = self._levels.get(line[:-2]) if line.endswith(b"--") else None
+        return None if level is None else (level, True)
 
     def is_delimiter(self, line: bytes) -> bool:
         return self.level_of(line) is not None
@@ -96,7 +109,7 @@ class _Parts:
             # The line end before a delimiter belongs to it (RFC 2046 §5.1.1).
             end = _without_line_end(octets, found.start(), at) if end < 0 else end
             number, is_end = level
-            del self.open[number + (not is_end) :], self.numbers[number + (not is_end) :]
+            self._leave(number if is_end else number + 1)
             if not is_end:
                 self.numbers[number] += 1
                 return end, min(found.end() + 1, len(octets))
@@ -116,23 +129,22 @@ def leaves(octets: bytes) -> Iterator[Leaf]:
     """
     parts = _Parts()
     at = 0
-    for _number in range(MOST_PARTS + DEEPEST):
+    count = 0
+    for _number in range(2 * MOST_PARTS):
         header, body = read_header(octets, at, is_delimiter=parts.is_delimiter)
         content_type, parameters = header.parameters("content-type")
         if not _CONTENT_TYPE.fullmatch(content_type):
             content_type = "text/plain"  # RFC 2045 §5.2
         boundary = parameters.get("boundary", "").rstrip()[:_LONGEST_BOUNDARY].encode("utf-8", "replace")
         if content_type.startswith("multipart/") and boundary:
-            delimiter = b"--" + boundary
-            if len(parts.open) < DEEPEST and not parts.is_delimiter(delimiter):
-                parts.open.append(_Open(delimiter, content_type, body))
-                parts.numbers.append(0)
+            parts.begin(_Open(b"--" + boundary, content_type, body))
             _end, at = parts.next_part(octets, body)
         else:
             containers = parts.containers()
             end, at = parts.next_part(octets, body)
             yield Leaf(header, content_type, parameters, containers, octets[body:end])
-        if at < 0:
+            count += 1
+        if at < 0 or count == MOST_PARTS:
             return
 
 
