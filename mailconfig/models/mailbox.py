@@ -11,12 +11,12 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from mailconfig.secrets.fields import SealedSecret, SecretField
-from mailconfig.values import Secret
+from mailconfig.values import Authentication, ConnectionSettings, Secret
 
 from .account import BIGGEST_PERIOD, Account
 from .account_destination import SecretName, entered
 from .choices import AccountKind, EmailProvider, ExchangeVersion, SyncMethod, VerifyMode
-from .mailbox_fallbacks import PASSWORD_COPIES, follow_account
+from .mailbox_fallbacks import IMAP_PORT, IMAP_TLS_PORT, PASSWORD_COPIES, follow_account, security_of
 from .mailbox_rules import broken_mailbox_rules, why_enter_others_again
 from .validators import validate_endpoint, validate_host, validate_line, validate_text
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LONGEST_TEXT = 65535
+INBOX = "INBOX"
+OUTREACH_FOLDER = "Outreach"
 
 _REMEMBERED = {
     SecretName.IMAP: frozenset({"imap_host", "imap_port", "imap_ssl", "login_name", "from_email"}),
@@ -188,6 +190,28 @@ class Mailbox(Account):
     def has_password(self) -> bool:
         """Return whether a password of the mailbox was entered, apart from one for sending only."""
         return self.has_password_besides if self.has_own_smtp_secret else self.secret is not None
+
+    @property
+    def sync_folder(self) -> str:
+        """The folder whose mail is synced."""
+        return OUTREACH_FOLDER if self.syncs_outreach_folder else INBOX
+
+    def sync_settings(self) -> ConnectionSettings:
+        """Return what a transport needs to read in the mailbox, fall-backs applied."""
+        port = self.imap_port or (IMAP_TLS_PORT if self.imap_ssl else IMAP_PORT)
+        secret: Secret | None = self.imap_secret
+        if isinstance(secret, SealedSecret):
+            secret = secret.bound_to(self.secret_binding(SecretName.IMAP))
+        # A token serves where the mailbox's own password would: not where sending has one of its own.
+        with_token = self.authentication == Authentication.OAUTH2 and not self.has_own_smtp_secret
+        return ConnectionSettings(
+            host=self.imap_host,
+            port=port,
+            security=security_of(ssl=bool(self.imap_ssl), port=port, tls_port=IMAP_TLS_PORT),
+            authentication=Authentication.OAUTH2 if with_token else Authentication.PASSWORD,
+            username=self.login,
+            secret=secret,
+        )
 
     def enter_password(self, password: Secret | None) -> None:
         """Take a password for all that has none of its own; ``None`` takes it away everywhere."""

@@ -32,11 +32,11 @@ IMAP_TLS_PORT = 993
 IMAP_PORT = 143
 
 
-def security_of(*, ssl: bool, port: int) -> Security:
+def security_of(*, ssl: bool, port: int, tls_port: int = TLS_PORT) -> Security:
     """Return what encryption means here: with TLS from the start at its own port, else by STARTTLS, required or not."""
     if not ssl:
         return Security.OPPORTUNISTIC
-    return Security.TLS if port == TLS_PORT else Security.STARTTLS
+    return Security.TLS if port == tls_port else Security.STARTTLS
 
 
 def uses_ssl(security: str) -> bool:

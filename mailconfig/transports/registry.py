@@ -1,19 +1,27 @@
-"""Transports by the names of the accounts' send methods."""
+"""Transports by the names of the accounts' send methods, and of the mailboxes' sync methods."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from mailconfig.exceptions import TransportMissing
 from mailconfig.transports.contract import Transport
+from mailconfig.transports.reading import ReadingTransport
 
 _registered: dict[str, Transport] = {}
+_reading: dict[str, ReadingTransport] = {}
 
 
 def register(name: str, transport: Transport) -> None:
     """Offer a transport that does not lie in a folder of this package, as the send method ``name``."""
     _registered[name] = transport
+
+
+def register_reading(name: str, transport: ReadingTransport) -> None:
+    """Offer a transport that does not lie in a folder of this package, as the sync method ``name``."""
+    _reading[name] = transport
 
 
 def transport_for(name: str) -> Transport:
@@ -24,14 +32,26 @@ def transport_for(name: str) -> Transport:
     """
     found = _registered.get(name)
     if found is None:
-        found = _registered[name] = _in_folder(name)
+        found = _registered[name] = _in_folder(name, "TRANSPORT")
     return found
 
 
-def _in_folder(name: str) -> Transport:
+def reading_transport_for(name: str) -> ReadingTransport:
+    """Return the transport for a sync method: one that was registered, else ``READING_TRANSPORT`` of the folder.
+
+    Raises:
+        TransportMissing: there is none.
+    """
+    found = _reading.get(name)
+    if found is None:
+        found = _reading[name] = _in_folder(name, "READING_TRANSPORT")
+    return found
+
+
+def _in_folder(name: str, attribute: str) -> Any:
     package = f"{__package__}.{name}"
     module = import_module(package) if name.isidentifier() and find_spec(package) else None
-    transport: Transport | None = getattr(module, "TRANSPORT", None)
+    transport = getattr(module, attribute, None)
     if transport is None:
         raise TransportMissing(name)
     return transport

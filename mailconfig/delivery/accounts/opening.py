@@ -1,4 +1,4 @@
-"""Opening sessions: the one place that makes of an account an open session with whatever sends for it."""
+"""Opening sessions: the one place that makes of an account an open session with whatever sends, or reads, for it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Protocol
 
 from mailconfig.conf import Settings, get_settings
 from mailconfig.exceptions import TransportMissing
-from mailconfig.models import Account
+from mailconfig.models import Account, Mailbox
 from mailconfig.transports.contract import OnStage, Session, Surroundings, Transport
-from mailconfig.transports.registry import transport_for
+from mailconfig.transports.reading import ReadingSession, ReadingTransport
+from mailconfig.transports.registry import reading_transport_for, transport_for
 from mailconfig.values import ConnectionSettings
 
 OUTBOX = "outbox"
@@ -52,6 +53,17 @@ def transport_of(account: Account) -> Transport:
     return transport_for(OUTBOX if get_settings().outbox else account.server().send_method)
 
 
+def reading_transport_of(mailbox: Mailbox) -> ReadingTransport:
+    """Return what reads for the mailbox.
+
+    Raises:
+        TransportMissing: nothing does; where tests of a host project have an outbox, nothing is read either.
+    """
+    if get_settings().outbox:
+        raise TransportMissing(mailbox.sync_method)
+    return reading_transport_for(mailbox.sync_method)
+
+
 def is_send_method(name: str) -> bool:
     """Return whether accounts may send that way: there is a transport for it, and not that of tests."""
     if name == OUTBOX:
@@ -61,6 +73,15 @@ def is_send_method(name: str) -> bool:
     except TransportMissing:
         return False
     return True
+
+
+def is_sync_method(name: str) -> bool:
+    """Return whether mailboxes may be synced that way: there is a transport for it."""
+    try:
+        reading_transport_for(name)
+    except TransportMissing:
+        return False
+    return not get_settings().outbox
 
 
 def open_session(
@@ -88,6 +109,59 @@ def open_session(
     own = account.transport_settings(ehlo_name=settings.ehlo_name)
     surroundings = _surroundings(settings, within=within, on_stage=on_stage, on_wait=on_wait)
     return transport.open(credentials_of(account).settings_for(account, own), surroundings)
+
+
+def open_sync_session(
+    mailbox: Mailbox,
+    *,
+    within: float | None = None,
+    on_stage: OnStage | None = None,
+    on_wait: Callable[[], None] | None = None,
+) -> ReadingSession:
+    """Open a session that reads in a mailbox: credentials, gate, handshake, login.
+
+    Args:
+        mailbox: with the values that count, stored or not.
+        within, on_stage, on_wait: as for :func:`open_session`.
+
+    Raises:
+        TransportMissing: nothing reads in the way that the mailbox names.
+        TransportError, SecretUnreadable: see :meth:`mailconfig.transports.reading.ReadingTransport.open`.
+    """
+    transport = reading_transport_of(mailbox)
+    surroundings = _reading_surroundings(transport, within=within, on_stage=on_stage, on_wait=on_wait)
+    return transport.open(_reading_settings(mailbox), surroundings)
+
+
+def check_sync(mailbox: Mailbox, *, within: float | None = None, on_stage: OnStage | None = None) -> None:
+    """Log in where a mailbox is read, open the folder that is synced, and leave.
+
+    Raises:
+        TransportMissing: nothing reads in the way that the mailbox names.
+        TransportError, SecretUnreadable: see :meth:`mailconfig.transports.reading.ReadingTransport.check`.
+    """
+    transport = reading_transport_of(mailbox)
+    surroundings = _reading_surroundings(transport, within=within, on_stage=on_stage, on_wait=None)
+    transport.check(_reading_settings(mailbox), surroundings, folder=mailbox.sync_folder)
+
+
+def _reading_settings(mailbox: Mailbox) -> ConnectionSettings:
+    return credentials_of(mailbox).settings_for(mailbox, mailbox.sync_settings())
+
+
+def _reading_surroundings(
+    transport: ReadingTransport,
+    *,
+    within: float | None,
+    on_stage: OnStage | None,
+    on_wait: Callable[[], None] | None,
+) -> Surroundings:
+    """Surroundings in which the ports of the transport's protocol are allowed, for it alone."""
+    found = _surroundings(get_settings(), within=within, on_stage=on_stage, on_wait=on_wait)
+    if found.policy.allowed_ports is None:
+        return found
+    ports = found.policy.allowed_ports | transport.ports
+    return replace(found, policy=replace(found.policy, allowed_ports=ports))
 
 
 def _surroundings(

@@ -9,10 +9,13 @@ from .limits import Limits
 from .messages import MessageFlags, MessageHead
 from .searching import Criteria
 from .session import IMAPSession
-from .transport import STAGES, check_folder, open_imap
+from .transport import STAGES, IMAPTransport, check_folder, open_imap
 from .uids import UIDSet
 
+READING_TRANSPORT = IMAPTransport()
+
 __all__ = [
+    "READING_TRANSPORT",
     "STAGES",
     "Criteria",
     "Folder",

@@ -52,3 +52,18 @@ def check_folder(settings: ConnectionSettings, surroundings: Surroundings, *, fo
         return state
     finally:
         session.close()
+
+
+class IMAPTransport:
+    """See :class:`mailconfig.transports.reading.ReadingTransport`."""
+
+    stages = STAGES
+    ports = frozenset({143, 993})
+
+    def open(self, settings: ConnectionSettings, surroundings: Surroundings) -> IMAPSession:
+        """Open a session that is logged in."""
+        return open_imap(settings, surroundings)
+
+    def check(self, settings: ConnectionSettings, surroundings: Surroundings, *, folder: str) -> None:
+        """Log in, open a folder, and leave."""
+        check_folder(settings, surroundings, folder=folder)

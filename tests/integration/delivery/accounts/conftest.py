@@ -11,10 +11,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
-from mailconfig.models import Account, AccountKind, CheckKind, CheckState, ConnectionCheck
+from mailconfig.models import Account, AccountKind, CheckKind, CheckState, ConnectionCheck, Mailbox
 from mailconfig.values import Secret
 from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
+from tests.servers.imap import FakeIMAP
 
 USERNAME = "me@mail.test"
 PASSWORD = "not-a-real-password"
@@ -100,3 +101,27 @@ def note_checks(count: int, *, seconds_ago: float = 1.0, **values: object) -> No
     )
     at = timezone.now() - timedelta(seconds=seconds_ago)
     ConnectionCheck.objects.filter(pk__in=[row.pk for row in rows]).update(created_at=at)
+
+
+def imap_mailbox(server: FakeIMAP | None, *, stored: bool = False, **values: Any) -> Mailbox:
+    """A mailbox that is synced from ``server`` and sends nothing."""
+    mailbox = Mailbox(
+        **{
+            "from_email": USERNAME,
+            "send_method": "none",
+            "host": "127.0.0.1",
+            "authentication": "password",
+            "username": USERNAME,
+            "secret": Secret(PASSWORD),
+            "sync_method": "imap",
+            "imap_host": "127.0.0.1",
+            "imap_port": server.port if server else 143,
+            "imap_ssl": True,
+            "imap_secret": Secret(PASSWORD),
+            **values,
+        }
+    )
+    if not stored:
+        return mailbox
+    mailbox.save()
+    return Mailbox.objects.get(pk=mailbox.pk)
