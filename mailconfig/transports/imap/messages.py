@@ -132,6 +132,22 @@ def parse_part(data: Data, *, uid: int, section: str, start: int, size: int) -> 
     return part
 
 
+def parse_text(data: Data, *, size: int) -> tuple[int, bytes] | None:
+    """Return the UID of a message and its first bytes; ``None``: the response is of something else.
+
+    Raises:
+        BadAnswerError: it is longer than was asked for.
+    """
+    items = items_of(data)
+    uid = uid_of(items)
+    text = _section(items, b"", 0)
+    if uid is None or text is None:
+        return None
+    if len(text) > size:
+        raise BadAnswerError("the server sends more than was asked for")
+    return uid, text
+
+
 def parse_date(value: Value) -> dt.datetime | None:
     """Return an INTERNALDATE (RFC 3501 §2.3.3); ``None`` if it is none."""
     found = _DATE.fullmatch(value) if isinstance(value, bytes) else None

@@ -6,7 +6,7 @@ Folders are opened by EXAMINE, and bodies fetched by BODY.PEEK: no message is ma
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 from typing import NoReturn
 
@@ -17,16 +17,18 @@ from mailconfig.values import ErrorCode, Stage, Timeouts
 from . import hints, names, searching
 from .dialogue import ByeError, Data, Dialogue, OnData
 from .folders import Examination, Folder, FolderState, KnownState, parse_list, parse_vanished
-from .messages import MessageFlags, MessageHead, is_section, parse_flags, parse_head, parse_part
+from .messages import MessageFlags, MessageHead, is_section, parse_flags, parse_head, parse_part, parse_text
 from .replies import Reply
 from .searching import Criteria, Findings
-from .uids import UIDSet
+from .uids import LARGEST, UIDSet, together
 from .wire import BadAnswerError
 from .writing import Command
 
 HEADS_AT_ONCE = 100
 FLAGS_AT_ONCE = 10_000
 """Messages that one command asks for."""
+UIDS_AT_ONCE = 100_000
+"""Numbers that one search covers where the server tells each that it finds."""
 _PIECE = 256 * 1024
 _LOGOUT = b"LOGOUT\r\n"
 
@@ -155,6 +157,56 @@ class IMAPSession:
 
             self._fetch(batch, f"({items})", take, size=at_once * header_bytes)
             yield from found.values()
+
+    def heads_after(
+        self, uid: int, *, header_bytes: int = 64 * 1024
+    ) -> Iterator[tuple[int, tuple[MessageHead, ...]]]:
+        """Yield heads of all messages after one, a batch at a time, each with the UID up to which nothing is left out.
+
+        Raises:
+            ValueError: more bytes than may come at once.
+        """
+        for found in self._found_after(uid):
+            for batch in found.batches(HEADS_AT_ONCE):
+                heads = sorted(self.heads(batch, header_bytes=header_bytes), key=lambda head: head.uid)
+                yield batch.ranges[-1][1], tuple(heads)
+
+    def _found_after(self, uid: int) -> Iterator[UIDSet]:
+        """Yield the messages after one, in so many answers as a server needs that tells each number by itself."""
+        step = LARGEST if "ESEARCH" in self.capabilities else UIDS_AT_ONCE
+        left = self.exists or 0
+        while uid < LARGEST and left > 0:
+            last = min(LARGEST, uid + step)
+            found = self.search(Criteria(uids=UIDSet.between([(uid + 1, last)])))
+            if found.count > max(left, self.exists or 0):
+                self._break(BadAnswerError("the server finds more messages than there are"))
+            yield found
+            left, uid = left - found.count, last
+            step = step if found else 2 * step  # few numbers of many may be left
+
+    def texts(self, sizes: Mapping[int, int], *, most: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the first ``most`` bytes of each of these messages that is there, many by each command.
+
+        Args:
+            sizes: their octets by their UIDs, as the server told them.
+            most: the most there may be of each.
+
+        Raises:
+            ValueError: more bytes than may come at once.
+        """
+        if not 0 < most <= self._dialogue.wire.limits.literal:
+            msg = f"not a size for a message: {most}"
+            raise ValueError(msg)
+        for uids, size in together({uid: min(size, most) for uid, size in sizes.items()}):
+            found: dict[int, bytes] = {}
+
+            def take(data: Data, uids: UIDSet = uids, found: dict[int, bytes] = found) -> None:
+                text = parse_text(data, size=most)
+                if text is not None and text[0] in uids:
+                    found[text[0]] = text[1]
+
+            self._fetch(uids, f"(UID BODY.PEEK[]<0.{most}>)", take, size=size)
+            yield from found.items()
 
     def flags(self, uids: UIDSet, *, changed_since: int | None = None) -> Iterator[MessageFlags]:
         """Yield the flags of each of these that is there, or only of those with a higher mod-sequence (CONDSTORE)."""

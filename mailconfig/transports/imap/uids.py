@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,6 +14,9 @@ MAX_TEXT = 8000
 """Bytes of a set in a command: longer lines are refused by many servers (RFC 7162 §4)."""
 MOST_RANGES = 200_000
 """Ranges that one answer may name, each of which takes a hundred bytes."""
+TOGETHER = 100
+TOGETHER_BYTES = 4 * 1024 * 1024
+"""The most messages, and bytes of them, that one command asks for."""
 _RANGE = re.compile(rb"([0-9]{1,10})(?::([0-9]{1,10}))?")
 
 
@@ -124,6 +127,24 @@ class UIDSet:
                     batch = []
         if batch:
             yield UIDSet(tuple(batch))
+
+
+def together(sizes: Mapping[int, int]) -> Iterator[tuple[UIDSet, int]]:
+    """Yield sets of messages that one command may ask for whole, and their bytes.
+
+    Args:
+        sizes: the bytes of each, by UID.
+    """
+    uids: list[int] = []
+    total = 0
+    for uid, size in sorted(sizes.items()):
+        if uids and (total + size > TOGETHER_BYTES or len(uids) == TOGETHER):
+            yield UIDSet.of(uids), total
+            uids, total = [], 0
+        uids.append(uid)
+        total += size
+    if uids:
+        yield UIDSet.of(uids), total
 
 
 def _written(pair: tuple[int, int]) -> str:

@@ -228,3 +228,72 @@ def test_one_deadline_holds_over_everything(server: FakeIMAP, in_clear: NetworkP
         with pytest.raises(SessionLost) as caught:
             deque(iter(session.noop, "never"), maxlen=0)
         assert caught.value.code is ErrorCode.TIMEOUT
+
+
+@pytest.mark.parametrize("capabilities", [PLAIN, EXTENSIONS])
+def test_what_came_after_a_message_is_told_in_batches_that_leave_nothing_out(
+    capabilities: tuple[str, ...], in_clear: NetworkPolicy
+) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}, capabilities=capabilities) as server:
+        server.add_messages(250)
+        gone = server.folders[b"INBOX"].messages
+        gone[:] = [message for message in gone if message.uid % 100]  # 100 and 200 are no more
+        with session_to(server.port, in_clear) as session:
+            batches = list(opened(session).heads_after(20, header_bytes=1024))
+
+    assert [head.uid for _last, heads in batches for head in heads] == [
+        uid for uid in range(21, 251) if uid % 100
+    ]
+    assert [last for last, _heads in batches] == [121, 222, 250]
+    assert all(heads[-1].uid == last for last, heads in batches)
+
+
+@pytest.mark.parametrize("after", [250, 2**32 - 1])
+def test_after_the_last_message_there_is_nothing(after: int, in_clear: NetworkPolicy) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}) as server:
+        server.add_messages(250)
+        with session_to(server.port, in_clear) as session:
+            assert list(opened(session).heads_after(after)) == []
+
+
+def test_more_messages_than_there_are_end_the_session(in_clear: NetworkPolicy) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}) as server:
+        server.add_messages(3)
+        server.on("search", Raw(b'* ESEARCH (TAG "TAG") UID ALL 1:4000000000\r\nTAG OK done\r\n'))
+        with session_to(server.port, in_clear) as session:
+            with pytest.raises(ProtocolError):
+                list(opened(session).heads_after(0))
+            assert session.closed
+
+
+def test_texts_come_many_at_once_and_none_is_longer_than_asked_for(in_clear: NetworkPolicy) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}) as server:
+        server.add_messages(150, size=300)
+        messages = server.folders[b"INBOX"].messages
+        with session_to(server.port, in_clear) as session:
+            texts = dict(opened(session).texts(dict.fromkeys(range(1, 160), 300), most=250))
+
+    assert texts == {message.uid: message.data[:250] for message in messages}
+    assert server.verbs().count("UID FETCH") == 2
+    assert not any("\\Seen" in message.flags for message in messages[1::2])
+
+
+def test_large_texts_are_asked_for_a_few_at_a_time(in_clear: NetworkPolicy) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}) as server:
+        server.add_messages(5, size=1_500_000)
+        with session_to(server.port, in_clear) as session:
+            sizes = dict.fromkeys(range(1, 6), 1_500_000)
+            lengths = [len(text) for _uid, text in opened(session).texts(sizes, most=2_000_000)]
+
+    assert lengths == [1_500_000] * 5
+    assert server.verbs().count("UID FETCH") == 3
+
+
+def test_a_text_longer_than_was_asked_for_ends_the_session(in_clear: NetworkPolicy) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}) as server:
+        server.add_messages(1)
+        server.on("fetch", Raw(b"* 1 FETCH (UID 1 BODY[]<0> {20}\r\n" + b"x" * 20 + b")\r\nTAG OK done\r\n"))
+        with session_to(server.port, in_clear) as session:
+            with pytest.raises(ProtocolError):
+                list(opened(session).texts({1: 10}, most=10))
+            assert session.closed
