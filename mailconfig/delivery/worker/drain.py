@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 
 from mailconfig import crash
 from mailconfig.conf import get_settings
-from mailconfig.delivery import lanes
+from mailconfig.delivery import failures, lanes
 from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.mishaps import is_everybodys
 from mailconfig.delivery.queue import due
-from mailconfig.delivery.worker import edge
 from mailconfig.delivery.worker.handing_over import Drain
 from mailconfig.delivery.worker.room import Room
 from mailconfig.exceptions import LeaseLost
@@ -84,7 +83,7 @@ def drain_lane(
     except Exception as error:  # whatever it is, it costs this account its turn and nobody else
         if is_everybodys(error):
             raise
-        due_at = edge.rest(ownership, error)
+        due_at = failures.rest(ownership, error, what="drained")
         is_resting = True
     finally:
         lanes.free(ownership, due_at=due_at, succeeded_at=drain.succeeded_at)

@@ -2,72 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypedDict
 
 from django.core.exceptions import ValidationError
 
-from mailconfig.conf import Settings
 from mailconfig.delivery.accounts.opening import transport_of
-from mailconfig.delivery.queue import retry
+from mailconfig.delivery.failures import CONFIG_RETRY, LOOK_AGAIN, Wait
 from mailconfig.delivery.queue.bodies import StorageAway
-from mailconfig.exceptions import (
-    AddressBlocked,
-    HostNotAllowed,
-    LoginRefused,
-    MailconfigError,
-    ProtocolError,
-    SecretUnreadable,
-    TransportError,
-    TransportMissing,
-)
+from mailconfig.exceptions import SecretUnreadable, TransportMissing
 from mailconfig.models import Account, AccountKind, Lane, Purpose, WaitReason
 
-CONFIG_RETRY = timedelta(hours=1)
-LOOK_AGAIN = timedelta(minutes=1)
-"""What nobody tells us of when it is mended, and costs nothing to look at."""
 STORAGE_RETRY = timedelta(seconds=10)
-LOGIN_BACKOFF = timedelta(minutes=10)
-PROTOCOL_STRIKES = 5
-"""Breaches of the protocol in a row that pause the account."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A reason for an account to wait, and until when; ``until`` ``None``: until somebody acts."""
-
-    reason: WaitReason
-    until: datetime | None = None
-    text: str = ""
-    error_code: str = ""
-    failures: int | None = None
-    strikes: int | None = None
-    breaches: int | None = None
-
-    def as_values(self) -> WaitValues:
-        """The arguments of :func:`lanes.wait` that it stands for."""
-        return WaitValues(
-            reason=self.reason,
-            until=self.until,
-            text=self.text,
-            error_code=self.error_code,
-            failures=self.failures,
-            strikes=self.strikes,
-            breaches=self.breaches,
-        )
-
-
-class WaitValues(TypedDict):
-    """A :class:`Wait`, spelled out."""
-
-    reason: WaitReason
-    until: datetime | None
-    text: str
-    error_code: str
-    failures: int | None
-    strikes: int | None
-    breaches: int | None
 
 
 def find_obstacle(account: Account, lane: Lane, *, now: datetime) -> Wait | None:
@@ -148,52 +93,8 @@ def _lacks_sync(account: Account, lane: Lane, now: datetime) -> Wait | None:
     return Wait(WaitReason.SYNC_STALE, now + timedelta(seconds=60))
 
 
-def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings: Settings) -> Wait:
-    """Return what a failed connection means for the account (the table of reply classes, phase A)."""
-    text = _words(error)
-    failures = lane.failures + 1
-    if isinstance(error, SecretUnreadable):
-        return Wait(WaitReason.SECRET_UNREADABLE, now + LOOK_AGAIN, text, "secret_unreadable")
-    if not isinstance(error, TransportError):
-        raise error
-    code = str(error.code)
-    backoff = timedelta(seconds=retry.backoff_seconds(failures, settings))
-    if isinstance(error, (HostNotAllowed, AddressBlocked)):
-        return Wait(WaitReason.PAUSED_CONFIG, None, text, code)
-    if isinstance(error, LoginRefused):
-        if error.temporary:
-            return Wait(WaitReason.SERVER_AWAY, now + max(backoff, LOGIN_BACKOFF), text, code, failures)
-        refused_before = lane.wait_reason in {WaitReason.LOGIN_RETRY, WaitReason.PAUSED_LOGIN}
-        # Two refused AUTH in all: servers count them, and lock accounts.
-        if refused_before or error.tries > 1:
-            return Wait(WaitReason.PAUSED_LOGIN, None, text, code)
-        return Wait(WaitReason.LOGIN_RETRY, now + timedelta(seconds=settings.login_retry_seconds), text, code)
-    if isinstance(error, ProtocolError):
-        return after_strike(lane, now=now, settings=settings, text=text)
-    if error.temporary:
-        return Wait(WaitReason.SERVER_AWAY, now + backoff, text, code, failures)
-    return Wait(WaitReason.PAUSED_CONFIG, now + CONFIG_RETRY, text, code)
-
-
-def after_strike(lane: Lane, *, now: datetime, settings: Settings, text: str) -> Wait:
-    """Return what broken protocol means: a rest, and after five times in a row a pause."""
-    breaches, failures = lane.breaches + 1, lane.failures + 1
-    if breaches >= PROTOCOL_STRIKES:
-        return Wait(WaitReason.PAUSED_PROTOCOL, None, text, "protocol_error", breaches=0)
-    until = now + timedelta(seconds=retry.backoff_seconds(failures, settings))
-    return Wait(WaitReason.SERVER_AWAY, until, text, "protocol_error", failures, breaches=breaches)
-
-
 def after_storage(error: StorageAway, lane: Lane, *, now: datetime) -> Wait:
     """The wait for a storage: longer the longer that is away, and bounded for the sake of mail that needs none."""
     since = lane.wait_since if lane.wait_reason == WaitReason.STORAGE_AWAY and lane.wait_since else now
     rest = min(max(now - since, STORAGE_RETRY), LOOK_AGAIN)
     return Wait(WaitReason.STORAGE_AWAY, now + rest, str(error), "storage_away")
-
-
-def _words(error: MailconfigError) -> str:
-    reply = error.reply if isinstance(error, TransportError) else None
-    detail = getattr(error, "detail", "")
-    if reply is not None:
-        return f"{error} — {reply.code} {reply.enhanced} {reply.text}".strip()
-    return f"{error} {detail}".strip()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from mailconfig.conf import Settings
+from mailconfig.delivery.failures import Wait
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import due
 from mailconfig.delivery.queue.judge import Judge
@@ -179,7 +180,7 @@ class Drain:
         if seconds <= self.settings.limit_wait_seconds and time.monotonic() + seconds < self._ends_at:
             self._sleep(seconds)
             return True
-        standing.hold_back(guards.Wait(WaitReason.LIMIT, free_at))
+        standing.hold_back(Wait(WaitReason.LIMIT, free_at))
         return not standing.is_held_back
 
     def _sleep(self, seconds: float) -> None:

@@ -9,12 +9,12 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from mailconfig.conf import Settings
-from mailconfig.delivery import lanes
+from mailconfig.delivery import failures, lanes
+from mailconfig.delivery.failures import Wait
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import recent, retry
 from mailconfig.delivery.queue.turn import Settlement, Turn
-from mailconfig.delivery.worker import guards, strikes
-from mailconfig.delivery.worker.guards import Wait
+from mailconfig.delivery.worker import strikes
 from mailconfig.delivery.worker.reading import Mark, mark_of
 from mailconfig.exceptions import SecretUnreadable, TransportError
 from mailconfig.models import Account, Lane, Scope, WaitReason
@@ -111,10 +111,10 @@ class Standing:
         """Leave the server alone for a while: it ended a session in which nothing came about."""
         if self.is_held_back:
             return  # it is one failure, however many sessions meet it
-        failures = self.lane.failures + 1
-        until = self._clock.now() + timedelta(seconds=retry.backoff_seconds(failures, self._settings))
+        count = self.lane.failures + 1
+        until = self._clock.now() + timedelta(seconds=retry.backoff_seconds(count, self._settings))
         words = answer.words if answer else ""
-        self.hold_back(Wait(WaitReason.SERVER_AWAY, until, words, "connect_failed", failures))
+        self.hold_back(Wait(WaitReason.SERVER_AWAY, until, words, "connect_failed", count))
 
     @_one_at_a_time
     def note_failure(self, error: TransportError | SecretUnreadable) -> None:
@@ -123,7 +123,7 @@ class Standing:
             return
         if self.lane.most_sessions is not None:  # nobody is let in, so the others were not too many
             self._learn(most_sessions=None, most_sessions_until=None)
-        wait = guards.after_failure(error, self.lane, now=self._clock.now(), settings=self._settings)
+        wait = failures.after_failure(error, self.lane, now=self._clock.now(), settings=self._settings)
         self.hold_back(wait)
 
     @_one_at_a_time
@@ -157,7 +157,7 @@ class Standing:
             return  # others went out since: it is this message only
         if settlement.retry_at is not None and recent.was_last(self.account.pk, message_id=message.pk):
             return  # it was counted already: one message never pauses its account
-        wait = guards.after_strike(self.lane, now=now, settings=self._settings, text=answer.words)
+        wait = failures.after_strike(self.lane, now=now, settings=self._settings, text=answer.words)
         if settlement.retry_at is None or wait.reason == WaitReason.PAUSED_PROTOCOL:
             self.hold_back(wait)
         else:

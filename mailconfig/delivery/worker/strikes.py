@@ -6,9 +6,9 @@ import uuid
 from datetime import datetime
 
 from mailconfig.delivery import lanes
+from mailconfig.delivery.failures import Wait
 from mailconfig.delivery.queue import recent
 from mailconfig.delivery.queue.turn import ACCOUNT_REFUSED, Settlement
-from mailconfig.delivery.worker.guards import Wait
 from mailconfig.models import AttemptOutcome, Lane, WaitReason
 from mailconfig.transports.contract import Matter, Verdict
 from mailconfig.transports.words import gist
