@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from encodings import normalize_encoding
 from encodings.aliases import aliases
+from functools import lru_cache
 from typing import Final
 
 _NO_CHARSETS: Final = {"idna", "punycode", "mbcs", "oem", "undefined", "unicode_escape", "raw_unicode_escape"}
@@ -62,6 +63,7 @@ def _table() -> dict[str, str]:
 _CODECS = _table()
 
 
+@lru_cache(maxsize=256)
 def known_codec(charset: str) -> str:
     """Return the name of the codec for a charset (RFC 2978), ``""`` for one that is unknown."""
     name = charset.partition("*")[0].strip(" \t\"'")  # RFC 2231 §5: a language may follow
@@ -75,9 +77,11 @@ def decoded(octets: bytes, charset: str = "") -> str:
 
     UTF-8 is believed in before any charset of single octets, since next to nothing else is valid UTF-8.
     """
-    codec = known_codec(charset)
+    codec = known_codec(charset) if charset else ""
     if codec in {"", "ascii"}:
         codec = "iso2022_jp_ext" if b"\x1b$" in octets else "utf_8"
+    if codec == "utf_8" and octets.isascii():
+        return octets.decode("ascii").replace("\0", "\ufffd")
     if codec in {"utf_8", "cp1252"} and not octets.isascii():
         # A last character that was cut off is not held against those before it.
         whole = octets[: _whole(octets)]
@@ -93,11 +97,15 @@ def decoded(octets: bytes, charset: str = "") -> str:
 
 def storable(text: str) -> str:
     """Return the text with U+FFFD for what PostgreSQL does not take: NUL and lone surrogates."""
+    if text.isascii():
+        return text.replace("\0", "\ufffd")
     return _UNSTORABLE.sub("\ufffd", text)
 
 
 def one_line(text: str) -> str:
     """Return the text with one space for each run of blanks and control characters, and none around it."""
+    if text.isprintable() and "  " not in text:
+        return text.strip(" ")
     return _CONTROLS.sub(" ", storable(text)).strip(" ")
 
 

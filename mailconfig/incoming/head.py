@@ -16,7 +16,7 @@ from mailconfig.incoming.words import decode_text
 
 LONGEST_NAME: Final = 255
 LONGEST_SUBJECT: Final = 998
-_LONGEST_DATE: Final = 200
+_MOST_OF_FIELD: Final = 200
 _YEARS: Final = range(1982, 2100)
 """From the year of RFC 821 on; a Date of other years is a mistake or a lie."""
 _BULK: Final = {"bulk", "junk", "auto_reply"}
@@ -36,6 +36,7 @@ _MAIL_SYSTEMS: Final = (
     "mailerdaemon",
     "mail-daemon",
     "maildaemon",
+    "mdaemon",
     "postmaster",
     "microsoftexchange",
 )
@@ -88,7 +89,7 @@ def head_of(header: Header) -> Head:
     message_id = _first(read_message_ids(header.first("message-id")))
     in_reply_to = _first(read_message_ids(header.first("in-reply-to")))
     references = read_message_ids(header.first("references"))
-    sender = _sender(header)
+    sender = sender_of(header)
     return Head(
         message_id=message_id,
         in_reply_to=in_reply_to,
@@ -117,7 +118,7 @@ def is_automatic(header: Header) -> bool:
         return True
     if any(header.word(name) not in _SAYS_NOTHING for name in _AUTOMATIC_FIELDS):
         return True
-    return _has_no_envelope_sender(header) or header.parameters("content-type")[0] == "multipart/report"
+    return _is_null(header.first("return-path")) or header.parameters("content-type")[0] == "multipart/report"
 
 
 def is_report(header: Header) -> bool:
@@ -136,7 +137,9 @@ def is_from_mail_system(header: Header) -> bool:
         return False
     if header.first("x-failed-recipients"):
         return True
-    return _sender(header).address.partition("@")[0].lower().startswith(_MAIL_SYSTEMS)
+    if _is_null(header.first("from")):
+        return True
+    return sender_of(header).address.partition("@")[0].lower().startswith(_MAIL_SYSTEMS)
 
 
 def _is_of_delivery(parameters: dict[str, str]) -> bool:
@@ -147,11 +150,13 @@ def _is_of_delivery(parameters: dict[str, str]) -> bool:
     }
 
 
-def _has_no_envelope_sender(header: Header) -> bool:
-    return one_line(decoded(header.first("return-path"))).replace(" ", "") == "<>"
+def _is_null(raw: bytes) -> bool:
+    """Return whether a field has the empty address (RFC 5321 §4.5.5), with a name or without."""
+    return one_line(decoded(raw[:_MOST_OF_FIELD])).replace("< >", "<>").endswith("<>")
 
 
-def _sender(header: Header) -> Mailbox:
+def sender_of(header: Header) -> Mailbox:
+    """Return who wrote it, or without that who sent it."""
     for name in ("from", "sender"):
         for value in header.every(name):
             found = read_addresses(value)
@@ -171,7 +176,7 @@ def _first(ids: tuple[str, ...]) -> str:
 
 def _read_date(raw: bytes) -> dt.datetime | None:
     try:
-        read = parsedate_to_datetime(one_line(decoded(raw[:_LONGEST_DATE])))
+        read = parsedate_to_datetime(one_line(decoded(raw[:_MOST_OF_FIELD])))
         if read.tzinfo is None:  # -0000: UTC, of a place that is not told (RFC 5322 §3.3)
             read = read.replace(tzinfo=dt.UTC)
         dated_at = read.astimezone(dt.UTC)

@@ -20,6 +20,8 @@ def read_message_ids(raw: bytes) -> tuple[str, ...]:
 
     Of more than :data:`MOST_IDS` the first and the last are kept: a thread is known by the first, its parent is the last.
     """
+    if not raw:
+        return ()
     text = decoded(raw)
     ids = [_BLANKS.sub("", found) for found in _BRACKETED.findall(text)]
     if not ids and len(text.split()) == 1:  # some forget the brackets; whoever answers writes them

@@ -15,7 +15,6 @@ DEEPEST: Final = 20
 """Multiparts within each other. Deeper ones are left out, as are those whose boundary is that of one around them."""
 MOST_PARTS: Final = 1_000
 _LONGEST_BOUNDARY: Final = 200
-_DELIMITER = re.compile(rb"^--[^\n]*", re.MULTILINE)
 _CONTENT_TYPE = re.compile(r"[^\s/]+/[^\s/]+")
 
 
@@ -102,17 +101,22 @@ class _Parts:
             Where what is before it ends, and where it begins; -1 if there is none.
         """
         end = -1
-        for found in _DELIMITER.finditer(octets, at):
-            level = self.level_of(found[0])
-            if level is None:
-                continue
-            # The line end before a delimiter belongs to it (RFC 2046 §5.1.1).
-            end = _without_line_end(octets, found.start(), at) if end < 0 else end
-            number, is_end = level
-            self._leave(number if is_end else number + 1)
-            if not is_end:
-                self.numbers[number] += 1
-                return end, min(found.end() + 1, len(octets))
+        line = at if octets.startswith(b"--", at) else octets.find(b"\n--", at) + 1
+        while self.open and (line or octets.startswith(b"--", line)):
+            stop = octets.find(b"\n", line)
+            stop = len(octets) if stop < 0 else stop
+            level = self.level_of(octets[line:stop])
+            if level is not None:
+                # The line end before a delimiter belongs to it (RFC 2046 §5.1.1).
+                end = _without_line_end(octets, line, at) if end < 0 else end
+                number, is_end = level
+                self._leave(number if is_end else number + 1)
+                if not is_end:
+                    self.numbers[number] += 1
+                    return end, min(stop + 1, len(octets))
+            line = octets.find(b"\n--", stop) + 1
+            if not line:
+                break
         return (len(octets) if end < 0 else end), -1
 
     def containers(self) -> tuple[Container, ...]:
@@ -130,8 +134,10 @@ def leaves(octets: bytes) -> Iterator[Leaf]:
     parts = _Parts()
     at = 0
     count = 0
+    first_body = -1
     for _number in range(2 * MOST_PARTS):
         header, body = read_header(octets, at, is_delimiter=parts.is_delimiter)
+        first_body = body if first_body < 0 else first_body
         content_type, parameters = header.parameters("content-type")
         if not _CONTENT_TYPE.fullmatch(content_type):
             content_type = "text/plain"  # RFC 2045 §5.2
@@ -139,6 +145,8 @@ def leaves(octets: bytes) -> Iterator[Leaf]:
         if content_type.startswith("multipart/") and boundary:
             parts.begin(_Open(b"--" + boundary, content_type, body))
             _end, at = parts.next_part(octets, body)
+            if at < 0 and body == first_body:  # it only says that it has parts
+                yield Leaf(header, "text/plain", {}, (), octets[body:])
         else:
             containers = parts.containers()
             end, at = parts.next_part(octets, body)

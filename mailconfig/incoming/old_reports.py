@@ -10,8 +10,9 @@ from typing import Final
 
 from flufl.bounce import all_failures
 
-from mailconfig.incoming.addresses import LONGEST
+from mailconfig.incoming.addresses import LONGEST, read_addresses
 from mailconfig.incoming.charsets import decoded, one_line
+from mailconfig.incoming.head import sender_of
 from mailconfig.incoming.header import Header
 from mailconfig.incoming.message_ids import read_message_ids
 from mailconfig.incoming.mime import Leaf
@@ -25,7 +26,8 @@ _MOST_RECIPIENTS: Final = 100
 _MOST_LINES_OF_WORDS: Final = 5
 _MOST_PARTS: Final = 50
 _MOST_OF_FIELD: Final = 2_000
-_READ_FIELDS: Final = ("from", "subject", "x-mailer", "x-failed-recipients")
+_TAG = re.compile(r"<(?:/|!|br\b|p\b|font\b|body\b|html\b|div\b|span\b)[^<>]*>", re.IGNORECASE)
+"""Addresses stand in angle brackets, too."""
 _ID = re.compile(r"^[ \t>]*message-id:[ \t]*(<[^<>\s]{1,500}>)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -62,39 +64,51 @@ def ids_in_text(parts: list[Leaf]) -> tuple[str, ...]:
 
 
 def _texts(parts: list[Leaf]) -> list[str]:
-    """Return the plain texts, in all and by line no longer than what may be searched."""
+    """Return the texts of the readable parts, in all and by line no longer than what may be searched."""
     texts: list[str] = []
     room = MOST_TEXT
-    for part in parts:
-        if part.content_type == "text/plain" and room > 0:
-            raw = part.body[: 4 * MOST_TEXT]
-            text = decoded(replace(part, body=raw).decoded_body(), part.parameters.get("charset", ""))
-            lines = text[:room].replace("\r", "").split("\n")
-            texts.append("\n".join(line[:MOST_LINE] for line in lines))
-            room -= len(text)
+    for part in _readable(parts):
+        raw = part.body[: 4 * MOST_TEXT]
+        text = decoded(replace(part, body=raw).decoded_body(), part.parameters.get("charset", ""))[:room]
+        if part.content_type == "text/html":
+            text = _TAG.sub("", text)
+        lines = text.replace("\r", "").split("\n")
+        texts.append("\n".join(line[:MOST_LINE] for line in lines))
+        room -= len(text)
     return texts
+
+
+def _readable(parts: list[Leaf]) -> list[Leaf]:
+    """Return the parts of plain text, or of HTML if there is none."""
+    plain = [part for part in parts if part.content_type == "text/plain"]
+    return plain or [part for part in parts if part.content_type == "text/html"]
 
 
 def _rebuilt(header: Header, parts: list[Leaf], texts: list[str]) -> Message:
     """Return the message flat and small: what is nested or endless would lead its reader astray."""
     message = Message()
-    for name in _READ_FIELDS:
-        if header.first(name):
-            message[name] = one_line(decoded(header.first(name)[:_MOST_OF_FIELD]))
+    # Addresses that are none make it raise.
+    message["from"] = sender_of(header).address or "mailer-daemon"
+    failed = [
+        mailbox.address for raw in header.every("x-failed-recipients") for mailbox in read_addresses(raw)
+    ]
+    if failed:
+        message["x-failed-recipients"] = ", ".join(failed[:_MOST_RECIPIENTS])
+    if header.first("x-mailer"):
+        message["x-mailer"] = one_line(decoded(header.first("x-mailer")[:_MOST_OF_FIELD]))
     content_type = header.parameters("content-type")[0]
     if not content_type.startswith("multipart/"):
         message["content-type"] = "text/plain"
         message.set_payload("\n".join(texts))
         return message
     message["content-type"] = "multipart/report" if content_type == "multipart/report" else "multipart/mixed"
-    rest = iter(texts)
+    texts_of = {id(part): text for part, text in zip(_readable(parts), texts, strict=True)}
     for part in parts[:_MOST_PARTS]:
         flat = Message()
-        is_text = part.content_type == "text/plain"
-        flat["content-type"] = "text/plain" if is_text else "application/octet-stream"
+        flat["content-type"] = "text/plain" if id(part) in texts_of else "application/octet-stream"
         if part.header.word("content-description") == "notification":
             flat["content-description"] = "notification"
-        flat.set_payload(next(rest, "") if is_text else "")
+        flat.set_payload(texts_of.get(id(part), ""))
         message.attach(flat)
     return message
 

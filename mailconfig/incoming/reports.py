@@ -29,6 +29,7 @@ _ORIGINALS: Final = {
     "message/rfc822-headers",
     "message/global-headers",
 }
+_FIELDS_OF_RECIPIENTS: Final = {"final-recipient", "original-recipient", "action"}
 _FAILED: Final = ("fail", "error")
 """Beginnings of what Action says; OpenSMTPD has the second."""
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
@@ -65,17 +66,18 @@ def read_report(octets: bytes) -> tuple[Report, ...]:
     if not is_report(header) and not is_from_mail_system(header):
         return ()
     parts = list(leaves(octets))
-    if any(part.content_type in _STATUS for part in parts):
-        found = _by_status(header, parts)
+    blocks = [
+        block for part in parts if part.content_type in _STATUS for block in _blocks(part.decoded_body())
+    ]
+    # Some have the form, and say in the text alone whom they are about.
+    if any(_FIELDS_OF_RECIPIENTS & block.fields.keys() for block in blocks):
+        found = _by_status(header, parts, blocks)
     else:
         found = _by_words(header, parts)
     return tuple({normalised(report.address): report for report in reversed(found)}.values())[::-1]
 
 
-def _by_status(header: Header, parts: list[Leaf]) -> list[Report]:
-    blocks = [
-        block for part in parts if part.content_type in _STATUS for block in _blocks(part.decoded_body())
-    ]
+def _by_status(header: Header, parts: list[Leaf], blocks: list[Header]) -> list[Report]:
     originals = _originals(header, parts, blocks)
     found = [_of_recipient(block, originals) for block in blocks[: MOST_RECIPIENTS + 1]]
     return [report for report in found if report is not None]

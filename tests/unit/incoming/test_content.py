@@ -58,6 +58,8 @@ ENCLOSED = part("Content-Type: message/rfc822", multipart("mixed", OTHER, bounda
         (multipart("mixed", b"Content-Type: text/plain", PLAIN), "plain", ""),  # a header without an end
         (multipart("unknown", PLAIN), "plain", ""),
         (part("Content-Type: multipart/mixed", b"--x\r\n\r\nplain"), "", ""),
+        (part("Content-Type: multipart/mixed; boundary=x", b"--y\r\nplain"), "--y\nplain", ""),
+        (part("Content-Type: multipart/mixed; boundary=x", b"--x\r\n--x--"), "", ""),
     ],
 )  # fmt: skip
 def test_texts_are_those_that_a_reader_sees(octets: bytes, text: str, html: str) -> None:

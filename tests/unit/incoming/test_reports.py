@@ -31,6 +31,9 @@ SAID = {
     "gmail": [(CAROL, True, "5.1.1", "550-5.1.1 The email account that you tried to reach does not exist.")],
     "international": [("jürgen@bücher.example", True, "5.1.1", "550 Empfänger unbekannt")],
     "opensmtpd_cut": [(CAROL, True, "5.1.1", "550 5.1.1 no such user")],
+    "form_without_recipients": [(CAROL, False, "", "SMTP <carol@example.net>")],
+    "html_only": [(CAROL, True, "5.1.1", "carol@example.net 550 5.1.1 No such user")],
+    "no_parts": [(CAROL, False, "", "<carol@example.net>")],
     "qmail": [(CAROL, True, "5.1.1", "<carol@example.net>: 192.0.2.25 does not like recipient. Remote host said: 550 5.1.1")],
     "sendmail": [(CAROL, True, "5.1.1", "550 5.1.1 <carol@example.net>... User unknown")],
     "none_challenge": NOTHING,
@@ -158,6 +161,19 @@ def test_a_report_of_very_many_is_cut() -> None:
     )
 
     assert MOST_RECIPIENTS <= len(found) <= MOST_RECIPIENTS + 1
+
+
+def test_a_header_that_the_heuristics_stumble_over_is_mended_before(caplog: pytest.LogCaptureFixture) -> None:
+    octets = (
+        b"From: ,\nX-Failed-Recipients: ,(, carol@example.net, \xff\nReferences: "
+        + ORIGINAL.encode()
+        + b"\n\n"
+    )
+
+    [report] = read_report(octets)
+
+    assert (report.address, report.original_message_ids) == (CAROL, (ORIGINAL,))
+    assert caplog.records == []
 
 
 def test_heuristics_that_raise_find_nothing(
