@@ -13,6 +13,7 @@ from mailconfig.models import Account, HandOver, Message, WaitReason
 from mailconfig.values import Secret
 from tests.factories import PASSWORD, make_account, make_message, make_user
 from tests.servers.chaos import ChaosServer
+from tests.servers.edits import edit_at
 from tests.servers.faults import Reply
 
 from .conftest import attempts, lane, states
@@ -20,20 +21,6 @@ from .conftest import attempts, lane, states
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NEW = "not-a-real-password-either"
-
-
-def edit_at(server: ChaosServer, verb: str, edit: Callable[[], object], *, at: int = 2) -> None:
-    """Edit when the server meets ``verb`` for the ``at``-th time, before it answers as usual."""
-    seen: list[str] = []
-
-    def happen(line: str) -> bool:
-        seen.append(line)
-        if len(seen) == at:
-            edit()
-            connection.close()  # of the server's thread
-        return False
-
-    server.on(verb, Reply.of("250 never said"), when=happen)
 
 
 def change(**values: object) -> Callable[[], None]:
