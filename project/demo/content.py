@@ -11,17 +11,22 @@ from django.core.mail import send_mail
 
 from mailconfig import delivery
 from mailconfig.models import Mailbox, Message, Tenant
+from mailconfig.models.choices import SyncMethod
 from mailconfig.values import Authentication, Secret, Security
 
 from .mails import recipient, sender, subject, text, write_mails
 
 ADMIN = "admin"
 TENANT = "acme"
+SUPPORT = "support@acme.example"
+NEWS = "news@acme.example"
+SYNC_SECONDS = 10
+"""So often the mailboxes are looked into: more often than anybody else would, so that there is something to see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SMTPLogin:
-    """Where the demo's mail server listens, and who may log in."""
+class Login:
+    """Where one of the demo's mail servers listens, and who may log in."""
 
     host: str
     port: int
@@ -51,42 +56,45 @@ def make_people() -> People:
     return People(admin=admin, password=password, tenant=tenant)
 
 
-def make_mailboxes(people: People, login: SMTPLogin) -> tuple[Mailbox, Mailbox]:
-    """Two mailboxes at the demo's mail server, with different limits."""
-    support = _mailbox("Acme support", "support@acme.example", people, login, count=5, period=20)
-    news = _mailbox("Acme newsletter", "news@acme.example", people, login, count=3, period=10)
-    if not support.is_default:
-        support.is_default = True
-        support.save(update_fields=["is_default"])
+def make_mailboxes(people: People, *, smtp: Login, imap: Login) -> tuple[Mailbox, Mailbox]:
+    """Two mailboxes at the demo's mail servers, with different limits."""
+    support = _mailbox("Acme support", SUPPORT, people, count=5, period=20)
+    news = _mailbox("Acme newsletter", NEWS, people, count=3, period=10)
+    support.is_default = True
+    for mailbox in (support, news):
+        _connect(mailbox, smtp=smtp, imap=imap)
+        mailbox.serves_project = True
+        mailbox.updated_by = people.admin
+        mailbox.full_clean()
+        mailbox.save()
     return support, news
 
 
-def _mailbox(
-    name: str, address: str, people: People, login: SMTPLogin, *, count: int, period: int
-) -> Mailbox:
-    """A new one, or that of an earlier run for this run's server and password."""
+def _mailbox(name: str, address: str, people: People, *, count: int, period: int) -> Mailbox:
+    """A new one, or that of an earlier run."""
     found = Mailbox.objects.filter(deleted_at=None, tenant=people.tenant, from_email=address).first()
-    mailbox = (
-        found
-        if isinstance(found, Mailbox)
-        else Mailbox(
-            name=name,
-            from_email=address,
-            from_name=name,
-            tenant=people.tenant,
-            limit_count=count,
-            limit_period=period,
-            created_by=people.admin,
-        )
+    if isinstance(found, Mailbox):
+        return found
+    return Mailbox(
+        name=name,
+        from_email=address,
+        from_name=name,
+        tenant=people.tenant,
+        limit_count=count,
+        limit_period=period,
+        sync_interval=SYNC_SECONDS,
+        created_by=people.admin,
     )
-    mailbox.serves_project = True
-    mailbox.host, mailbox.port = login.host, login.port
+
+
+def _connect(mailbox: Mailbox, *, smtp: Login, imap: Login) -> None:
+    """Let it use this run's servers and password: one user sends for all, and each address has a mailbox of its own."""
+    mailbox.host, mailbox.port = smtp.host, smtp.port
     mailbox.security, mailbox.authentication = Security.NONE, Authentication.PASSWORD
-    mailbox.username, mailbox.secret = login.username, Secret(login.password)
-    mailbox.updated_by = people.admin
-    mailbox.full_clean()
-    mailbox.save()
-    return mailbox
+    mailbox.username = mailbox.smtp_login_name = smtp.username
+    mailbox.sync_method = SyncMethod.IMAP
+    mailbox.imap_host, mailbox.imap_port, mailbox.imap_ssl = imap.host, imap.port, True
+    mailbox.enter_password(Secret(smtp.password))
 
 
 def queue_by_send_mail(mailbox: Mailbox, count: int) -> list[Message]:

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from .correspondents import ANSWERING, BOUNCING
 from .store import inbox
 
 SHOWN = 100
@@ -37,5 +38,11 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "project/inbox.html",
-        {"mails": numbered[: -SHOWN - 1 : -1], "count": len(numbered), "shown": SHOWN},
+        {
+            "mails": numbered[: -SHOWN - 1 : -1],
+            "count": len(numbered),
+            "shown": SHOWN,
+            "answering": ANSWERING,
+            "bouncing": BOUNCING,
+        },
     )

@@ -1,5 +1,6 @@
 """`manage.py demo`: what a person and a script are promised."""
 
+import imaplib
 import json
 import os
 import re
@@ -75,7 +76,7 @@ def accepts(url: str) -> bool:
 def test_the_line_for_scripts_holds_what_they_need(demo: Demo) -> None:
     said = demo.said
 
-    assert set(said) == {"url", "admin", "token", "tenant", "email_service", "smtp", "inbox"}
+    assert set(said) == {"url", "admin", "token", "tenant", "email_service", "smtp", "imap", "inbox"}
     assert set(said["admin"]) == {"username", "password"}
     assert set(said["smtp"]) == {"host", "port", "username", "password"}
     assert len(said["smtp"]["password"]) >= 16
@@ -169,6 +170,25 @@ def test_a_mail_is_in_the_inbox_as_soon_as_it_is_accepted(demo: Demo) -> None:
     assert mail["headers"] == {"Subject": "Grüße", "X-Number": "7"}
     assert mail["text"].strip() == "Hello"
     assert "Grüße" in demo.get("/inbox").body.decode()
+
+
+def test_mail_is_in_the_mailbox_of_all_and_an_answer_in_its_own(demo: Demo) -> None:
+    smtp, imap = demo.said["smtp"], demo.said["imap"]
+    with demo.smtp() as client:
+        client.login(smtp["username"], smtp["password"])
+        text = "From: support@acme.example\r\nMessage-ID: <asked@acme.example>\r\n\r\nHello?\r\n"
+        client.sendmail("support@acme.example", ["answers@example.net"], text)
+
+    wanted = [
+        (imap["username"], '(HEADER Message-ID "<asked@acme.example>")'),
+        ("support@acme.example", '(HEADER In-Reply-To "<asked@acme.example>")'),
+    ]
+    for user, criteria in wanted:
+        with imaplib.IMAP4(imap["host"], imap["port"], timeout=30) as mailbox:
+            mailbox.login(user, imap["password"])
+            mailbox.select(readonly=True)
+            (found,) = mailbox.search(None, criteria)[1]
+        assert len(found.split()) == 1
 
 
 def test_the_mail_server_takes_nothing_without_the_password(demo: Demo) -> None:

@@ -15,7 +15,6 @@ from pytest_django import Settings
 
 from mailconfig.models import OutboundEmail, Scope
 from project.inbox.server import MailServer
-from project.inbox.store import Inbox
 from tests.documents import document
 from tests.factories import make_tenant, make_user
 from tests.servers.certificates import Certificates
@@ -54,7 +53,7 @@ def variables(settings: Settings) -> Iterator[dict[str, str]]:
     alice = make_user("alice", email="alice@acme.example", is_superuser=True)
     make_tenant(slug="acme").members.add(alice)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = MailServer(Inbox(), [listener], username=USERNAME, password=PASSWORD, tls=certificates.good)
+    server = MailServer(lambda *_: 1, [listener], username=USERNAME, password=PASSWORD, tls=certificates.good)
     server.start()
     port = listener.getsockname()[1]
     OutboundEmail.objects.create(

@@ -11,7 +11,6 @@ import time
 from argparse import ArgumentParser
 from contextlib import ExitStack
 from dataclasses import asdict
-from secrets import token_urlsafe
 from shlex import quote
 from types import FrameType
 from typing import Any
@@ -23,11 +22,10 @@ from django.urls import reverse
 
 from mailconfig import delivery
 from mailconfig.models import Mailbox
-from project.certificate import server_context
 from project.demo.children import ChildFailed, Children
 from project.demo.content import (
+    Login,
     People,
-    SMTPLogin,
     make_mailboxes,
     make_people,
     queue_by_delivery,
@@ -36,13 +34,12 @@ from project.demo.content import (
 from project.demo.listeners import HOST, listen
 from project.demo.rehearsal import rehearse
 from project.demo.runs import FolderInUse, open_run, remove_run
+from project.demo.servers import start_mail_servers
 from project.folders import RUN
-from project.inbox.server import MailServer
 from project.inbox.store import inbox
 from project.tokens.making import LIFETIME, NewToken, replace_demo_token
 
 WEB_PORT = 8000
-SMTP_PORT = 1025
 START_SECONDS = 60.0
 STARTED = "DEMO_STARTED_AS"
 """Environment variable: the process that was begun again in a folder of its own. Its number stays over ``exec``."""
@@ -104,20 +101,13 @@ class Command(BaseCommand):
         # Not at the top: it sets Django's WSGI application up.
         from project.demo.web import serve
 
-        web_sockets, smtp_sockets = listen(WEB_PORT), listen(SMTP_PORT)
+        web_sockets = listen(WEB_PORT)
         url = f"http://{HOST}:{web_sockets[0].getsockname()[1]}"
-        login = SMTPLogin(
-            host=HOST, port=smtp_sockets[0].getsockname()[1], username="demo", password=token_urlsafe(18)
-        )
         self._say("Starting …")
         call_command("migrate", verbosity=0, interactive=False)
         people = make_people()
-        mailboxes = make_mailboxes(people, login)
-        server = MailServer(
-            inbox, smtp_sockets, username=login.username, password=login.password, tls=server_context()
-        )
-        server.start()
-        stack.callback(server.stop)
+        smtp, imap = start_mail_servers(stack, inbox)
+        mailboxes = make_mailboxes(people, smtp=smtp, imap=imap)
         children = Children(say=self._complain)
         stack.callback(children.end)
         children.start()
@@ -125,7 +115,7 @@ class Command(BaseCommand):
         children.wait_until_ready(seconds=START_SECONDS)
         if not once:
             self._fill(people, mailboxes)
-        self._tell(url, login, people, replace_demo_token(people.admin))
+        self._tell(url, smtp, imap, people, replace_demo_token(people.admin))
         if once:
             problems = rehearse(people, mailboxes, inbox, look_after=children.look_after, say=self._say)
             if not problems:
@@ -145,7 +135,7 @@ class Command(BaseCommand):
         queue_by_send_mail(support, 30)
         queue_by_delivery(news, 40)
 
-    def _tell(self, url: str, login: SMTPLogin, people: People, token: NewToken) -> None:
+    def _tell(self, url: str, smtp: Login, imap: Login, people: People, token: NewToken) -> None:
         inbox_url = f"{url}{reverse('inbox-json')}"
         if self._json:
             line = {
@@ -154,7 +144,8 @@ class Command(BaseCommand):
                 "token": token.value,
                 "tenant": people.tenant.slug,
                 "email_service": None,
-                "smtp": asdict(login),
+                "smtp": asdict(smtp),
+                "imap": asdict(imap),
                 "inbox": inbox_url,
             }
             self.stdout.write(json.dumps(line))
@@ -169,8 +160,8 @@ class Command(BaseCommand):
   API token      {token.value}
                  as Authorization: Bearer …, for {LIFETIME.total_seconds() / 3600:g} hours
   Mail received  {url}{reverse("inbox")}   (for scripts: {inbox_url})
-  Mail server    {login.host}, port {login.port}, with TLS, STARTTLS or without, as you like
-                 user {login.username}, password {login.password}
+  Mail server    {smtp.host}, SMTP on port {smtp.port}, IMAP on port {imap.port}, with TLS, STARTTLS or without, as you like
+                 user {smtp.username}, password {smtp.password}
   Logs and data  {RUN}
                  DEMO_RUN={quote(str(RUN))} {quote(sys.executable)} manage.py mailconfig_status
 """

@@ -1,7 +1,8 @@
-"""The demo's mail server takes every kind of encryption on one port."""
+"""The demo's mail servers take every kind of encryption on one port."""
 
 from __future__ import annotations
 
+import imaplib
 import smtplib
 import socket
 import ssl
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from project.inbox.imap import IMAPServer
 from project.inbox.server import MailServer
-from project.inbox.store import Inbox
 from tests.servers.certificates import Certificates
 
 USERNAME, PASSWORD = "demo", "not-a-real-password"
@@ -19,54 +20,83 @@ USERNAME, PASSWORD = "demo", "not-a-real-password"
 
 @dataclass(frozen=True)
 class Running:
-    """A server, what it keeps, and how a client trusts it."""
+    """Both servers, what SMTP took, and how a client trusts them."""
 
-    port: int
-    inbox: Inbox
+    smtp_port: int
+    imap_port: int
+    taken: list[tuple[str, tuple[str, ...], bytes]]
     trust: ssl.SSLContext
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
     certificates = Certificates()
-    listener = socket.create_server(("127.0.0.1", 0))
-    inbox = Inbox()
-    server = MailServer(inbox, [listener], username=USERNAME, password=PASSWORD, tls=certificates.good)
-    server.start()
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    taken: list[tuple[str, tuple[str, ...], bytes]] = []
+
+    def take(mail_from: str, recipients: tuple[str, ...], content: bytes) -> int:
+        taken.append((mail_from, recipients, content))
+        return len(taken)
+
+    smtp = MailServer(take, listeners[:1], username=USERNAME, password=PASSWORD, tls=certificates.good)
+    imap = IMAPServer(listeners[1:], passwords={USERNAME: PASSWORD}, tls=certificates.good)
+    for started in (smtp, imap):
+        started.start()
     trust = ssl.create_default_context(cafile=certificates.ca_file)
-    yield Running(listener.getsockname()[1], inbox, trust)
-    server.stop()
-    listener.close()
+    ports = [listener.getsockname()[1] for listener in listeners]
+    yield Running(ports[0], ports[1], taken, trust)
+    for started in (smtp, imap):
+        started.stop()
+    for listener in listeners:
+        listener.close()
     certificates.close()
 
 
 def client(server: Running, security: str) -> smtplib.SMTP:
     if security == "tls":
-        return smtplib.SMTP_SSL("127.0.0.1", server.port, timeout=10, context=server.trust)
-    plain = smtplib.SMTP("127.0.0.1", server.port, timeout=10)
+        return smtplib.SMTP_SSL("127.0.0.1", server.smtp_port, timeout=10, context=server.trust)
+    plain = smtplib.SMTP("127.0.0.1", server.smtp_port, timeout=10)
     if security == "starttls":
         plain.starttls(context=server.trust)
+    return plain
+
+
+def imap_client(server: Running, security: str) -> imaplib.IMAP4:
+    if security == "tls":
+        return imaplib.IMAP4_SSL("127.0.0.1", server.imap_port, ssl_context=server.trust, timeout=10)
+    plain = imaplib.IMAP4("127.0.0.1", server.imap_port, timeout=10)
+    if security == "starttls":
+        plain.starttls(server.trust)
     return plain
 
 
 @pytest.mark.parametrize("security", ["none", "starttls", "tls"])
 def test_mail_arrives_whatever_the_encryption(server: Running, security: str) -> None:
     with client(server, security) as smtp:
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            smtp.login(USERNAME, "wrong")
         smtp.login(USERNAME, PASSWORD)
         smtp.sendmail("a@example.com", ["b@example.net"], f"Subject: {security}\r\n\r\ntext\r\n")
-    assert [mail.subject for mail in server.inbox.mails()] == [security]
+    assert server.taken[-1] == (
+        "a@example.com",
+        ("b@example.net",),
+        f"Subject: {security}\r\n\r\ntext\r\n".encode(),
+    )
 
 
 @pytest.mark.parametrize("security", ["none", "starttls", "tls"])
-def test_a_wrong_password_is_refused_whatever_the_encryption(server: Running, security: str) -> None:
-    with client(server, security) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
-        smtp.login(USERNAME, "wrong")
+def test_a_mailbox_is_opened_whatever_the_encryption(server: Running, security: str) -> None:
+    with imap_client(server, security) as imap:
+        with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+            imap.login(USERNAME, "wrong")
+        imap.login(USERNAME, PASSWORD)
+        assert imap.select(readonly=True) == ("OK", [b"0"])
 
 
 def test_clients_that_say_nothing_or_nonsense_keep_nobody_else_waiting(server: Running) -> None:
     with (
-        socket.create_connection(("127.0.0.1", server.port)),
-        socket.create_connection(("127.0.0.1", server.port)) as odd,
+        socket.create_connection(("127.0.0.1", server.smtp_port)),
+        socket.create_connection(("127.0.0.1", server.smtp_port)) as odd,
     ):
         odd.sendall(b"\x16\x00nonsense")
         with client(server, "tls") as smtp:
