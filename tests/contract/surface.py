@@ -71,6 +71,8 @@ class Surface:
     """What looks like a key and is none."""
     media_type: str = JSON
     """Of what it takes and answers."""
+    longest_body: int = 2**20
+    """Octets that it reads."""
     document: Callable[[Call, Any, Mapping[str, str]], Any] = lambda _call, body, _places: body
     """What is sent for the fields of a body, to a call at these places."""
     refuses_unknown: bool = False

@@ -99,9 +99,10 @@ def test_406_for_what_is_no_json(world: World) -> None:
         check(world, world.send(call, headers={"accept": "application/xml"}), 406)
 
 
-@pytest.mark.parametrize("length", [2**20 + 1, 3_000_000])
-def test_413_for_a_long_body(world: World, length: int) -> None:
-    response = world.send(world.surface.create, raw=b'{"x": "' + b"a" * length + b'"}')
+@pytest.mark.parametrize("more", [1, 2_000_000])
+def test_413_for_a_long_body(world: World, more: int) -> None:
+    raw = b'{"x": ""}'.replace(b'""', b'"%b"' % (b"a" * (world.surface.longest_body - 9 + more)))
+    response = world.send(world.surface.create, raw=raw)
 
     check(world, response, 413)
 

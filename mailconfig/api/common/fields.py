@@ -174,18 +174,24 @@ class TimeField(serializers.DateTimeField):
 
 @extend_schema_field({"type": "string", "format": "password", "nullable": True})
 class SecretEntryField(serializers.Field[Secret | None, Any, Any, Any]):
-    """A secret that comes in and never goes out: absent keeps what is stored, ``null`` and ``""`` clear it."""
+    """A secret that comes in and never goes out: absent keeps what is stored, ``null`` and ``""`` clear it.
+
+    Args:
+        longest: see :func:`mailconfig.secrets.entry.secret_from_entry`.
+    """
 
     default_error_messages = {"invalid": _("Enter text.")}
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, longest: int | None = None, **kwargs: Any) -> None:
         super().__init__(**{"write_only": True, "allow_null": True, "required": False, **kwargs})
+        self._longest = longest
 
     def to_internal_value(self, data: Any) -> Secret | None:
         if not isinstance(data, str | Secret):
             self.fail("invalid")
         try:
-            return secret_from_entry(data.reveal() if isinstance(data, Secret) else data)
+            text = data.reveal() if isinstance(data, Secret) else data
+            return secret_from_entry(text, longest=self._longest)
         except DjangoValidationError as error:
             raise serializers.ValidationError(error.message, code=error.code) from None
 

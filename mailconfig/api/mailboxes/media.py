@@ -18,6 +18,8 @@ class JSONAPIParser(StrictJSONParser):
     """Strict JSON under the name of JSON:API."""
 
     media_type = MEDIA_TYPE
+    max_bytes = 4 * 1024 * 1024
+    """What all attributes hold: five texts of 65535 characters, each of which takes 12 bytes as an escape (RFC 8259 §7)."""
 
 
 class JSONAPIRenderer(PlainJSONRenderer):

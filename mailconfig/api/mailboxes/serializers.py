@@ -73,7 +73,7 @@ class MailboxAttributes(serializers.Serializer[Any]):
     maxMailingsPerWeek = WholeField(help_text="In 7 days. null: no limit; 0: nothing goes.", **UNSAID)
     optOutMessage = TextsField(max_length=512, **UNSAID_TEXT)
     optOutSignature = TextsField(max_length=512, **UNSAID_TEXT)
-    password = SecretEntryField()
+    password = SecretEntryField(longest=LONGEST_TEXT)
     prospectEmailExclusions = TextsField(
         max_length=LONGEST_TEXT, help_text="One pattern a line.", **UNSAID_TEXT
     )
@@ -91,10 +91,10 @@ class MailboxAttributes(serializers.Serializer[Any]):
     )
     sendSuccessAt = TimeField(allow_null=True)
     sendThreshold = WholeField(help_text="Mails in sendPeriod. null: no limit; 0: nothing goes.", **UNSAID)
-    sendgridApiKey = SecretEntryField()
+    sendgridApiKey = SecretEntryField(longest=LONGEST_TEXT)
     sendgridWebhookUrl = serializers.CharField(read_only=True, allow_null=True, help_text="Always null.")
     smtpHost = HostField(allowed_only=True, **UNSAID)
-    smtpPassword = SecretEntryField(help_text="null: password serves SMTP, too.")
+    smtpPassword = SecretEntryField(longest=LONGEST_TEXT, help_text="null: password serves SMTP, too.")
     smtpPort = PortField(**UNSAID)
     smtpSsl = StrictBooleanField(
         help_text=(

@@ -64,7 +64,7 @@ BODIES = (
     RawBody("a form in JSON's name", b"password=kanarienvogel&host=mail.test"),
     RawBody("XML", b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><x>&a;</x>"),
     RawBody("a pickle", b"\x80\x04\x95\x08\x00\x00\x00\x00\x00\x00\x00\x8c\x04test\x94."),
-    RawBody("3 MB", b'{"x": "' + b"a" * 3_000_000 + b'"}', 413),
+    RawBody("5 MB", b'{"x": "' + b"a" * 5_000_000 + b'"}', 413),
     RawBody("1 MB and a bit", b'{"x": "' + b"a" * 1_048_576 + b'"}', 413),
     RawBody("a form", b"password=kanarienvogel&host=mail.test", 415, "application/x-www-form-urlencoded"),
     RawBody(

@@ -147,6 +147,7 @@ MAILBOXES = Surface(
     name="mailboxes",
     kind=AccountKind.MAILBOX,
     media_type="application/vnd.api+json",
+    longest_body=2**22,
     document=document,
     refuses_unknown=True,
     create=Call("POST", LIST, whole=True),

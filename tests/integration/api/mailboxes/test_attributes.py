@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from mailconfig.models import Mailbox
 from mailconfig.models.account_destination import SecretName
 from tests.factories import make_message
 
-from .calls import changed, data_of, document, made, refusals, send
+from .calls import JSONAPI, SAID, URL, changed, data_of, document, made, refusals, send
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +73,37 @@ def test_every_attribute_is_stored_and_read_as_it_was_written(api: APIClient) ->
     assert {name: shown[name] for name in WRITTEN} == WRITTEN
     assert set(shown) == READ_ONLY | set(WRITTEN)
     assert not WRITE_ONLY & set(shown)
+
+
+LENGTHS = {
+    "emailSignature": 65535,
+    "optOutMessage": 512,
+    "optOutSignature": 512,
+    "password": 65535,
+    "prospectEmailExclusions": 65535,
+    "sendgridApiKey": 65535,
+    "smtpPassword": 65535,
+    "smtpUsername": 255,
+    "username": 255,
+}
+"""Characters, as the original document has them."""
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+def test_texts_are_as_long_as_the_original_says_in_any_letters(api: APIClient, escaped: bool) -> None:
+    longest = {name: "\U00020bb7" * length for name, length in LENGTHS.items()}
+    raw = json.dumps(document(**{**SAID, **longest}), ensure_ascii=escaped)
+
+    data = data_of(api.generic("POST", URL, raw, content_type=JSONAPI))
+
+    shown = {name: value for name, value in longest.items() if name in data["attributes"]}
+    assert data["attributes"] == {**data["attributes"], **shown}
+    assert opened(data["id"], SecretName.SMTP) == longest["smtpPassword"]
+    assert opened(data["id"], SecretName.SENDGRID) == longest["sendgridApiKey"]
+    over = {name: value + "\U00020bb7" for name, value in longest.items()}
+    raw = json.dumps(document(data["id"], **over), ensure_ascii=escaped)
+    response = api.generic("PATCH", f"{URL}/{data['id']}", raw, content_type=JSONAPI)
+    assert set(refusals(response)) == {f"/data/attributes/{name}" for name in LENGTHS}
 
 
 def test_every_attribute_can_be_cleared(api: APIClient) -> None:
