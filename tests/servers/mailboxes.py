@@ -49,7 +49,7 @@ class Dovecot(RealServer):
         for name in ("run", "state"):
             (self.folder / name).mkdir()
         (self.folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
-        for folder in ("", ".Entw&APw-rfe"):
+        for folder in ("", ".Entw&APw-rfe", ".[Gmail]"):
             for part in ("cur", "new", "tmp"):
                 (self.maildir / folder / part).mkdir(parents=True)
         self._give(self.folder / "mail")

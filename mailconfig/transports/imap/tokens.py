@@ -20,12 +20,13 @@ _TOKEN = re.compile(
         |(?P<close>\))
         |"(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*+)"
         |(?P<literal>~?\{[0-9]{1,10}\+?\}\Z)
-        |(?P<atom>[^\x00-\x20()"\[\x7f]++(?:\[[^\]]*+\][^\x00-\x20()"\[\x7f]*+)?+)
+        |(?P<atom>BODY\[[^\]]*+\][^\x00-\x20()"\x7f]*+|(?!BODY\[)[^\x00-\x20()"\x7f]++)
         |(?P<end>\Z)
     )""",
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
-"""An atom may have a section in brackets, as ``BODY[HEADER.FIELDS (DATE)]<0>`` does."""
+"""Blanks and parentheses belong to a section in brackets, as in ``BODY[HEADER.FIELDS (DATE)]<0>``. Elsewhere a bracket is
+a character like others: Dovecot writes ``[Gmail]/Spam`` without quotes."""
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
 

@@ -132,7 +132,8 @@ def test_folders_are_found_by_their_names(dovecot: Dovecot) -> None:
     folders = {folder.name: folder for folder in session.folders()}
     state = session.examine("Entwürfe")
     again = session.examine(folders["Entwürfe"])
+    session.examine(folders["[Gmail]"])
     session.quit()
 
-    assert set(folders) == {"INBOX", "Entwürfe"}
+    assert set(folders) == {"INBOX", "Entwürfe", "[Gmail]"}
     assert state.exists == again.exists == 0

@@ -37,7 +37,10 @@ def values(*pieces: bytes, most: int = 1000) -> list[Value]:
         ([b'"a\\'], None),
         ([b'a"b"'], [b"a", b"b"]),
         ([b"a\0"], None),
-        ([b"BODY[x"], None),
+        ([b"body[x y]<0>z"], [b"body[x y]<0>z"]),
+        ([b"BODY[x y"], None),
+        ([b"[x]/y a[b [c][d] $[e (f"], None),
+        ([b"[x]/y a[b [c][d] $[e (f])"], [b"[x]/y", b"a[b", b"[c][d]", b"$[e", [b"f]"]]),
     ],
 )
 def test_values(pieces: list[bytes], expected: list[Value] | None) -> None:
@@ -62,7 +65,7 @@ def test_so_many_values_and_no_more(line: bytes) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b'"' + b"\\" * 1_000_001, b'"' + b"a" * 1_000_000, b"a[" + b"b" * 1_000_000, b" " * 1_000_000 + b"\0"],
+    [b'"' + b"\\" * 1_000_001, b'"' + b"a" * 1_000_000, b"BODY[ " * 170_000, b" " * 1_000_000 + b"\0"],
 )
 def test_a_long_line_that_is_wrong_takes_no_long_time(line: bytes) -> None:
     started = time.monotonic()
