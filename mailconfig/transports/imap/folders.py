@@ -110,22 +110,33 @@ class Examination:
             if len(self.vanished) > MOST_RANGES:
                 raise BadAnswerError("the server names more messages than can be told at once")
 
-    def state(self, verdict: Reply, *, known: bool) -> FolderState:
-        """Return the whole; ``known``: whether it was asked what has changed since a known state.
+    def state(self, verdict: Reply, *, known: KnownState | None) -> FolderState:
+        """Return the whole; ``known``: since when it was asked what has changed, if it was.
 
         Raises:
             BadAnswerError: the number of messages is missing, which every server has to tell.
         """
         if self.exists is None:
             raise BadAnswerError("the server does not tell how many messages there are")
+        tells_changes = known is not None and self._goes_on_from(known)
         return FolderState(
             exists=self.exists,
             uid_validity=self.numbers.get("UIDVALIDITY"),
             uid_next=self.numbers.get("UIDNEXT"),
             highest_modseq=self.numbers.get("HIGHESTMODSEQ"),
             read_only=verdict.response_code == "READ-ONLY",
-            changed=tuple(self.changed.values()) if known else None,
-            vanished=UIDSet.between(self.vanished) if known else None,
+            changed=tuple(self.changed.values()) if tells_changes else None,
+            vanished=UIDSet.between(self.vanished) if tells_changes else None,
+        )
+
+    def _goes_on_from(self, known: KnownState) -> bool:
+        """Return whether the server can tell what has changed since; if not, it tells nothing (RFC 7162 §3.2.5.1).
+
+        It cannot where UIDs mean other messages by now, or where it counts no changes, or does anew.
+        """
+        return (
+            self.numbers.get("UIDVALIDITY") == known.uid_validity
+            and self.numbers.get("HIGHESTMODSEQ", 0) >= known.highest_modseq
         )
 
 

@@ -149,11 +149,13 @@ def parse_text(data: Data, *, size: int) -> tuple[int, bytes] | None:
 
 
 def parse_date(value: Value) -> dt.datetime | None:
-    """Return an INTERNALDATE (RFC 3501 §2.3.3); ``None`` if it is none."""
+    """Return an INTERNALDATE (RFC 3501 §2.3.3); ``None`` if it is none, or has no equivalent in another time zone."""
     found = _DATE.fullmatch(value) if isinstance(value, bytes) else None
     if found is None:
         return None
     day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
+    if not dt.MINYEAR < int(year) < dt.MAXYEAR:
+        return None
     name = month.decode().capitalize()
     offset = dt.timedelta(hours=int(hours), minutes=int(minutes))
     try:
@@ -179,4 +181,6 @@ def _section(items: dict[bytes, Value], section: bytes, start: int) -> bytes | N
 
 def _modseq(items: dict[bytes, Value]) -> int | None:
     value = items.get(b"MODSEQ")
-    return as_number(value[0]) if isinstance(value, list) and len(value) == 1 else None
+    if not isinstance(value, list) or value == [b"-1"]:  # of a server that counts no changes of this message
+        return None
+    return as_number(value[0]) if len(value) == 1 else None

@@ -49,6 +49,9 @@ class IMAPSession:
         self.closed = False
         self.exists: int | None = None
         """Messages in the folder that is open, as the server said last; ``None``: none is open."""
+        self._has_modseqs = False
+        """Whether the messages in the folder that is open have mod-sequences. Where they have none, a server answers to
+        questions for them by BAD (RFC 7162 §3.1.2.2)."""
         self._dialogue = dialogue
         self._enabled = enabled
         self._timeouts = timeouts
@@ -101,14 +104,15 @@ class IMAPSession:
             command.text(f" (QRESYNC ({resync.uid_validity} {resync.highest_modseq}))")
         elif self.counts_changes:
             command.text(" (CONDSTORE)")
-        self.exists = None
+        self.exists, self._has_modseqs = None, False
         examination = Examination()
         verdict = self._run(command, on_data=examination.take, opening=True)
         try:
-            state = examination.state(verdict, known=resync is not None)
+            state = examination.state(verdict, known=resync)
         except BadAnswerError as error:
             self._break(error)
         self.exists = state.exists
+        self._has_modseqs = self.counts_changes and state.highest_modseq is not None
         return state
 
     def search(self, criteria: Criteria | None = None) -> UIDSet:
@@ -144,7 +148,7 @@ class IMAPSession:
             msg = f"not a size for a header: {header_bytes}"
             raise ValueError(msg)
         items = f"UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER]<0.{header_bytes}>"
-        if self.counts_changes:
+        if self._has_modseqs:
             items += " MODSEQ"
         at_once = max(1, min(HEADS_AT_ONCE, limits.answer // 2 // header_bytes))
         for batch in self._existing(uids, at_once).batches(at_once):
@@ -211,7 +215,7 @@ class IMAPSession:
     def flags(self, uids: UIDSet, *, changed_since: int | None = None) -> Iterator[MessageFlags]:
         """Yield the flags of each of these that is there, or only of those with a higher mod-sequence (CONDSTORE)."""
         modifier = "" if changed_since is None else f" (CHANGEDSINCE {changed_since})"
-        items = "(UID FLAGS MODSEQ)" if self.counts_changes else "(UID FLAGS)"
+        items = "(UID FLAGS MODSEQ)" if self._has_modseqs else "(UID FLAGS)"
         for batch in self._existing(uids, FLAGS_AT_ONCE, changed_since).batches(FLAGS_AT_ONCE):
             found: dict[int, MessageFlags] = {}
 

@@ -105,6 +105,23 @@ def test_only_what_changed_is_told_of_a_known_state(server: FakeIMAP, in_clear: 
     assert server.verbs().count("UID FETCH") == 1
 
 
+@pytest.mark.parametrize("told", [b"* OK [NOMODSEQ] none here\r\n", b""])
+def test_a_folder_without_mod_sequences_is_read_without_them(
+    told: bytes, server: FakeIMAP, in_clear: NetworkPolicy
+) -> None:
+    server.add_messages(3)
+    server.on(
+        "examine", Raw(b"* 3 EXISTS\r\n* OK [UIDVALIDITY 4711] x\r\n" + told + b"TAG OK done\r\n"), at=2
+    )
+    server.on("fetch", Reply.of("BAD no mod-sequences here"), when=lambda line: "MODSEQ" in line)
+    with session_to(server.port, in_clear) as session:
+        opened(session)
+        state = session.examine("INBOX", known=KnownState(uid_validity=4711, highest_modseq=1))
+        list(session.heads(UIDSet.of([1])))
+        list(session.flags(UIDSet.of([1])))
+    assert (state.exists, state.highest_modseq, state.changed) == (3, None, None)
+
+
 def test_a_search_by_range_and_by_nothing(server: FakeIMAP, in_clear: NetworkPolicy) -> None:
     server.add_messages(10)
     with session_to(server.port, in_clear) as session:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mailconfig.transports.imap.dialogue import Data
-from mailconfig.transports.imap.folders import Examination, parse_list
+from mailconfig.transports.imap.folders import Examination, KnownState, parse_list
 from mailconfig.transports.imap.limits import Limits
 from mailconfig.transports.imap.messages import is_section, parse_date, parse_flags, parse_head, parse_part
 from mailconfig.transports.imap.replies import parse_status
@@ -33,6 +33,7 @@ def data(*pieces: bytes) -> Data:
         (rb'LIST (\Noselect) "." "Entw&APw-rfe"', "Entwürfe", ".", False),
         (rb'LIST (\NonExistent \Sent) NIL "a b"', "a b", None, False),
         (rb'LIST () "\\" "a\\b" ("CHILDINFO" ("SUBSCRIBED"))', "a\\b", "\\", True),
+        (rb'LIST (\HasChildren) "/" [Gmail]/Starred', "[Gmail]/Starred", "/", True),
     ],
 )
 def test_folders(line: bytes, name: str, delimiter: str | None, *, selectable: bool) -> None:
@@ -73,7 +74,7 @@ def test_a_folder_that_tells_all() -> None:
         b"VANISHED (EARLIER) 1:2,5",
         rb"2 FETCH (UID 7 FLAGS (\Seen) MODSEQ (12))",
         rb"3 FETCH (FLAGS (\Seen))",
-    ).state(VERDICT, known=True)
+    ).state(VERDICT, known=KnownState(uid_validity=17, highest_modseq=11))
 
     assert (state.exists, state.uid_validity, state.uid_next) == (3, 17, 9)
     assert state.highest_modseq == 18446744073709551
@@ -82,8 +83,27 @@ def test_a_folder_that_tells_all() -> None:
     assert [(flags.uid, flags.modseq) for flags in state.changed or ()] == [(7, 12)]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b"OK [UIDVALIDITY 18] x", b"OK [HIGHESTMODSEQ 99] x"),
+        (b"OK [UIDVALIDITY 17] x", b"OK [NOMODSEQ] x"),
+        (b"OK [UIDVALIDITY 17] x", b"OK [HIGHESTMODSEQ 10] x"),
+        (b"OK [HIGHESTMODSEQ 99] x",),
+    ],
+    ids=["other messages", "no count", "a new count", "no validity"],
+)
+def test_a_server_that_has_lost_the_known_state_does_not_say_that_nothing_changed(
+    lines: tuple[bytes, ...],
+) -> None:
+    known = KnownState(uid_validity=17, highest_modseq=11)
+    state = examination(b"3 EXISTS", *lines).state(VERDICT, known=known)
+
+    assert (state.changed, state.vanished) == (None, None)
+
+
 def test_a_folder_that_tells_little() -> None:
-    state = examination(b"0 EXISTS").state(parse_status(b"OK done", Scrubber()), known=False)
+    state = examination(b"0 EXISTS").state(parse_status(b"OK done", Scrubber()), known=None)
 
     assert (state.exists, state.uid_validity, state.uid_next, state.highest_modseq) == (0, None, None, None)
     assert (state.read_only, state.changed, state.vanished) == (False, None, None)
@@ -99,7 +119,7 @@ def test_a_folder_that_tells_nonsense(line: bytes) -> None:
 
 def test_a_folder_has_to_tell_how_many_messages_there_are() -> None:
     with pytest.raises(BadAnswerError):
-        examination(b"OK [UIDVALIDITY 1] x").state(VERDICT, known=False)
+        examination(b"OK [UIDVALIDITY 1] x").state(VERDICT, known=None)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +163,14 @@ def test_a_head() -> None:
     assert head.received_at is not None
     assert head.received_at.astimezone(dt.UTC) == dt.datetime(2026, 7, 1, 10, 14, 25, tzinfo=dt.UTC)
     assert (head.header, head.is_whole) == (b"A: b", True)
+
+
+@pytest.mark.parametrize("modseq", [b"MODSEQ (-1)", b"MODSEQ NIL", b"MODSEQ ()"])
+def test_a_count_of_changes_that_is_none(modseq: bytes) -> None:
+    flags = parse_flags(data(b"1 FETCH (UID 5 FLAGS () " + modseq + b")"))
+
+    assert flags is not None
+    assert flags.modseq is None
 
 
 @pytest.mark.parametrize(
@@ -218,6 +246,8 @@ def test_a_piece_is_not_longer_than_was_asked_for() -> None:
         b"1-Jul-2026 25:00:00 +0000",
         b"1-Jul-2026 00:00:00 +2500",
         b"1-Jul-0000 00:00:00 +0000",
+        b"01-Jan-0001 00:00:00 +0100",
+        b"31-Dec-9999 23:59:59 -0100",
         b"1-Jul-2026 00:00:00",
     ],
 )
