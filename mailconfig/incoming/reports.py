@@ -30,6 +30,8 @@ _ORIGINALS: Final = {
     "message/global-headers",
 }
 _FIELDS_OF_RECIPIENTS: Final = {"final-recipient", "original-recipient", "action"}
+_OF_MESSAGE: Final = ("5.1.7", "5.1.8", "5.2.2", "5.2.3", "5.3.", "5.5.", "5.6.", "5.7.")
+"""Beginnings of permanent codes that say nothing about the address: sender, room, size, system, protocol, content, policy."""
 _FAILED: Final = ("fail", "error")
 """Beginnings of what Action says; OpenSMTPD has the second."""
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
@@ -53,6 +55,14 @@ class Report:
     """RFC 3463; empty: it says none."""
     text: str
     """The words of the server that refused it, cleaned and cut; may be empty."""
+
+    @property
+    def is_about_address(self) -> bool:
+        """Tell whether the address itself is refused for good, and any other message to it would be, too.
+
+        A permanent refusal of a sender, a full mailbox, a size, a content or by a policy is one of this message (RFC 3463 §3).
+        """
+        return self.is_permanent and not self.enhanced_code.startswith(_OF_MESSAGE)
 
 
 def read_report(octets: bytes) -> tuple[Report, ...]:

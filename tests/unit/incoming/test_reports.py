@@ -111,6 +111,30 @@ def test_only_what_is_said_to_be_permanent_is(fields: str, is_permanent: bool, c
 
 
 @pytest.mark.parametrize(
+    ("code", "is_about_address"),
+    [
+        ("5.1.1", True),
+        ("5.1.10", True),
+        ("5.2.1", True),
+        ("5.4.4", True),
+        ("5.0.0", True),
+        ("4.1.1", False),
+        ("5.1.8", False),
+        ("5.2.2", False),
+        ("5.3.4", False),
+        ("5.7.1", False),
+    ],
+)
+def test_what_is_refused_for_the_message_is_not_held_against_the_address(
+    code: str, is_about_address: bool
+) -> None:
+    report = report_of(f"Final-Recipient: rfc822; {CAROL}\nAction: failed\nStatus: {code}\n")
+
+    assert report is not None
+    assert report.is_about_address is is_about_address
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         "Action: delivered\nStatus: 2.0.0",
