@@ -27,6 +27,7 @@ from mailconfig.rendering.fields import (
 )
 from mailconfig.rendering.header_lines import CONTROLS, checked_value
 from mailconfig.rendering.overrides import is_overridden, own_rendering
+from mailconfig.rendering.signature import Signature
 
 _BOUNDARY = re.compile(rb"=_[0-9a-f]{32}|={15}[0-9]{19}==")
 """Those made anew at each rendering: ours and the standard library's. A text may hold such words as well."""
@@ -75,6 +76,7 @@ def compose(
     reply_to_email: str = "",
     reply_to_name: str = "",
     envelope_from: str = "",
+    signature: Signature | None = None,
 ) -> Rendered:
     """Render ``message`` for an account with this identity.
 
@@ -84,7 +86,8 @@ def compose(
     the message has none. Bounces go to ``envelope_from``, else to the account's address, else to the From; a
     ``from_email`` beside a From header of the message's own goes before these, see :func:`_reverse_path`.
 
-    A message whose class overrides ``message()`` (or a step of it) is what that returns.
+    A message whose class overrides ``message()`` (or a step of it) is what that returns, and has no ``signature``: it may
+    be signed or encrypted.
 
     Raises:
         InvalidMessage: it has no recipient or sender, something that does not belong into a header or an
@@ -95,7 +98,7 @@ def compose(
         sender=_named(from_name, from_email, "from") if from_email else None,
         reply_to=_named(reply_to_name, reply_to_email, "reply-to") if reply_to_email else None,
     )
-    fields, body = _rendering(message, identity)
+    fields, body = _rendering(message, identity, signature)
     return Rendered(
         sender=_reverse_path(message, fields.sender, envelope_from=envelope_from, from_email=from_email),
         recipients=recipients,
@@ -107,7 +110,9 @@ def compose(
     )
 
 
-def _rendering(message: EmailMessage, identity: Identity) -> tuple[Fields, bytes]:
+def _rendering(
+    message: EmailMessage, identity: Identity, signature: Signature | None
+) -> tuple[Fields, bytes]:
     """Return the header fields, and header and body as bytes.
 
     Raises:
@@ -120,7 +125,7 @@ def _rendering(message: EmailMessage, identity: Identity) -> tuple[Fields, bytes
             fields, body = own_rendering(message, identity)
         else:
             fields = header_fields(message, identity)
-            body = written(fields, content_part(message))
+            body = written(fields, content_part(message, signature))
     except RecursionError:
         msg = "the parts of the message are nested too deeply"
         raise InvalidMessage(msg) from None

@@ -21,22 +21,30 @@ from mailconfig.rendering.parts import (
     split_type,
     text_part,
 )
+from mailconfig.rendering.signature import Signature
 from mailconfig.rendering.standard_library import flattened, original
 
 
-def content_part(message: EmailMessage) -> Part:
+def content_part(message: EmailMessage, signature: Signature | None = None) -> Part:
     """Everything below the header, nested as Django nests it.
+
+    Args:
+        signature: stands below the text and below its alternatives in HTML.
 
     Raises:
         InvalidMessage: something in it cannot be written.
     """
     encoding: str | Charset = message.encoding or settings.DEFAULT_CHARSET
-    body: object = message.body or ""
-    part = text_part(_text(body, encoding), message.content_subtype, encoding)
     alternatives = message.alternatives if isinstance(message, EmailMultiAlternatives) else ()
+    body: object = message.body or ""
+    if body or not alternatives:
+        body = _signed(_text(body, encoding), message.content_subtype, signature)
+    part = text_part(str(body), message.content_subtype, encoding)
     if alternatives:
         parts = [part] if body else []
-        parts += [_alternative(content, str(mimetype), encoding) for content, mimetype in alternatives]
+        parts += [
+            _alternative(content, str(mimetype), encoding, signature) for content, mimetype in alternatives
+        ]
         part = multipart(getattr(message, "alternative_subtype", "alternative"), parts)
     if message.attachments:
         parts = [part] if body or alternatives else []
@@ -61,10 +69,21 @@ def _text(content: object, encoding: str | Charset) -> str:
     return str(content)
 
 
-def _alternative(content: object, mimetype: str, encoding: str | Charset) -> Part:
+def _signed(text: str, subtype: str, signature: Signature | None) -> str:
+    """The text with the signature in its form; what is neither plain text nor HTML has none."""
+    kind = subtype.partition(";")[0].strip().lower()
+    if signature is None or kind not in {"plain", "html"}:
+        return text
+    return signature.below_text(text) if kind == "plain" else signature.below_html(text)
+
+
+def _alternative(
+    content: object, mimetype: str, encoding: str | Charset, signature: Signature | None
+) -> Part:
     main, sub, parameters = split_type(mimetype)
     if main == "text":
-        return text_part(_text(content, "utf-8"), sub + parameters, encoding)
+        text = _signed(_text(content, "utf-8"), sub, signature)
+        return text_part(text, sub + parameters, encoding)
     return attachment_part(content, mimetype, "", encoding)
 
 

@@ -32,6 +32,7 @@ from mailconfig.models import (
 )
 from mailconfig.models.access import has_permission, holds
 from mailconfig.models.account_destination import SECRET_COLUMNS, SecretName, is_override
+from mailconfig.rendering.signature import sanitised
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Authentication, Security
 
@@ -143,6 +144,8 @@ def _require_storable(account: Account, by: AbstractBaseUser | None) -> None:
     """
     _require_say_over_project(account, by)
     _require_say_over_tenant(account, by)
+    if isinstance(account, Mailbox):
+        account.signature = sanitised(account.signature)
     account.full_clean()
     _require_transport(account)
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Literal
 
 from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
@@ -24,9 +25,10 @@ from mailconfig.delivery.queue.insertion import (
 from mailconfig.delivery.queue.routing import account_for, account_named, routed
 from mailconfig.delivery.wake import ring, ring_on_commit, wake_sql
 from mailconfig.exceptions import InvalidMessage, NoAccount
-from mailconfig.models import Account, Message, Priority
+from mailconfig.models import Account, AccountKind, Mailbox, Message, Priority
 from mailconfig.rendering.compose import Rendered, compose
 from mailconfig.rendering.header_lines import CONTROLS
+from mailconfig.rendering.signature import Signature, signature_of
 
 __all__ = ["enqueue", "enqueue_for", "enqueue_many"]
 
@@ -152,8 +154,16 @@ def _all_with(account: Account, messages: Iterable[EmailMessage]) -> Iterator[tu
     return ((message, account) for message in messages)
 
 
-def compose_for(account: Account, message: EmailMessage) -> Rendered:
-    """Render ``message`` with the account's identity; see :func:`mailconfig.rendering.compose.compose`."""
+def compose_for(
+    account: Account, message: EmailMessage, *, signature: Signature | Literal["stored"] | None = "stored"
+) -> Rendered:
+    """Render ``message`` with the account's identity and, of a mailbox, its signature.
+
+    See :func:`mailconfig.rendering.compose.compose`.
+
+    Args:
+        signature: what :func:`stored_signature` returned for the account, if that was asked already.
+    """
     return compose(
         message,
         from_email=account.sender,
@@ -161,7 +171,18 @@ def compose_for(account: Account, message: EmailMessage) -> Rendered:
         reply_to_email=account.reply_to_email,
         reply_to_name=account.reply_to_name,
         envelope_from=account.envelope_from,
+        signature=stored_signature(account) if signature == "stored" else signature,
     )
+
+
+def stored_signature(account: Account) -> Signature | None:
+    """Return the signature of a mailbox, as it is to be sent; ``None``: it has none, or is no mailbox."""
+    if account.kind != AccountKind.MAILBOX:
+        return None
+    if isinstance(account, Mailbox):
+        return signature_of(account.signature)
+    stored = Account.objects.filter(pk=account.pk).values_list("mailbox__signature", flat=True).first()
+    return signature_of(stored or "")
 
 
 def _new_message(
@@ -249,9 +270,12 @@ def _batches(
 ) -> Iterator[list[tuple[Rendered, Account]]]:
     batch: list[tuple[Rendered, Account]] = []
     octets = 0
+    signatures: dict[int, Signature | None] = {}
     for message, account in pairs:
+        if account.pk not in signatures:
+            signatures[account.pk] = stored_signature(account)
         try:
-            rendered = compose_for(account, message)
+            rendered = compose_for(account, message, signature=signatures[account.pk])
         except InvalidMessage as error:
             if not skip_invalid:
                 raise

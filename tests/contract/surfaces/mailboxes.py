@@ -41,7 +41,7 @@ DELETE {ONE}     11     11
 GET    {USER}    6      6
 GET    {CREATOR} 5      5
 GET    {UPDATER} 5      5
-POST   {SEND}    32     37
+POST   {SEND}    33     38
 POST   {SYNC}    5      5
 GET    {CHECK}   4      4
 """

@@ -238,7 +238,7 @@ def test_without_any_from_a_mail_is_refused() -> None:
 
 
 def test_the_accounts_reply_to_is_used_where_the_mail_has_none() -> None:
-    account = {"reply_to_email": "r@example.com", "reply_to_name": "R"}
+    account: dict[str, Any] = {"reply_to_email": "r@example.com", "reply_to_name": "R"}
     assert read(compose(mail(), **account))["Reply-To"] == "R <r@example.com>"
     assert read(compose(mail(reply_to=["m@example.com"]), **account))["Reply-To"] == "m@example.com"
     assert (

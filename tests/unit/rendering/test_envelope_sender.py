@@ -10,11 +10,11 @@ from django.test import override_settings
 from mailconfig.exceptions import InvalidMessage
 from mailconfig.rendering.compose import Rendered, compose
 
-ACCOUNT = {"from_email": "news@example.com", "envelope_from": "bounces@lists.example.com"}
+ACCOUNT: dict[str, Any] = {"from_email": "news@example.com", "envelope_from": "bounces@lists.example.com"}
 VERP = "b+anna=example.net"
 
 
-def composed(from_email: str | None, account: dict[str, str], **headers: str) -> Rendered:
+def composed(from_email: str | None, account: dict[str, Any], **headers: str) -> Rendered:
     message = EmailMessage("s", "b", from_email, ["anna@example.net"], headers=headers)
     return compose(message, **account)
 

@@ -295,3 +295,19 @@ def test_a_method_that_is_not_installed_is_stored(api: APIClient, method: str) -
     ):
         assert refusals(call) == {"/data/attributes/sendMethod": "validationError"}
         assert "not available on this server" in call.json()["errors"][0]["detail"]
+
+
+def test_a_signature_is_shown_as_it_is_stored_and_can_be_sent_back(api: APIClient) -> None:
+    read = made(api, emailSignature="<b onclick=x>Ann<script>x</script> & Bob")
+
+    assert read["attributes"]["emailSignature"] == "<b>Ann &amp; Bob</b>"
+    again = data_of(changed(api, read["id"], emailSignature="<b>Ann &amp; Bob</b>"))
+    assert again["attributes"] == read["attributes"]
+
+
+@pytest.mark.parametrize("signature", ["<" * 65535, "&" * 65535, "\xa0" * 65535])
+def test_a_signature_that_gets_too_long_when_it_is_made_harmless_is_refused(
+    api: APIClient, signature: str
+) -> None:
+    response = send(api, "POST", "", document(email="me@example.com", emailSignature=signature))
+    assert refusals(response) == {"/data/attributes/emailSignature": "validationError"}
