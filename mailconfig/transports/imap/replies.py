@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailconfig.transports.scrubber import Scrubber
 from mailconfig.values import Answer
@@ -30,9 +30,9 @@ class Reply(Answer):
     status: str = ""
     """``OK``, ``NO``, ``BAD``, ``BYE`` or ``PREAUTH``."""
     response_code: str = ""
-    """The word in brackets, such as ``AUTHENTICATIONFAILED``, in upper case."""
-    arguments: bytes = b""
-    """What stands behind it, as it came."""
+    """The word in brackets, such as ``AUTHENTICATIONFAILED``, in upper case; empty if a secret is in it."""
+    arguments: bytes = field(default=b"", repr=False)
+    """What stands behind it, as it came, and so perhaps with a secret in it."""
 
     @property
     def is_ok(self) -> bool:
@@ -54,10 +54,11 @@ def parse_status(text: bytes, scrubber: Scrubber | None) -> Reply:
     found = _STATUS.fullmatch(text.strip())
     if found is None:
         raise BadAnswerError("the server's answer says neither yes nor no")
+    code = (found["code"] or b"").decode().upper()
     return Reply(
         0,
         scrubber.clean(text.decode("utf-8", "replace").strip()) if scrubber else "",
         status=found["status"].decode().upper(),
-        response_code=(found["code"] or b"").decode().upper(),
+        response_code=code if scrubber is None or scrubber.clean(code) == code else "",
         arguments=(found["arguments"] or b"").strip(),
     )

@@ -68,9 +68,9 @@ class Stream:
         """Write all of ``data`` within ``seconds``."""
         until = self.deadline.step(seconds)
         size = len(data)
-        # A server that takes each block at once, but slowly, never makes us wait within one.
-        self._waited(None)
         try:
+            # A server that takes each block at once, but slowly, never makes us wait within one.
+            self._waited(None)
             sent = self._send_some(data, until)
             if sent != size:
                 with memoryview(data) as view:
@@ -81,14 +81,19 @@ class Stream:
             # It may hold a credential, and error reporters show the variables of every frame.
             data = b""
             raise error.with_traceback(None) from None
+        except BaseException:  # of on_wait
+            data = b""
+            raise
 
     def _send_some(self, data: bytes | memoryview, until: float) -> int:
         self._set_timeout(until)
         try:
             return self._sock.send(data)
         except (TimeoutError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            self._waited(until)
-            return 0
+            pass  # what on_wait raises shall have neither this error behind it nor the data beside it
+        data = b""
+        self._waited(until)
+        return 0
 
     def has_come(self) -> bool:
         """Return whether (a part of) an answer has come that was not read; never waits. Empty lines are none.

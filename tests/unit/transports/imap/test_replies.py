@@ -48,6 +48,15 @@ def test_secrets_are_taken_out() -> None:
 
 
 @pytest.mark.parametrize(
+    "text", [b"NO [s3cr3t-word] no", b"NO [X s3cr3t-word] no", b"NO [S3CR3T-WORD", b"NO [X-s3cr3t-word 1]"]
+)
+def test_secrets_are_taken_out_of_brackets(text: bytes) -> None:
+    found = parse_status(text, Scrubber.for_login("me@mail.test", "s3cr3t-word"))
+
+    assert "s3cr3t-word" not in f"{found!r} {found.response_code}".lower()
+
+
+@pytest.mark.parametrize(
     ("text", "for_now"),
     [
         (b"NO [UNAVAILABLE] x", True),
