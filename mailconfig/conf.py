@@ -106,6 +106,13 @@ class Settings:
     sweep_seconds: Seconds = 10.0
     ring_seconds: Seconds = 1.0
 
+    sync_active_seconds: Seconds = 300.0
+    """How often a mailbox is synced whose owner is there, unless it says otherwise."""
+    sync_message_bytes: Octets = 256 * 1024
+    """How much of a message that came in is read, and of its text stored."""
+    synced_content_days: Days = 30
+    """How long the text of a message that came in is kept. ``0``: it is not even read, and only headers are stored."""
+
     surfaces: tuple[str, ...] = SURFACES
     """The REST surfaces that are switched on; any other answers 404 wherever it is mounted."""
     api_authentication: tuple[str, ...] = ()

@@ -47,6 +47,8 @@ from mailconfig.delivery.queue.routing import (
     sending_for,
 )
 from mailconfig.delivery.queue.transitions import states_allowing
+from mailconfig.delivery.sync.report import SyncReport
+from mailconfig.delivery.sync.run import sync_account
 from mailconfig.delivery.wake import ring_due, wake_lane
 from mailconfig.delivery.worker.drain import DrainReport, drain_account
 from mailconfig.delivery.worker.loop import drain_all, run
@@ -67,6 +69,7 @@ __all__ = [
     "RefusalCode",
     "Status",
     "StoppedAccount",
+    "SyncReport",
     "TenantReference",
     "Waiting",
     "WindowUsage",
@@ -118,6 +121,7 @@ __all__ = [
     "states_allowing",
     "status",
     "sweep",
+    "sync_account",
     "translate_stored",
     "usage",
     "view_check",

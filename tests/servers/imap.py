@@ -378,7 +378,7 @@ class _Client:
             "* FLAGS (\\Seen)",
             f"* {len(messages)} EXISTS",
             f"* OK [UIDVALIDITY {self.folder.uid_validity}] valid",
-            f"* OK [UIDNEXT {len(messages) + 1}] next",
+            f"* OK [UIDNEXT {max((message.uid for message in messages), default=0) + 1}] next",
             f"* OK [HIGHESTMODSEQ {max((message.modseq for message in messages), default=1)}] highest",
         )
         if found := re.search(r"QRESYNC \(\d+ (\d+)\)", line):

@@ -1,0 +1,1 @@
+"""Syncing of mailboxes: what came in is read from their servers and stored, and nothing is changed there."""

@@ -1,0 +1,63 @@
+"""Recognising messages that were stored before, when a folder's numbers mean other messages, or its messages come from another folder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Q
+
+from mailconfig.delivery.sync.batch import Found
+from mailconfig.models import SyncedFolder, SyncedMessage
+
+Key = tuple[object, ...]
+
+
+class Recogniser:
+    """Knows the messages of a mailbox that are not where they were stored: each is recognised once."""
+
+    def __init__(self, folder: SyncedFolder) -> None:
+        self._elsewhere = SyncedMessage.objects.filter(mailbox_id=folder.mailbox_id).exclude(
+            folder=folder, uid_validity=folder.uid_validity
+        )
+        self._has_some: bool | None = None
+
+    def recognise(self, found: Iterable[Found]) -> dict[int, int]:
+        """Return the primary keys of stored messages by the UIDs that they have now."""
+        if self._has_some is None:
+            self._has_some = self._elsewhere.exists()
+        found = list(found)
+        if not self._has_some or not found:
+            return {}
+        known = self._stored(found)
+        recognised = {}
+        for message in found:
+            candidates = known.get(_key_of(message))
+            if candidates:
+                recognised[message.raw.uid] = candidates.pop(0)
+        return recognised
+
+    def _stored(self, found: list[Found]) -> dict[Key, list[int]]:
+        names = {message.head.message_id for message in found if message.head.message_id}
+        times = {received_at(message) for message in found if not message.head.message_id}
+        rows = self._elsewhere.filter(Q(message_id__in=names) | Q(message_id="", received_at__in=times))
+        known: dict[Key, list[int]] = defaultdict(list)
+        for row in rows.order_by("pk").values_list(
+            "pk", "message_id", "received_at", "size", "from_address", "subject", "dated_at"
+        ):
+            pk, message_id, at, size, *rest = row
+            known[(message_id, at, size) if message_id else ("", at, size, *rest)].append(pk)
+        return known
+
+
+def received_at(message: Found) -> datetime:
+    """Return when a message came in: by the server, else by its own date, else long ago, so that it is always the same."""
+    return message.raw.received_at or message.head.dated_at or datetime.fromisoformat("1970-01-01T00:00:00Z")
+
+
+def _key_of(message: Found) -> Key:
+    head, at, size = message.head, received_at(message), message.raw.size
+    if head.message_id:
+        return (head.message_id, at, size)
+    return ("", at, size, head.from_address, head.subject, head.dated_at)

@@ -1,0 +1,170 @@
+"""Storing of a batch: all of it and the folder's progress in one transaction, as long as the lane is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from mailconfig.delivery.sync.batch import Batch, Found
+from mailconfig.delivery.sync.bounces import store_returns
+from mailconfig.delivery.sync.recognising import received_at
+from mailconfig.delivery.sync.taking import Taken
+from mailconfig.delivery.sync.ties import Ties
+from mailconfig.exceptions import LeaseLost
+from mailconfig.models import Lane, SyncedContent, SyncedFolder, SyncedMessage
+
+_MOST_TEXT = 65_535
+"""Characters of addresses and ids that are kept of one field; nobody reads more."""
+
+
+class Edited(Exception):
+    """The mailbox was edited since it was read: nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Numbers of what was stored of a batch.
+
+    Attributes:
+        messages: how many are new.
+        moved: how many have another number now.
+        bounces: how many recipients were newly reported.
+    """
+
+    messages: int
+    moved: int
+    bounces: int
+
+
+def open_folder(taken: Taken, name: str, *, uid_validity: int) -> SyncedFolder:
+    """Return the folder as it is to be read from now on: anew, if its numbers mean other messages than before.
+
+    Raises:
+        LeaseLost: somebody else owns the lane by now.
+        Edited: the mailbox was edited.
+    """
+    folder = taken.folder
+    if folder is not None and folder.uid_validity == uid_validity:
+        return folder
+    with transaction.atomic():
+        _keep_lane(taken)
+        folder, is_new = SyncedFolder.objects.select_for_update().get_or_create(
+            mailbox_id=taken.mailbox.pk, name=name, defaults={"uid_validity": uid_validity}
+        )
+        if not is_new and folder.uid_validity != uid_validity:
+            # The validity may have been this one before, and none of its numbers mean what they did.
+            stale = SyncedMessage.objects.filter(folder=folder, uid_validity=uid_validity)
+            stale.update(uid_validity=-F("pk"))
+            folder.uid_validity, folder.highest_uid, folder.highest_modseq = uid_validity, 0, None
+            folder.save()
+    return folder
+
+
+def store(
+    taken: Taken, folder: SyncedFolder, batch: Batch, ties: Ties, recognised: Mapping[int, int]
+) -> Stored:
+    """Store a batch, and that the folder was read so far.
+
+    Raises:
+        LeaseLost: somebody else owns the lane by now, or read on in the folder.
+        Edited: the mailbox was edited.
+    """
+    new = [found for found in batch.found if found.raw.uid not in recognised]
+    with transaction.atomic():
+        _keep_lane(taken)
+        _advance(folder, highest_uid=batch.last_uid)
+        _move(folder, recognised)
+        rows = SyncedMessage.objects.bulk_create(
+            [_row(folder, found, ties.answers.get(found.raw.uid)) for found in new]
+        )
+        SyncedContent.objects.bulk_create(
+            [
+                SyncedContent(message=row, text=found.content.text, html=found.content.html)
+                for row, found in zip(rows, new, strict=True)
+                if found.content is not None
+            ]
+        )
+        bounces = store_returns(taken.mailbox, ties.returns, {row.uid: row.pk for row in rows})
+    folder.highest_uid = batch.last_uid
+    return Stored(len(rows), len(recognised), bounces)
+
+
+def note_end(taken: Taken, folder: SyncedFolder, *, highest_modseq: int | None) -> None:
+    """Note that the folder was read to its end.
+
+    Raises:
+        LeaseLost: somebody else owns the lane by now, or read on in the folder.
+        Edited: the mailbox was edited.
+    """
+    if folder.highest_modseq == highest_modseq:
+        return
+    with transaction.atomic():
+        _keep_lane(taken)
+        _advance(folder, highest_modseq=highest_modseq)
+    folder.highest_modseq = highest_modseq
+
+
+def _keep_lane(taken: Taken) -> None:
+    """Renew the lease, by which nobody else may take the lane until the transaction is over."""
+    ownership, mailbox = taken.ownership, taken.mailbox
+    mine = Lane.objects.filter(pk=ownership.lane_id, lease_token=ownership.token)
+    unedited = mine.filter(account__revision=mailbox.revision)
+    if not unedited.update(lease_until=Now() + timedelta(seconds=ownership.lease)):
+        if mine.exists():
+            raise Edited
+        ownership.is_lost = True
+        raise LeaseLost("the lane was taken by another worker")
+
+
+def _advance(folder: SyncedFolder, **values: int | None) -> None:
+    """Change the folder's progress if it is still what we know: what was read of it was read while the lane was taken."""
+    as_known = SyncedFolder.objects.filter(
+        pk=folder.pk, uid_validity=folder.uid_validity, highest_uid=folder.highest_uid
+    )
+    if not as_known.update(**values):
+        raise LeaseLost("the folder was read by another worker")
+
+
+def _move(folder: SyncedFolder, recognised: Mapping[int, int]) -> None:
+    if recognised:
+        moved = [
+            SyncedMessage(pk=pk, folder=folder, uid_validity=folder.uid_validity, uid=uid)
+            for uid, pk in recognised.items()
+        ]
+        SyncedMessage.objects.bulk_update(moved, ["folder", "uid_validity", "uid"])
+
+
+def _row(folder: SyncedFolder, found: Found, answers: int | None) -> SyncedMessage:
+    head, raw = found.head, found.raw
+    return SyncedMessage(
+        mailbox_id=folder.mailbox_id,
+        folder=folder,
+        uid_validity=folder.uid_validity,
+        uid=raw.uid,
+        kind=found.kind,
+        message_id=head.message_id,
+        in_reply_to=head.in_reply_to,
+        references=_joined(" ", head.references),
+        thread_id=head.thread_id,
+        answers_id=answers,
+        from_address=head.from_address,
+        from_name=head.from_name,
+        to=_joined(", ", head.to),
+        cc=_joined(", ", head.cc),
+        subject=head.subject,
+        dated_at=head.dated_at,
+        received_at=received_at(found),
+        size=raw.size,
+        is_cut=found.is_cut,
+    )
+
+
+def _joined(separator: str, words: tuple[str, ...]) -> str:
+    """Return as many of them as there is room for."""
+    text = separator.join(words)
+    return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT].rpartition(separator)[0]
