@@ -19,6 +19,7 @@ from mailconfig.api.common.schema import describe
 from mailconfig.models import AccountKind, CheckKind, ConnectionCheck
 
 from . import listing
+from .reading import WHOLE
 from .serializers import CheckDocument, MailboxDocument, MailboxProblem
 from .views import NOT_AVAILABLE, MailboxesView
 
@@ -49,7 +50,7 @@ def _require_no_document(request: Request) -> None:
     if isinstance(document, dict) and document.keys() <= {"data"}:
         data = document.get("data") or {}
     if not isinstance(data, dict) or data.keys() - {"type", "id"}:
-        raise ValidationError({"/": [_("This call takes no document.")]})
+        raise ValidationError({WHOLE: [_("This call takes no document.")]})
 
 
 class TestSend(MailboxesView):

@@ -134,10 +134,11 @@ def shape_of(parameters: Mapping[str, str]) -> Shape:
     Raises:
         QueryRefused: it is not there.
     """
+    include = _words(parameters, "include", RELATIONSHIPS)
     return Shape(
         fields=_words(parameters, "fields[mailbox]", (*SHOWN, *RELATIONSHIPS)),
         user_fields=_words(parameters, "fields[user]", ("name",)),
-        include=tuple(sorted(_words(parameters, "include", RELATIONSHIPS) or ())),
+        include=None if include is None else tuple(sorted(include)),
         authorization=flag(parameters, "provideAuthorizationMeta"),
     )
 

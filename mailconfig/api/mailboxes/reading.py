@@ -15,9 +15,13 @@ USER_TYPE = "user"
 _TOP = frozenset({"data", "included", "jsonapi", "links", "meta"})
 """Members of a document. All but the data are as they were read, if they are there, and say nothing."""
 _MEMBERS = frozenset({"type", "id", "attributes", "relationships", "links", "meta"})
+_NEW = frozenset({*_MEMBERS, "lid"})
+"""Members of a resource that shall be made: its client may have a name for it, of use in the document alone."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[1-9][0-9]{0,17}")
 BIGGEST_KEY = 10**18 - 1
+WHOLE = "/"
+"""Stands for the whole document where an error is noted, for nothing at all stands for no member in particular."""
 
 
 class Conflict(APIException):
@@ -70,23 +74,25 @@ def read_document(
     _require_type(data, TYPE, "/data")
     _require_id(data, key)
     sent = Sent(_part(data, "attributes"), _part(data, "relationships"))
-    _require_known(data, _MEMBERS, "/data")
+    _require_known(data, _NEW if key is None else _MEMBERS, "/data")
     _require_known(sent.attributes, attributes, "/data/attributes")
     _require_known(sent.relationships, relationships, "/data/relationships")
     return sent
 
 
-def read_linkage(relationship: Any, name: str) -> int:
-    """Return the key of the user that a relationship names.
+def read_linkage(relationship: Any, name: str) -> int | None:
+    """Return the key of the user that a relationship names; ``None``: it says that there is nobody.
 
     Raises:
-        ValidationError: it names nobody.
+        ValidationError: it names nobody that there could be.
         Conflict: it names something else than a user.
     """
     at = f"/data/relationships/{name}"
     _require_known(_object(relationship, at), {"data", "links", "meta"}, at)
     if "data" not in relationship:
         raise ValidationError({f"{at}/data": [_required()]})
+    if relationship["data"] is None:
+        return None
     data = _object(relationship["data"], f"{at}/data")
     _require_type(data, USER_TYPE, f"{at}/data")
     key = key_of(data.get("id"))
@@ -130,9 +136,10 @@ def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _object(value: Any, at: str) -> Mapping[str, Any]:
+    """Return its members; those that begin with an @ say nothing (JSON:API 1.1, @-Members)."""
     if not isinstance(value, dict):
-        raise ValidationError({at or "/": [_("Must be an object.")]})
-    return value
+        raise ValidationError({at or WHOLE: [_("Must be an object.")]})
+    return {name: inner for name, inner in value.items() if not name.startswith("@")}
 
 
 def _require_known(found: Mapping[str, Any], known: Collection[str], at: str) -> None:

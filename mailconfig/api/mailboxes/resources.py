@@ -42,7 +42,8 @@ class Shape:
     fields: frozenset[str] | None = None
     """Attributes and relationships; ``None``: all."""
     user_fields: frozenset[str] | None = None
-    include: tuple[str, ...] = ()
+    include: tuple[str, ...] | None = None
+    """Relationships whose users are wanted as well; ``None``: nothing was said of them."""
     authorization: bool = False
     """Whether each resource says what the caller may do with it."""
 
@@ -125,7 +126,7 @@ def linkage(key: Any) -> dict[str, Any] | None:
 
 def included_users(mailboxes: Sequence[Mailbox], shape: Shape) -> list[dict[str, Any]]:
     """The users that are wanted beside the mailboxes, each once."""
-    columns = [RELATIONSHIPS[name] for name in shape.include]
+    columns = [RELATIONSHIPS[name] for name in shape.include or ()]
     keys = {getattr(mailbox, column) for mailbox in mailboxes for column in columns} - {None}
     found = get_user_model()._default_manager.in_bulk(keys) if keys else {}
     return [user_resource(found[key], shape) for key in sorted(found)]

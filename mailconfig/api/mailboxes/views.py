@@ -25,7 +25,7 @@ from mailconfig.models.account_queries import AccountQuerySet
 
 from . import listing
 from .media import JSONAPINegotiation, JSONAPIParser, JSONAPIRenderer
-from .reading import BIGGEST_KEY, Sent, key_of, read_document, read_linkage
+from .reading import BIGGEST_KEY, WHOLE, Sent, key_of, read_document, read_linkage
 from .resources import (
     RELATIONSHIPS,
     Rights,
@@ -130,6 +130,8 @@ class MailboxesView(SurfaceView):
         if self.at_parameter:
             return {"source": {"parameter": field}}
         pointer = self.at_pointer or (f"/data/attributes/{self.failed_at}" if self.failed_at else "")
+        if field == WHOLE:
+            return {"source": {"pointer": ""}}  # RFC 6901 §5
         if not pointer and field:
             pointer = field if field.startswith("/") else f"/data/attributes/{self.attribute_of(field)}"
         return {"source": {"pointer": pointer}} if pointer else {}
@@ -200,7 +202,7 @@ class MailboxesView(SurfaceView):
         """The document of a mailbox that was just read."""
         (resource,) = self.resources([mailbox], shape)
         found: dict[str, Any] = {"data": resource}
-        if shape.include:
+        if shape.include is not None:
             found["included"] = included_users([mailbox], shape)
         return found
 
@@ -245,7 +247,7 @@ class MailboxesView(SurfaceView):
         """Set the user that was named; who names nobody makes a mailbox of their own.
 
         Raises:
-            ValidationError: nobody has this key whom the caller could know of.
+            ValidationError: nobody has this key whom the caller could know of, or it shall be nobody's any more.
             PermissionDenied: it is somebody else, and the caller may make and change mailboxes of their own only.
         """
         adding = mailbox._state.adding
@@ -256,6 +258,10 @@ class MailboxesView(SurfaceView):
             return
         if not adding and key == mailbox.owner_id:
             return
+        if key is None:
+            raise ValidationError(
+                {"/data/relationships/user/data": [_("A mailbox is somebody's: name a user.")]}
+            )
         if key != self.principal.pk:
             if not has_permission(self.principal, AccountKind.MAILBOX, "add" if adding else "change"):
                 raise PermissionDenied(_("You may make and change mailboxes of your own only."))
@@ -305,7 +311,7 @@ class MailboxList(MailboxesView):
         rows = listing.filtered(self.permitted("view"), parameters)
         page = listing.page_of(rows, request, parameters)
         found: dict[str, Any] = {"data": self.resources(page.rows, shape), "links": page.links}
-        if shape.include:
+        if shape.include is not None:
             found["included"] = included_users(page.rows, shape)
         if listing.flag(parameters, "count"):
             found["meta"] = {"count": rows.count()}

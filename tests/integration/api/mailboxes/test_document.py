@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from mailconfig.models import Mailbox
+from tests.factories import make_mailbox
 
 from .calls import JSONAPI, SAID, URL, changed, data_of, document, made, refusals, send
 
@@ -61,7 +63,7 @@ def test_only_jsonapi_is_answered(api: APIClient, accept: str, status: int) -> N
 @pytest.mark.parametrize(
     ("body", "status", "place"),
     [
-        ([], 422, "/"),
+        ([], 422, ""),
         ({}, 422, "/data"),
         ({"data": None}, 422, "/data"),
         ({"data": []}, 422, "/data"),
@@ -70,7 +72,7 @@ def test_only_jsonapi_is_answered(api: APIClient, accept: str, status: int) -> N
         ({"data": {"type": None}}, 409, "/data/type"),
         ({"data": {"type": "mailbox", "id": 5}}, 403, "/data/id"),
         ({"data": {"type": "mailbox", "id": ""}}, 403, "/data/id"),
-        ({"data": {"type": "mailbox", "lid": "a"}}, 422, "/data/lid"),
+        ({"data": {"type": "mailbox", "id": 5, "lid": "a"}}, 403, "/data/id"),
         ({"data": {"type": "mailbox", "attributes": None}}, 422, "/data/attributes"),
         ({"data": {"type": "mailbox", "attributes": []}}, 422, "/data/attributes"),
         ({"data": {"type": "mailbox", "attributes": {"nope": 1}}}, 422, "/data/attributes/nope"),
@@ -86,8 +88,28 @@ def test_what_is_no_document_of_a_new_mailbox_is_refused(
     api: APIClient, body: Any, status: int, place: str
 ) -> None:
     names = {409: "conflict", 403: "unauthorizedRequest", 422: "validationError"}
-    assert refusals(send(api, "POST", "", body), status) == {place: names[status]}
+    response = send(api, "POST", "", body)
+    assert refusals(response, status) == {place: names[status]}
+    assert response.json()["errors"][0]["source"] == {"pointer": place}
     assert not Mailbox.objects.exists()
+
+
+def test_what_says_nothing_by_the_format_is_ignored(api: APIClient) -> None:
+    """A name for the new one that is of use in the document alone, and @-Members at every level (JSON:API 1.1)."""
+    body = document(**SAID)
+    body["data"]["lid"] = "new"
+    key = data_of(send(api, "POST", "", body))["id"]
+
+    at = {"@id": "https://example.com/a"}
+    data = {**document(key, optOutMessage="Bye")["data"], **at}
+    data["attributes"] |= {"@type": "Mailbox"}
+    data["relationships"] = {**at, "creator": at}
+    assert (
+        data_of(send(api, "PATCH", f"/{key}", {"data": data, **at}))["attributes"]["optOutMessage"] == "Bye"
+    )
+
+    data["lid"] = "old"
+    assert set(refusals(send(api, "PATCH", f"/{key}", {"data": data}))) == {"/data/lid"}
 
 
 @pytest.mark.parametrize(
@@ -144,6 +166,18 @@ def test_what_was_read_can_be_sent_back(api: APIClient) -> None:
 
     assert data_of(response)["attributes"] == read["data"]["attributes"]
     assert Mailbox.objects.get().revision == revision, "nothing was stored anew"
+
+
+def test_what_is_nobodys_is_sent_back_as_well(api: APIClient, alice: User) -> None:
+    alice.is_superuser = True
+    alice.save()
+    key = make_mailbox(owner=None).pk
+    read = api.get(f"{URL}/{key}").json()
+    assert read["data"]["relationships"]["user"]["data"] is None
+
+    assert data_of(send(api, "PATCH", f"/{key}", read)) == read["data"]
+    data_of(changed(api, key, user=alice.pk, password="not-a-real-password"))
+    assert set(refusals(send(api, "PATCH", f"/{key}", read))) == {"/data/relationships/user/data"}
 
 
 @pytest.mark.parametrize(("security", "port"), [("none", 587), ("tls", 587), ("opportunistic", 465)])

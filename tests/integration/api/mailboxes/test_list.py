@@ -181,6 +181,7 @@ def test_users_are_included_once(api: APIClient, alice: User, boxes: list[Mailbo
     assert answer["included"] == [{"type": "user", "id": alice.pk, "attributes": {"name": "alice"}}]
     assert api.get(f"{URL}?include=user&fields[user]=").json()["included"][0]["attributes"] == {}
     assert api.get(f"{URL}?include=creator").json()["included"] == []
+    assert api.get(f"{URL}?include=").json()["included"] == [], "asked for, and nothing found (JSON:API 1.1)"
     assert "included" not in api.get(URL).json()
 
 
