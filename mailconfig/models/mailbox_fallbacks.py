@@ -123,6 +123,11 @@ class Connections:
             mailbox.authentication = Authentication.PASSWORD if logs_in else Authentication.NONE
 
 
+def says(mailbox: Mailbox, column: str) -> bool:
+    """Return whether one of the columns that follow from others is not as it follows: somebody set it."""
+    return bool(_followed(mailbox)[column] != getattr(mailbox, column))
+
+
 def _followed(mailbox: Mailbox) -> dict[str, Any]:
     """Return what each column would be if only the others were said."""
     known = PRESETS.get(mailbox.preset) or Preset(label="", security=Security.OPPORTUNISTIC)

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from mailconfig.api.common.fields import TimeField
 from mailconfig.api.common.locations import url_of
 from mailconfig.models import Lane, Mailbox, Purpose
-from mailconfig.models.mailbox_fallbacks import uses_ssl
+from mailconfig.models.mailbox_fallbacks import says, uses_ssl
 
 from .reading import TYPE, USER_TYPE
 from .serializers import SEND_METHODS
@@ -84,8 +84,8 @@ def attributes_of(mailbox: Mailbox, *, editable: bool) -> dict[str, Any]:
         "sendSuccessAt": _time(sending.last_success_at),
         "sendgridWebhookUrl": None,
         "smtpHost": mailbox.host or None,
-        "smtpPort": mailbox.port if mailbox.host else None,
-        "smtpSsl": uses_ssl(mailbox.security) if mailbox.host else None,
+        "smtpPort": mailbox.port if mailbox.host or says(mailbox, "port") else None,
+        "smtpSsl": uses_ssl(mailbox.security) if mailbox.host or says(mailbox, "security") else None,
         "syncDisabled": not mailbox.is_sync_enabled,
         "syncErroredAt": _time(syncing.last_error_at),
         "syncFinishedAt": _time(syncing.last_success_at),

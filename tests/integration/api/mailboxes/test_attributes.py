@@ -150,6 +150,22 @@ def test_the_smallest_mailbox_is_an_empty_one(api: APIClient) -> None:
     }
 
 
+def test_a_server_may_be_named_piece_by_piece(api: APIClient) -> None:
+    """What was said is read as it was written, and counts as soon as there is a server."""
+    data = data_of(send(api, "POST", "", document(smtpPort=465, smtpSsl=True, imapPort=143, imapSsl=False)))
+    shown = data["attributes"]
+    assert (shown["smtpPort"], shown["smtpSsl"], shown["imapPort"], shown["imapSsl"]) == (
+        465,
+        True,
+        143,
+        False,
+    )
+
+    shown = data_of(changed(api, data["id"], smtpHost="smtp.example.com"))["attributes"]
+    assert (shown["sendMethod"], shown["smtpPort"], shown["smtpSsl"]) == ("smtp", 465, True)
+    assert Mailbox.objects.get().security == "tls"
+
+
 def test_a_known_mail_service_fills_what_nobody_said(api: APIClient) -> None:
     key = made(api, smtpHost=None, smtpPort=None, smtpSsl=None, emailProvider="rackspace")["id"]
     shown = data_of(send(api, "GET", f"/{key}"))["attributes"]
