@@ -49,10 +49,15 @@ class HostField(LineField):
 
     def __init__(self, *, allowed_only: bool = False, **kwargs: Any) -> None:
         super().__init__(**{"max_length": 255, **kwargs})
-        self.validators.append(_validate_allowed_host if allowed_only else validate_host)
+        self.validators.append(validate_allowed_host if allowed_only else validate_host)
 
 
-def _validate_allowed_host(value: str) -> None:
+def validate_allowed_host(value: str) -> None:
+    """A host as :func:`mailconfig.models.validators.validate_host` takes it; a literal only if the deployment allows it.
+
+    Raises:
+        ValidationError: it is none, or forbidden.
+    """
     validate_host(value)
     try:
         require_allowed_host(host=value)

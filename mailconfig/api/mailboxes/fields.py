@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from mailconfig.api.common.fields import LineField
+from mailconfig.api.common.fields import LineField, validate_allowed_host
 from mailconfig.models.choices import VerifyMode
-from mailconfig.models.validators import validate_text
+from mailconfig.models.validators import validate_endpoint, validate_text
 
 MOST = 2**31 - 1
 """The largest number that every database keeps in a column of these."""
@@ -22,6 +23,19 @@ class TextsField(LineField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.validators[-1] = validate_text
+
+
+class EndpointField(LineField):
+    """The https address of a web service, whose host is none that the deployment forbids."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": 255, **kwargs})
+        self.validators.append(_validate_allowed_endpoint)
+
+
+def _validate_allowed_endpoint(value: str) -> None:
+    validate_endpoint(value)
+    validate_allowed_host(urlsplit(value).hostname or "")
 
 
 class WholeField(serializers.IntegerField):

@@ -20,9 +20,8 @@ from mailconfig.api.common.fields import (
 )
 from mailconfig.models.choices import EmailProvider, ExchangeVersion, MailboxSendMethod, SyncMethod
 from mailconfig.models.mailbox import LONGEST_TEXT
-from mailconfig.models.validators import validate_endpoint
 
-from .fields import TextsField, VerifyModeField, WholeField
+from .fields import EndpointField, TextsField, VerifyModeField, WholeField
 
 LONGEST_PERIOD = 366 * 86400
 MOST_RETRIES = 32767
@@ -33,14 +32,6 @@ SEND_METHODS = {
     method: method.value
     for method in (MailboxSendMethod.EWS, MailboxSendMethod.SENDGRID, MailboxSendMethod.SMTP)
 }
-
-
-class EndpointField(LineField):
-    """The https address of a web service."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"max_length": 255, **kwargs})
-        self.validators.append(validate_endpoint)
 
 
 @extend_schema_serializer(component_name="MailboxAttributes")
