@@ -46,7 +46,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> distribution
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what takes minutes or the network unless the marker expression names it; begin with what takes longest.
 
-    TEST_DB_AGAIN: the same tests run on another database, so those that use none are left to that run.
+    TEST_DB_AGAIN: the same tests run on another database, so those that use none, or prove the same on
+    each, are left to that run.
     """
     items.sort(key=distribution.place)
     unasked = [name for name in ("soak", "sdist") if name not in (config.option.markexpr or "")]

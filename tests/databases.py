@@ -1,8 +1,8 @@
 """Runs one test command on several databases at the same time, since tests wait more than they compute.
 
 ``python -m tests.databases sqlite postgres -- -m pytest -q``: each run finds its database in TEST_DB. What the first
-one says is seen as it comes, what the others say after that. Tests that use no database run with the first one alone. The exit
-code is that of the first run that failed. With ``--cover-first`` before the databases, the first run is measured by coverage.
+one says is seen as it comes, what the others say after that. Tests that use no database, or prove the
+same on each, run with the first one alone. The exit code is that of the first run that failed. With ``--cover-first`` before the databases, the first run is measured by coverage.
 A single database is not looked after: the command takes this process over, terminal and all.
 """
 

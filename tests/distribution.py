@@ -36,7 +36,12 @@ def count_workers() -> int:
 
 
 def needs_database(item: pytest.Item) -> bool:
-    """Whether a test meets another database in another run: those that do not are enough once."""
+    """Whether a test meets another database in another run: those that do not are enough once.
+
+    So are those that say so by the marker ``one_database``.
+    """
+    if item.get_closest_marker("one_database"):
+        return False
     fixtures = set(getattr(item, "fixturenames", ()))
     marked = any(item.get_closest_marker(name) for name in ("django_db", "postgres"))
     return marked or not fixtures.isdisjoint({"db", "transactional_db"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -19,14 +20,24 @@ from .conftest import attempts, lane, reasons, rewind, short, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LOSSES = [Hang(), Reset(), Close()]
-NONSENSE = [
+
+def alike(*actions: Action) -> list[Any]:
+    """Actions that are to end in the same: what is stored of it is stored on each database by the first of them.
+
+    Which is which is judged before the database hears of it.
+    """
+    first, *others = actions
+    return [first, *(pytest.param(action, marks=pytest.mark.one_database) for action in others)]
+
+
+LOSSES = alike(Close(), Hang(), Reset())
+NONSENSE = alike(
     Raw(b"hello\r\n"),
     Raw(b"\x00\xff\r\n"),
     Raw(b"250-one\r\n251 two\r\n"),
     Reply.of("150 wait"),
     Reply.of("999 what"),
-]
+)
 
 
 def name_of(action: object) -> str:

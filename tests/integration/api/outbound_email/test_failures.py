@@ -172,6 +172,7 @@ def test_unless_the_deployment_allows_it(alice: User, settings: Settings) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.one_database  # a server that hangs has nothing to do with it, and each is waited for
 @pytest.mark.parametrize(
     ("verb", "action"),
     [("banner", Hang()), ("ehlo", Hang()), ("auth", Hang()), ("ehlo", Slow("250 " + "x" * 500, 0.3))],
