@@ -121,9 +121,9 @@ class Examination:
         tells_changes = known is not None and self._goes_on_from(known)
         return FolderState(
             exists=self.exists,
-            uid_validity=self.numbers.get("UIDVALIDITY"),
-            uid_next=self.numbers.get("UIDNEXT"),
-            highest_modseq=self.numbers.get("HIGHESTMODSEQ"),
+            uid_validity=self.numbers.get("UIDVALIDITY") or None,
+            uid_next=self.numbers.get("UIDNEXT") or None,
+            highest_modseq=self.numbers.get("HIGHESTMODSEQ") or None,
             read_only=verdict.response_code == "READ-ONLY",
             changed=tuple(self.changed.values()) if tells_changes else None,
             vanished=UIDSet.between(self.vanished) if tells_changes else None,

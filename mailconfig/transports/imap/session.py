@@ -49,6 +49,7 @@ class IMAPSession:
         self.closed = False
         self.exists: int | None = None
         """Messages in the folder that is open, as the server said last; ``None``: none is open."""
+        self._uid_next: int | None = None
         self._has_modseqs = False
         """Whether the messages in the folder that is open have mod-sequences. Where they have none, a server answers to
         questions for them by BAD (RFC 7162 §3.1.2.2)."""
@@ -112,6 +113,7 @@ class IMAPSession:
         except BadAnswerError as error:
             self._break(error)
         self.exists = state.exists
+        self._uid_next = state.uid_next
         self._has_modseqs = self.counts_changes and state.highest_modseq is not None
         return state
 
@@ -176,11 +178,16 @@ class IMAPSession:
                 yield batch.ranges[-1][1], tuple(heads)
 
     def _found_after(self, uid: int) -> Iterator[UIDSet]:
-        """Yield the messages after one, in so many answers as a server needs that tells each number by itself."""
+        """Yield the messages after one, in so many answers as a server needs that tells each number by itself.
+
+        Where the server said what the next UID will be, nothing is looked for from there on: what has come since the folder
+        was opened is for the next time.
+        """
+        end = LARGEST if self._uid_next is None else self._uid_next - 1
         step = LARGEST if "ESEARCH" in self.capabilities else UIDS_AT_ONCE
         left = self.exists or 0
-        while uid < LARGEST and left > 0:
-            last = min(LARGEST, uid + step)
+        while uid < end and left > 0:
+            last = min(end, uid + step)
             found = self.search(Criteria(uids=UIDSet.between([(uid + 1, last)])))
             if found.count > max(left, self.exists or 0):
                 self._break(BadAnswerError("the server finds more messages than there are"))

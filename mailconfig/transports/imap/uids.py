@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -88,7 +89,10 @@ class UIDSet:
         return bool(self.ranges)
 
     def __contains__(self, uid: object) -> bool:
-        return isinstance(uid, int) and any(first <= uid <= last for first, last in self.ranges)
+        if not isinstance(uid, int):
+            return False
+        index = bisect_right(self.ranges, (uid, LARGEST)) - 1
+        return index >= 0 and uid <= self.ranges[index][1]
 
     def __iter__(self) -> Iterator[int]:
         for first, last in self.ranges:

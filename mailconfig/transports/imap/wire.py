@@ -53,6 +53,16 @@ class Budget:
         """Return how many tokens the next response may have."""
         return min(self._limits.tokens, self._tokens)
 
+    def spend_literal(self) -> None:
+        """Take a literal off, whoever will take it apart: an empty one costs more time and memory than it has bytes.
+
+        Raises:
+            BadAnswerError: none is left.
+        """
+        self._tokens -= 1
+        if self._tokens < 0:
+            raise BadAnswerError("the server's answer has too many parts")
+
     def spend_tokens(self, count: int) -> None:
         """Take tokens off that there were left."""
         self._tokens -= count
@@ -83,6 +93,9 @@ class Wire(Stream):
             size = int(found[1])
             if size > self.limits.literal:
                 raise BadAnswerError(f"the server announces more than {self.limits.literal} bytes at once")
+            if len(pieces) // 2 >= self.limits.tokens:
+                raise BadAnswerError("the server's answer has too many parts")
+            budget.spend_literal()
             budget.spend(size)
             pieces.append(self._read_literal(size, until))
             line = self._read_line(until, budget)

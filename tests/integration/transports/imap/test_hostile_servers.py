@@ -76,6 +76,8 @@ NONSENSE = [
     ("examine", b"* OK [UIDVALIDITY -1] x\r\n* 1 EXISTS\r\nTAG OK x\r\n"),
     ("examine", b"TAG OK x\r\n"),
     ("noop", b"* CAPABILITY" + b" X" * 10_000 + b"\r\nTAG OK x\r\n"),
+    ("noop", b"* X " + b"{0}\r\n" * 6_000 + b"\r\nTAG OK x\r\n"),
+    ("noop", (b"* X " + b"{0}\r\n" * 4_000 + b"\r\n") * 20 + b"TAG OK x\r\n"),
     ("list", b'* LIST () "/" "' + b"x" * 50_000 + b"\r\nTAG OK x\r\n"),
     ("list", b"* LIST " + b"() " * 20_000 + b"\r\nTAG OK x\r\n"),
     ("search", b"* SEARCH 1 2 x\r\nTAG OK x\r\n"),

@@ -257,6 +257,7 @@ def test_what_came_after_a_message_is_told_in_batches_that_leave_nothing_out(
         gone[:] = [message for message in gone if message.uid % 100]  # 100 and 200 are no more
         with session_to(server.port, in_clear) as session:
             batches = list(opened(session).heads_after(20, header_bytes=1024))
+    assert server.verbs().count("UID SEARCH") == 1
 
     assert [head.uid for _last, heads in batches for head in heads] == [
         uid for uid in range(21, 251) if uid % 100
@@ -276,6 +277,7 @@ def test_after_the_last_message_there_is_nothing(after: int, in_clear: NetworkPo
 def test_more_messages_than_there_are_end_the_session(in_clear: NetworkPolicy) -> None:
     with FakeIMAP(credentials={USER: PASSWORD}) as server:
         server.add_messages(3)
+        server.on("examine", Raw(b"* 3 EXISTS\r\nTAG OK it does not say what comes next\r\n"))
         server.on("search", Raw(b'* ESEARCH (TAG "TAG") UID ALL 1:4000000000\r\nTAG OK done\r\n'))
         with session_to(server.port, in_clear) as session:
             with pytest.raises(ProtocolError):

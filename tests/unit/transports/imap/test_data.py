@@ -102,8 +102,13 @@ def test_a_server_that_has_lost_the_known_state_does_not_say_that_nothing_change
     assert (state.changed, state.vanished) == (None, None)
 
 
-def test_a_folder_that_tells_little() -> None:
-    state = examination(b"0 EXISTS").state(parse_status(b"OK done", Scrubber()), known=None)
+@pytest.mark.parametrize(
+    "lines",
+    [(), (b"OK [UIDVALIDITY 0] x", b"OK [UIDNEXT 0] x", b"OK [HIGHESTMODSEQ 0] x")],
+    ids=["nothing", "noughts"],
+)
+def test_a_folder_that_tells_little(lines: tuple[bytes, ...]) -> None:
+    state = examination(b"0 EXISTS", *lines).state(parse_status(b"OK done", Scrubber()), known=None)
 
     assert (state.exists, state.uid_validity, state.uid_next, state.highest_modseq) == (0, None, None, None)
     assert (state.read_only, state.changed, state.vanished) == (False, None, None)

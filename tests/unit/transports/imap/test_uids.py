@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import islice
 
 import pytest
@@ -52,6 +53,19 @@ def test_batches_are_the_whole_in_pieces(uids: set[int], most: int) -> None:
     assert list(whole) == sorted(uids) == [uid for batch in batches for uid in batch]
     assert whole.count == len(uids)
     assert all(0 < batch.count <= most and len(str(batch)) <= MAX_TEXT for batch in batches)
+
+
+def test_a_look_into_a_set_with_many_gaps_takes_no_long_time() -> None:
+    odd = UIDSet.of(range(1, 400_000, 2))
+    started = time.monotonic()
+
+    assert sum(uid in odd for uid in range(399_000, 400_000)) == 500
+    assert time.monotonic() - started < 5
+
+
+@given(st.sets(st.integers(1, 60)), st.sets(st.integers(1, 60)))
+def test_what_is_in_one(uids: set[int], others: set[int]) -> None:
+    assert {uid for uid in (*uids, *others, 0, -1, LARGEST) if uid in UIDSet.of(uids)} == uids
 
 
 @given(st.sets(st.integers(1, 60)), st.sets(st.integers(1, 60)))
