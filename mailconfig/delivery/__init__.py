@@ -17,8 +17,14 @@
 from mailconfig.delivery.accounts.check_requests import due_checks, request_check, run_check
 from mailconfig.delivery.accounts.check_view import staff_view, translate_stored, view_check
 from mailconfig.delivery.accounts.hosts import require_allowed_host
-from mailconfig.delivery.accounts.opening import is_send_method
-from mailconfig.delivery.accounts.probe import probe_account, probe_values, recent_check
+from mailconfig.delivery.accounts.opening import is_send_method, is_sync_method
+from mailconfig.delivery.accounts.probe import (
+    probe_account,
+    probe_sync,
+    probe_sync_values,
+    probe_values,
+    recent_check,
+)
 from mailconfig.delivery.accounts.refusals import Refusal, RefusalCode, refusal_of
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
 from mailconfig.delivery.accounts.save import Proved, delete_account, prove_account, save_account
@@ -96,9 +102,12 @@ __all__ = [
     "hold",
     "is_report",
     "is_send_method",
+    "is_sync_method",
     "leaves_checks_to_workers",
     "overview_of",
     "probe_account",
+    "probe_sync",
+    "probe_sync_values",
     "probe_values",
     "process_worker",
     "prove_account",

@@ -385,7 +385,7 @@ def abandon(account_ids: Iterable[int], *, purpose: Purpose = Purpose.SEND) -> N
     mine.update(lease_token=None, lease_until=None, worker="", due_at=Now(), rung_at=None)
 
 
-def lane_of(account: Account) -> Lane:
-    """The account's sending lane as it is now; made if a bulk insert left it out."""
-    lane, _created = Lane.objects.get_or_create(account_id=account.pk, purpose=Purpose.SEND)
+def lane_of(account: Account, purpose: Purpose = Purpose.SEND) -> Lane:
+    """The account's lane as it is now; made if a bulk insert left it out."""
+    lane, _created = Lane.objects.get_or_create(account_id=account.pk, purpose=purpose)
     return lane

@@ -23,7 +23,7 @@ from .account_queries import AccountQuerySet
 from .account_rules import broken_rules, why_enter_again
 from .choices import SMTP, AccountKind, AuthenticationChoice, Scope, SecurityChoice
 from .deleting import protect_unless_deleted
-from .lane import Lane, Purpose, wake_lanes
+from .lane import Lane, Purpose, make_lanes, wake_lanes
 from .validators import validate_address, validate_host, validate_line
 
 if TYPE_CHECKING:
@@ -224,8 +224,14 @@ class Account(models.Model):
         typed = self.__dict__.get("secret")
         return typed is not None and not isinstance(typed, SealedSecret)
 
-    def _connection_edited(self) -> bool:
-        return self._differs("destination", "senders") or self._enters_secret()
+    def _purposes(self) -> frozenset[Purpose]:
+        """Return the purposes that it has a lane for."""
+        return frozenset({Purpose.SEND})
+
+    def _reconnecting(self) -> frozenset[Purpose]:
+        """Return those whose connection was edited since it was stored."""
+        edited = self._differs("destination", "senders") or self._enters_secret()
+        return frozenset({Purpose.SEND}) if edited else frozenset()
 
     def server(self) -> Account:
         """Return the account whose host, port and encryption count: an override's is the system account.
@@ -308,7 +314,7 @@ class Account(models.Model):
             raise ValidationError(errors)
 
     def save(self, **kwargs: Any) -> None:
-        """Store the row; a new one gets its sending lane.
+        """Store the row; its lanes are made, or look at it anew.
 
         Raises:
             ValidationError: the destination, owner or tenant changed and no new secret came with it.
@@ -317,7 +323,7 @@ class Account(models.Model):
             raise ValidationError({"secret": refusal})
         self.serves_project = self.serves_project or self.is_default
         adding = self._state.adding
-        reconnects = self._connection_edited()
+        reconnects = self._reconnecting()
         update_fields = kwargs.get("update_fields")
         if not adding:
             self.revision = F("revision") + 1
@@ -329,10 +335,11 @@ class Account(models.Model):
             with transaction.atomic(using=kwargs.get("using"), savepoint=False):
                 super().save(**kwargs)
                 if adding:
-                    sending = Lane(account_id=self.pk, purpose=Purpose.SEND)
-                    Lane.objects.bulk_create([sending], ignore_conflicts=True)
+                    make_lanes(self.pk, self._purposes())
                 else:
                     wake_lanes(self.pk, reconnects=reconnects)
+                    if missing := (reconnects & self._purposes()) - {Purpose.SEND}:
+                        make_lanes(self.pk, missing)
         except BaseException:
             # Sealed for a row that was not stored; another try seals it anew.
             if entered is not None:

@@ -1,4 +1,4 @@
-"""A check of a connection, or a test mail: what was asked, by whom, and what came of it stage by stage."""
+"""A check of a connection or of a sync, or a test mail: what was asked, by whom, and what came of it stage by stage."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class CheckKind(models.TextChoices):
 
     CONNECTION = "connection", _("connection test")
     TEST_MAIL = "test_mail", _("test mail")
+    SYNC = "sync", _("sync test")
 
 
 class CheckState(models.TextChoices):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
 from typing import ClassVar
 
 from django.db import models, transaction
@@ -140,28 +142,44 @@ class Lane(models.Model):
         return self.wait_reason in PAUSES
 
 
-def wake_lanes(account_id: int, *, reconnects: bool) -> None:
-    """Let an edited account be looked at anew; what its connection was blamed for ends when that was edited."""
+def make_lanes(account_id: int, purposes: Collection[Purpose]) -> None:
+    """Make the lanes that are not there yet. A new mailbox is due to be synced; what is sent makes a lane due by itself."""
+    made = [
+        Lane(account_id=account_id, purpose=purpose, due_at=Now() if purpose == Purpose.SYNC else None)
+        for purpose in purposes
+    ]
+    Lane.objects.bulk_create(made, ignore_conflicts=True)
+
+
+def wake_lanes(account_id: int, *, reconnects: Collection[Purpose]) -> None:
+    """Let an edited account be looked at anew.
+
+    Args:
+        account_id: of the account.
+        reconnects: the lanes whose connection was edited. What that was blamed for ends, and what it proved; what is
+            known of the others stays.
+    """
     lanes = Lane.objects.filter(account_id=account_id)
     lanes.update(due_at=Now(), rung_at=None)
+    anew = lanes.filter(purpose__in=reconnects)
     if reconnects:
         # What worked before says nothing of the new connection.
-        lanes.update(
+        anew.update(
             validated_at=None,
             last_success_at=None,
             no_overlap_until=None,
             session_mails=None,
             most_sessions=None,
         )
+        for purpose in anew.filter(wait_reason__in=PAUSES).values_list("purpose", flat=True):
+            transaction.on_commit(partial(_tell_resumed, account_id, purpose), robust=True)
     blamed = Q(wait_reason__in=[*PAUSES, WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY])
-    if reconnects and lanes.filter(purpose=Purpose.SEND, wait_reason__in=PAUSES).exists():
-        transaction.on_commit(lambda: _tell_resumed(account_id), robust=True)
-    over = lanes.filter(blamed) if reconnects else lanes.none()
+    over = anew.filter(blamed) if reconnects else lanes.none()
     for ended in (over, lanes.exclude(blamed)):
         ended.exclude(wait_reason="").update(
             wait_reason="", wait_since=None, wait_until=None, wait_text="", failures=0, strikes=0, breaches=0
         )
 
 
-def _tell_resumed(account_id: int) -> None:
-    signals.account_resumed.send_robust(sender=Lane, account_id=account_id, purpose=str(Purpose.SEND))
+def _tell_resumed(account_id: int, purpose: str) -> None:
+    signals.account_resumed.send_robust(sender=Lane, account_id=account_id, purpose=str(purpose))

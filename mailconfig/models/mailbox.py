@@ -14,8 +14,9 @@ from mailconfig.secrets.fields import SealedSecret, SecretField
 from mailconfig.values import Authentication, ConnectionSettings, Secret
 
 from .account import BIGGEST_PERIOD, Account
-from .account_destination import SecretName, entered
+from .account_destination import SECRET_COLUMNS, SecretName, entered
 from .choices import AccountKind, EmailProvider, ExchangeVersion, SyncMethod, VerifyMode
+from .lane import Purpose
 from .mailbox_fallbacks import IMAP_PORT, IMAP_TLS_PORT, PASSWORD_COPIES, follow_account, security_of
 from .mailbox_rules import broken_mailbox_rules, why_enter_others_again
 from .validators import validate_endpoint, validate_host, validate_line, validate_text
@@ -196,9 +197,13 @@ class Mailbox(Account):
         """The folder whose mail is synced."""
         return OUTREACH_FOLDER if self.syncs_outreach_folder else INBOX
 
+    @property
+    def sync_port(self) -> int:
+        """The port at which it is read."""
+        return self.imap_port or (IMAP_TLS_PORT if self.imap_ssl else IMAP_PORT)
+
     def sync_settings(self) -> ConnectionSettings:
         """Return what a transport needs to read in the mailbox, fall-backs applied."""
-        port = self.imap_port or (IMAP_TLS_PORT if self.imap_ssl else IMAP_PORT)
         secret: Secret | None = self.imap_secret
         if isinstance(secret, SealedSecret):
             secret = secret.bound_to(self.secret_binding(SecretName.IMAP))
@@ -206,8 +211,8 @@ class Mailbox(Account):
         with_token = self.authentication == Authentication.OAUTH2 and not self.has_own_smtp_secret
         return ConnectionSettings(
             host=self.imap_host,
-            port=port,
-            security=security_of(ssl=bool(self.imap_ssl), port=port, tls_port=IMAP_TLS_PORT),
+            port=self.sync_port,
+            security=security_of(ssl=bool(self.imap_ssl), port=self.sync_port, tls_port=IMAP_TLS_PORT),
             authentication=Authentication.OAUTH2 if with_token else Authentication.PASSWORD,
             username=self.login,
             secret=secret,
@@ -243,12 +248,27 @@ class Mailbox(Account):
         super()._remember_stored()
         deferred = self.get_deferred_fields()
         loaded = (name for name, columns in _REMEMBERED.items() if not deferred & columns)
-        own = {} if "has_own_smtp_secret" in deferred else {"own": (self.has_own_smtp_secret,)}
+        own: dict[str, tuple[object, ...]] = (
+            {} if "has_own_smtp_secret" in deferred else {"own": (self.has_own_smtp_secret,)}
+        )
+        if not deferred & {"sync_method", "syncs_outreach_folder"}:
+            own["sync"] = self._now("sync")
         self._stored = {**self._stored, **own, **{name: entered(self, name) for name in loaded}}
+
+    def _purposes(self) -> frozenset[Purpose]:
+        syncs = {Purpose.SYNC} if self.sync_method else set()
+        return super()._purposes() | syncs
+
+    def _reconnecting(self) -> frozenset[Purpose]:
+        name = SecretName.EWS if self.sync_method == SyncMethod.EWS else SecretName.IMAP
+        edited = self._differs("sync", name) or self.enters(SECRET_COLUMNS[name])
+        return super()._reconnecting() | ({Purpose.SYNC} if edited else set())
 
     def _now(self, key: str) -> tuple[object, ...]:
         if key == "own":
             return (self.has_own_smtp_secret,)
+        if key == "sync":
+            return (self.sync_method, self.syncs_outreach_folder)
         return entered(self, SecretName(key)) if key in _REMEMBERED else super()._now(key)
 
     @property

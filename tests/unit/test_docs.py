@@ -28,6 +28,7 @@ from mailconfig.conf import SURFACES, Settings
 from mailconfig.delivery.accounts.check_result import CONNECTION_STAGES, OF_A_MAIL
 from mailconfig.models import MessageState, WaitReason
 from mailconfig.presets import PRESETS
+from mailconfig.transports.registry import reading_transport_for
 from mailconfig.values import ErrorCode, Timeouts
 from tests import reference
 from tests.documents import ROOT, Document, code_words, document, documents, rows
@@ -196,6 +197,8 @@ def test_every_stage_and_code_of_a_test_is_explained() -> None:
     listed = first_words(document("docs/accounts.md").section("Testing a connection"))
 
     assert listed == [*CONNECTION_STAGES, *OF_A_MAIL, *ErrorCode]
+    of_sync = first_words(document("docs/accounts.md").section("Testing a sync"))
+    assert of_sync == list(reading_transport_for("imap").stages)
 
 
 def test_every_mail_service_is_listed_with_what_it_takes() -> None:

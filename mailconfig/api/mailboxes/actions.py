@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -16,18 +16,19 @@ from mailconfig.api.common import queries
 from mailconfig.api.common.connection_checks import BY_A_WORKER, CheckView, accepted, is_for_worker
 from mailconfig.api.common.errors import of_check
 from mailconfig.api.common.schema import describe
-from mailconfig.models import AccountKind, CheckKind, ConnectionCheck
+from mailconfig.models import AccountKind, CheckKind, ConnectionCheck, Mailbox
 
 from . import listing
 from .reading import WHOLE
+from .resources import Shape
 from .serializers import CheckDocument, MailboxDocument, MailboxProblem
-from .views import NOT_AVAILABLE, MailboxesView
+from .views import NOT_AVAILABLE, MailboxesView, require_sync_method
 
 PREFER = OpenApiParameter(
     "Prefer",
     {"type": "string", "enum": ["respond-async"]},
     OpenApiParameter.HEADER,
-    description="Have a worker send it, and answer at once where the check can be read (RFC 7240).",
+    description="Have a worker do it, and answer at once where the check can be read (RFC 7240).",
 )
 
 
@@ -53,7 +54,27 @@ def _require_no_document(request: Request) -> None:
         raise ValidationError({WHOLE: [_("This call takes no document.")]})
 
 
-class TestSend(MailboxesView):
+class Action(MailboxesView):
+    """Something that is tried with a stored mailbox."""
+
+    def hand_on(self, mailbox: Mailbox, kind: CheckKind, *, recipient: str = "") -> Response:
+        """Have a worker do it."""
+        check = delivery.request_check(
+            account_id=mailbox.pk, kind=kind, recipient=recipient, requested_by=self.principal
+        )
+        response = accepted(self.request, check, route="mailconfig-mailbox-check")
+        response.data = check_document(response.data)
+        return response
+
+    def tell(self, check: ConnectionCheck, shape: Shape) -> Response:
+        """The mailbox, or what went wrong."""
+        if check.ok:
+            return Response(self.document(cast("int", check.account_id), shape))
+        status, body = self.render_problem(of_check(check, user=self.principal).named(self.wire_names))
+        return Response(body, status=status)
+
+
+class TestSend(Action):
     """A test mail to the mailbox itself."""
 
     @describe(
@@ -79,44 +100,43 @@ class TestSend(MailboxesView):
         if not delivery.is_send_method(mailbox.send_method):
             raise ValidationError({"sendMethod": [NOT_AVAILABLE]})
         if is_for_worker(request):
-            check = delivery.request_check(
-                account_id=mailbox.pk,
-                kind=CheckKind.TEST_MAIL,
-                recipient=mailbox.from_email,
-                requested_by=self.principal,
-            )
-            response = accepted(request, check, route="mailconfig-mailbox-check")
-            response.data = check_document(response.data)
-            return response
+            return self.hand_on(mailbox, CheckKind.TEST_MAIL, recipient=mailbox.from_email)
         check = delivery.send_test_mail(
             account_id=mailbox.pk, recipient=mailbox.from_email, requested_by=self.principal
         )
-        if check.ok:
-            return Response(self.document(mailbox.pk, shape))
-        status, body = self.render_problem(of_check(check, user=self.principal).named(self.wire_names))
-        return Response(body, status=status)
+        return self.tell(check, shape)
 
 
-class TestSync(MailboxesView):
+class TestSync(Action):
     """A test of the sync."""
 
     @describe(
         operation_id="testSyncMailbox",
-        summary="Test the sync of a mailbox",
-        parameters=queries.documented(*listing.PARAMETERS_OF_ONE),
+        summary="Test whether a mailbox can be synced",
+        parameters=[*queries.documented(*listing.PARAMETERS_OF_ONE), PREFER],
         request=None,
-        responses={200: MailboxDocument, 422: MailboxProblem},
+        responses={
+            200: MailboxDocument,
+            202: OpenApiResponse(CheckDocument, description=BY_A_WORKER),
+            422: MailboxProblem,
+        },
     )
     def post(self, request: Request, mailbox_id: str) -> Response:
-        """Nothing on this server syncs yet: always 422 at syncMethod."""
-        self.shape(request)
-        self.mailbox(mailbox_id, "change")
+        """Log in with what is stored and open the folder that is synced, also where syncing is disabled.
+
+        Nothing is read or changed there. syncSuccessAt and syncFinishedAt, or syncErroredAt, tell of it.
+        """
+        shape = self.shape(request)
+        mailbox = self.mailbox(mailbox_id, "change")
         _require_no_document(request)
-        raise ValidationError({"syncMethod": [NOT_AVAILABLE]})
+        require_sync_method(mailbox)
+        if is_for_worker(request):
+            return self.hand_on(mailbox, CheckKind.SYNC)
+        return self.tell(delivery.probe_sync(account_id=mailbox.pk, requested_by=self.principal), shape)
 
 
 class MailboxCheck(MailboxesView, CheckView):
-    """A test mail that a worker sends."""
+    """A test that a worker makes."""
 
     account_kind = AccountKind.MAILBOX
 

@@ -88,7 +88,7 @@ def attributes_of(mailbox: Mailbox, *, editable: bool) -> dict[str, Any]:
         "smtpSsl": uses_ssl(mailbox.security) if mailbox.host or says(mailbox, "security") else None,
         "syncDisabled": not mailbox.is_sync_enabled,
         "syncErroredAt": _time(syncing.last_error_at),
-        "syncFinishedAt": _time(syncing.last_success_at),
+        "syncFinishedAt": _time(syncing.finished_at),
         "syncSuccessAt": _time(syncing.last_success_at),
         "updatedAt": _time(mailbox.updated_at),
         "userId": mailbox.owner_id if isinstance(mailbox.owner_id, int) else None,

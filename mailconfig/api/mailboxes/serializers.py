@@ -343,7 +343,7 @@ class ChangedMailboxDocument(serializers.Serializer[Any]):
 
 
 class CheckAttributes(CheckSerializer):
-    """A test mail."""
+    """A test mail, or a test of the sync."""
 
     id = None  # type: ignore[assignment]
 

@@ -19,7 +19,7 @@ from mailconfig.api.common.locations import url_of
 from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
 from mailconfig.exceptions import NotProved
-from mailconfig.models import AccountKind, Mailbox, Tenant
+from mailconfig.models import AccountKind, CheckKind, Mailbox, Tenant
 from mailconfig.models.access import Action, has_permission
 from mailconfig.models.account_queries import AccountQuerySet
 
@@ -82,6 +82,7 @@ TITLES = {
     CONFLICT: gettext_lazy("This is another resource"),
 }
 NOT_AVAILABLE = gettext_lazy("This method is not available on this server.")
+NO_SYNC_METHOD = gettext_lazy("Nothing is said of how the mailbox is synced.")
 
 
 class MailboxesView(SurfaceView):
@@ -233,14 +234,16 @@ class MailboxesView(SurfaceView):
             write_attributes(mailbox, values)
         self.own_smtp_secret = mailbox.has_own_smtp_secret
         if proves_sync:
-            raise ValidationError({"syncMethod": [NOT_AVAILABLE]})
+            require_sync_method(mailbox)
         if proves and not delivery.is_send_method(mailbox.send_method):
             raise ValidationError({"sendMethod": [NOT_AVAILABLE]})
-        if adding or values or proves or mailbox.would_be_held_by_another():
+        if adding or values or proves or proves_sync or mailbox.would_be_held_by_another():
             try:
-                delivery.save_account(account=mailbox, by=self.principal, prove=proves)
-            except NotProved:
-                self.failed_at = "validateSend"
+                delivery.save_account(
+                    account=mailbox, by=self.principal, prove=proves, prove_sync=proves_sync
+                )
+            except NotProved as error:
+                self.failed_at = "validateSync" if error.check.kind == CheckKind.SYNC else "validateSend"
                 raise
 
     def _set_owner(self, mailbox: Mailbox, sent: Sent) -> None:
@@ -290,6 +293,17 @@ def _require_user(key: int, tenants: Any, *, anybody: bool) -> None:
         raise ValidationError({"/data/relationships/user/data/id": [_("There is no such user.")]})
 
 
+def require_sync_method(mailbox: Mailbox) -> None:
+    """Refuse to test a sync that nothing here does.
+
+    Raises:
+        ValidationError: at syncMethod.
+    """
+    if not delivery.is_sync_method(mailbox.sync_method):
+        words = NOT_AVAILABLE if mailbox.sync_method else NO_SYNC_METHOD
+        raise ValidationError({"syncMethod": [words]})
+
+
 def _is_same(sent: Any, shown: Any) -> bool:
     """Return whether a value says what was read; ``true`` is not 1."""
     return type(sent) is type(shown) and bool(sent == shown)
@@ -325,7 +339,7 @@ class MailboxList(MailboxesView):
         responses={201: MailboxDocument, 409: MailboxProblem, 422: MailboxProblem},
     )
     def post(self, request: Request) -> Response:
-        """Store a mailbox. Nothing is connected, unless validateSend is true: then nothing is stored if that fails."""
+        """Store a mailbox. Nothing is connected, unless validateSend or validateSync is true: then nothing is stored if that fails."""
         shape = self.shape(request)
         sent = read_document(request.data, key=None, attributes=ATTRIBUTES, relationships=RELATIONSHIPS)
         mailbox = Mailbox()

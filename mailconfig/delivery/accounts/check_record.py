@@ -7,13 +7,13 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts import logins, sentences, throttle
+from mailconfig.delivery.accounts.check_target import CheckTarget, target_of
 from mailconfig.exceptions import Throttled
 from mailconfig.hostnames import check_host
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Tenant
@@ -53,10 +53,10 @@ def begin(
         RuntimeError: a transaction is open although the caller is about to connect.
     """
     running = state == CheckState.RUNNING
-    host, port = _server_of(account)
-    login = logins.key_of(account)
+    host, port = _server_of(target_of(account, kind))
+    login = logins.key_of(account, kind)
     person_id = requested_by.pk if requested_by else None
-    is_claimed = partial(logins.is_claimed, login, counts_for or account, person_id=person_id)
+    is_claimed = partial(logins.is_claimed, login, counts_for or account, kind=kind, person_id=person_id)
     with transaction.atomic(durable=running):
         throttle.queue_up()
         check = ConnectionCheck.objects.create(
@@ -181,14 +181,10 @@ def cleaned(text: str, length: int) -> str:
     return "".join(character for character in text if character.isprintable())[:length]
 
 
-def _server_of(account: Account) -> tuple[str, int | None]:
+def _server_of(target: CheckTarget) -> tuple[str, int | None]:
     """Host and port as they are noted: another spelling is not another server, and no column overflows."""
     try:
-        server = account.server()
-    except ValidationError:  # an override without the system account; the check will say so
-        return "", None
-    try:
-        host = check_host(server.host, listed=get_settings().allowed_hosts)
+        host = check_host(target.host, listed=get_settings().allowed_hosts)
     except ValueError:
-        host = cleaned(server.host, 255)
-    return host, server.port if 1 <= server.port <= 65535 else None
+        host = cleaned(target.host, 255)
+    return host, target.port if target.port and 1 <= target.port <= 65535 else None

@@ -48,7 +48,7 @@ def request_check(
     with transaction.atomic():
         check = check_record.begin(
             kind=kind,
-            account=kept_account(account_id),
+            account=kept_account(account_id, kind),
             requested_by=requested_by,
             recipient=recipient if kind == CheckKind.TEST_MAIL else "",
             state=CheckState.PENDING,
@@ -83,10 +83,10 @@ def run_check(*, check_id: int) -> ConnectionCheck | None:
 
 def _run(check: ConnectionCheck) -> ConnectionCheck:
     try:
-        account = kept_account(check.account_id or 0)
+        account = kept_account(check.account_id or 0, check.kind)
         if check.kind == CheckKind.TEST_MAIL:
             return send_stored(check, account, requested_by=check.requested_by)
-        require_own_installation(account)
+        require_own_installation(account, check.kind)
         return probe_stored(check, account, requested_by=check.requested_by)
     except NoAccount:
         return check_record.finish(check, CheckResult(ok=False, message=sentences.ACCOUNT_GONE))

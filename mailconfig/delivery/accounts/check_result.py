@@ -43,7 +43,7 @@ class StageLog:
         self._note(stage, OK, seconds, detail)
 
     def fail(self, stage: Stage, detail: str = "") -> Stage:
-        """The stage that failed; returns it as it is shown: the banner belongs to what came before or after."""
+        """The stage that failed; returns it as it is shown: a banner that is no stage of its own belongs to what came before or after."""
         shown = self.fold(stage)
         self._note(shown, FAILED, None, detail)
         return shown
@@ -51,7 +51,8 @@ class StageLog:
     def fold(self, stage: Stage) -> Stage:
         """The stage under which it is listed."""
         if stage is Stage.BANNER:
-            return Stage.EHLO if Stage.CONNECT in self._noted else Stage.CONNECT
+            own = stage if stage in self._expected else Stage.EHLO
+            return own if Stage.CONNECT in self._noted else Stage.CONNECT
         return Stage.DOT if stage in {Stage.DATA, Stage.BODY} else stage
 
     def results(self) -> tuple[StageResult, ...]:

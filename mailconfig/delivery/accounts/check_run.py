@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -13,11 +15,13 @@ from mailconfig.conf import get_settings
 from mailconfig.delivery import lanes
 from mailconfig.delivery.accounts import check_record, check_result, sentences
 from mailconfig.delivery.accounts.check_result import CONNECTION_STAGES, Blame, StageLog
+from mailconfig.delivery.accounts.check_target import model_of, purpose_of, secret_column_of, target_of
 from mailconfig.delivery.accounts.check_view import is_staff, is_unreachable
 from mailconfig.delivery.accounts.opening import open_session, transport_of
+from mailconfig.delivery.accounts.sync_check import look_into
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
-from mailconfig.delivery.wake import ring_on_commit
+from mailconfig.delivery.wake import ring, ring_on_commit
 from mailconfig.exceptions import (
     InvalidMessage,
     NoAccount,
@@ -25,8 +29,9 @@ from mailconfig.exceptions import (
     TransportError,
     TransportMissing,
 )
-from mailconfig.models import Account, ConnectionCheck, Lane
+from mailconfig.models import Account, CheckKind, ConnectionCheck, Lane, Mailbox, Purpose
 from mailconfig.models.account_rules import why_enter_again
+from mailconfig.models.mailbox_rules import why_enter_others_again
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.transports.contract import Session, Verdict
 from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage
@@ -55,15 +60,15 @@ def probe_stored(
 
 
 def note_on_lane(check: ConnectionCheck, account: Account, *, sent: bool = False) -> None:
-    """Note on the lane what a finished check of the stored values means for sending.
+    """Note on the lane what a finished check of the stored values means for sending, or for syncing.
 
-    Success ends a pause and lets waiting mail move on, unless the account was edited since it was read: then
+    Success ends a pause and lets waiting mail move on, or the mailbox be synced, unless the account was edited since it was read: then
     other values were proved. A failure is noted; only a drain pauses.
 
     Args:
         sent: a mail went out as well.
     """
-    lane = lanes.lane_of(account)
+    lane = lanes.lane_of(account, purpose_of(check.kind))
     if not check.ok:
         Lane.objects.filter(pk=lane.pk).update(
             last_error_at=Now(),
@@ -73,40 +78,52 @@ def note_on_lane(check: ConnectionCheck, account: Account, *, sent: bool = False
         return
     if sent:
         Lane.objects.filter(pk=lane.pk).update(last_success_at=Now())
-    if lanes.clear(lane, revision=account.revision, succeeded_at=database_now()):
+    if not lanes.clear(lane, revision=account.revision, succeeded_at=database_now()):
+        return
+    if lane.purpose == Purpose.SEND:
         ring_on_commit([(account.pk, None)])
+        return
+    Lane.objects.filter(pk=lane.pk).update(last_success_at=Now(), finished_at=Now())
+    lanes.make_due_at(account.pk, database_now(), purpose=Purpose.SYNC)
+    transaction.on_commit(partial(ring, account.pk, Purpose.SYNC), robust=True)
 
 
-def kept_account(account_id: int) -> Account:
-    """The account.
+def kept_account(account_id: int, kind: str = CheckKind.CONNECTION) -> Account:
+    """The account, with all that a check of this kind needs.
 
     Raises:
         NoAccount: there is none, or it was deleted.
     """
-    account = Account.objects.kept().select_related("tenant", "owner").filter(pk=account_id).first()
+    rows = model_of(kind).objects.kept()
+    account = rows.select_related("tenant", "owner").filter(pk=account_id).first()
     if account is None:
         raise NoAccount(_("The account does not exist any more."))
     return account
 
 
-def require_own_destination(account: Account) -> None:
+def require_own_destination(account: Account, kind: str = CheckKind.CONNECTION) -> None:
     """Refuse a secret that would not go where it was entered for.
 
     Raises:
         ValidationError: the stored secret would reach another destination, or serve somebody else: enter the password
             again.
     """
-    if refusal := why_enter_again(account):
-        raise ValidationError({"secret": refusal})
+    column = secret_column_of(kind)
+    if kind == CheckKind.SYNC:
+        refusal = why_enter_others_again(cast("Mailbox", account)).get(column)
+    else:
+        refusal = why_enter_again(account)
+    if refusal:
+        raise ValidationError({column: refusal})
 
 
-def require_own_installation(account: Account) -> None:
+def require_own_installation(account: Account, kind: str = CheckKind.CONNECTION) -> None:
     """Refuse a stored secret that may not be used from here: a copied database logs in nowhere.
 
     Raises:
         WrongInstallation: the database belongs to another installation.
     """
-    if isinstance(account.secret, SealedSecret):
+    if isinstance(getattr(account, secret_column_of(kind)), SealedSecret):
         ensure_this_installation()
 
 
@@ -151,13 +168,17 @@ def run_probe(
     account: Account,
     *,
     requested_by: AbstractBaseUser | None,
-    judge_sender: bool,
+    judge_sender: bool = True,
     revision: int | None = None,
 ) -> ConnectionCheck:
     since = time.monotonic()
-    result = _probe(account, sender=account.reverse_path, judge_sender=judge_sender)
+    if check.kind == CheckKind.SYNC:
+        result = look_into(cast("Mailbox", account))
+    else:
+        result = _probe(account, sender=account.reverse_path, judge_sender=judge_sender)
     pad(result, since=since, requested_by=requested_by)
-    return check_record.finish(check, result, username=account.username, revision=revision)
+    username = target_of(account, check.kind).username
+    return check_record.finish(check, result, username=username, revision=revision)
 
 
 def _probe(account: Account, *, sender: str, judge_sender: bool) -> CheckResult:

@@ -8,13 +8,14 @@ from django.utils.translation import gettext
 
 from mailconfig.delivery.accounts import sentences
 from mailconfig.delivery.accounts.check_result import FAILED, OK
-from mailconfig.models import CheckState, ConnectionCheck
+from mailconfig.models import CheckKind, CheckState, ConnectionCheck
 from mailconfig.values import CheckResult, ErrorCode, Stage
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.auth.models import AnonymousUser
 
+_UNREACHABLE_FIELDS = {CheckKind.SYNC.value: "imap_host"}
 _NOT_REACHED = {Stage.RESOLVE.value, Stage.CONNECT.value}
 
 
@@ -83,7 +84,7 @@ def public_view(check: ConnectionCheck) -> PublicView:
         "ok": check.state == CheckState.PASSED,
         "code": check.code,
         "stage": Stage.CONNECT.value if unreachable else check.stage,
-        "field": "host" if unreachable else check.guilty_field,
+        "field": _UNREACHABLE_FIELDS.get(check.kind, "host") if unreachable else check.guilty_field,
         "message": translate_stored(sentences.UNREACHABLE if unreachable else check.message),
         "hint": translate_stored(
             sentences.UNREACHABLE_HINT if unreachable else sentences.for_others(check.hint)

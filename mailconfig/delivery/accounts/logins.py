@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import unicodedata
 
-from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts.check_result import FAILED, OK
+from mailconfig.delivery.accounts.check_target import model_of, secret_column_of, target_of
 from mailconfig.hostnames import check_host
-from mailconfig.models import Account, CheckState, ConnectionCheck
-from mailconfig.models.account_destination import SecretName, effective
-from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage
+from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck
+from mailconfig.values import CheckResult, ErrorCode, Stage
 
 _SALT = "mailconfig.delivery.probing.logins"
 """Never to be changed, whatever this module is called: rows hold what was made with it."""
 _DROPPED = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 """Categories of characters that make no other name: blanks, controls and what has no width."""
 
-_AFTER_LOGIN = (Stage.SENDER, Stage.RECIPIENT, Stage.DOT)
+_AFTER_LOGIN = (Stage.FOLDER, Stage.SENDER, Stage.RECIPIENT, Stage.DOT)
 
 
-def key_of(account: Account) -> str:
-    """The login that these values make; ``""``: none is made.
+def key_of(account: Account, kind: str = CheckKind.CONNECTION) -> str:
+    """The login that these values make in a check of this kind; ``""``: none is made.
 
-    A hash under the deployment's ``SECRET_KEY``, for people type passwords into the field of the user name.
+    One that is made for sending and for syncing is the same. A hash under the deployment's ``SECRET_KEY``, for people type passwords into the field of the user name.
     """
-    try:
-        where = effective(account, SecretName.SMTP)
-    except ValidationError:  # an override without the system account; nothing will be connected
+    target = target_of(account, kind)
+    if not target.username:
         return ""
-    if where["authentication"] == Authentication.NONE or not account.username:
-        return ""
-    login = f"{_host(where['host'])}\0{_plain(account.username)}"
-    return salted_hmac(_SALT, login, algorithm="sha256").hexdigest()
+    login = f"{_host(target.host)}\0{_plain(target.username)}"
+    return salted_hmac(_SALT, login.encode(errors="surrogatepass"), algorithm="sha256").hexdigest()
 
 
 def was_made(result: CheckResult) -> bool:
@@ -54,11 +50,12 @@ def _outcome(result: CheckResult) -> str:
     return next((stage.outcome for stage in result.stages if stage.stage is Stage.LOGIN), "")
 
 
-def is_claimed(key: str, account: Account, *, person_id: int | None) -> bool:
+def is_claimed(key: str, account: Account, *, kind: str, person_id: int | None) -> bool:
     """Return whether the login is one's own: that of the stored account, or one that a server has let this person make."""
     if account.pk is not None:
-        stored = Account.objects.kept().defer("secret").filter(pk=account.pk).first()
-        if stored is not None and key_of(stored) == key:
+        rows = model_of(kind).objects.kept().defer(secret_column_of(kind))
+        stored = rows.filter(pk=account.pk).first()
+        if stored is not None and key_of(stored, kind) == key:
             return True
     if person_id is None:
         return False

@@ -1,4 +1,4 @@
-"""Probing a connection stage by stage: name, connect, TLS, EHLO, login, sender. No mail is sent."""
+"""Probing a connection stage by stage: name, connect, TLS, EHLO, login, sender, or the folder that is synced. No mail is sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mailconfig.delivery.accounts.check_run import (
     run_probe,
 )
 from mailconfig.delivery.accounts.running_checks import running_check
-from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Tenant
+from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Mailbox, Tenant
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -106,6 +106,46 @@ def probe_values(
             stored=False,
         )
         return run_probe(check, account, requested_by=requested_by, judge_sender=judge_sender)
+
+
+def probe_sync(
+    *, account_id: int, requested_by: AbstractBaseUser | None, looks_only: bool = False
+) -> ConnectionCheck:
+    """Check with the stored values whether a mailbox can be synced. Not to be called inside a transaction.
+
+    If it can, a pause of its sync ends, and that counts as a success; if not, the error is noted on the lane of its sync.
+
+    Args:
+        looks_only: as for :func:`probe_account`.
+
+    Raises:
+        NoAccount: there is no such mailbox, or it was deleted.
+        WrongInstallation, Throttled, OnlyByWorkers, RuntimeError: see :func:`probe_account`.
+    """
+    mailbox = kept_account(account_id, CheckKind.SYNC)
+    require_own_installation(mailbox, CheckKind.SYNC)
+    with running_check(requested_by):
+        check = check_record.begin(
+            kind=CheckKind.SYNC, account=mailbox, requested_by=requested_by, looks_only=looks_only
+        )
+        return probe_stored(check, mailbox, requested_by=requested_by)
+
+
+def probe_sync_values(*, mailbox: Mailbox, requested_by: AbstractBaseUser | None) -> ConnectionCheck:
+    """Check whether a mailbox could be synced with these values, which need not be those stored, or stored at all.
+
+    See :func:`probe_values`.
+
+    Raises:
+        ValidationError, WrongInstallation, Throttled, OnlyByWorkers, RuntimeError: see :func:`probe_values`.
+    """
+    require_own_destination(mailbox, CheckKind.SYNC)
+    require_own_installation(mailbox, CheckKind.SYNC)
+    with running_check(requested_by):
+        check = check_record.begin(
+            kind=CheckKind.SYNC, account=mailbox, requested_by=requested_by, stored=False
+        )
+        return run_probe(check, mailbox, requested_by=requested_by)
 
 
 def adopt_check(*, check: ConnectionCheck, account: Account) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts.check_requests import request_check
 from mailconfig.delivery.accounts.opening import is_send_method
-from mailconfig.delivery.accounts.probe import adopt_check, probe_values
+from mailconfig.delivery.accounts.probe import adopt_check, probe_sync_values, probe_values
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
 from mailconfig.delivery.queue.backlog import count_unsent
 from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotProved
@@ -68,10 +68,20 @@ def prove_account(*, account: Account, by: AbstractBaseUser | None, judge_sender
     _require_encrypted_login(account)
     binding = _binding(account)
     check = probe_values(account=account, requested_by=by, judge_sender=judge_sender)
+    return Proved(_require_passed(check), binding)
+
+
+def _prove_sync(account: Account, by: AbstractBaseUser | None) -> ConnectionCheck:
+    """Look into the mailbox as it was entered, and return the check that passed; raises as :func:`prove_account` does."""
+    _require_storable(account, by)
+    return _require_passed(probe_sync_values(mailbox=cast("Mailbox", account), requested_by=by))
+
+
+def _require_passed(check: ConnectionCheck) -> ConnectionCheck:
     if check.state != CheckState.PASSED:
         msg = "the connection does not work"
         raise NotProved(msg, check=check)
-    return Proved(check, binding)
+    return check
 
 
 def save_account(
@@ -79,6 +89,7 @@ def save_account(
     account: Account,
     by: AbstractBaseUser | None,
     prove: bool = False,
+    prove_sync: bool = False,
     proved: Proved | None = None,
     judge_sender: bool = True,
 ) -> ConnectionCheck | None:
@@ -89,12 +100,13 @@ def save_account(
         by: who entered them.
         prove: connect first, and store nothing if that fails. Then not to be called inside a transaction. Where
             only workers connect, it is stored first, and one of them is asked to check it.
+        prove_sync: the same of the half of a mailbox that is synced. Where both are proved, sending comes first.
         proved: what :func:`prove_account` found of the same values, where a transaction has to be opened in between.
             Then nothing is connected any more.
         judge_sender: if false, a refused sender is reported in the check and stored all the same.
 
     Returns:
-        The check, if the connection was proved, or if a worker was asked to.
+        The check, if the connection was proved, or if a worker was asked to; of two that for sending.
 
     Raises:
         ValidationError: by field; nothing was connected or stored.
@@ -106,25 +118,32 @@ def save_account(
     account.updated_by_id = by.pk if by else None
     if account._state.adding:
         account.created_by_id = account.updated_by_id
-    later = prove and proved is None and leaves_checks_to_workers()
-    if prove and proved is None and not later:
+    wanted = _wanted_checks(prove=prove and proved is None, prove_sync=prove_sync)
+    now, later = ([], wanted) if leaves_checks_to_workers() else (wanted, [])
+    if CheckKind.CONNECTION in now:
         proved = prove_account(account=account, by=by, judge_sender=judge_sender)
-    else:
+    synced = _prove_sync(account, by) if CheckKind.SYNC in now else None
+    if not now:
         _require_storable(account, by)
-    if later:
+    if CheckKind.CONNECTION in later:
         _require_encrypted_login(account)
     try:
         with transaction.atomic():
             _store(account, proved)
-            if later:
-                return request_check(account_id=account.pk, kind=CheckKind.CONNECTION, requested_by=by)
+            asked = [request_check(account_id=account.pk, kind=kind, requested_by=by) for kind in later]
     except IntegrityError as error:
         msg = "another account of this kind was stored at the same moment"
         raise AccountChanged(msg) from error
-    if proved is None:
-        return None
-    adopt_check(check=proved.check, account=account)
-    return proved.check
+    made = [check for check in (proved.check if proved else None, synced) if check is not None]
+    for check in made:
+        adopt_check(check=check, account=account)
+    return next(iter([*made, *asked]), None)
+
+
+def _wanted_checks(*, prove: bool, prove_sync: bool) -> list[CheckKind]:
+    """Return the checks that were asked for, in their order."""
+    asked = {CheckKind.CONNECTION: prove, CheckKind.SYNC: prove_sync}
+    return [kind for kind, wanted in asked.items() if wanted]
 
 
 def _store(account: Account, proved: Proved | None) -> None:

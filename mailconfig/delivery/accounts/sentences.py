@@ -30,6 +30,7 @@ PASSED = _says("passed", _("The connection works."))
 PASSED_BUT_SENDER = _says(
     "passed_but_sender", _("The connection works, but the server does not take mail from this sender.")
 )
+SYNC_PASSED = _says("sync_passed", _("The mailbox can be synced."))
 SENT = _says("sent", _("The test mail was accepted by the mail server."))
 MAYBE_SENT = _says(
     "maybe_sent",
@@ -62,6 +63,9 @@ DESTINATION_CHANGED = _says(
 )
 NO_SYSTEM_ACCOUNT = _says("no_system_account", _("There is no system account whose server could be used."))
 NO_TRANSPORT = _says("no_transport", _("Nothing here sends in the way that the account names."))
+NO_READING_TRANSPORT = _says(
+    "no_reading_transport", _("Nothing here syncs in the way that the mailbox names.")
+)
 GIVEN_UP = _says("given_up", _("The check did not come to an end."))
 INTERNAL_ERROR = _says("internal_error", _("An error of our own, which stands in the log."))
 ACCOUNT_GONE = _says("account_gone", _("The account was deleted."))
@@ -78,6 +82,9 @@ BY_STAGE = {
     (ErrorCode.CONNECT_FAILED, Stage.RESOLVE): UNREACHABLE,
     (ErrorCode.CONNECT_FAILED, Stage.CONNECT): UNREACHABLE,
     (ErrorCode.CONNECT_FAILED, Stage.EHLO): _says("greeting_refused", _("The server refused our greeting.")),
+    (ErrorCode.CONNECT_FAILED, Stage.BANNER): _says(
+        "greeting_refused", _("The server refused our greeting.")
+    ),
     (ErrorCode.CONNECT_FAILED, Stage.TLS): _says(
         "lost_in_tls", _("The connection was lost while encryption was set up.")
     ),
@@ -90,6 +97,9 @@ BY_STAGE = {
     (ErrorCode.TIMEOUT, Stage.CONNECT): _says("slow_answer", _("The server took too long to answer.")),
     (ErrorCode.TIMEOUT, Stage.TLS): _says("slow_tls", _("The server took too long to set up encryption.")),
     (ErrorCode.TIMEOUT, Stage.EHLO): _says(
+        "slow_greeting", _("The server took too long to answer our greeting.")
+    ),
+    (ErrorCode.TIMEOUT, Stage.BANNER): _says(
         "slow_greeting", _("The server took too long to answer our greeting.")
     ),
     (ErrorCode.TIMEOUT, Stage.LOGIN): _says("slow_login", _("The server took too long to answer the login.")),
@@ -115,7 +125,7 @@ BY_CODE = {
     ErrorCode.RECIPIENT_REFUSED: RECIPIENT_REFUSED,
     ErrorCode.FOLDER_REFUSED: FOLDER_REFUSED,
     ErrorCode.PROTOCOL_ERROR: _says(
-        "protocol_error", _("This is no mail server, or one that does not speak SMTP properly.")
+        "protocol_error", _("This is no mail server, or one that does not speak its protocol properly.")
     ),
     ErrorCode.TIMEOUT: _says("slow", _("The server took too long.")),
 }

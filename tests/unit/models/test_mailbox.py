@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from mailconfig import delivery
 from mailconfig.exceptions import DestinationChanged
-from mailconfig.models import Account, Mailbox
+from mailconfig.models import Account, Lane, Mailbox, WaitReason
 from mailconfig.models.account_destination import SecretName
 from mailconfig.models.mailbox_fallbacks import Connections
 from mailconfig.models.validators import validate_endpoint, validate_text
@@ -442,3 +443,57 @@ def test_text_has_lines_and_no_control_characters() -> None:
     for text in ("\x00", "a\x07", "\x1b[31m", "\x85", "\ud800"):
         with pytest.raises(ValidationError):
             validate_text(text)
+
+
+def lanes_of(mailbox: Mailbox) -> dict[str, Lane]:
+    return {lane.purpose: lane for lane in Lane.objects.filter(account=mailbox)}
+
+
+def test_a_mailbox_gets_a_lane_for_its_sync_once_it_says_how_it_is_synced() -> None:
+    mailbox = stored(host="smtp.example.com")
+    assert set(lanes_of(mailbox)) == {"send"}
+    said(mailbox, imap_host="imap.example.com").save()
+    assert set(lanes_of(mailbox)) == {"send", "sync"}
+    assert lanes_of(mailbox)["sync"].due_at is not None, "it is to be synced soon"
+    assert set(lanes_of(stored(imap_host="imap.example.com"))) == {"send", "sync"}
+
+
+@pytest.mark.parametrize(
+    ("edit", "proved_false"),
+    [
+        ({"host": "smtp.example.org"}, {"send"}),
+        ({"port": 2525}, {"send"}),
+        ({"smtp_login_name": "other"}, {"send"}),
+        ({"imap_host": "imap.example.org"}, {"sync"}),
+        ({"imap_port": 1143}, {"sync"}),
+        ({"imap_ssl": True}, {"sync"}),
+        ({"syncs_outreach_folder": True}, {"sync"}),
+        ({"sync_method": "gmail_api"}, {"sync"}),
+        ({"login_name": "other"}, {"send", "sync"}),
+        ({"from_email": "other@example.com"}, {"send", "sync"}),
+        ({"password": PASSWORD}, {"send", "sync"}),
+        ({"own": PASSWORD}, {"send"}),
+        ({"signature": "Bye"}, set()),
+        ({"ews_endpoint": "https://ews.example.org/"}, set()),
+    ],
+)
+def test_an_edit_proves_false_what_is_known_of_its_own_half(
+    edit: dict[str, Any], proved_false: set[str]
+) -> None:
+    # Without a stored password nothing has to be entered again.
+    mailbox = stored(host="smtp.example.com", imap_host="imap.example.com", ews_endpoint=ENDPOINT)
+    before = timezone.now()
+    Lane.objects.filter(account=mailbox).update(
+        last_success_at=before,
+        finished_at=before,
+        validated_at=before,
+        wait_reason=WaitReason.PAUSED_LOGIN,
+    )
+
+    said(mailbox, **edit).save()
+
+    lanes = lanes_of(mailbox)
+    assert {purpose for purpose, lane in lanes.items() if lane.last_success_at is None} == proved_false
+    assert {purpose for purpose, lane in lanes.items() if lane.validated_at is None} == proved_false
+    assert {purpose for purpose, lane in lanes.items() if not lane.is_paused} == proved_false
+    assert all(lane.finished_at == before for lane in lanes.values()), "that it came to an end stays true"

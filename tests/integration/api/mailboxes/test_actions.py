@@ -19,8 +19,6 @@ from .calls import JSONAPI, URL, changed, data_of, document, made, refusals, sen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SYNC = {"/data/attributes/syncMethod": "validationError"}
-
 
 def at(server: ChaosServer, **attributes: Any) -> dict[str, Any]:
     """Attributes of a mailbox that works."""
@@ -148,14 +146,3 @@ def test_what_cannot_be_proved_is_not_stored(api: APIClient, server: ChaosServer
     response = changed(api, key, password="wrong", emailSignature="Bye", validateSend=True)
     assert refusals(response) == failed
     assert Mailbox.objects.values().get() == before
-
-
-def test_nothing_here_syncs_yet_and_that_is_said(api: APIClient, server: ChaosServer) -> None:
-    response = send(api, "POST", "", document(**at(server, imapHost="127.0.0.1", validateSync=True)))
-    assert refusals(response) == SYNC
-    assert not Mailbox.objects.exists()
-    key = made(api, **at(server, imapHost="127.0.0.1"))["id"]
-    for call in (send(api, "POST", f"/{key}/actions/testSync"), changed(api, key, validateSync=True)):
-        assert refusals(call) == SYNC
-        assert "not available on this server" in call.json()["errors"][0]["detail"]
-    assert not server.sessions

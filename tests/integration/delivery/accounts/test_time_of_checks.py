@@ -8,7 +8,8 @@ import pytest
 
 from mailconfig.delivery import request_check, run_check
 from mailconfig.models import CheckKind
-from tests.factories import make_account, make_user
+from mailconfig.values import Secret
+from tests.factories import make_mailbox, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -17,8 +18,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_the_time_at_which_a_check_is_over_does_not_tell_why_nobody_was_reached(kind: CheckKind) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]  # where nobody listens from here on
+    account = make_mailbox(
+        port,
+        username="me@example.com",
+        security="starttls",
+        sync_method="imap",
+        imap_host="127.0.0.1",
+        imap_port=port,
+        imap_secret=Secret("not-a-real-password"),
+    )
     asked = request_check(
-        account_id=make_account(port).pk,
+        account_id=account.pk,
         kind=kind,
         requested_by=make_user(),
         recipient="friend@example.net",

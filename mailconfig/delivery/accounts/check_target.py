@@ -1,0 +1,54 @@
+"""Targets of checks: the server that a check connects with, and the login that it makes, by what is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from django.core.exceptions import ValidationError
+
+from mailconfig.models import Account, CheckKind, Mailbox, Purpose
+from mailconfig.models.account_destination import SECRET_COLUMNS, SecretName, effective
+from mailconfig.values import Authentication
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckTarget:
+    """A server as it was entered, and who logs in there."""
+
+    host: str = ""
+    port: int | None = None
+    username: str = ""
+    """Empty: no login is made."""
+
+
+def target_of(account: Account, kind: str) -> CheckTarget:
+    """Return where a check of this kind connects. It asks no secret.
+
+    Returns:
+        A target without a server where nothing will be connected: an override without the system account.
+    """
+    if kind == CheckKind.SYNC:
+        mailbox = cast("Mailbox", account)
+        return CheckTarget(host=mailbox.imap_host, port=mailbox.sync_port, username=mailbox.login)
+    try:
+        where = effective(account, SecretName.SMTP)
+    except ValidationError:  # the check will say so
+        return CheckTarget()
+    logs_in = where["authentication"] != Authentication.NONE
+    return CheckTarget(host=where["host"], port=where["port"], username=account.username if logs_in else "")
+
+
+def model_of(kind: str) -> type[Account]:
+    """Return the model that knows all that a check of this kind needs."""
+    return Mailbox if kind == CheckKind.SYNC else Account
+
+
+def purpose_of(kind: str) -> Purpose:
+    """Return for which of an account's lanes a check of this kind says something."""
+    return Purpose.SYNC if kind == CheckKind.SYNC else Purpose.SEND
+
+
+def secret_column_of(kind: str) -> str:
+    """Return the column of the secret that a check of this kind logs in with."""
+    return SECRET_COLUMNS[SecretName.IMAP if kind == CheckKind.SYNC else SecretName.SMTP]
