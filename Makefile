@@ -143,7 +143,8 @@ compiled: venv
 		$(BIN)/python -m pytest -q --collect-only -m "$(UNMARKED)" | tail -n 40; exit 1; \
 	}
 
-# Measuring costs half as much again as the tests, in each process they start; PostgreSQL runs nearly all there is.
+# Measuring costs two thirds as much again as the tests, in each process they start; PostgreSQL runs nearly all there is.
+# tests/measuring.py says which of them are measured.
 coverage: venv ## The tests on both databases, and how much of the code those on PostgreSQL reach
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m tests.databases --cover-first $(DATABASES) -- $(TESTS) -m "$(UNMARKED)" $(ARGS)

@@ -15,7 +15,7 @@ from django.utils import translation
 from pytest_django.live_server_helper import LiveServer
 
 from mailconfig.testing import clear_outbox
-from tests import database_url, distribution, emptying, settings
+from tests import database_url, distribution, emptying, measuring, settings
 from tests.servers import redis
 
 # How long an example takes is the machine's affair: a slow one is no failure.
@@ -57,6 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
     gone = set(left_out)
     items[:] = [item for item in items if item not in gone]
+    measuring.choose(items)
 
 
 @pytest.hookimpl(trylast=True)
@@ -64,6 +65,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Take modules and collected tests from the garbage collector, which would go over all of them again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a test without coverage, if others of its kind are enough."""
+    with measuring.measuring(item):
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

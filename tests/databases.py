@@ -2,7 +2,8 @@
 
 ``python -m tests.databases sqlite postgres -- -m pytest -q``: each run finds its database in TEST_DB. What the first
 one says is seen as it comes, what the others say after that. Tests that use no database, or prove the
-same on each, run with the first one alone. The exit code is that of the first run that failed. With ``--cover-first`` before the databases, the first run is measured by coverage.
+same on each, run with the first one alone. The exit code is that of the first run that failed. With ``--cover-first`` before
+the databases, the first run is measured by coverage.
 A single database is not looked after: the command takes this process over, terminal and all.
 """
 
