@@ -52,7 +52,7 @@ def follow_account(mailbox: Mailbox) -> set[str]:
     """
     if PRESET_OF.get(mailbox.email_provider, "") != mailbox.preset:
         mailbox.email_provider = mailbox.preset if mailbox.preset in EmailProvider.values else ""
-    expected = mailbox.smtp_login_name or mailbox.login
+    expected = _login(mailbox)
     if mailbox.username and mailbox.username != expected:
         column = "smtp_login_name" if mailbox.smtp_login_name else "login_name"
         setattr(mailbox, column, mailbox.username)
@@ -82,6 +82,8 @@ class Connections:
         adding = mailbox._state.adding
         self._mailbox = mailbox
         self._port = mailbox.port
+        self._login = None if adding else _login(mailbox)
+        self._secret = None if adding else mailbox.secret
         self._unsaid = {
             column
             for column, value in _followed(mailbox).items()
@@ -105,7 +107,8 @@ class Connections:
             if column in follows:
                 setattr(mailbox, column, _followed(mailbox)[column])
         self._fill_security(ssl, follows="security" in follows)
-        mailbox.username = mailbox.smtp_login_name or mailbox.login
+        if _login(mailbox) != self._login:
+            mailbox.username = _login(mailbox)
 
     def _fill_security(self, ssl: bool | None, *, follows: bool) -> None:
         mailbox = self._mailbox
@@ -116,11 +119,23 @@ class Connections:
             mailbox.security = security_of(ssl=wanted, port=mailbox.port)
 
     def fill_authentication(self) -> None:
-        """Log in where there is a password. Who logs in with tokens, as set in the admin, goes on with them."""
+        """Log in where a password was entered, and not where it was taken away.
+
+        Who logs in with tokens or not at all, as set in the admin, goes on so as long as nothing is said of passwords;
+        with tokens also where another is entered.
+        """
         mailbox = self._mailbox
+        if mailbox.secret == self._secret and self._login is not None:
+            return
+        mailbox.username = mailbox.username or _login(mailbox)
         if mailbox.authentication != Authentication.OAUTH2 or mailbox.secret is None:
             logs_in = mailbox.secret is not None
             mailbox.authentication = Authentication.PASSWORD if logs_in else Authentication.NONE
+
+
+def _login(mailbox: Mailbox) -> str:
+    """Return the user name for sending that follows from what was said."""
+    return mailbox.smtp_login_name or mailbox.login
 
 
 def says(mailbox: Mailbox, column: str) -> bool:

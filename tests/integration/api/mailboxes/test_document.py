@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from mailconfig.models import Mailbox
+from mailconfig.values import Secret
 from tests.factories import make_mailbox
 
 from .calls import JSONAPI, SAID, URL, changed, data_of, document, made, refusals, send
@@ -191,6 +192,24 @@ def test_what_the_admin_set_and_has_no_word_here_stays_when_it_is_sent_back(
     assert data_of(send(api, "PATCH", f"/{key}", read))["id"] == key
     assert data_of(changed(api, key, emailSignature="Bye"))["attributes"]["emailSignature"] == "Bye"
     assert (Mailbox.objects.get().security, Mailbox.objects.get().port) == (security, port)
+
+
+@pytest.mark.parametrize("username", ["", "relay"])
+def test_who_sends_without_a_login_goes_on_so_until_a_password_is_entered(
+    api: APIClient, username: str
+) -> None:
+    """As set in the admin, where the password is for other servers."""
+    key = made(api)["id"]
+    box = Mailbox.objects.get()
+    box.username, box.secret = username, Secret("not-a-real-password")
+    box.save()
+
+    data_of(changed(api, key, emailSignature="Bye"))
+    data_of(changed(api, key, password="another-not-real-password", sendDisabled=True))
+
+    box = Mailbox.objects.get()
+    assert (box.signature, box.username) == ("Bye", username or "me@example.com")
+    assert box.authentication == "password"
 
 
 @pytest.mark.parametrize("call", ["", "?x=1"])
