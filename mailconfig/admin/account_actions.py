@@ -25,7 +25,7 @@ from mailconfig.delivery import (
     translate_stored,
 )
 from mailconfig.exceptions import DeliveryError
-from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck
+from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Mailbox
 from mailconfig.models.validators import validate_address
 
 from .proof import errors_of
@@ -199,5 +199,5 @@ def stage_name(stage: str) -> str:
 
 def field_label(name: str) -> str:
     """The form's word for a field of the account; ``""`` for anything else."""
-    labels = {field.name: str(getattr(field, "verbose_name", "")) for field in Account._meta.get_fields()}
+    labels = {field.name: str(getattr(field, "verbose_name", "")) for field in Mailbox._meta.get_fields()}
     return labels.get(name, "")

@@ -50,6 +50,7 @@ from .key_fields import KeyFields
 from .lookups import LONGEST_VALUE
 from .proof import errors_of, proof_of, prove, refuse
 from .service_limits import service_limit_warning
+from .sync_test import SyncTest
 from .typed import user_of
 
 UNTESTED = "_save_untested"
@@ -338,7 +339,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
 
 
 @admin.register(Mailbox)
-class MailboxAdmin(AccountAdmin):
+class MailboxAdmin(SyncTest, AccountAdmin):
     """Mailboxes. What their sync needs is not asked for before something syncs."""
 
     form = MailboxForm

@@ -6,7 +6,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from mailconfig.models import Mailbox
+from mailconfig.values import Secret
+from tests.factories import make_mailbox
 from tests.servers.chaos import ChaosServer
+from tests.servers.faults import Reply
+from tests.servers.imap import FakeIMAP
 
 from .conftest import LOGIN, SECRET
 from .pictures import take
@@ -85,3 +89,27 @@ def test_a_mail_service_fills_in_server_port_and_encryption(page: Page) -> None:
     page.fill("#id_port", "2465")
     page.select_option("#id_security", "starttls")
     expect(page.locator("#id_port")).to_have_value("2465")
+
+
+def test_the_sync_of_a_mailbox_is_tested_beside_its_connection(page: Page) -> None:
+    with FakeIMAP(credentials={LOGIN: SECRET}) as imap:
+        mailbox = make_mailbox(
+            name="Bob's mailbox",
+            username=LOGIN,
+            sync_method="imap",
+            imap_host="127.0.0.1",
+            imap_port=imap.port,
+            imap_secret=Secret(SECRET),
+        )
+        page.goto(f"/admin/mailconfig/mailbox/{mailbox.pk}/change/")
+        expect(page.locator("text=Test connection")).to_be_visible()
+        page.click("text=Test sync")
+        expect(page.locator(".messagelist")).to_contain_text("The mailbox can be synced.")
+        expect(page.locator(".mc-result .mc-stage-ok")).to_have_count(5)
+        take(page, "mailbox-sync-tested")
+
+        imap.on("examine", Reply.of("NO [NONEXISTENT] there is none"))
+        page.click("text=Test sync")
+        expect(page.locator(".mc-result h2")).to_contain_text("failed at: open the folder")
+        expect(page.locator(".mc-result")).to_contain_text("there is none")
+        take(page, "mailbox-sync-failed")

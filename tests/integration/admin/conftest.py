@@ -9,6 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from tests.factories import make_user
+from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 
 from .pages import LOGIN, SECRET
@@ -19,6 +20,14 @@ def server() -> Iterator[ChaosServer]:
     """A mail server that takes LOGIN with SECRET, without encryption."""
     with ChaosServer(credentials={LOGIN: SECRET}, auth_in_clear=True) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Iterator[Certificates]:
+    """An authority of our own."""
+    found = Certificates()
+    yield found
+    found.close()
 
 
 @pytest.fixture

@@ -11,12 +11,15 @@ from pytest_django import Settings
 from mailconfig.delivery.accounts.save import delete_account
 from mailconfig.exceptions import AccountInUse, NoAccount
 from mailconfig.models import Account, ConnectionCheck, Mailbox
+from mailconfig.values import Secret
 from tests.factories import make_mailbox, make_message
+from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Reply
+from tests.servers.imap import FakeIMAP
 
 from .conftest import permitted
-from .pages import LOGIN, admin_url, entered, values
+from .pages import LOGIN, SECRET, admin_url, entered, values
 
 
 def test_the_connection_is_tested_and_its_stages_are_shown(client: Client, server: ChaosServer) -> None:
@@ -192,3 +195,52 @@ def test_where_only_workers_check_what_is_saved_is_tried_by_one(
     assert Mailbox.objects.count() == 2
     assert server.sessions == 0
     assert ConnectionCheck.objects.get().state == "pending"
+
+
+def test_the_sync_is_tested_and_its_stages_are_shown(
+    client: Client, certificates: Certificates, settings: Settings
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "CA_FILE": certificates.ca_file}
+    with FakeIMAP(tls=certificates.good, starttls=True, credentials={LOGIN: SECRET}) as imap:
+        mailbox = make_mailbox(
+            username=LOGIN,
+            sync_method="imap",
+            imap_host="127.0.0.1",
+            imap_port=imap.port,
+            imap_ssl=True,
+            imap_secret=Secret(SECRET),
+        )
+        url = admin_url("mailbox", "test_sync", mailbox.pk)
+        assert url in client.get(admin_url("mailbox", "change", mailbox.pk)).content.decode()
+        assert client.get(url).status_code == 405
+
+        answer = client.post(url, follow=True)
+
+        assert "The mailbox can be synced." in answer.content.decode()
+        assert [stage["outcome"] for stage in answer.context["fresh_check"]["stages"]] == ["ok"] * 6
+        imap.on("examine", Reply.of("NO [NONEXISTENT] <b>none</b>"))
+        page = client.post(url, follow=True).content.decode()
+        assert "failed at: open the folder" in page
+        assert "&lt;b&gt;none&lt;/b&gt;" in page
+        assert "Look at: syncs the folder Outreach" in page
+        client.logout()
+        logins = len(imap.logins)
+        assert permitted("viewer", "view_mailbox", "test_account").post(url).status_code == 403
+        assert permitted("editor", "view_mailbox", "change_mailbox").post(url).status_code == 403
+        assert len(imap.logins) == logins
+
+
+@pytest.mark.parametrize("method", ["", "gmail_api"])
+def test_where_nothing_syncs_there_is_nothing_to_test(client: Client, method: str) -> None:
+    mailbox = make_mailbox(sync_method=method)
+    assert "test-sync" not in client.get(admin_url("mailbox", "change", mailbox.pk)).content.decode()
+    page = client.post(admin_url("mailbox", "test_sync", mailbox.pk), follow=True).content.decode()
+    assert "Nothing here syncs in the way that the mailbox names." in page
+
+
+def test_a_worker_tests_the_sync_where_only_workers_connect(client: Client, settings: Settings) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "CHECKS_AT_ONCE": 0}
+    mailbox = make_mailbox(sync_method="imap", imap_host="127.0.0.1")
+    page = client.post(admin_url("mailbox", "test_sync", mailbox.pk), follow=True).content.decode()
+    assert "A worker tries the connection." in page
+    assert ConnectionCheck.objects.get().kind == "sync"
