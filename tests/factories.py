@@ -11,7 +11,19 @@ from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
-from mailconfig.models import Account, AccountKind, Body, HandOver, Mailbox, Message, Recipient, Tenant
+from mailconfig.models import (
+    Account,
+    AccountKind,
+    Body,
+    HandOver,
+    Mailbox,
+    Message,
+    Recipient,
+    SyncedContent,
+    SyncedFolder,
+    SyncedMessage,
+    Tenant,
+)
 from mailconfig.values import Secret
 
 PASSWORD = "not-a-real-password"
@@ -97,3 +109,24 @@ def make_hand_over(message: Message, **values: Any) -> HandOver:
     at = values.get("handed_over_at", timezone.now())
     plain = {"message": message, "account_id": message.account_id, "started_at": at, "handed_over_at": at}
     return HandOver.objects.create(**plain | values)
+
+
+def make_synced(mailbox: Mailbox, *, text: str | None = None, html: str = "", **values: Any) -> SyncedMessage:
+    """A message that came into a mailbox; with ``text`` or ``html`` its content is kept."""
+    folder, _created = SyncedFolder.objects.get_or_create(
+        mailbox=mailbox, name="INBOX", defaults={"uid_validity": 1}
+    )
+    number = next(_numbers)
+    plain = {
+        "uid_validity": folder.uid_validity,
+        "uid": number,
+        "message_id": f"<{number}@example.net>",
+        "from_address": "carol@example.net",
+        "subject": f"Answer {number}",
+        "received_at": timezone.now(),
+        "size": 1000,
+    }
+    message = SyncedMessage.objects.create(mailbox=mailbox, folder=folder, **plain | values)
+    if text is not None or html:
+        SyncedContent.objects.create(message=message, text=text or "", html=html)
+    return message

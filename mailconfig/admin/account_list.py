@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailconfig.delivery import AccountOverview, WindowUsage, overview_of
-from mailconfig.models import Account
+from mailconfig.models import Account, Mailbox
 
 from .durations import span_text
 from .health import HealthText, health_text
+from .synced_rows import NOT_SHOWN
 from .typed import ChangeList
 
 _OVERVIEW = "_mailconfig_overview"
@@ -28,7 +29,8 @@ class AccountChangeList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """Leave the secrets out: they are not needed and cost."""
-        return super().get_queryset(request, exclude_parameters).defer("secret")
+        rows = super().get_queryset(request, exclude_parameters)
+        return rows.defer("secret", *(NOT_SHOWN if rows.model is Mailbox else ()))
 
     def get_results(self, request: HttpRequest) -> None:
         """Read the rows of the page with their overview."""

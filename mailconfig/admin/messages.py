@@ -30,6 +30,7 @@ from .message_filters import AccountFilter, ReasonFilter, StateFilter, search
 from .message_list import MessageChangeList, facts_of, recipients_html, waiting_html
 from .paging import CappedChangeList, CappedPaginator
 from .readonly import ReadOnlyAdmin
+from .synced_rows import answers_to
 from .typed import AttemptModelAdmin, user_of
 
 SHOWN_RECIPIENTS = 200
@@ -204,6 +205,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
         message: Message | None = context.get("original")
         if message is not None:
             context |= _page_of(message)
+            context |= answers_to(message, request)
             context["may_read"] = self._may_read(request)
             may_act = self.has_act_permission(request)
             context["message_actions"] = [

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 from django.contrib import admin
 from django.http import HttpRequest
 
-from mailconfig.models import Account, Attempt, ConnectionCheck, Message, Tenant
+from mailconfig.models import (
+    Account,
+    Attempt,
+    Bounce,
+    ConnectionCheck,
+    Message,
+    Suppression,
+    SyncedMessage,
+    Tenant,
+)
 
 from .themes import ChangeList, ModelAdmin
 
@@ -18,22 +27,27 @@ if TYPE_CHECKING:
 
     AccountModelAdmin = admin.ModelAdmin[Account]
     AttemptModelAdmin = admin.ModelAdmin[Attempt]
+    BounceModelAdmin = admin.ModelAdmin[Bounce]
     CheckModelAdmin = admin.ModelAdmin[ConnectionCheck]
     MessageModelAdmin = admin.ModelAdmin[Message]
+    SuppressionModelAdmin = admin.ModelAdmin[Suppression]
+    SyncedModelAdmin = admin.ModelAdmin[SyncedMessage]
     TenantModelAdmin = admin.ModelAdmin[Tenant]
 else:
     AnyModelAdmin = ModelAdmin
-    AccountModelAdmin = AttemptModelAdmin = CheckModelAdmin = MessageModelAdmin = TenantModelAdmin = (
-        ModelAdmin
-    )
+    AccountModelAdmin = AttemptModelAdmin = BounceModelAdmin = CheckModelAdmin = ModelAdmin
+    MessageModelAdmin = SuppressionModelAdmin = SyncedModelAdmin = TenantModelAdmin = ModelAdmin
 
 __all__ = [
     "AccountModelAdmin",
     "AnyModelAdmin",
     "AttemptModelAdmin",
+    "BounceModelAdmin",
     "ChangeList",
     "CheckModelAdmin",
     "MessageModelAdmin",
+    "SuppressionModelAdmin",
+    "SyncedModelAdmin",
     "TenantModelAdmin",
     "user_of",
 ]

@@ -53,6 +53,7 @@ from mailconfig.delivery.queue.routing import (
     sending_for,
 )
 from mailconfig.delivery.queue.transitions import states_allowing
+from mailconfig.delivery.sync.content import SyncedText, read_synced_content
 from mailconfig.delivery.sync.report import SyncReport
 from mailconfig.delivery.sync.run import sync_account
 from mailconfig.delivery.wake import ring_due, wake_lane
@@ -76,6 +77,7 @@ __all__ = [
     "Status",
     "StoppedAccount",
     "SyncReport",
+    "SyncedText",
     "TenantReference",
     "Waiting",
     "WindowUsage",
@@ -113,6 +115,7 @@ __all__ = [
     "prove_account",
     "purge",
     "read_content",
+    "read_synced_content",
     "recent_check",
     "refusal_of",
     "release",

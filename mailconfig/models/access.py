@@ -36,6 +36,21 @@ def holds(user: AbstractBaseUser | AnonymousUser, codename: str) -> bool:
     return ask is not None and bool(ask(f"mailconfig.{codename}"))
 
 
+def allowed_incoming(user: AbstractBaseUser | AnonymousUser) -> Q:
+    """Return the mailboxes, by what leads to an account, whose mail that came in ``user`` may see with the permission to.
+
+    A superuser: all. Others: one's own, those of one's tenants, and those that belong to nobody.
+    """
+    if user.pk is None or not user.is_active:
+        return NOBODY
+    if getattr(user, "is_superuser", False):
+        return Q()
+    if not holds(user, "view_syncedmessage"):
+        return NOBODY
+    of_tenants = Q(tenant__in=Tenant.objects.for_principal(user))
+    return Q(owner=user.pk) | of_tenants | Q(owner=None, tenant=None)
+
+
 def allowed(user: AbstractBaseUser | AnonymousUser, action: Action) -> Q:
     """Return the accounts that ``user`` may view, change or delete.
 

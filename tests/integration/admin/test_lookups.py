@@ -15,19 +15,22 @@ from .pages import admin_url
 
 LISTS = (
     "message", "attempt", "connectioncheck", "mailbox", "outboundemail", "smtpprovider", "tenantmailconfig", "tenant",
+    "syncedmessage",
 )  # fmt: skip
 DIGITS = "9" * 5000
 """More than Python makes a number of."""
 ODD_VALUES = ("x", "%C2%B2", "9" * 19, DIGITS)
 FILTERS = ("account__id__exact", "tenant__id__exact", "tenant__id__in", "tenant__isnull", "priority__exact", "priority__in",
     "is_enabled__exact", "is_active__exact", "state", "state__exact", "kind__exact", "outcome__exact", "health", "reason",
-    "nonsense")  # fmt: skip
+    "mailbox__id__exact", "tie", "nonsense")  # fmt: skip
 CONTROLS = ("p", "o", "ot", "e", "all", "q", "_popup", "_to_field", "_facets", "_changelist_filters")
 SEARCHES = ("x" * 60_000, "%25" * 30_000, "%F0%9F%98%80" * 15_000, "%22" + "x" * 60_000, "a%22b%22%27", "%5C", "%25_%5C", "%3C%3E@", "@",
     "@" * 60_000, "a@" + "b" * 60_000, "(a+" * 3000, "'%20" * 100, "a+" * 2000)  # fmt: skip
 
 
-@pytest.mark.parametrize("model", ["message", "attempt", "connectioncheck", "mailbox", "tenant"])
+@pytest.mark.parametrize(
+    "model", ["message", "attempt", "connectioncheck", "mailbox", "tenant", "syncedmessage"]
+)
 def test_no_value_in_its_address_breaks_a_list(client: Client, model: str) -> None:
     """400: an address that no page makes, as Django answers it."""
     make_message(make_mailbox())
@@ -138,17 +141,22 @@ def test_no_address_of_a_list_breaks_it(client: Client, model: str, question: st
         ("attempt", "outcome__exact=sent"),
         ("connectioncheck", "state__exact=passed&kind__exact=test_mail"),
         ("tenant", "is_active__exact=1"),
+        ("syncedmessage", "kind__exact=report&mailbox__id__exact=1&tie=reply"),
+        ("syncedmessage", "tie=bounce"),
+        ("syncedmessage", "tie=none"),
+        ("bounce", "is_permanent__exact=1"),
+        ("suppression", "reason__exact=bounce&tenant__id__exact=1"),
     ],
 )
 def test_what_the_filters_offer_is_allowed(client: Client, model: str, question: str) -> None:
     assert client.get(f"{admin_url(model)}?{question}").status_code == 200
 
 
-@pytest.mark.parametrize("model", ["message", "attempt", "connectioncheck", "mailbox", "smtpprovider"])
+@pytest.mark.parametrize("model", ["message", "attempt", "connectioncheck", "mailbox", "syncedmessage"])
 @pytest.mark.parametrize("key", ["9" * 5000, "9" * 30, "9" * 19, "%00", "-1", "1e400", "_00", "%ff", "٣"])
 def test_what_is_no_key_has_no_page(client: Client, model: str, key: str) -> None:
     client.raise_request_exception = False
     base = f"{admin_url(model)}{key}/"
-    for page in ("change/", "delete/", "history/", "test/", "test-mail/", "content/", "act/cancel/"):
+    for page in ("change/", "delete/", "history/", "test/", "test-mail/", "content/", "html/", "act/cancel/"):
         assert client.get(base + page).status_code in {302, 403, 404, 405}
         assert client.post(base + page).status_code in {302, 403, 404}
