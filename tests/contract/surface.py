@@ -65,6 +65,8 @@ class Surface:
     """What its routes call a row; empty: the tenant's name stands for the row."""
     key: Callable[[Any], str] = lambda row: str(row.pk)
     """What stands in the path for a row."""
+    places_below: Callable[[Any], dict[str, str]] = lambda _row: {}
+    """The further parameters of routes, for what belongs to a row."""
     shares_rows: bool = False
     """Whether rows belong to nobody: the permission alone decides."""
     unknown: str = "999999999"

@@ -82,14 +82,14 @@ class World:
         found = {"check_id": str(check.uuid), "tenant_id": tenant, "tenant": tenant}
         if self.surface.row_parameter:
             found[self.surface.row_parameter] = self.surface.key(row)
-        return found | others
+        return found | self.surface.places_below(row) | others
 
     def unknown_places(self) -> dict[str, str]:
         """Of what is not there."""
         found = {"check_id": UNKNOWN_UUID, "tenant_id": "nobody", "tenant": "nobody"}
         if self.surface.row_parameter:
             found[self.surface.row_parameter] = self.surface.unknown
-        return found
+        return found | dict.fromkeys(self.surface.places_below(self.row), self.surface.unknown)
 
     def send(self, call: Call, by: str = "keeper", **how: Any) -> HttpResponse:
         """See :func:`send`."""

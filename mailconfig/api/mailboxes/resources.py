@@ -26,6 +26,9 @@ RELATIONSHIPS: Mapping[str, str] = {
     "updater": "updated_by_id",
 }
 """The column behind each."""
+LINKED = ("mailAliases",)
+"""Relationships that say no more than where the other side is."""
+ALL_RELATIONSHIPS = (*RELATIONSHIPS, *LINKED)
 HASH_SALT = "mailconfig.mailboxes.email_hash"
 _TIME = TimeField()
 _STRAIGHT = {
@@ -41,15 +44,20 @@ class Shape:
 
     fields: frozenset[str] | None = None
     """Attributes and relationships; ``None``: all."""
-    user_fields: frozenset[str] | None = None
+    others: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    """The same of other types, by type."""
     include: tuple[str, ...] | None = None
-    """Relationships whose users are wanted as well; ``None``: nothing was said of them."""
+    """Relationships whose resources are wanted as well; ``None``: nothing was said of them."""
     authorization: bool = False
     """Whether each resource says what the caller may do with it."""
 
     def wants(self, name: str) -> bool:
         """Return whether an attribute or relationship is wanted."""
         return self.fields is None or name in self.fields
+
+    def of(self, other: str) -> Shape:
+        """Return the shape of resources of another type that are answered beside these."""
+        return Shape(fields=self.others.get(other))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,24 +81,24 @@ def attributes_of(mailbox: Mailbox, *, editable: bool) -> dict[str, Any]:
     found = {name: _said(getattr(mailbox, column)) for name, column in _STRAIGHT.items()}
     found |= {
         "authId": None,
-        "createdAt": _time(mailbox.created_at),
+        "createdAt": time_of(mailbox.created_at),
         "editable": editable,
         "emailHash": email_hash(mailbox.from_email),
         "providerId": None,
         "providerType": None,
         "sendDisabled": not mailbox.is_enabled,
-        "sendErroredAt": _time(sending.last_error_at),
+        "sendErroredAt": time_of(sending.last_error_at),
         "sendMethod": SEND_METHODS.get(mailbox.send_method),  # type: ignore[call-overload]
-        "sendSuccessAt": _time(sending.last_success_at),
+        "sendSuccessAt": time_of(sending.last_success_at),
         "sendgridWebhookUrl": None,
         "smtpHost": mailbox.host or None,
         "smtpPort": mailbox.port if mailbox.host or says(mailbox, "port") else None,
         "smtpSsl": uses_ssl(mailbox.security) if mailbox.host or says(mailbox, "security") else None,
         "syncDisabled": not mailbox.is_sync_enabled,
-        "syncErroredAt": _time(syncing.last_error_at),
-        "syncFinishedAt": _time(syncing.finished_at),
-        "syncSuccessAt": _time(syncing.last_success_at),
-        "updatedAt": _time(mailbox.updated_at),
+        "syncErroredAt": time_of(syncing.last_error_at),
+        "syncFinishedAt": time_of(syncing.finished_at),
+        "syncSuccessAt": time_of(syncing.last_success_at),
+        "updatedAt": time_of(mailbox.updated_at),
         "userId": mailbox.owner_id if isinstance(mailbox.owner_id, int) else None,
     }
     return dict(sorted(found.items()))
@@ -108,7 +116,8 @@ def mailbox_resource(mailbox: Mailbox, request: Request, *, shape: Shape, rights
             name: {"data": linkage(getattr(mailbox, column)), "links": {"related": f"{here}/{name}"}}
             for name, column in RELATIONSHIPS.items()
             if shape.wants(name)
-        },
+        }
+        | {name: {"links": {"related": f"{here}/{name}"}} for name in LINKED if shape.wants(name)},
         "links": {"self": here},
     }
     if shape.authorization:
@@ -129,15 +138,14 @@ def included_users(mailboxes: Sequence[Mailbox], shape: Shape) -> list[dict[str,
     columns = [RELATIONSHIPS[name] for name in shape.include or ()]
     keys = {getattr(mailbox, column) for mailbox in mailboxes for column in columns} - {None}
     found = get_user_model()._default_manager.in_bulk(keys) if keys else {}
-    return [user_resource(found[key], shape) for key in sorted(found)]
+    return [user_resource(found[key], shape.of(USER_TYPE)) for key in sorted(found)]
 
 
 def user_resource(user: Any, shape: Shape) -> dict[str, Any]:
     """A user: no more than a name."""
-    wanted = shape.user_fields is None or "name" in shape.user_fields
     return {
         **cast("dict[str, Any]", linkage(user.pk)),
-        "attributes": {"name": user.get_username()} if wanted else {},
+        "attributes": {"name": user.get_username()} if shape.wants("name") else {},
     }
 
 
@@ -145,5 +153,6 @@ def _said(value: Any) -> Any:
     return None if value == "" else value
 
 
-def _time(moment: datetime | None) -> str | None:
+def time_of(moment: datetime | None) -> str | None:
+    """A moment as it is answered."""
     return _TIME.to_representation(moment) if moment else None

@@ -193,12 +193,19 @@ class UserRelationship(serializers.Serializer[Any]):
     links = RelationshipLinks()
 
 
+class LinkedRelationship(serializers.Serializer[Any]):
+    """Resources that are found elsewhere."""
+
+    links = RelationshipLinks()
+
+
 class MailboxRelationships(serializers.Serializer[Any]):
-    """Users of a mailbox."""
+    """Users of a mailbox, its aliases and its mailings."""
 
     user = UserRelationship(required=False)
     creator = UserRelationship(required=False)
     updater = UserRelationship(required=False)
+    mailAliases = LinkedRelationship(required=False)
 
 
 class SelfLink(serializers.Serializer[Any]):
@@ -261,7 +268,7 @@ class PageLinks(serializers.Serializer[Any]):
 
 
 class CountMeta(serializers.Serializer[Any]):
-    """Number of mailboxes on all pages."""
+    """Number of resources on all pages."""
 
     count = serializers.IntegerField()
 

@@ -4,7 +4,7 @@ from django.urls import path
 
 from mailconfig.api.common.documents import DocumentView
 
-from . import actions, views
+from . import actions, aliases, mailbox_views
 
 DOCUMENT = "mailboxes/openapi.json"
 ONE = "mailboxes/<str:mailbox_id>"
@@ -15,12 +15,17 @@ urlpatterns = [
         DocumentView.as_view(urlconf=__name__, title="Mailboxes", below=DOCUMENT),
         name="mailconfig-mailboxes-openapi",
     ),
-    path("mailboxes", views.MailboxList.as_view(), name="mailconfig-mailboxes"),
-    path(ONE, views.MailboxDetail.as_view(), name="mailconfig-mailbox"),
+    path("mailboxes", mailbox_views.MailboxList.as_view(), name="mailconfig-mailboxes"),
+    path(ONE, mailbox_views.MailboxDetail.as_view(), name="mailconfig-mailbox"),
     path("mailboxes/checks/<str:check_id>", actions.MailboxCheck.as_view(), name="mailconfig-mailbox-check"),
-    path(f"{ONE}/user", views.MailboxUser.as_view(), name="mailconfig-mailbox-user"),
-    path(f"{ONE}/creator", views.MailboxCreator.as_view(), name="mailconfig-mailbox-creator"),
-    path(f"{ONE}/updater", views.MailboxUpdater.as_view(), name="mailconfig-mailbox-updater"),
+    path(f"{ONE}/user", mailbox_views.MailboxUser.as_view(), name="mailconfig-mailbox-user"),
+    path(f"{ONE}/creator", mailbox_views.MailboxCreator.as_view(), name="mailconfig-mailbox-creator"),
+    path(f"{ONE}/updater", mailbox_views.MailboxUpdater.as_view(), name="mailconfig-mailbox-updater"),
+    path(
+        f"{ONE}/mailAliases", aliases.MailAliasesOfMailbox.as_view(), name="mailconfig-mailbox-mail-aliases"
+    ),
+    path("mailAliases", aliases.MailAliasList.as_view(), name="mailconfig-mail-aliases"),
+    path("mailAliases/<str:alias_id>", aliases.MailAliasDetail.as_view(), name="mailconfig-mail-alias"),
     path(f"{ONE}/actions/testSend", actions.TestSend.as_view(), name="mailconfig-mailbox-test-send"),
     path(f"{ONE}/actions/testSync", actions.TestSync.as_view(), name="mailconfig-mailbox-test-sync"),
 ]

@@ -1,4 +1,4 @@
-"""The calls of the mailboxes' surface."""
+"""The base of the mailboxes' surface: who may do what, what is answered, and what is stored."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mailconfig import delivery
-from mailconfig.api.common import queries
 from mailconfig.api.common.errors import FieldProblem, Problem, ProblemCode
-from mailconfig.api.common.locations import url_of
-from mailconfig.api.common.schema import describe
 from mailconfig.api.common.views import SurfaceView
 from mailconfig.exceptions import NotProved
 from mailconfig.models import AccountKind, CheckKind, Mailbox, Tenant
@@ -25,26 +22,17 @@ from mailconfig.models.account_queries import AccountQuerySet
 
 from . import listing
 from .media import JSONAPINegotiation, JSONAPIParser, JSONAPIRenderer
-from .reading import BIGGEST_KEY, WHOLE, Sent, key_of, read_document, read_linkage
+from .reading import BIGGEST_KEY, WHOLE, Sent, key_of, read_linkage
 from .resources import (
-    RELATIONSHIPS,
     Rights,
     Shape,
-    attributes_of,
     included_users,
     mailbox_resource,
-    user_resource,
 )
 from .serializers import (
-    ATTRIBUTES,
     WRITABLE,
-    ChangedMailboxDocument,
     MailboxAttributes,
-    MailboxDocument,
-    MailboxPage,
     MailboxProblem,
-    NewMailboxDocument,
-    UserDocument,
 )
 from .writing import TOLD_OF, write_attributes
 
@@ -307,148 +295,3 @@ def require_sync_method(mailbox: Mailbox) -> None:
 def _is_same(sent: Any, shown: Any) -> bool:
     """Return whether a value says what was read; ``true`` is not 1."""
     return type(sent) is type(shown) and bool(sent == shown)
-
-
-class MailboxList(MailboxesView):
-    """The mailboxes one sees, and a new one."""
-
-    @describe(
-        operation_id="listMailboxes",
-        summary="List mailboxes",
-        parameters=queries.documented(*listing.PARAMETERS_OF_LIST),
-        responses={200: MailboxPage, 422: MailboxProblem},
-    )
-    def get(self, request: Request) -> Response:
-        """A page of mailboxes, and where the other pages are."""
-        parameters = listing.read(request, listing.LIST)
-        shape = listing.shape_of(parameters)
-        rows = listing.filtered(self.permitted("view"), parameters)
-        page = listing.page_of(rows, request, parameters)
-        found: dict[str, Any] = {"data": self.resources(page.rows, shape), "links": page.links}
-        if shape.include is not None:
-            found["included"] = included_users(page.rows, shape)
-        if listing.flag(parameters, "count"):
-            found["meta"] = {"count": rows.count()}
-        return Response(found)
-
-    @describe(
-        operation_id="createMailbox",
-        summary="Make a mailbox",
-        parameters=queries.documented(*listing.PARAMETERS_OF_ONE),
-        request=NewMailboxDocument,
-        responses={201: MailboxDocument, 409: MailboxProblem, 422: MailboxProblem},
-    )
-    def post(self, request: Request) -> Response:
-        """Store a mailbox. Nothing is connected, unless validateSend or validateSync is true: then nothing is stored if that fails."""
-        shape = self.shape(request)
-        sent = read_document(request.data, key=None, attributes=ATTRIBUTES, relationships=RELATIONSHIPS)
-        mailbox = Mailbox()
-        self.store(mailbox, sent, shown={})
-        location = url_of(request, "mailconfig-mailbox", mailbox_id=mailbox.pk)
-        return Response(self.document(mailbox.pk, shape), status=201, headers={"Location": location})
-
-
-class MailboxDetail(MailboxesView):
-    """One mailbox."""
-
-    @describe(
-        operation_id="getMailbox",
-        summary="Read a mailbox",
-        parameters=queries.documented(*listing.PARAMETERS_OF_ONE),
-        responses={200: MailboxDocument, 422: MailboxProblem},
-    )
-    def get(self, request: Request, mailbox_id: str) -> Response:
-        """The mailbox, without its secrets."""
-        shape = self.shape(request)
-        return Response(self.document_of(self.mailbox(mailbox_id, "view"), shape))
-
-    @describe(
-        operation_id="updateMailbox",
-        summary="Change a mailbox",
-        parameters=queries.documented(*listing.PARAMETERS_OF_ONE),
-        request=ChangedMailboxDocument,
-        responses={200: MailboxDocument, 409: MailboxProblem, 422: MailboxProblem},
-    )
-    def patch(self, request: Request, mailbox_id: str) -> Response:
-        """Change what is sent. Where a server or a user name changes, the password has to come along."""
-        shape = self.shape(request)
-        mailbox = self.mailbox(mailbox_id, "change")
-        sent = read_document(request.data, key=mailbox.pk, attributes=ATTRIBUTES, relationships=RELATIONSHIPS)
-        self.store(mailbox, sent, shown=attributes_of(mailbox, editable=True))
-        return Response(self.document(mailbox.pk, shape))
-
-    @describe(
-        operation_id="deleteMailbox",
-        summary="Delete a mailbox",
-        responses={204: None, 422: MailboxProblem},
-    )
-    def delete(self, request: Request, mailbox_id: str) -> Response:
-        """Delete the mailbox and wipe its secrets; refused while mail of it waits."""
-        listing.read(request, ())
-        mailbox = self.mailbox(mailbox_id, "delete")
-        delivery.delete_account(account_id=mailbox.pk, by=self.principal)
-        return Response(status=204)
-
-
-class RelatedUser(MailboxesView):
-    """A user that a mailbox refers to."""
-
-    relationship: ClassVar[str]
-
-    def answer(self, request: Request, mailbox_id: str) -> Response:
-        """The user, or null."""
-        shape = listing.shape_of(listing.read(request, {"fields[user]"}))
-        key = getattr(self.mailbox(mailbox_id, "view"), RELATIONSHIPS[self.relationship])
-        user = get_user_model()._default_manager.filter(pk=key).first() if key is not None else None
-        return Response({"data": user_resource(user, shape) if user is not None else None})
-
-
-OF_A_USER = listing.PARAMETERS_OF_ONE[1:2]
-
-
-class MailboxUser(RelatedUser):
-    """Its owner."""
-
-    relationship = "user"
-
-    @describe(
-        operation_id="getMailboxUser",
-        summary="Read whose a mailbox is",
-        parameters=queries.documented(*OF_A_USER),
-        responses={200: UserDocument, 422: MailboxProblem},
-    )
-    def get(self, request: Request, mailbox_id: str) -> Response:
-        """The user, or null."""
-        return self.answer(request, mailbox_id)
-
-
-class MailboxCreator(RelatedUser):
-    """Its maker."""
-
-    relationship = "creator"
-
-    @describe(
-        operation_id="getMailboxCreator",
-        summary="Read who made a mailbox",
-        parameters=queries.documented(*OF_A_USER),
-        responses={200: UserDocument, 422: MailboxProblem},
-    )
-    def get(self, request: Request, mailbox_id: str) -> Response:
-        """The user, or null."""
-        return self.answer(request, mailbox_id)
-
-
-class MailboxUpdater(RelatedUser):
-    """Its last changer."""
-
-    relationship = "updater"
-
-    @describe(
-        operation_id="getMailboxUpdater",
-        summary="Read who last changed a mailbox",
-        parameters=queries.documented(*OF_A_USER),
-        responses={200: UserDocument, 422: MailboxProblem},
-    )
-    def get(self, request: Request, mailbox_id: str) -> Response:
-        """The user, or null."""
-        return self.answer(request, mailbox_id)

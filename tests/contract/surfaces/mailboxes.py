@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mailconfig.models import AccountKind
+from mailconfig.models import AccountKind, MailAlias
 from tests.canary import LOGIN
 from tests.contract.corpus import values
 from tests.contract.surface import Call, Surface
@@ -15,6 +15,8 @@ ONE = f"{LIST}/<str:mailbox_id>"
 USER, CREATOR, UPDATER = (f"{ONE}/{name}" for name in ("user", "creator", "updater"))
 SEND, SYNC = (f"{ONE}/actions/{name}" for name in ("testSend", "testSync"))
 CHECK = f"{LIST}/checks/<str:check_id>"
+ALIASES, ALIAS = "api/v2/mailAliases", "api/v2/mailAliases/<str:alias_id>"
+ALIASES_OF_ONE = f"{ONE}/mailAliases"
 
 ACCESS = f"""
                  anonymous inactive stranger outsider colleague reader keeper owner staff clerk superuser
@@ -29,6 +31,9 @@ GET    {UPDATER} 401       401      404      404      404       200    200    20
 POST   {SEND}    401       401      404      404      404       403    200    200   404   200   200
 POST   {SYNC}    401       401      404      404      404       403    422    422   404   422   422
 GET    {CHECK}   401       401      404      404      404       404    200    404   404   404   404
+GET    {ALIASES} 401       401      200      200      200       200    200    200   200   200   200
+GET    {ALIAS}   401       401      404      404      404       200    200    200   404   200   200
+GET    {ALIASES_OF_ONE} 401 401     404      404      404       200    200    200   404   200   200
 """
 
 QUERIES = f"""
@@ -44,6 +49,9 @@ GET    {UPDATER} 5      5
 POST   {SEND}    33     38
 POST   {SYNC}    5      5
 GET    {CHECK}   4      4
+GET    {ALIASES} 4      4
+GET    {ALIAS}   4      4
+GET    {ALIASES_OF_ONE} 6 6
 """
 
 IDS = {
@@ -94,6 +102,24 @@ def problem(status: int, body: Any) -> set[str] | None:
     return named if status == 422 else None
 
 
+BELOW: dict[int, dict[str, str]] = {}
+"""What belongs to each row of the world that was made last."""
+
+
+def prepare(world: Any) -> None:
+    """Make what belongs to each row."""
+    BELOW.clear()
+    for row in (world.row, world.foreign):
+        alias = MailAlias.objects.create(mailbox=row, email=f"alias{row.pk}@example.com", can_send=True)
+        BELOW[row.pk] = {"alias_id": str(alias.pk)}
+
+
+def places_below(row: Any) -> dict[str, str]:
+    """What belongs to a row; nothing belongs to one that was made later."""
+    return BELOW.get(row.pk) or dict.fromkeys(next(iter(BELOW.values()), {}), UNKNOWN)
+
+
+UNKNOWN = "999999998"
 TEXTS = (values.NO_TEXTS, ("a\x07", "a\x1b[31m", "a\x7f", "a\x9b", "\x00", "\ud800"))
 NAMES = (values.LINES, values.LONG_LINES, values.NO_TEXTS)
 WORDS = (tuple(word for word in values.WORDS), values.NO_TEXTS)
@@ -159,8 +185,13 @@ MAILBOXES = Surface(
     read=Call("GET", ONE),
     listing=Call("GET", LIST),
     delete=Call("DELETE", ONE),
-    further=(*(Call("GET", route) for route in (USER, CREATOR, UPDATER, CHECK)), Call("POST", SYNC)),
+    further=(
+        *(Call("GET", route) for route in (USER, CREATOR, UPDATER, CHECK, ALIASES, ALIAS, ALIASES_OF_ONE)),
+        Call("POST", SYNC),
+    ),
     row_parameter="mailbox_id",
+    prepare=prepare,
+    places_below=places_below,
     template={"email": "me@example.com", "sendThreshold": 2, "sendPeriod": 60},
     secret="password",
     server=server,
