@@ -22,7 +22,7 @@ from . import listing
 from .reading import WHOLE
 from .resources import Shape
 from .serializers import CheckDocument, MailboxDocument, MailboxProblem
-from .views import NOT_AVAILABLE, MailboxesView, require_sync_method
+from .views import MailboxesView, require_send_method, require_sync_method
 
 PREFER = OpenApiParameter(
     "Prefer",
@@ -97,8 +97,7 @@ class TestSend(Action):
         mailbox = self.mailbox(mailbox_id, "change")
         _require_no_document(request)
         self.own_smtp_secret = mailbox.has_own_smtp_secret
-        if not delivery.is_send_method(mailbox.send_method):
-            raise ValidationError({"sendMethod": [NOT_AVAILABLE]})
+        require_send_method(mailbox)
         if is_for_worker(request):
             return self.hand_on(mailbox, CheckKind.TEST_MAIL, recipient=mailbox.from_email)
         check = delivery.send_test_mail(

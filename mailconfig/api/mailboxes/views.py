@@ -19,6 +19,7 @@ from mailconfig.exceptions import NotProved
 from mailconfig.models import AccountKind, CheckKind, Mailbox, Tenant
 from mailconfig.models.access import Action, has_permission
 from mailconfig.models.account_queries import AccountQuerySet
+from mailconfig.models.choices import MailboxSendMethod
 
 from . import listing
 from .media import JSONAPINegotiation, JSONAPIParser, JSONAPIRenderer
@@ -70,6 +71,7 @@ TITLES = {
     CONFLICT: gettext_lazy("This is another resource"),
 }
 NOT_AVAILABLE = gettext_lazy("This method is not available on this server.")
+NO_SEND_METHOD = gettext_lazy("Nothing is said of how the mailbox sends: name its mail server.")
 NO_SYNC_METHOD = gettext_lazy("Nothing is said of how the mailbox is synced.")
 
 
@@ -223,8 +225,8 @@ class MailboxesView(SurfaceView):
         self.own_smtp_secret = mailbox.has_own_smtp_secret
         if proves_sync:
             require_sync_method(mailbox)
-        if proves and not delivery.is_send_method(mailbox.send_method):
-            raise ValidationError({"sendMethod": [NOT_AVAILABLE]})
+        if proves:
+            require_send_method(mailbox)
         if adding or values or proves or proves_sync or mailbox.would_be_held_by_another():
             try:
                 delivery.save_account(
@@ -279,6 +281,17 @@ def _require_user(key: int, tenants: Any, *, anybody: bool) -> None:
     found = users if anybody else users.filter(mail_tenants__in=tenants)
     if not listing.has_integer_users() or not found.exists():
         raise ValidationError({"/data/relationships/user/data/id": [_("There is no such user.")]})
+
+
+def require_send_method(mailbox: Mailbox) -> None:
+    """Refuse to test a way to send that nothing here has.
+
+    Raises:
+        ValidationError: at sendMethod.
+    """
+    if not delivery.is_send_method(mailbox.send_method):
+        words = NO_SEND_METHOD if mailbox.send_method == MailboxSendMethod.NONE else NOT_AVAILABLE
+        raise ValidationError({"sendMethod": [words]})
 
 
 def require_sync_method(mailbox: Mailbox) -> None:

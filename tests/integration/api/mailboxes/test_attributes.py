@@ -302,15 +302,16 @@ def test_a_mailbox_whose_mail_waits_is_not_deleted(api: APIClient) -> None:
     assert refusals(send(api, "DELETE", f"/{key}")) == {"": "resourceInUse"}
 
 
-@pytest.mark.parametrize("method", ["ews", "sendgrid"])
-def test_a_method_that_is_not_installed_is_stored(api: APIClient, method: str) -> None:
-    key = made(api, sendMethod=method)["id"]
+@pytest.mark.parametrize("method", ["ews", "sendgrid", None])
+def test_a_method_that_is_not_installed_is_stored(api: APIClient, method: str | None) -> None:
+    key = made(api, sendMethod=method, smtpHost="smtp.example.com" if method else None)["id"]
     for call in (
         changed(api, key, validateSend=True),
         send(api, "POST", f"/{key}/actions/testSend"),
     ):
         assert refusals(call) == {"/data/attributes/sendMethod": "validationError"}
-        assert "not available on this server" in call.json()["errors"][0]["detail"]
+        words = "not available on this server" if method else "Nothing is said of how the mailbox sends"
+        assert words in call.json()["errors"][0]["detail"]
 
 
 def test_a_signature_is_shown_as_it_is_stored_and_can_be_sent_back(api: APIClient) -> None:
