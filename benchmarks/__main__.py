@@ -27,6 +27,7 @@ QUICK = Scale(
     accounts=1_500,
     latencies=20,
     lists=20,
+    messages=1000,
     beside=False,
 )
 FULL = Scale(
@@ -52,6 +53,7 @@ FULL = Scale(
     accounts=10_000,
     latencies=100,
     lists=60,
+    messages=5000,
     beside=True,
 )
 

@@ -17,6 +17,7 @@ from .limits import Race, Seen
 from .listing import Listing
 from .processes import Outcome
 from .rows import Cost
+from .syncing import Synced
 from .throughput import Figures
 from .turns import Turns
 
@@ -24,6 +25,7 @@ PACKAGES = ("Django", "psycopg", "django-post_office")
 RESIDENT_MB = 100
 LANES_MB = 120
 ACCOUNTS_MB = 150
+SYNC_MB = 120
 
 
 def heading(url: str) -> None:
@@ -125,6 +127,20 @@ def listing(found: Listing) -> None:
     _judged(f"list of mailboxes / plain serializer: {ours / plain:.2f}", ours / plain <= 2, "<= 2")
     _judged(f"statements of a list: {many}", many == few, "as many for ten as for a hundred")
     _judged(f"decrypted for a list: {found.decryptions}", not found.decryptions, "0")
+
+
+def first_sync(found: Synced) -> None:
+    """Print what the first sync of a folder takes, and the one after it."""
+    print(
+        f"pg.first-sync {median(found.ours):.1f} messages_per_s, {found.peak_rss_mb:.1f} MB;"
+        f" imaplib, one by one {median(found.one_by_one):.1f}"
+    )
+    ratio("first sync / imaplib, one by one", found.ours, found.one_by_one, 5.0)
+    _judged(
+        f"peak of a first sync: {found.peak_rss_mb:.0f} MB", found.peak_rss_mb < SYNC_MB, f"< {SYNC_MB} MB"
+    )
+    _judged(f"commands of a sync without news: {found.commands}", found.commands <= 4, "<= 4")
+    _judged(f"statements of a sync without news: {found.statements}", found.statements <= 2, "<= 2")
 
 
 def memory(outcomes: dict[str, Outcome], *, count: int) -> None:

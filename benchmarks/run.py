@@ -21,6 +21,7 @@ from . import (
     rows,
     servers,
     subjects,
+    syncing,
     throughput,
     turns,
 )
@@ -50,6 +51,8 @@ class Scale:
     """Of those with one mail each; ten thousand."""
     latencies: int
     lists: int
+    messages: int
+    """In the folder that is synced."""
     beside: bool
     """Whether django-post-office sends the attachments too."""
 
@@ -207,6 +210,10 @@ def _mailbox_list(place: Place, scale: Scale) -> None:
     report.listing(listing.measure(place, rounds=scale.lists))
 
 
+def _first_sync(place: Place, scale: Scale) -> None:
+    report.first_sync(syncing.measure(place, messages=scale.messages, rounds=scale.far_rounds))
+
+
 def _limits(place: Place, scale: Scale) -> None:
     for race in scale.races:
         report.race(race, limits.measure(place, race))
@@ -235,6 +242,7 @@ CASES: Mapping[str, Callable[[Place, Scale], None]] = {
     "memory": _memory,
     "resident": _resident,
     "mailbox-list": _mailbox_list,
+    "first-sync": _first_sync,
     "limits": _limits,
     "limits-100-accounts": _limits_100_accounts,
 }

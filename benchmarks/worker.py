@@ -25,7 +25,7 @@ def peak_rss_mb() -> float:
 def main() -> None:
     """Run ``module:function`` with keyword arguments from JSON; the result is the last line printed."""
     name, arguments = sys.argv[1:]
-    if not name.startswith(("smtplib", "pipelined")):
+    if not name.startswith(("smtplib", "pipelined", "imaplib")):
         import django
 
         django.setup()

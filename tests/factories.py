@@ -25,8 +25,9 @@ from mailconfig.models import (
     Tenant,
 )
 from mailconfig.values import Secret
+from tests import password
 
-PASSWORD = "not-a-real-password"
+PASSWORD = password.PASSWORD
 _numbers = itertools.count(1)
 
 

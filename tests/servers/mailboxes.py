@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trustme
 
-from tests.factories import PASSWORD
+from tests.password import PASSWORD
 from tests.servers.real import SYSTEM_PATH, USER, RealServer
 
 LOGIN = USER
@@ -61,10 +61,11 @@ class Dovecot(RealServer):
     def accepted(self) -> list[str]:
         return []  # no mail is handed to it
 
-    def add_messages(self, count: int) -> None:
-        """Put so many into the inbox: some seen, some answered, some new to all."""
+    def add_messages(self, count: int, *, octets: int = 0) -> None:
+        """Put so many into the inbox: some seen, some answered, some new to all. Each has ``octets`` of text, if not more."""
         for number in range(1, count + 1):
             text = f"Subject: number {number}\nMessage-ID: <{number}@mail.test>\n\nText {number}\n"
+            text += f"{'x' * 71}\n" * (octets // 72)
             name = f"{1_700_000_000 + number}.M{number}.mail"
             place = {0: f"cur/{name}:2,S", 1: f"cur/{name}:2,RS", 2: f"cur/{name}:2,", 3: f"new/{name}"}
             (self.maildir / place[number % 4]).write_text(text)

@@ -20,7 +20,7 @@ from typing import ClassVar, Self
 
 import trustme
 
-from tests.factories import PASSWORD
+from tests.password import PASSWORD
 from tests.servers.children import until
 from tests.servers.dovecot import DovecotLogins
 from tests.servers.sidecar import ROOT, unmeasured
