@@ -5,24 +5,22 @@ Folders are opened by EXAMINE, and bodies fetched by BODY.PEEK: no message is ma
 
 from __future__ import annotations
 
-import contextlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from time import monotonic
-from typing import NoReturn
 
-from mailconfig.exceptions import FolderRefused, TransportError
-from mailconfig.transports import breaks
-from mailconfig.values import ErrorCode, Stage, Timeouts
+from mailconfig.exceptions import FolderRefused
 
-from . import hints, names, searching
-from .dialogue import ByeError, Data, Dialogue, OnData
-from .folders import Examination, Folder, FolderState, KnownState, parse_list, parse_vanished
+from . import names, searching
+from .dialogue import Data
+from .folders import Examination, Folder, FolderState, KnownState, parse_list
 from .messages import MessageFlags, MessageHead, is_section, parse_flags, parse_head, parse_part, parse_text
 from .replies import Reply
 from .searching import Criteria, Findings
+from .talk import Talk
 from .uids import LARGEST, UIDSet, together
 from .wire import BadAnswerError
-from .writing import Command
+
+logger = logging.getLogger("mailconfig.sync")
 
 HEADS_AT_ONCE = 100
 FLAGS_AT_ONCE = 10_000
@@ -30,10 +28,9 @@ FLAGS_AT_ONCE = 10_000
 UIDS_AT_ONCE = 100_000
 """Numbers that one search covers where the server tells each that it finds."""
 _PIECE = 256 * 1024
-_LOGOUT = b"LOGOUT\r\n"
 
 
-class IMAPSession:
+class IMAPSession(Talk):
     """Verbs that read, over an open connection. Never used by two threads at a time.
 
     Every method but ``quit`` and ``close`` may raise, and what iterators yield may be followed by:
@@ -43,34 +40,6 @@ class IMAPSession:
 
     What ``on_wait`` raises passes through, and closes it as well.
     """
-
-    def __init__(self, dialogue: Dialogue, *, enabled: frozenset[str], timeouts: Timeouts) -> None:
-        self.opened_at = monotonic()
-        self.closed = False
-        self.exists: int | None = None
-        """Messages in the folder that is open, as the server said last; ``None``: none is open."""
-        self._uid_next: int | None = None
-        self._has_modseqs = False
-        """Whether the messages in the folder that is open have mod-sequences. Where they have none, a server answers to
-        questions for them by BAD (RFC 7162 §3.1.2.2)."""
-        self._dialogue = dialogue
-        self._enabled = enabled
-        self._timeouts = timeouts
-
-    @property
-    def capabilities(self) -> frozenset[str]:
-        """Return what the server can do, in upper case."""
-        return self._dialogue.capabilities or frozenset()
-
-    @property
-    def counts_changes(self) -> bool:
-        """Return whether folders may have mod-sequences (CONDSTORE)."""
-        return not self.capabilities.isdisjoint({"CONDSTORE", "QRESYNC"})
-
-    @property
-    def tells_changes(self) -> bool:
-        """Return whether :meth:`examine` can tell what has changed since a known state (QRESYNC)."""
-        return "QRESYNC" in self._enabled
 
     def folders(self, pattern: str = "*") -> tuple[Folder, ...]:
         """Return the folders whose names match; ``*`` is anything, ``%`` anything within one level.
@@ -161,7 +130,7 @@ class IMAPSession:
                 if head is not None and head.uid in batch:
                     found[head.uid] = head
 
-            self._fetch(batch, f"({items})", take, size=at_once * header_bytes)
+            self._fetch_each(batch, f"({items})", take, found, size=at_once * header_bytes)
             yield from found.values()
 
     def heads_after(
@@ -216,7 +185,7 @@ class IMAPSession:
                 if text is not None and text[0] in uids:
                     found[text[0]] = text[1]
 
-            self._fetch(uids, f"(UID BODY.PEEK[]<0.{most}>)", take, size=size)
+            self._fetch_each(uids, f"(UID BODY.PEEK[]<0.{most}>)", take, found, size=size)
             yield from found.items()
 
     def flags(self, uids: UIDSet, *, changed_since: int | None = None) -> Iterator[MessageFlags]:
@@ -271,33 +240,6 @@ class IMAPSession:
                 return
             start += size
 
-    def noop(self) -> None:
-        """See whether the server is still there, and what is new in the folder: see ``exists``."""
-        self._run(self._command("NOOP"))
-
-    def quit(self) -> None:
-        """Say goodbye and close; never raises."""
-        if self.closed:
-            return
-        wire = self._dialogue.wire
-        wire.on_wait = None
-        with contextlib.suppress(OSError, BadAnswerError, ByeError):
-            self._dialogue.run(lambda: _LOGOUT, seconds=self._timeouts.quit, leaving=True)
-        self.close()
-
-    def close(self) -> None:
-        """Drop the connection; never raises."""
-        self.closed = True
-        self.exists = None
-        self._dialogue.wire.close()
-
-    @property
-    def _utf8(self) -> bool:
-        return "UTF8=ACCEPT" in self._enabled
-
-    def _command(self, text: str) -> Command:
-        return Command(text, self.capabilities, utf8=self._utf8)
-
     def _existing(self, uids: UIDSet, at_once: int, changed_since: int | None = None) -> UIDSet:
         """Return a set that is worth asking for: a large one names mostly messages that are not there."""
         if uids.count <= at_once:
@@ -315,83 +257,53 @@ class IMAPSession:
 
         self._run(self._command(f"UID FETCH {uids} {items}"), on_data=on_data, size=size)
 
-    def _run(
-        self, command: Command, *, on_data: OnData | None = None, opening: bool = False, size: int = 0
-    ) -> Reply:
-        """Run a command to its end, however its answer trickles.
+    def _fetch_each(
+        self,
+        uids: UIDSet,
+        items: str,
+        take: Callable[[Data], None],
+        found: Mapping[int, object],
+        *,
+        size: int,
+    ) -> None:
+        """Fetch what can be had of messages: one that a server cannot read is left out, and costs no other.
+
+        Exchange says NO to all of a command for the sake of one message that it cannot convert.
 
         Args:
-            command: one that changes nothing.
-            on_data: gets what comes.
-            opening: whether it opens a folder.
-            size: bytes that are expected, which take their time.
+            uids: of the messages.
+            items: to fetch of each.
+            take: gets what comes.
+            found: what :param:`take` keeps, by UID.
+            size: bytes that are expected.
+
+        Raises:
+            FolderRefused: nothing can be read in the folder, or not now.
         """
-        if self.closed:
-            raise breaks.ended("The session is closed.", Stage.FOLDER)
-
-        def take(data: Data | Reply) -> None:
-            self._notice(data)
-            if on_data is not None:
-                on_data(data)
-
-        first, *others = ((lambda piece=piece: piece) for piece in command.pieces())
-        seconds = self._timeouts.transaction + size / self._timeouts.bytes_per_second
         try:
-            reply = self._dialogue.run(first, *others, seconds=seconds, on_data=take)
-        except ByeError as bye:
-            self.close()
-            raise breaks.ended(
-                "The server does not go on with this connection.", Stage.FOLDER, bye.reply
-            ) from None
-        except BadAnswerError as error:
-            self._break(error)
-        except OSError as error:
-            self.close()
-            raise breaks.lost(Stage.FOLDER, error) from None
-        except BaseException:  # of on_wait: the answer will not be read any more
-            self.close()
-            raise
-        if reply.is_ok:
-            return reply
-        raise self._refusal(reply, opening=opening)
+            self._fetch(uids, items, take, size=size)
+        except FolderRefused as refused:
+            if not _is_about_messages(refused):
+                raise
+            self._fetch(uids, "(UID FLAGS)", _ignore)  # if these are told, it is not the folder
+            for uid in uids:
+                if uid not in found:
+                    self._fetch_or_leave(uid, items, take, size=size)
 
-    def _notice(self, data: Data | Reply) -> None:
-        """Keep count of the messages in the folder, of which servers tell whenever they like."""
-        if isinstance(data, Reply) or self.exists is None:
-            return
-        if data.name == "EXISTS" and data.number is not None:
-            self.exists = data.number
-        elif data.name == "EXPUNGE":
-            self.exists = max(0, self.exists - 1)
-        elif data.name == "VANISHED" and not data.rest().lstrip().startswith(b"("):
-            self.exists = max(0, self.exists - parse_vanished(data).count)
+    def _fetch_or_leave(self, uid: int, items: str, take: Callable[[Data], None], *, size: int) -> None:
+        try:
+            self._fetch(UIDSet.of([uid]), items, take, size=size)
+        except FolderRefused as refused:
+            if not _is_about_messages(refused):
+                raise
+            words = refused.reply.words if refused.reply else ""
+            logger.warning("the server cannot tell of message %s, which is left out: %s", uid, words)
 
-    def _break(self, error: BadAnswerError) -> NoReturn:
-        self.close()
-        raise breaks.broken(f"The server broke the protocol: {error}.", Stage.FOLDER) from None
 
-    def _refusal(self, reply: Reply, *, opening: bool) -> TransportError:
-        if reply.status == "BAD":
-            # It goes on where it does not know a command; what we read next may be anything, so we do not.
-            self.close()
-            return breaks.broken(
-                "The server does not know a command that it has to know.", Stage.FOLDER, reply=reply
-            )
-        for_now = reply.is_for_now
-        if opening:
-            words = (
-                "The server does not let us open this folder now."
-                if for_now
-                else "The server does not let us open this folder."
-            )
-        else:
-            words = "The server does not let us read in this folder."
-        return FolderRefused(
-            words,
-            stage=Stage.FOLDER,
-            code=ErrorCode.FOLDER_REFUSED,
-            field="folder" if opening else "",
-            hint=hints.for_folder(reply) if opening else "",
-            reply=reply,
-            temporary=for_now or not opening,
-        )
+def _ignore(data: Data) -> None:
+    """Nobody wants what comes."""
+
+
+def _is_about_messages(refused: FolderRefused) -> bool:
+    """Return whether a refusal to fetch may be about one of the messages: the server does not say that it may pass."""
+    return isinstance(refused.reply, Reply) and not refused.reply.is_for_now

@@ -316,3 +316,42 @@ def test_a_text_longer_than_was_asked_for_ends_the_session(in_clear: NetworkPoli
             with pytest.raises(ProtocolError):
                 list(opened(session).texts({1: 10}, most=10))
             assert session.closed
+
+
+@pytest.mark.parametrize("bad", [(3,), (1, 5), (1, 2, 3, 4, 5)])
+def test_a_message_that_the_server_cannot_read_costs_no_other(
+    server: FakeIMAP, in_clear: NetworkPolicy, bad: tuple[int, ...]
+) -> None:
+    """As Exchange answers: what it can, it tells, and says NO to the whole command."""
+    server.add_messages(5)
+
+    def names_a_bad_one(command: str) -> bool:
+        return "BODY.PEEK" in command and any(uid in UIDSet.parse(numbers_in(command)) for uid in bad)
+
+    server.on("fetch", Reply.of("NO The requested message could not be converted"), when=names_a_bad_one)
+    good = [uid for uid in range(1, 6) if uid not in bad]
+    with session_to(server.port, in_clear) as session:
+        opened(session)
+        assert [head.uid for head in session.heads(UIDSet.since(1))] == good
+        assert [uid for uid, _text in session.texts(dict.fromkeys(range(1, 6), 200), most=200)] == good
+        assert [(last, len(heads)) for last, heads in session.heads_after(0)] == [(5, len(good))]
+        assert not session.closed
+
+
+@pytest.mark.parametrize("words", ["NO [UNAVAILABLE] away", "NO try again later", "NO [NOPERM] not yours"])
+def test_a_folder_that_cannot_be_read_is_told_and_not_asked_for_each_message(
+    server: FakeIMAP, in_clear: NetworkPolicy, words: str
+) -> None:
+    server.add_messages(50)
+    server.on("fetch", Reply.of(words))
+    with session_to(server.port, in_clear) as session:
+        opened(session)
+        server.commands.clear()
+        with pytest.raises(FolderRefused):
+            list(session.heads(UIDSet.since(1)))
+        assert server.verbs().count("UID FETCH") <= 2
+
+
+def numbers_in(command: str) -> bytes:
+    """The set of UIDs that a command names."""
+    return command.split()[2].encode()
