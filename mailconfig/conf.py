@@ -38,6 +38,7 @@ HOLD: Final = "hold"
 SURFACES = ("outbound_email", "providers", "tenant_config", "mailboxes")
 
 DEFAULT_CONCURRENCY = 20
+DEFAULT_SYNC_CONCURRENCY = 10
 """Accounts that one process drains at the same time on PostgreSQL, unless ``CONCURRENCY`` says otherwise."""
 SHARED_CONNECTIONS = 6
 """Connections to PostgreSQL that all accounts in hand of one process share. Python runs one thread at a time, so more would only
@@ -106,6 +107,8 @@ class Settings:
     sweep_seconds: Seconds = 10.0
     ring_seconds: Seconds = 1.0
 
+    sync_concurrency: Count | None = None
+    """Mailboxes that one process syncs at the same time, besides the accounts it sends for; ``None``: 10, and 1 on SQLite."""
     sync_active_seconds: Seconds = 300.0
     """How often a mailbox is synced whose owner is there, unless it says otherwise."""
     sync_message_bytes: Octets = 256 * 1024

@@ -74,6 +74,34 @@ def _drain_alone(account_id: int) -> None:
         _ring_drain(account_id)
 
 
+@shared_task(name="mailconfig.sync", bind=True, **OPTIONS)
+def sync(task: Task, account_id: int) -> None:  # type: ignore[type-arg]
+    """Have the worker of this process sync the mailboxes that are due: the one that drains, which does both."""
+    worker = None if task.request.called_directly or task.request.is_eager else delivery.process_worker()
+    if worker is None:
+        _sync_alone(account_id)
+        return
+    try:
+        is_unfinished = worker.attend(should_stop=_is_shutting_down)
+    except SoftTimeLimitExceeded:
+        worker.end()
+        is_unfinished = True
+    if is_unfinished:
+        _ring_sync(account_id)
+
+
+@waiting_for_tables()
+def _sync_alone(account_id: int) -> None:
+    """Sync one mailbox, in this thread."""
+    try:
+        report = delivery.sync_account(account_id=account_id)
+    except WrongInstallation as error:
+        logger.error("%s", error)
+        return
+    if report.is_due:
+        _ring_sync(account_id)
+
+
 _shutdown = mmap.mmap(-1, 1)
 """Set once Celery is told to stop. Only the parent of a prefork pool hears that, and its children share this byte."""
 
@@ -146,6 +174,10 @@ def _publish_drain(account_id: int) -> None:
     drain.apply_async((account_id,), retry=False, ignore_result=True, expires=60)
 
 
+def _publish_sync(account_id: int) -> None:
+    sync.apply_async((account_id,), retry=False, ignore_result=True, expires=60)
+
+
 def _publish_check(check_id: int) -> None:
     check.apply_async((check_id,), retry=False, ignore_result=True, expires=60)
 
@@ -153,6 +185,11 @@ def _publish_check(check_id: int) -> None:
 def _ring_drain(account_id: int) -> None:
     if get_settings().use_celery:
         doorbell.ring(_publish_drain, account_id)
+
+
+def _ring_sync(account_id: int) -> None:
+    if get_settings().use_celery:
+        doorbell.ring(_publish_sync, account_id)
 
 
 def _ring_check(check_id: int) -> None:
@@ -163,6 +200,11 @@ def _ring_check(check_id: int) -> None:
 @receiver(signals.message_queued, dispatch_uid="mailconfig-doorbell")
 def _on_message_queued(*, account_id: int, **kwargs: object) -> None:
     _ring_drain(account_id)
+
+
+@receiver(signals.sync_due, dispatch_uid="mailconfig-sync-doorbell")
+def _on_sync_due(*, account_id: int, **kwargs: object) -> None:
+    _ring_sync(account_id)
 
 
 @receiver(signals.check_requested, dispatch_uid="mailconfig-check-doorbell")

@@ -68,7 +68,7 @@ GROUPS = {
         "duration_in_words",
     ),
     "Draining": ("drain_account", "drain_all", "run", "wake_lane", "ring_due"),
-    "Syncing": ("sync_account",),
+    "Syncing": ("sync_account", "note_activity"),
     "Upkeep": ("sweep", "was_swept_within", "purge", "status", "find_attention", "adopt", "database_now"),
 }
 OTHERS = "Other operations"

@@ -20,6 +20,7 @@ from mailconfig.delivery import (
     count_unsent,
     delete_account,
     leaves_checks_to_workers,
+    note_activity,
     save_account,
 )
 from mailconfig.exceptions import DeliveryError, MailconfigError
@@ -343,6 +344,11 @@ class MailboxAdmin(SyncTest, AccountAdmin):
     """Mailboxes. What their sync needs is not asked for before something syncs."""
 
     form = MailboxForm
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        """Return the rows, and note who looks at them: whoever does sees what comes in soon."""
+        note_activity(request.user)
+        return super().get_queryset(request)
 
 
 @admin.register(OutboundEmail)

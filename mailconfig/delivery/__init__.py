@@ -53,6 +53,7 @@ from mailconfig.delivery.queue.routing import (
     sending_for,
 )
 from mailconfig.delivery.queue.transitions import states_allowing
+from mailconfig.delivery.sync.activity import note_activity
 from mailconfig.delivery.sync.content import SyncedText, read_synced_content
 from mailconfig.delivery.sync.report import SyncReport
 from mailconfig.delivery.sync.run import sync_account
@@ -106,6 +107,7 @@ __all__ = [
     "is_send_method",
     "is_sync_method",
     "leaves_checks_to_workers",
+    "note_activity",
     "overview_of",
     "probe_account",
     "probe_sync",

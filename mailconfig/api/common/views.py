@@ -26,6 +26,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
+from mailconfig import delivery
 from mailconfig.conf import get_settings
 
 from . import request_ids
@@ -120,6 +121,7 @@ class SurfaceView(APIView):
             raise NotFound
         request.get_host()  # places that are answered begin with it
         super().initial(request, *args, **kwargs)
+        delivery.note_activity(request.user)
         if request.method in {"POST", "PUT", "PATCH"}:
             self._require_readable(request)
 

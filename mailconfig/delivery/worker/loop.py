@@ -1,4 +1,4 @@
-"""The worker without Celery: one process that drains many lanes, and does the house-keeping beside them."""
+"""The worker without Celery: one process that drains and syncs many lanes, and does the house-keeping beside them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from django.db import connection
 from mailconfig.conf import DEFAULT_CONCURRENCY, get_settings
 from mailconfig.delivery.postgres.listening import Listener
 from mailconfig.delivery.queue.writer import shared_writer
+from mailconfig.delivery.sync.report import SyncReport
 from mailconfig.delivery.worker.checks import CheckPool
 from mailconfig.delivery.worker.drain import DrainReport
 from mailconfig.delivery.worker.house_keeping import HouseKeeping
 from mailconfig.delivery.worker.presence import Presence
-from mailconfig.delivery.worker.supervisor import Supervisor
+from mailconfig.delivery.worker.side_by_side import SideBySide
 from mailconfig.delivery.worker.sweep import STEP, SweepReport, sweep
 from mailconfig.exceptions import WrongInstallation
 
 
-def _ignore(report: DrainReport) -> None:
-    """Nobody asks what a drain did."""
+def _ignore(report: DrainReport | SyncReport) -> None:
+    """Nobody asks what a drain did, or a sync."""
 
 
 def concurrency_for(asked: int | None = None) -> tuple[int, bool]:
@@ -45,13 +46,15 @@ def drain_all(
     *,
     should_stop: Callable[[], bool],
     on_report: Callable[[DrainReport], object] = _ignore,
+    on_sync: Callable[[SyncReport], object] = _ignore,
     concurrency: int | None = None,
 ) -> int:
-    """Sweep once and drain every account that is due until nothing is due any more.
+    """Sweep once, drain every account and sync every mailbox that is due, until nothing is due any more.
 
     Args:
         should_stop: asked between messages.
         on_report: told what each drain did.
+        on_sync: told what each sync did.
         concurrency: accounts drained at once, instead of the deployment's ``CONCURRENCY``.
 
     Returns:
@@ -68,7 +71,7 @@ def drain_all(
         on_report(report)
 
     with CheckPool(should_stop=should_stop) as checks:
-        supervisor = _supervisor(concurrency, should_stop, note)
+        supervisor = _supervisor(concurrency, should_stop, note, on_sync)
         _house_keeping(checks, Presence(supervisor), supervisor).sweep_once()
         with commits_of(supervisor), supervisor:
             supervisor.run(once=True)
@@ -81,22 +84,24 @@ def run(
     *,
     should_stop: Callable[[], bool],
     on_report: Callable[[DrainReport], object] = _ignore,
+    on_sync: Callable[[SyncReport], object] = _ignore,
     concurrency: int | None = None,
 ) -> None:
-    """Drain until ``should_stop``. A database that is away, or not migrated yet, is waited for.
+    """Drain and sync until ``should_stop``. A database that is away, or not migrated yet, is waited for.
 
     What one account, check or step of the house-keeping throws is logged and costs that one its turn.
 
     Args:
         should_stop: asked between messages, and four times a second. May be called from any thread.
         on_report: told what each drain did.
+        on_sync: told what each sync did.
         concurrency: accounts drained at once, instead of the deployment's ``CONCURRENCY``.
 
     Raises:
         WrongInstallation: this database belongs to another installation; nothing was sent.
     """
     with CheckPool(should_stop=should_stop) as checks:
-        supervisor = _supervisor(concurrency, should_stop, on_report)
+        supervisor = _supervisor(concurrency, should_stop, on_report, on_sync)
         with Presence(supervisor) as presence:
             keeping = _house_keeping(checks, presence, supervisor)
             if supervisor.has_threads:
@@ -107,25 +112,32 @@ def run(
 
 
 def _supervisor(
-    concurrency: int | None, should_stop: Callable[[], bool], on_report: Callable[[DrainReport], object]
-) -> Supervisor:
+    concurrency: int | None,
+    should_stop: Callable[[], bool],
+    on_report: Callable[[DrainReport], object],
+    on_sync: Callable[[SyncReport], object],
+) -> SideBySide:
     number, with_threads = concurrency_for(concurrency)
-    return Supervisor(
-        concurrency=number, with_threads=with_threads, should_stop=should_stop, on_report=on_report
+    return SideBySide(
+        concurrency=number,
+        with_threads=with_threads,
+        should_stop=should_stop,
+        on_report=on_report,
+        on_sync=on_sync,
     )
 
 
-def commits_of(supervisor: Supervisor) -> AbstractContextManager[object]:
+def commits_of(supervisor: SideBySide) -> AbstractContextManager[object]:
     """Let its lanes share their commits, where there are several and one statement takes them."""
     shares = supervisor.has_threads and connection.vendor == "postgresql"
     return shared_writer() if shares else nullcontext()
 
 
-def _listener(supervisor: Supervisor) -> AbstractContextManager[object]:
+def _listener(supervisor: SideBySide) -> AbstractContextManager[object]:
     return Listener(supervisor.ring) if get_settings().listen else nullcontext()
 
 
-def _house_keeping(checks: CheckPool, presence: Presence, supervisor: Supervisor) -> HouseKeeping:
+def _house_keeping(checks: CheckPool, presence: Presence, supervisor: SideBySide) -> HouseKeeping:
     def after_sweep(report: SweepReport) -> None:
         if report.mended or report.reaped:
             supervisor.ring()

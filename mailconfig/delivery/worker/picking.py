@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Case, DateTimeField, F, Q, QuerySet, Value, When, Window
 from django.db.models.fields import CharField
-from django.db.models.functions import Now, RowNumber
+from django.db.models.functions import Coalesce, Now, RowNumber
 
 from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.postgres.compiled import Compiled
@@ -38,7 +39,11 @@ class DueLane(NamedTuple):
 
 
 def pick_due(
-    *, limit: int, without: Collection[int] = (), not_at: Collection[Host] = ()
+    purpose: Purpose = Purpose.SEND,
+    *,
+    limit: int,
+    without: Collection[int] = (),
+    not_at: Collection[Host] = (),
 ) -> tuple[DueLane, ...]:
     """Read lanes that are due and that nobody owns, in the order in which they are to be taken.
 
@@ -46,49 +51,80 @@ def pick_due(
     turns by their servers. One statement, whose cost is that of ranking what is due.
 
     Args:
+        purpose: of the lanes.
         limit: how many at most.
         without: accounts that are left out.
         not_at: servers whose accounts are left out.
     """
     if connection.vendor == "postgresql":
         hosts = list(zip(*not_at, strict=True)) or [(), (), ()]
-        rows = statements.run(_PICK, [array(without), *map(array, hosts), limit])
+        rows = statements.run(_PICK[purpose], [array(without), *map(array, hosts), limit])
     else:
-        rows = list(_due(limit, without=without, not_at=not_at))
+        rows = list(_due(purpose, limit, without=without, not_at=not_at))
     return tuple(
         DueLane(pk, Host(name, port, preset), reason == WaitReason.SERVER_AWAY)
         for pk, name, port, preset, reason in rows
     )
 
 
-_PICK = """
-    SELECT account_id, host, port, preset, wait_reason
-      FROM (SELECT lane.id, lane.account_id, account.host, account.port, account.preset, lane.wait_reason, lane.due_at,
-                   row_number() OVER (PARTITION BY account.tenant_id,
-                                                   CASE WHEN account.tenant_id IS NULL THEN account.host ELSE '' END
-                                      ORDER BY lane.due_at, lane.id) AS rank
-              FROM mailconfig_lane AS lane
-              JOIN mailconfig_account AS account ON account.id = lane.account_id
-             WHERE lane.purpose = 'send' AND lane.due_at <= statement_timestamp()
-               AND (lane.lease_until IS NULL OR lane.lease_until < statement_timestamp())
-               AND lane.account_id <> ALL (%s::bigint[])
-               AND (account.host, account.port, account.preset)
-                   NOT IN (SELECT * FROM unnest(%s::text[], %s::int[], %s::text[]))) AS ranked
-     ORDER BY rank, due_at, id
-     LIMIT %s::int
-"""
+def _written(purpose: Purpose, joined: str, host: Sequence[str]) -> str:
+    """Return the statement.
+
+    Args:
+        purpose: of the lanes.
+        joined: what is joined besides, to know the servers.
+        host: columns of a server's name, port and kind.
+    """
+    name, port, preset = host
+    return f"""
+        SELECT account_id, host, port, preset, wait_reason
+          FROM (SELECT lane.id, lane.account_id, {name} AS host, {port} AS port, {preset} AS preset, lane.wait_reason,
+                       lane.due_at,
+                       row_number() OVER (PARTITION BY account.tenant_id,
+                                                       CASE WHEN account.tenant_id IS NULL THEN {name} ELSE '' END
+                                          ORDER BY lane.due_at, lane.id) AS rank
+                  FROM mailconfig_lane AS lane
+                  JOIN mailconfig_account AS account ON account.id = lane.account_id
+                  {joined}
+                 WHERE lane.purpose = '{purpose.value}' AND lane.due_at <= statement_timestamp()
+                   AND (lane.lease_until IS NULL OR lane.lease_until < statement_timestamp())
+                   AND lane.account_id <> ALL (%s::bigint[])
+                   AND ({name}, {port}, {preset})
+                       NOT IN (SELECT * FROM unnest(%s::text[], %s::int[], %s::text[]))) AS ranked
+         ORDER BY rank, due_at, id
+         LIMIT %s::int
+    """  # noqa: S608 - names only
 
 
-def _due(limit: int, *, without: Collection[int], not_at: Collection[Host]) -> QuerySet[Lane, Any]:
+_HOSTS = {
+    Purpose.SEND: ("host", "port", "preset"),
+    Purpose.SYNC: ("mailbox__imap_host", "mailbox__imap_port", "mailbox__sync_method"),
+}
+"""Columns of the account that say at which server its lane waits."""
+_PICK = {
+    Purpose.SEND: _written(Purpose.SEND, "", ("account.host", "account.port", "account.preset")),
+    Purpose.SYNC: _written(
+        Purpose.SYNC,
+        "JOIN mailconfig_mailbox AS mailbox ON mailbox.account_ptr_id = account.id",
+        ("mailbox.imap_host", "COALESCE(mailbox.imap_port, 0)", "mailbox.sync_method"),
+    ),
+}
+
+
+def _due(
+    purpose: Purpose, limit: int, *, without: Collection[int], not_at: Collection[Host]
+) -> QuerySet[Lane, Any]:
     """Write the same for every other database."""
     unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
-    due = Lane.objects.filter(unowned, purpose=Purpose.SEND, due_at__lte=Now())
+    due = Lane.objects.filter(unowned, purpose=purpose, due_at__lte=Now())
+    name, port, preset = (f"account__{column}" for column in _HOSTS[purpose])
+    due = due.alias(server_port=Coalesce(port, 0))
     if without:
         due = due.exclude(account_id__in=list(without))
     for host in not_at:
-        due = due.exclude(account__host=host.name, account__port=host.port, account__preset=host.preset)
+        due = due.exclude(**{name: host.name, "server_port": host.port, preset: host.preset})
     tenantless_host = Case(
-        When(account__tenant_id=None, then=F("account__host")), default=Value(""), output_field=CharField()
+        When(account__tenant_id=None, then=F(name)), default=Value(""), output_field=CharField()
     )
     rank = Window(
         RowNumber(),
@@ -96,19 +132,22 @@ def _due(limit: int, *, without: Collection[int], not_at: Collection[Host]) -> Q
         order_by=[F("due_at").asc(), F("pk").asc()],
     )
     ranked = due.annotate(rank=rank).order_by("rank", "due_at", "pk")
-    columns = ("account_id", "account__host", "account__port", "account__preset", "wait_reason")
-    return ranked.values_list(*columns)[:limit]
+    return ranked.annotate(port=Coalesce(port, 0)).values_list(
+        "account_id", name, "port", preset, "wait_reason"
+    )[:limit]
 
 
-def next_due_at(*, after: datetime = LONG_AGO) -> datetime | None:
+def next_due_at(purpose: Purpose = Purpose.SEND, *, after: datetime = LONG_AGO) -> datetime | None:
     """When the next lane becomes due, of those that were not at ``after``; those that are owned are their owners' affair."""
-    return next((due_at for (due_at,) in _NEXT_DUE_AT.rows(after=after)), None)
+    return next((due_at for (due_at,) in _NEXT_DUE_AT[purpose].rows(after=after)), None)
 
 
-def _next_due_at(after: Any) -> QuerySet[Lane, Any]:
+def _next_due_at(purpose: Purpose, after: Any) -> QuerySet[Lane, Any]:
     unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
-    due_later = Lane.objects.filter(unowned, purpose=Purpose.SEND, due_at__gt=after)
+    due_later = Lane.objects.filter(unowned, purpose=purpose, due_at__gt=after)
     return due_later.order_by("due_at").values_list("due_at")[:1]
 
 
-_NEXT_DUE_AT = Compiled(_next_due_at, after=DateTimeField())
+_NEXT_DUE_AT = {
+    purpose: Compiled(partial(_next_due_at, purpose), after=DateTimeField()) for purpose in Purpose
+}

@@ -14,7 +14,7 @@ from typing import Self
 from django.db import DatabaseError, InterfaceError
 
 from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.worker.supervisor import Supervisor
+from mailconfig.delivery.worker.side_by_side import SideBySide
 from mailconfig.models import Worker
 
 PRESENCE_SECONDS = 10.0
@@ -25,7 +25,7 @@ SILENT = timedelta(seconds=60)
 class Presence:
     """The row of this worker; as a context manager it is gone at the end."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: SideBySide) -> None:
         self._supervisor = supervisor
         self._id = uuid.uuid4()
         self._started_at: datetime | None = None

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from django.db import connection
 
 from mailconfig.conf import get_settings
+from mailconfig.delivery.sync.report import SyncReport
 from mailconfig.delivery.worker.drain import DrainReport
 from mailconfig.delivery.worker.loop import commits_of, concurrency_for
 from mailconfig.delivery.worker.presence import Presence
-from mailconfig.delivery.worker.supervisor import Supervisor
+from mailconfig.delivery.worker.side_by_side import SideBySide
 from mailconfig.exceptions import WrongInstallation
 
 logger = logging.getLogger("mailconfig.drain")
@@ -25,15 +26,19 @@ WIND_DOWN_SECONDS = 5.0
 
 
 class ProcessWorker:
-    """A supervisor in a thread that stays, with its connections and prepared statements, from task to task.
+    """Supervisors in threads that stay, with their connections and prepared statements, from task to task.
 
     Mail is in hand only while a task attends, so a process that has no task may be ended at any time.
     """
 
     def __init__(self) -> None:
         concurrency, _with_threads = concurrency_for()
-        self._supervisor = Supervisor(
-            concurrency=concurrency, with_threads=True, should_stop=lambda: self._ends, on_report=_ignore
+        self._supervisor = SideBySide(
+            concurrency=concurrency,
+            with_threads=True,
+            should_stop=lambda: self._ends,
+            on_report=_ignore,
+            on_sync=_ignore,
         )
         self._presence = Presence(self._supervisor)
         self._changed = threading.Condition()
@@ -129,8 +134,8 @@ class ProcessWorker:
                     self._slice_ends_at = time.monotonic() + get_settings().slice_seconds
 
 
-def _ignore(report: DrainReport) -> None:
-    """Nobody asks what a drain did."""
+def _ignore(report: DrainReport | SyncReport) -> None:
+    """Nobody asks what a drain did, or a sync."""
 
 
 _lock = threading.Lock()

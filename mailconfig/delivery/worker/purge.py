@@ -14,6 +14,7 @@ from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.limits import WEEK
 from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.sync.upkeep import purge_contents
 from mailconfig.delivery.worker.deleted_accounts import remove_accounts
 from mailconfig.delivery.worker.steps import do_steps
 from mailconfig.models import Account, Attempt, ConnectionCheck, Message, Tally
@@ -33,10 +34,11 @@ class PurgeReport:
     checks: int
     files: int
     accounts: int
+    texts: int
 
 
 def purge(*, most: int = 100_000) -> PurgeReport:
-    """Delete what was settled long ago: messages, attempts that no window counts, checks, files, deleted accounts.
+    """Delete what was settled long ago: messages, attempts that no window counts, checks, files, deleted accounts; and texts that came in.
 
     Args:
         most: messages (and as many attempts, and accounts) deleted at most in this call.
@@ -49,6 +51,7 @@ def purge(*, most: int = 100_000) -> PurgeReport:
             "purge_checks": partial(_purge_checks, now),
             "purge_files": bodies.remove_orphans,
             "purge_accounts": partial(_purge_accounts, now, most),
+            "purge_synced_texts": partial(purge_contents, now, most),
         }
     )
     return PurgeReport(*gone.values())

@@ -20,10 +20,10 @@ from mailconfig.delivery import lanes
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.mishaps import Containment, is_database_away, lacks_migration, outage
 from mailconfig.delivery.queue.retry import backoff_seconds
-from mailconfig.delivery.worker.drain import DrainReport, drain_lane
 from mailconfig.delivery.worker.figures import Figures, Throughput
 from mailconfig.delivery.worker.in_hand import InHand, LaneInHand
 from mailconfig.delivery.worker.picking import LONG_AGO, DueLane, next_due_at, pick_due
+from mailconfig.delivery.worker.purposes import Report, Work
 from mailconfig.delivery.worker.room import LaneRoom, Room
 from mailconfig.delivery.worker.threads import Threads
 from mailconfig.exceptions import WrongInstallation
@@ -37,15 +37,13 @@ READ_AHEAD = 2
 LEAST_READ = 200
 """Ranking ten thousand due lanes takes PostgreSQL some 20 ms, however few of them are read."""
 COMPLAIN_EVERY = 60.0
-ACCOUNT = "account %s"
-"""Name of a unit of work."""
 LOOK_UP_SECONDS = 0.25
 """So often it is seen that lanes in hand begin to wait for their servers, which makes room and is no event."""
 LONGEST_REST = 30.0
 FRUITLESS_TURNS = 3
 """A lane that is due after each of so many turns that brought nothing about is left alone for a while."""
 
-Finished = tuple[LaneInHand, DrainReport | None, Exception | None]
+Finished = tuple[LaneInHand, Report | None, Exception | None]
 
 
 def _nothing() -> None:
@@ -62,24 +60,19 @@ class Supervisor:
     """
 
     def __init__(
-        self,
-        *,
-        concurrency: int,
-        with_threads: bool,
-        should_stop: Callable[[], bool],
-        on_report: Callable[[DrainReport], object],
+        self, work: Work, *, concurrency: int, with_threads: bool, should_stop: Callable[[], bool]
     ) -> None:
         """Make a supervisor at rest.
 
         Args:
+            work: of which lanes, and what is done with each. It is told of reports in the supervisor's own thread.
             concurrency: lanes that move at once.
             with_threads: a thread for each, else all in the caller's.
             should_stop: asked often, by each lane between its mails.
-            on_report: told what each drain did, in the supervisor's own thread.
         """
         settings = get_settings()
         self._settings = settings
-        self._should_stop, self._on_report = should_stop, on_report
+        self._work, self._should_stop = work, should_stop
         self._threads = Threads("mailconfig-lane") if with_threads else None
         self._in_hand = InHand(concurrency)
         self._bell = threading.Event()
@@ -113,6 +106,14 @@ class Supervisor:
         self._must_look = True
         self._bell.set()
 
+    def wake(self) -> None:
+        """Have it see whether there is anything to do, without looking into the database for it."""
+        self._bell.set()
+
+    def is_done(self) -> bool:
+        """Return whether nothing is due, as far as it has looked, and no lane is in hand."""
+        return not (self._in_hand or self._line or self._failures) and self._found_all and not self._must_look
+
     def fail(self, error: BaseException) -> None:
         """End the run with this error."""
         self._fatal = error
@@ -134,24 +135,54 @@ class Supervisor:
 
     # The run.
 
-    def run(self, *, once: bool = False, between: Callable[[], object] = _nothing) -> None:
+    def run(
+        self,
+        *,
+        once: bool = False,
+        between: Callable[[], object] = _nothing,
+        company: Supervisor | None = None,
+    ) -> None:
         """Drain until it is to stop.
 
         Args:
             once: end when nothing is due and no lane is in hand any more.
             between: called before each look for room.
+            company: works beside it; with ``once`` each goes on until both have nothing to do.
 
         Raises:
             WrongInstallation: this database belongs to another installation.
         """
         while not self.is_stopping():
             seconds = self._turn(between)
-            if once and self._is_done():
-                break
+            if once and self.is_done():
+                if company is None or company.is_done():
+                    break
+                company.wake()
             self._sleep(seconds)
         fatal, self._fatal = self._fatal, None
         if fatal is not None:
             raise fatal
+
+    def step(self, *, seconds: float) -> None:
+        """Do what is due in the caller's own thread, one lane at least, for so long at most.
+
+        Raises:
+            WrongInstallation: this database belongs to another installation.
+        """
+        ends_at = time.monotonic() + seconds
+        while not self.is_stopping():
+            self._turn(_nothing)
+            if self.is_done() or self._failures or time.monotonic() >= ends_at:
+                break
+        if self._fatal is not None:
+            raise self._fatal
+
+    def start_beside(self, work: Callable[[], object]) -> None:
+        """Run work in a thread of its own."""
+        if self._threads is None:
+            msg = "there are no threads"
+            raise RuntimeError(msg)
+        self._threads.start(work)
 
     def _turn(self, between: Callable[[], object]) -> float:
         """Take what there is room for, and say how long there is nothing to do."""
@@ -197,9 +228,6 @@ class Supervisor:
                 break
         self._bell.clear()
 
-    def _is_done(self) -> bool:
-        return not (self._in_hand or self._line or self._failures) and self._found_all and not self._must_look
-
     def _seconds_to_wait(self) -> float:
         """Until the next lane becomes due."""
         most = self._settings.ring_seconds
@@ -207,7 +235,7 @@ class Supervisor:
             return 0.0
         if self._line or self._has_just_started:
             return min(most, LOOK_UP_SECONDS)  # those that begin are not to be disturbed
-        due_at = next_due_at(after=self._looked_until)
+        due_at = next_due_at(self._work.purpose, after=self._looked_until)
         if due_at is None:
             return most
         seconds = (due_at - database_now()).total_seconds()
@@ -243,7 +271,7 @@ class Supervisor:
     def _give_back(self) -> None:
         """Give back the lanes that their drains could not: their leases would keep everybody from them."""
         if self._unreturned:
-            lanes.abandon(self._unreturned.difference(self._in_hand.account_ids))
+            lanes.abandon(self._unreturned.difference(self._in_hand.account_ids), purpose=self._work.purpose)
             self._unreturned.clear()
             self._must_look = True
 
@@ -265,13 +293,13 @@ class Supervisor:
         """Read what is due: of servers that have their share only if there is nothing else."""
         self._must_look, self._looked_at, self._looked_until = False, time.monotonic(), database_now()
         limit = max(LEAST_READ, READ_AHEAD * self._in_hand.concurrency)
-        without = {*self._in_hand.account_ids, *self._containment.resting(ACCOUNT)}
+        without = {*self._in_hand.account_ids, *self._containment.resting(self._work.unit)}
         left_out = self._in_hand.crowded()
-        found = pick_due(limit=limit, without=without, not_at=left_out)
+        found = pick_due(self._work.purpose, limit=limit, without=without, not_at=left_out)
         self._is_nobody_else = not found and bool(left_out)
         if self._is_nobody_else:
             left_out = self._in_hand.hanging()
-            found = pick_due(limit=limit, without=without, not_at=left_out)
+            found = pick_due(self._work.purpose, limit=limit, without=without, not_at=left_out)
         self._line = deque(found)
         self._found_all, self._has_left_out = len(found) < limit, bool(left_out)
 
@@ -298,24 +326,24 @@ class Supervisor:
 
     def _drain(self, in_hand: LaneInHand) -> None:
         """Drain a lane, in its thread. Whatever it throws, its lane comes back."""
-        report: DrainReport | None = None
+        report: Report | None = None
         failure: Exception | None = None
         account_id = in_hand.lane.account_id
         try:
-            report = self._containment.call(partial(self._drain_account, in_hand), ACCOUNT, account_id)
+            report = self._containment.call(partial(self._take_turn, in_hand), self._work.unit, account_id)
         except Exception as error:  # noqa: BLE001 - told by the supervisor, whose affair it is
             failure = error
             if lacks_migration(error):
                 outage.note(error)  # at once: by the time the lane is taken back it may not be true any more
         except BaseException:
             # In a thread nobody means to end the process by that; in the caller's own, somebody may.
-            self._containment.let_rest(ACCOUNT, account_id)
+            self._containment.let_rest(self._work.unit, account_id)
             raise
         finally:
             self._finished.put((in_hand, report, failure))
             self._bell.set()
 
-    def _drain_account(self, in_hand: LaneInHand) -> DrainReport:
+    def _take_turn(self, in_hand: LaneInHand) -> Report:
         slice_seconds = self._settings.slice_seconds
 
         def is_over() -> bool:
@@ -332,7 +360,7 @@ class Supervisor:
                 takes_more=connection.vendor != "sqlite",  # which lets one write at a time
             )
         longest = max(LONGEST_TURN, slice_seconds) if self._threads else slice_seconds
-        return drain_lane(
+        return self._work.turn(
             account_id=in_hand.lane.account_id, should_stop=is_over, slice_seconds=longest, room=room
         )
 
@@ -355,16 +383,16 @@ class Supervisor:
                     if not lacks_migration(failure):
                         self._complain(failure)
 
-    def _after_report(self, in_hand: LaneInHand, report: DrainReport) -> None:
+    def _after_report(self, in_hand: LaneInHand, report: Report) -> None:
         account_id = in_hand.lane.account_id
         self._throughput.note(report.settled)
-        self._on_report(report)
+        self._work.on_report(report)
         if report.settled or not report.owned or not report.is_due:
             self._fruitless.pop(account_id, None)
         else:
             self._fruitless[account_id] += 1
             if self._fruitless[account_id] >= FRUITLESS_TURNS:
-                self._containment.let_rest(ACCOUNT, account_id)
+                self._containment.let_rest(self._work.unit, account_id)
                 return
         if report.is_due:
             self._must_look = True
@@ -379,9 +407,14 @@ class Supervisor:
     ) -> None:
         self.close()
 
+    def wind_down(self) -> None:
+        """Begin no further mail from now on."""
+        self._is_winding_down = True
+        self._bell.set()
+
     def close(self) -> None:
         """End for good, as :meth:`leave` does."""
-        self._is_winding_down = True
+        self.wind_down()
         if self._threads is not None:
             give_up_at = time.monotonic() + self._settings.stop_seconds
             all_left = self.leave(seconds=self._settings.stop_seconds)
@@ -413,4 +446,4 @@ class Supervisor:
             len(self._in_hand),
         )
         with suppress(DatabaseError, InterfaceError):
-            lanes.abandon(self._in_hand.account_ids)
+            lanes.abandon(self._in_hand.account_ids, purpose=self._work.purpose)

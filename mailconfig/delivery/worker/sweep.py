@@ -13,6 +13,7 @@ from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation, note_sweep
 from mailconfig.delivery.queue.due import waiting
 from mailconfig.delivery.queue.giving_up import end_orphans, reap
+from mailconfig.delivery.sync import upkeep
 from mailconfig.delivery.wake import ring_due
 from mailconfig.delivery.worker.presence import forget_silent
 from mailconfig.delivery.worker.steps import do_steps
@@ -28,7 +29,7 @@ class SweepReport:
 
     Attributes:
         reaped: hand-overs given up because their drain is gone.
-        mended: lanes made due for mail they did not know of.
+        mended: lanes made due for mail they did not know of, or to be synced.
         rung: lanes a worker was called for.
     """
 
@@ -49,6 +50,8 @@ def sweep() -> SweepReport:
         {
             "reap": partial(_reap, now),
             "make_lanes": _make_missing_lanes,
+            "make_sync_lanes": partial(upkeep.make_missing_lanes, now),
+            "mend_sync_lanes": partial(upkeep.mend_lanes, now),
             "heal": partial(_heal, now),
             "end_orphans": partial(end_orphans, now),
             "note_sweep": partial(note_sweep, now),
@@ -57,7 +60,8 @@ def sweep() -> SweepReport:
             "ring": ring_due,
         }
     )
-    return SweepReport(found["reap"], found["mend"] + found["heal"], found["ring"])
+    syncs = found["make_sync_lanes"] + found["mend_sync_lanes"]
+    return SweepReport(found["reap"], found["mend"] + found["heal"] + syncs, found["ring"])
 
 
 def _reap(now: datetime) -> int:

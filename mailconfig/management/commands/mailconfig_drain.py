@@ -1,4 +1,4 @@
-"""Sends what is due, without Celery."""
+"""Sends what is due, and syncs mailboxes, without Celery."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mailconfig.models import AttemptOutcome
 class Command(BaseCommand):
     """SIGTERM or Ctrl-C ends it after the messages in hand, with their lanes freed."""
 
-    help = "Sends the mail that is due, until it is told to stop; with --once until nothing is due."
+    help = "Sends the mail that is due and syncs mailboxes, until it is told to stop; with --once until nothing is due."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """``--once`` and ``--concurrency``."""
@@ -42,17 +42,29 @@ class Command(BaseCommand):
             signal.signal(signal.SIGINT, on_signal)
         outcomes: Counter[AttemptOutcome] = Counter()
 
+        stored = 0
+
         def note(report: delivery.DrainReport) -> None:
             outcomes.update(report.outcomes)
 
+        def note_sync(report: delivery.SyncReport) -> None:
+            nonlocal stored
+            stored += report.stored
+
         try:
             if once:
-                delivery.drain_all(should_stop=stop.is_set, on_report=note, concurrency=concurrency)
+                delivery.drain_all(
+                    should_stop=stop.is_set, on_report=note, on_sync=note_sync, concurrency=concurrency
+                )
             else:
-                delivery.run(should_stop=stop.is_set, on_report=note, concurrency=concurrency)
+                delivery.run(
+                    should_stop=stop.is_set, on_report=note, on_sync=note_sync, concurrency=concurrency
+                )
         except WrongInstallation as error:
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(summary(outcomes))
+        if stored:
+            self.stdout.write(f"{stored} {'message' if stored == 1 else 'messages'} came in.")
 
 
 def _at_least_one(text: str) -> int:

@@ -19,5 +19,5 @@ class Command(BaseCommand):
         report = delivery.purge()
         self.stdout.write(
             f"{report.messages} messages, {report.attempts} attempts, {report.checks} checks, {report.files} files,"
-            f" {report.accounts} deleted accounts"
+            f" {report.accounts} deleted accounts, {report.texts} texts that came in"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from mailconfig.delivery.limits import Limiter
 from mailconfig.delivery.postgres.compiled import Compiled
 from mailconfig.delivery.queue import due
 from mailconfig.delivery.worker import picking, reading
-from mailconfig.models import Account, Priority, Scope
+from mailconfig.models import Account, Priority, Purpose, Scope
 from mailconfig.values import Secret
 from tests.factories import make_account, make_message, make_user
 
@@ -50,7 +51,7 @@ def sums(account: Account) -> tuple[Compiled, dict[str, Any]]:
         lambda account: (reading._MARK, {"account_id": account.pk}),
         lambda account: (reading._ROWS, {"account_id": account.pk}),
         lambda _account: (installation._NAME, {}),
-        lambda _account: (picking._NEXT_DUE_AT, {"after": picking.LONG_AGO}),
+        lambda _account: (picking._NEXT_DUE_AT[Purpose.SEND], {"after": picking.LONG_AGO}),
         sums,
     ],
     ids=["first of each priority", "mark", "account", "installation", "next due", "sums"],
@@ -134,11 +135,16 @@ def test_constants_stand_in_the_text_and_percent_signs_with_them() -> None:
 
 def test_without_psycopg_3_the_orm_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     some_account()
-    wanted = list(picking._next_due_at(picking.LONG_AGO))
+    wanted = list(picking._next_due_at(Purpose.SEND, picking.LONG_AGO))
     monkeypatch.setattr("django.db.backends.postgresql.psycopg_any.is_psycopg3", False)
     monkeypatch.setitem(sys.modules, "psycopg", None)
     assert wanted
-    assert Compiled(picking._next_due_at, after=DateTimeField()).rows(after=picking.LONG_AGO) == wanted
+    assert (
+        Compiled(partial(picking._next_due_at, Purpose.SEND), after=DateTimeField()).rows(
+            after=picking.LONG_AGO
+        )
+        == wanted
+    )
 
 
 def test_one_statement_is_kept_for_whatever_period_people_choose() -> None:

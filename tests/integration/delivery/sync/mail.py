@@ -12,7 +12,7 @@ from tests.servers.imap import INBOX, FakeIMAP, Message
 USER = "me@mail.test"
 
 
-def make_synced(port: int, **values: Any) -> Mailbox:
+def make_synced(imap_port: int, **values: Any) -> Mailbox:
     """A mailbox that is synced from a server on loopback, with its lane."""
     mailbox = make_mailbox(
         **{
@@ -20,7 +20,7 @@ def make_synced(port: int, **values: Any) -> Mailbox:
             "username": USER,
             "sync_method": "imap",
             "imap_host": "127.0.0.1",
-            "imap_port": port,
+            "imap_port": imap_port,
             "imap_ssl": False,
             "imap_secret": Secret(PASSWORD),
             **values,

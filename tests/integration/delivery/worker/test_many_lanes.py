@@ -19,7 +19,7 @@ from mailconfig import delivery
 from mailconfig.delivery import lanes
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.worker.picking import _due, pick_due
-from mailconfig.models import Account, Lane, Message
+from mailconfig.models import Account, Lane, Message, Purpose
 from tests.factories import PASSWORD, make_account, make_email, make_message, make_tenant
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import Child, environment, until
@@ -178,7 +178,7 @@ def test_lanes_are_picked_as_the_orm_would() -> None:
         (5, [every[0].account_id], hosts[1:3]),
         (100, [], hosts),
     ]:
-        wanted = [row[0] for row in _due(limit, without=without, not_at=not_at)]
+        wanted = [row[0] for row in _due(Purpose.SEND, limit, without=without, not_at=not_at)]
         for _ in range(4):
             picked = pick_due(limit=limit, without=without, not_at=not_at)
             assert [lane.account_id for lane in picked] == wanted

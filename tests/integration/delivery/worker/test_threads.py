@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from mailconfig import delivery
+from mailconfig.delivery.worker.purposes import sending
 from mailconfig.delivery.worker.supervisor import Supervisor
 from mailconfig.delivery.worker.threads import Threads
 from mailconfig.models import Message
@@ -53,10 +54,10 @@ def test_a_lane_for_which_no_thread_could_be_started_is_taken_once_there_is_room
                 room.__exit__(None, None, None)
 
         supervisor = Supervisor(
+            sending(reports.append),
             concurrency=1,
             with_threads=True,
             should_stop=lambda: len(turns) > 20,
-            on_report=reports.append,
         )
         with supervisor:
             supervisor.run(once=True, between=between)
