@@ -14,7 +14,8 @@ from mailconfig.models import ConnectionCheck, Mailbox, Message, MessageState
 from mailconfig.values import ErrorCode, Secret, Stage
 from project.inbox.store import Inbox, ReceivedMail
 
-from .content import People, queue_by_delivery, queue_by_send_mail
+from .answers import ask, wait_for_answers
+from .content import SYNC_SECONDS, People, queue_by_delivery, queue_by_send_mail
 from .verdict import Expected, Verdict, judge
 
 SPARE_SECONDS = 20.0
@@ -38,6 +39,7 @@ def rehearse(
     support, news = mailboxes
     problems = [*_check_connections(mailboxes, people.admin), *_check_wrong_password(support, people.admin)]
     problems += _check_test_mail(support, people.admin, inbox)
+    asked = ask(support, news)
     for problem in problems:
         say(f"  wrong: {problem}")
     queued = [queue_by_send_mail(support, 12), queue_by_delivery(news, 8)]
@@ -50,6 +52,7 @@ def rehearse(
     verdicts = [judge(one, inbox.mails()) for one in expected]
     _show(verdicts, say)
     problems += [problem for verdict in verdicts for problem in verdict.problems]
+    problems += wait_for_answers(asked, seconds=2 * SYNC_SECONDS + SPARE_SECONDS, look_after=look_after)
     return problems + _check_rows(mailboxes, queued)
 
 
@@ -63,7 +66,8 @@ def _expect(mailbox: Mailbox, mails: Iterable[Message]) -> Expected:
 
 
 def _check_connections(mailboxes: Iterable[Mailbox], admin: User) -> list[str]:
-    checks = [delivery.probe_account(account_id=mailbox.pk, requested_by=admin) for mailbox in mailboxes]
+    probes = (delivery.probe_account, delivery.probe_sync)
+    checks = [probe(account_id=mailbox.pk, requested_by=admin) for probe in probes for mailbox in mailboxes]
     return [f"the connection test failed: {_in_words(check)}" for check in checks if not check.ok]
 
 

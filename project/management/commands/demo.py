@@ -22,6 +22,7 @@ from django.urls import reverse
 
 from mailconfig import delivery
 from mailconfig.models import Mailbox
+from project.demo.answers import ask
 from project.demo.children import ChildFailed, Children
 from project.demo.content import (
     Login,
@@ -121,6 +122,7 @@ class Command(BaseCommand):
             if not problems:
                 self._say(
                     "Everything arrived once, in order and within the limits. A wrong password was told at the login."
+                    " A reply and a bounce came in, and are tied to their mail."
                 )
             return problems
         while True:
@@ -128,10 +130,12 @@ class Command(BaseCommand):
             time.sleep(1)
 
     def _fill(self, people: People, mailboxes: tuple[Mailbox, Mailbox]) -> None:
-        """Prove both mailboxes, and queue what takes some minutes."""
+        """Prove both halves of both mailboxes, and queue what is answered, what comes back, and what takes some minutes."""
         for mailbox in mailboxes:
             delivery.probe_account(account_id=mailbox.pk, requested_by=people.admin)
+            delivery.probe_sync(account_id=mailbox.pk, requested_by=people.admin)
         support, news = mailboxes
+        ask(support, news)
         queue_by_send_mail(support, 30)
         queue_by_delivery(news, 40)
 
