@@ -38,7 +38,7 @@ def _queue(mailbox: Mailbox, recipient: str, subject: str) -> Message:
 
 
 def wait_for_answers(asked: Asked, *, seconds: float, look_after: Callable[[], None]) -> list[str]:
-    """Sync until both have come in, beside whatever worker does.
+    """Wait until the worker has synced both.
 
     Returns:
         What is wrong after ``seconds``; nothing, if the reply and the report are there and tied to their mail.
@@ -46,9 +46,7 @@ def wait_for_answers(asked: Asked, *, seconds: float, look_after: Callable[[], N
     until = time.monotonic() + seconds
     while (problems := judge_answers(asked)) and time.monotonic() < until:
         look_after()
-        for mail in (asked.answered, asked.bounced):
-            delivery.sync_account(account_id=mail.account_id)
-        time.sleep(0.5)
+        time.sleep(0.2)
     return problems
 
 
