@@ -2,15 +2,18 @@
 
 A hand-over reaches the server between its dot and the end noted here, so no window measured at the server can
 hold more than the limit. The owner of a lane is the only reader: it loads sums once, counts its own hand-overs in
-memory, and reads the times of those before only where a window is nearly full.
+memory, and reads the times of those before only where a window is nearly full. In one window what came in counts together with
+what was sent.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from django.db.models import Count as CountRows
 
 from mailconfig.delivery.tallies import (
     CHUNK,
@@ -22,9 +25,11 @@ from mailconfig.delivery.tallies import (
     find,
     read_sums,
 )
-from mailconfig.models import Account
+from mailconfig.models import Account, SyncedMessage
 
 DAY = 86400
+IN_OUT = "in_out_day"
+"""The window in which what came in counts as well."""
 WEEK = 7 * DAY
 MARGIN = timedelta(milliseconds=2)
 """Two clocks that count the same span may differ by so much."""
@@ -49,9 +54,28 @@ def windows_of(account: Account) -> tuple[Window, ...]:
         ("period", account.limit_period or 0, account.limit_count),
         ("day", DAY, account.limit_per_day),
         ("week", WEEK, account.limit_per_week),
-        ("in_out_day", DAY, account.limit_in_out_per_day),
+        (IN_OUT, DAY, account.limit_in_out_per_day),
     )
     return tuple(Window(name, seconds, limit) for name, seconds, limit in candidates if limit is not None)
+
+
+def received_since(account_id: int, now: datetime) -> list[datetime]:
+    """Return when messages came into a mailbox within a day; no later than they were found, whatever its server's clock says."""
+    rows = SyncedMessage.objects.filter(
+        mailbox_id=account_id, received_at__gt=now - timedelta(seconds=DAY) - MARGIN
+    )
+    return [min(times) for times in rows.values_list("received_at", "synced_at")]
+
+
+def _count_received(account_ids: Collection[int], now: datetime) -> dict[int, int]:
+    """Return how many messages came into each of these mailboxes within a day."""
+    if not account_ids:
+        return {}
+    rows = SyncedMessage.objects.filter(
+        mailbox_id__in=account_ids, received_at__gt=now - timedelta(seconds=DAY)
+    )
+    counts = rows.order_by().values("mailbox_id").annotate(count=CountRows("pk"))
+    return dict(counts.values_list("mailbox_id", "count"))
 
 
 class Count:
@@ -74,6 +98,9 @@ class Count:
 
     def at_most(self, now: datetime) -> int:
         """Return how many are in the window now, or more."""
+        return self._sent_at_most(now)
+
+    def _sent_at_most(self, now: datetime) -> int:
         horizon = now - timedelta(seconds=self.window.seconds) - MARGIN
         while self._first and self._first[0][0] <= horizon:
             self.past_used -= self._first.popleft()[1]
@@ -83,7 +110,10 @@ class Count:
 
     def exactly(self, now: datetime) -> int:
         """Return how many are in the window now."""
-        count = self.at_most(now)
+        return self._sent_exactly(now)
+
+    def _sent_exactly(self, now: datetime) -> int:
+        count = self._sent_at_most(now)
         if self._first or not self.past_used:
             return count
         horizon = now - timedelta(seconds=self.window.seconds) - MARGIN
@@ -108,6 +138,38 @@ class Count:
         return at, missing
 
 
+class InOutCount(Count):
+    """Hand-overs and what came in, together."""
+
+    def __init__(self, window: Window, past: Past, received: Iterable[datetime]) -> None:
+        """Count what came in at these times as well."""
+        super().__init__(window, past)
+        self._received = deque(sorted(received))
+
+    def at_most(self, now: datetime) -> int:
+        """Return how many are in the window now, or more."""
+        return self._sent_at_most(now) + self._received_in(now)
+
+    def exactly(self, now: datetime) -> int:
+        """Return how many are in the window now."""
+        return self._sent_exactly(now) + self._received_in(now)
+
+    def _received_in(self, now: datetime) -> int:
+        horizon = now - timedelta(seconds=self.window.seconds) - MARGIN
+        while self._received and self._received[0] <= horizon:
+            self._received.popleft()
+        return len(self._received)
+
+    def end_of(self, number: int) -> tuple[datetime | None, int]:
+        """See :meth:`Count.end_of`. Where more was handed over than was read one by one, it may say a later time."""
+        times = [*self._first, *self._noted, *((at, 1) for at in self._received)]
+        at, missing = find(number, sorted(times))
+        if missing and self._first and self.past_used > sum(some for _at, some in self._first):
+            later, missing = self._past.end_of(missing, after=self._first[-1][0])
+            at = max(filter(None, (at, later)), default=None)
+        return at, missing
+
+
 class Limiter:
     """Counts hand-overs in the windows of one account.
 
@@ -115,9 +177,16 @@ class Limiter:
     was handed over, and when that ended.
     """
 
-    def __init__(self, windows: tuple[Window, ...], past: Past | None = None) -> None:
+    def __init__(
+        self, windows: tuple[Window, ...], past: Past | None = None, received: Collection[datetime] = ()
+    ) -> None:
         self.windows = windows
-        self._counts = [Count(window, past or NoPast()) for window in windows]
+        self._counts = [
+            InOutCount(window, past or NoPast(), received)
+            if window.name == IN_OUT
+            else Count(window, past or NoPast())
+            for window in windows
+        ]
         self._open = 0
         self._left_open = 0
         """Recipients of hand-overs without an outcome that others left behind."""
@@ -143,7 +212,8 @@ class Limiter:
         if wants_tallies and bring_up_to_date(account.pk, sums.tallied_until, now=now):
             sums = read_sums([account.pk], lengths, now=now, margin=MARGIN)[account.pk]
         past = AccountPast(account.pk, tallied_until=sums.tallied_until, last_attempt=sums.last_attempt)
-        limiter = cls(windows, past)
+        counts_received = any(window.name == IN_OUT for window in windows)
+        limiter = cls(windows, past, received_since(account.pk, now) if counts_received else ())
         for count in limiter._counts:
             count.past_used = sums.used[count.window.seconds]
         if sums.left_open:
@@ -221,7 +291,7 @@ class WindowUsage:
 
 
 def usage(accounts: Iterable[Account], *, now: datetime) -> dict[int, tuple[WindowUsage, ...]]:
-    """For each account by primary key: its windows and what is used of them. One query for all.
+    """For each account by primary key: its windows and what is used of them. One query for all, and one more where what came in counts.
 
     Args:
         accounts: with their limits loaded.
@@ -230,7 +300,18 @@ def usage(accounts: Iterable[Account], *, now: datetime) -> dict[int, tuple[Wind
     windows = {account.pk: windows_of(account) for account in accounts}
     lengths = {window.seconds for mine in windows.values() for window in mine}
     sums = read_sums(windows, lengths, now=now, margin=timedelta()) if lengths else {}
+    received = _count_received(
+        [pk for pk, mine in windows.items() if any(window.name == IN_OUT for window in mine)], now
+    )
     return {
-        pk: tuple(WindowUsage(window, sums[pk].used[window.seconds] + sums[pk].left_open) for window in mine)
+        pk: tuple(
+            WindowUsage(
+                window,
+                sums[pk].used[window.seconds]
+                + sums[pk].left_open
+                + (received.get(pk, 0) if window.name == IN_OUT else 0),
+            )
+            for window in mine
+        )
         for pk, mine in windows.items()
     }

@@ -13,7 +13,7 @@ from django.db.models import BigIntegerField, Model, QuerySet
 
 from mailconfig.delivery import lanes
 from mailconfig.delivery.postgres.compiled import Compiled
-from mailconfig.models import Account, Lane, Purpose, Scope
+from mailconfig.models import Account, Lane, Purpose, Scope, SyncedMessage
 
 M = TypeVar("M", bound=Model)
 
@@ -37,20 +37,31 @@ def read_account(account_id: int) -> AccountAsRead:
     while True:
         account, lane = _rows_of(account_id)
         mark: Mark | None = (account.revision,) if account.is_enabled and account.deleted_at is None else None
-        if mark is None or account.scope != Scope.SYSTEM_OVERRIDE:
+        if mark is None or not changes_unseen(account):
             return AccountAsRead(account, lane, mark)
-        # Before the server's row is read, so that no edit in between is missed.
+        # Before the server's row is read, or what came in is counted, so that nothing in between is missed.
         mark = mark_of(account_id)
         if mark is None or mark[0] == account.revision:
             return AccountAsRead(account, lane, mark)
 
 
+def changes_unseen(account: Account) -> bool:
+    """Return whether what it may send depends on more than its own row: the server's, or what came in."""
+    return account.scope == Scope.SYSTEM_OVERRIDE or account.limit_in_out_per_day is not None
+
+
 def mark_of(account_id: int) -> Mark | None:
-    """The revisions of the account and of the server it uses, as they are now; ``None``: it may not send (any more)."""
+    """The revisions of the account and of the server it uses, and the last message that came in where those count.
+
+    ``None``: it may not send (any more).
+    """
     mine = next(iter(_MARK.rows(account_id=account_id)), None)
     if mine is None:
         return None
-    revision, scope = mine
+    revision, scope, limit_in_out = mine
+    if limit_in_out is not None:
+        came_in = SyncedMessage.objects.filter(mailbox_id=account_id).order_by("-pk")
+        return (revision, came_in.values_list("pk", flat=True).first())
     if scope != Scope.SYSTEM_OVERRIDE:
         return (revision,)
     system = Account.objects.kept().filter(scope=Scope.SYSTEM).values_list("pk", "revision").first()
@@ -58,7 +69,12 @@ def mark_of(account_id: int) -> Mark | None:
 
 
 def _mark(account_id: Any) -> QuerySet[Account, Any]:
-    return Account.objects.usable().filter(pk=account_id).order_by().values_list("revision", "scope")
+    return (
+        Account.objects.usable()
+        .filter(pk=account_id)
+        .order_by()
+        .values_list("revision", "scope", "limit_in_out_per_day")
+    )
 
 
 _MARK = Compiled(_mark, account_id=BigIntegerField())

@@ -15,9 +15,9 @@ from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import recent, retry
 from mailconfig.delivery.queue.turn import Settlement, Turn
 from mailconfig.delivery.worker import strikes
-from mailconfig.delivery.worker.reading import Mark, mark_of
+from mailconfig.delivery.worker.reading import Mark, changes_unseen, mark_of
 from mailconfig.exceptions import SecretUnreadable, TransportError
-from mailconfig.models import Account, Lane, Scope, WaitReason
+from mailconfig.models import Account, Lane, WaitReason
 from mailconfig.transports.contract import Verdict
 from mailconfig.values import Answer
 
@@ -79,8 +79,8 @@ class Standing:
 
     @property
     def may_change_unseen(self) -> bool:
-        """Return whether the journal does not see each edit: that of the server belongs to another account."""
-        return self.account.scope == Scope.SYSTEM_OVERRIDE
+        """Return whether the journal does not see each change: of the server, which is another account's, or of what came in."""
+        return changes_unseen(self.account)
 
     # What holds it back.
 

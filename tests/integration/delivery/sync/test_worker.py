@@ -65,14 +65,7 @@ def run_until_done(*purposes: Purpose, seconds: float = 30.0) -> None:
     assert not left
 
 
-def process_worker() -> None:
-    worker = delivery.process_worker()
-    if worker is None:
-        pytest.skip("lanes come one at a time here")
-    assert worker.attend(should_stop=lambda: False) is False
-
-
-@pytest.mark.parametrize("way", ["once", "run", "task", "process"])
+@pytest.mark.parametrize("way", ["once", "run", "task"])
 def test_every_worker_syncs_and_sends(server: FakeIMAP, way: str) -> None:
     with ChaosServer() as smtp:
         mailbox = make_both(server, smtp)
@@ -83,11 +76,9 @@ def test_every_worker_syncs_and_sends(server: FakeIMAP, way: str) -> None:
             drain_once()
         elif way == "run":
             run_until_done(Purpose.SEND, Purpose.SYNC)
-        elif way == "task":
+        else:
             tasks.sync(mailbox.pk)
             tasks.drain(mailbox.pk)
-        else:
-            process_worker()
 
     assert SyncedMessage.objects.count() == 1
     assert Message.objects.get().state == "sent"
