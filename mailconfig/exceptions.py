@@ -156,6 +156,10 @@ class InvalidMessage(DeliveryError, ValueError):
     """The mail cannot be queued as it is. Django raises ``ValueError`` for such mail, which callers may catch."""
 
 
+class KeyReused(InvalidMessage):
+    """Another mail was queued under this idempotency key."""
+
+
 class NoAccount(DeliveryError):
     """No account is there to send this mail."""
 

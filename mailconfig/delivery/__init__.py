@@ -36,14 +36,22 @@ from mailconfig.delivery.limits import WindowUsage, usage
 from mailconfig.delivery.mishaps import waiting_for_tables
 from mailconfig.delivery.monitoring.attention import Attention, StoppedAccount, find_attention
 from mailconfig.delivery.monitoring.health import Health, HealthState, accounts_in_health
+from mailconfig.delivery.monitoring.mailings import (
+    MailingFacts,
+    MailingState,
+    mailing_facts,
+    recipient_states,
+    with_mailing_states,
+)
 from mailconfig.delivery.monitoring.overview import AccountOverview, overview_of
 from mailconfig.delivery.monitoring.status import AccountStatus, Status, status
 from mailconfig.delivery.monitoring.waiting import Waiting, explain
 from mailconfig.delivery.monitoring.workers import WorkerStatus
 from mailconfig.delivery.queue.actions import cancel, hold, release, requeue
 from mailconfig.delivery.queue.backlog import count_unsent
-from mailconfig.delivery.queue.content import read_content
+from mailconfig.delivery.queue.content import Texts, read_content, read_texts
 from mailconfig.delivery.queue.enqueue import enqueue, enqueue_for, enqueue_many
+from mailconfig.delivery.queue.mailings import may_send_from, queue_mailing
 from mailconfig.delivery.queue.reports import enqueue_report, is_report
 from mailconfig.delivery.queue.routing import (
     TenantReference,
@@ -72,6 +80,8 @@ __all__ = [
     "DrainReport",
     "Health",
     "HealthState",
+    "MailingFacts",
+    "MailingState",
     "Proved",
     "Refusal",
     "RefusalCode",
@@ -80,6 +90,7 @@ __all__ = [
     "SyncReport",
     "SyncedText",
     "TenantReference",
+    "Texts",
     "Waiting",
     "WindowUsage",
     "WorkerStatus",
@@ -107,6 +118,8 @@ __all__ = [
     "is_send_method",
     "is_sync_method",
     "leaves_checks_to_workers",
+    "mailing_facts",
+    "may_send_from",
     "note_activity",
     "overview_of",
     "probe_account",
@@ -116,9 +129,12 @@ __all__ = [
     "process_worker",
     "prove_account",
     "purge",
+    "queue_mailing",
     "read_content",
     "read_synced_content",
+    "read_texts",
     "recent_check",
+    "recipient_states",
     "refusal_of",
     "release",
     "request_check",
@@ -142,4 +158,5 @@ __all__ = [
     "waiting_for_tables",
     "wake_lane",
     "was_swept_within",
+    "with_mailing_states",
 ]

@@ -20,6 +20,7 @@ from .installation import Installation
 from .lane import PAUSES, Lane, Purpose, WaitReason
 from .mail_alias import MailAlias
 from .mailbox import Mailbox
+from .mailing import Mailing
 from .message import FINAL_STATES, WAITING_STATES, Message, MessageState, Priority
 from .outbound_email import OutboundEmail
 from .recipient import Recipient, RecipientState
@@ -57,6 +58,7 @@ __all__ = [
     "Lane",
     "MailAlias",
     "Mailbox",
+    "Mailing",
     "Message",
     "MessageState",
     "OutboundEmail",

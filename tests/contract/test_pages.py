@@ -81,7 +81,13 @@ def variables(settings: Settings) -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize(
     "page",
-    ["docs/outbound-email.md", "docs/providers.md", "docs/tenant-configuration.md", "docs/mailboxes.md"],
+    [
+        "docs/outbound-email.md",
+        "docs/providers.md",
+        "docs/tenant-configuration.md",
+        "docs/mailboxes.md",
+        "docs/mailings.md",
+    ],
 )
 def test_every_call_of_a_page_is_answered_as_it_says(page: str, variables: dict[str, str]) -> None:
     text = document(page).text
@@ -105,6 +111,8 @@ def test_every_call_of_a_page_is_answered_as_it_says(page: str, variables: dict[
         data = answered.get("data") if isinstance(answered, dict) else None
         if isinstance(data, dict) and data["type"] == "mailbox":
             variables["ID"] = str(data["id"])
+        if isinstance(data, dict) and data["type"] == "mailing":
+            variables["MAILING"] = str(data["id"])
 
 
 def comparable(value: Any) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 from urllib.parse import urlsplit
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -13,6 +15,9 @@ from mailconfig.api.common.fields import LineField, validate_allowed_host
 from mailconfig.models.choices import VerifyMode
 from mailconfig.models.validators import validate_endpoint, validate_text
 
+from .filters import read_moment
+
+FURTHEST = timedelta(days=366)
 MOST = 2**31 - 1
 """The largest number that every database keeps in a column of these."""
 
@@ -36,6 +41,30 @@ class EndpointField(LineField):
 def _validate_allowed_endpoint(value: str) -> None:
     validate_endpoint(value)
     validate_allowed_host(urlsplit(value).hostname or "")
+
+
+@extend_schema_field({"type": "string", "format": "date-time"})
+class MomentField(serializers.Field[datetime, Any, Any, Any]):
+    """A moment in ISO 8601, in UTC if it says no other zone, within a year from now."""
+
+    default_error_messages = {
+        "invalid": _("Must be a time such as 2030-01-31T08:00:00Z."),
+        "too_late": _("Must be within a year from now."),
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        try:
+            moment = read_moment(data)[0] if isinstance(data, str) and "T" in data else None
+        except ValueError:
+            moment = None
+        if moment is None:
+            self.fail("invalid")
+        if moment > timezone.now() + FURTHEST:
+            self.fail("too_late")
+        return cast("datetime", moment)
+
+    def to_representation(self, value: datetime) -> Any:
+        return value
 
 
 class WholeField(serializers.IntegerField):

@@ -54,13 +54,19 @@ class Sent:
 
 
 def read_document(
-    body: Any, *, key: int | None, attributes: Collection[str], relationships: Collection[str]
+    body: Any,
+    *,
+    key: int | None,
+    attributes: Collection[str],
+    relationships: Collection[str],
+    kind: str = TYPE,
 ) -> Sent:
     """Return the resource in a document.
 
     Args:
         key: of the resource that the address names; ``None``: it shall be made.
         attributes, relationships: those there are.
+        kind: the type of the resource.
 
     Raises:
         ValidationError: it is no such document, or a name in it is not known.
@@ -71,7 +77,7 @@ def read_document(
     if "data" not in body:
         raise ValidationError({"/data": [_required()]})
     data = _object(body["data"], "/data")
-    _require_type(data, TYPE, "/data")
+    _require_type(data, kind, "/data")
     _require_id(data, key)
     sent = Sent(_part(data, "attributes"), _part(data, "relationships"))
     _require_known(data, _NEW if key is None else _MEMBERS, "/data")
@@ -80,8 +86,8 @@ def read_document(
     return sent
 
 
-def read_linkage(relationship: Any, name: str) -> int | None:
-    """Return the key of the user that a relationship names; ``None``: it says that there is nobody.
+def read_linkage(relationship: Any, name: str, kind: str = USER_TYPE) -> int | None:
+    """Return the key of the user, or of another type, that a relationship names; ``None``: it says that there is nobody.
 
     Raises:
         ValidationError: it names nobody that there could be.
@@ -94,10 +100,11 @@ def read_linkage(relationship: Any, name: str) -> int | None:
     if relationship["data"] is None:
         return None
     data = _object(relationship["data"], f"{at}/data")
-    _require_type(data, USER_TYPE, f"{at}/data")
+    _require_type(data, kind, f"{at}/data")
     key = key_of(data.get("id"))
     if key is None:
-        raise ValidationError({f"{at}/data/id": [_("There is no such user.")]})
+        words = _("There is no such user.") if kind == USER_TYPE else _("There is no such mailbox.")
+        raise ValidationError({f"{at}/data/id": [words]})
     return key
 
 
@@ -124,7 +131,7 @@ def _require_type(data: Mapping[str, Any], expected: str, at: str) -> None:
 def _require_id(data: Mapping[str, Any], key: int | None) -> None:
     if key is None:
         if data.get("id") is not None:
-            raise ClientChosenId(_("New mailboxes get their id here: send none."))
+            raise ClientChosenId(_("New resources get their id here: send none."))
     elif "id" not in data:
         raise ValidationError({"/data/id": [_required()]})
     elif key_of(data["id"]) != key:

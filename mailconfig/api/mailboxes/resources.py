@@ -26,7 +26,7 @@ RELATIONSHIPS: Mapping[str, str] = {
     "updater": "updated_by_id",
 }
 """The column behind each."""
-LINKED = ("mailAliases",)
+LINKED = ("mailAliases", "mailings")
 """Relationships that say no more than where the other side is."""
 ALL_RELATIONSHIPS = (*RELATIONSHIPS, *LINKED)
 HASH_SALT = "mailconfig.mailboxes.email_hash"

@@ -206,6 +206,7 @@ class MailboxRelationships(serializers.Serializer[Any]):
     creator = UserRelationship(required=False)
     updater = UserRelationship(required=False)
     mailAliases = LinkedRelationship(required=False)
+    mailings = LinkedRelationship(required=False)
 
 
 class SelfLink(serializers.Serializer[Any]):

@@ -4,7 +4,7 @@ from django.urls import path
 
 from mailconfig.api.common.documents import DocumentView
 
-from . import actions, aliases, mailbox_views
+from . import actions, aliases, mailbox_views, mailings
 
 DOCUMENT = "mailboxes/openapi.json"
 ONE = "mailboxes/<str:mailbox_id>"
@@ -23,6 +23,14 @@ urlpatterns = [
     path(f"{ONE}/updater", mailbox_views.MailboxUpdater.as_view(), name="mailconfig-mailbox-updater"),
     path(
         f"{ONE}/mailAliases", aliases.MailAliasesOfMailbox.as_view(), name="mailconfig-mailbox-mail-aliases"
+    ),
+    path(f"{ONE}/mailings", mailings.MailingsOfMailbox.as_view(), name="mailconfig-mailbox-mailings"),
+    path("mailings", mailings.MailingList.as_view(), name="mailconfig-mailings"),
+    path("mailings/<str:mailing_id>", mailings.MailingDetail.as_view(), name="mailconfig-mailing"),
+    path(
+        "mailings/<str:mailing_id>/recipients",
+        mailings.MailingRecipients.as_view(),
+        name="mailconfig-mailing-recipients",
     ),
     path("mailAliases", aliases.MailAliasList.as_view(), name="mailconfig-mail-aliases"),
     path("mailAliases/<str:alias_id>", aliases.MailAliasDetail.as_view(), name="mailconfig-mail-alias"),

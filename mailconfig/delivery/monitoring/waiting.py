@@ -40,11 +40,14 @@ class Waiting:
         return str(self.reason.label)
 
 
-def explain(messages: Iterable[Message]) -> dict[int, Waiting]:
+def explain(messages: Iterable[Message], *, foretells: bool = True) -> dict[int, Waiting]:
     """Explain why each message waits, by primary key. Those with a final state are left out.
 
     The number of queries grows with the accounts on the page and with the messages held by a limit, not with
     the backlog.
+
+    Args:
+        foretells: say when mail that a limit holds may go. If not, the number of queries does not grow at all.
     """
     waiting = [message for message in messages if not message.is_final]
     under_way = dict(
@@ -66,7 +69,7 @@ def explain(messages: Iterable[Message]) -> dict[int, Waiting]:
     return {
         message.pk: _handing_over(under_way[message.pk])
         if message.pk in under_way
-        else _explain(message, lanes.get(message.account_id), now, limiters)
+        else _explain(message, lanes.get(message.account_id), now, limiters if foretells else None)
         for message in waiting
     }
 
@@ -79,7 +82,9 @@ def _is_this_installation() -> bool:
     return True
 
 
-def _explain(message: Message, lane: Lane | None, now: datetime, limiters: dict[int, Limiter]) -> Waiting:
+def _explain(
+    message: Message, lane: Lane | None, now: datetime, limiters: dict[int, Limiter] | None
+) -> Waiting:
     if message.state in {MessageState.HELD, MessageState.PREPARING}:
         return Waiting(WaitReason(message.wait_reason or WaitReason.BUSY))
     if message.not_before > now:
@@ -88,7 +93,7 @@ def _explain(message: Message, lane: Lane | None, now: datetime, limiters: dict[
         return Waiting(WaitReason.BUSY)
     if not lane.account.is_enabled:
         return Waiting(WaitReason.DISABLED)
-    if lane.wait_reason == WaitReason.LIMIT:
+    if lane.wait_reason == WaitReason.LIMIT and limiters is not None:
         return _explain_limit(message, lane.account, now, limiters)
     if lane.wait_reason:
         return Waiting(WaitReason(lane.wait_reason), lane.wait_until, lane.wait_text)

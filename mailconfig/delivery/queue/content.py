@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import email
 import email.policy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.message import EmailMessage
 
 from mailconfig.delivery.queue import bodies
-from mailconfig.models import Message
+from mailconfig.models import Body, Message
 
 MOST_TEXT = 64 * 1024
 MOST_BYTES = 30 * 1024 * 1024
@@ -55,6 +56,44 @@ def read_content(*, message: Message) -> Content:
         return Content(error=str(error))
     except BROKEN as error:
         return Content(error=type(error).__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Texts of a mail; ``None``: it has none in this form."""
+
+    plain: str | None = None
+    html: str | None = None
+
+
+def read_texts(*, messages: Iterable[Message]) -> dict[int, Texts]:
+    """Read the texts of messages by primary key, those of the database at once. Whoever calls has asked who may see them.
+
+    What is erased or cannot be read has none. Each is cut at 64 KiB.
+    """
+    stored = {message.pk: message for message in messages}
+    rows = Body.objects.filter(message_id__in=stored).values_list("message_id", "octets")
+    found = {key: _texts(bytes(octets)) for key, octets in rows}
+    for key, message in stored.items():
+        if message.stored_as:
+            try:
+                found[key] = _texts(b"".join(bodies.chunks(message)))
+            except OSError:
+                found[key] = Texts()
+    return found
+
+
+def _texts(data: bytes) -> Texts:
+    try:
+        parsed = email.message_from_bytes(data[:MOST_BYTES], policy=email.policy.default)
+        plain, html = parsed.get_body(("plain",)), parsed.get_body(("html",))
+        return Texts(_text_of(plain), _text_of(html))
+    except BROKEN:
+        return Texts()
+
+
+def _text_of(part: object) -> str | None:
+    return _text(part)[:MOST_TEXT].replace("\r\n", "\n") if isinstance(part, EmailMessage) else None
 
 
 def _read(data: bytes) -> Content:

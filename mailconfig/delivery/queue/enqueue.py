@@ -24,7 +24,7 @@ from mailconfig.delivery.queue.insertion import (
 )
 from mailconfig.delivery.queue.routing import account_for, account_named, routed
 from mailconfig.delivery.wake import ring, ring_on_commit, wake_sql
-from mailconfig.exceptions import InvalidMessage, NoAccount
+from mailconfig.exceptions import InvalidMessage, KeyReused, NoAccount
 from mailconfig.models import Account, AccountKind, Mailbox, Message, Priority
 from mailconfig.rendering.compose import Rendered, compose
 from mailconfig.rendering.header_lines import CONTROLS
@@ -261,7 +261,7 @@ def _insert_one(row: NewMessage) -> Message:
         raise NoAccount(msg)
     if earlier.content_digest != new.content_digest:
         msg = "another mail was queued under this idempotency key"
-        raise InvalidMessage(msg)
+        raise KeyReused(msg)
     return earlier
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mailconfig.models import AccountKind, MailAlias
+from django.utils import timezone
+
+from mailconfig.models import AccountKind, MailAlias, MessageState
 from tests.canary import LOGIN
 from tests.contract.corpus import values
 from tests.contract.surface import Call, Surface
+from tests.factories import make_message
 
 LIST = "api/v2/mailboxes"
 ONE = f"{LIST}/<str:mailbox_id>"
@@ -16,7 +19,9 @@ USER, CREATOR, UPDATER = (f"{ONE}/{name}" for name in ("user", "creator", "updat
 SEND, SYNC = (f"{ONE}/actions/{name}" for name in ("testSend", "testSync"))
 CHECK = f"{LIST}/checks/<str:check_id>"
 ALIASES, ALIAS = "api/v2/mailAliases", "api/v2/mailAliases/<str:alias_id>"
-ALIASES_OF_ONE = f"{ONE}/mailAliases"
+ALIASES_OF_ONE, MAILINGS_OF_ONE = f"{ONE}/mailAliases", f"{ONE}/mailings"
+MAILINGS, MAILING = "api/v2/mailings", "api/v2/mailings/<str:mailing_id>"
+RECIPIENTS = f"{MAILING}/recipients"
 
 ACCESS = f"""
                  anonymous inactive stranger outsider colleague reader keeper owner staff clerk superuser
@@ -34,6 +39,11 @@ GET    {CHECK}   401       401      404      404      404       404    200    40
 GET    {ALIASES} 401       401      200      200      200       200    200    200   200   200   200
 GET    {ALIAS}   401       401      404      404      404       200    200    200   404   200   200
 GET    {ALIASES_OF_ONE} 401 401     404      404      404       200    200    200   404   200   200
+GET    {MAILINGS} 401      401      200      200      200       200    200    200   200   200   200
+POST   {MAILINGS} 401      401      422      422      422       403    201    201   422   201   201
+GET    {MAILING} 401       401      404      404      404       200    200    200   404   200   200
+GET    {RECIPIENTS} 401    401      404      404      404       200    200    200   404   200   200
+GET    {MAILINGS_OF_ONE} 401 401    404      404      404       200    200    200   404   200   200
 """
 
 QUERIES = f"""
@@ -52,6 +62,11 @@ GET    {CHECK}   4      4
 GET    {ALIASES} 4      4
 GET    {ALIAS}   4      4
 GET    {ALIASES_OF_ONE} 6 6
+GET    {MAILINGS} 6 7
+POST   {MAILINGS} 17 16
+GET    {MAILING} 6 7
+GET    {RECIPIENTS} 7 7
+GET    {MAILINGS_OF_ONE} 8 9
 """
 
 IDS = {
@@ -80,6 +95,9 @@ def document(call: Call, body: Any, places: Mapping[str, str]) -> Any:
     """Attributes in their document; what is one, or no object at all, is sent as it is."""
     if not isinstance(body, dict) or "data" in body:
         return body
+    if call.route == MAILINGS:
+        mailbox = {"data": {"type": "mailbox", "id": places["mailbox_id"]}}
+        return {"data": {"type": "mailing", "attributes": body, "relationships": {"mailbox": mailbox}}}
     data = {"type": "mailbox", "attributes": body}
     return {"data": {**data, "id": places["mailbox_id"]} if call.route == ONE else data}
 
@@ -98,7 +116,8 @@ def problem(status: int, body: Any) -> set[str] | None:
         assert ("code" in error) == ("meta" in error)
         source = error.get("source", {})
         assert len(source) <= 1
-        named.add(source.get("parameter") or source.get("pointer", "").removeprefix(ATTRIBUTES))
+        pointer = source.get("pointer", "").removeprefix(ATTRIBUTES).removesuffix("/0")
+        named.add(source.get("parameter") or pointer)
     return named if status == 422 else None
 
 
@@ -110,8 +129,9 @@ def prepare(world: Any) -> None:
     """Make what belongs to each row."""
     BELOW.clear()
     for row in (world.row, world.foreign):
+        sent = make_message(row, state=MessageState.SENT, settled_at=timezone.now())
         alias = MailAlias.objects.create(mailbox=row, email=f"alias{row.pk}@example.com", can_send=True)
-        BELOW[row.pk] = {"alias_id": str(alias.pk)}
+        BELOW[row.pk] = {"alias_id": str(alias.pk), "mailing_id": str(sent.pk)}
 
 
 def places_below(row: Any) -> dict[str, str]:
@@ -187,6 +207,8 @@ MAILBOXES = Surface(
     delete=Call("DELETE", ONE),
     further=(
         *(Call("GET", route) for route in (USER, CREATOR, UPDATER, CHECK, ALIASES, ALIAS, ALIASES_OF_ONE)),
+        *(Call("GET", route) for route in (MAILINGS, MAILING, RECIPIENTS, MAILINGS_OF_ONE)),
+        Call("POST", MAILINGS, {"subject": "Hello", "bodyText": "Hello", "recipients": ["a@example.net"]}),
         Call("POST", SYNC),
     ),
     row_parameter="mailbox_id",
@@ -239,6 +261,20 @@ MAILBOXES = Surface(
         "username": NAMES,
         "validateSend": FLAGS,
         "validateSync": FLAGS,
+    },
+    further_fields={
+        Call("POST", MAILINGS): {
+            "subject": (values.LINES, values.NO_TEXTS, ("a" * 999, "ä" * 999)),
+            "bodyText": TEXTS,
+            "bodyHtml": TEXTS,
+            "recipients": (
+                (None, "", "a@example.net", {}, 1, [], [None], [1], [[]], ["a@"], ["a@b.test\r\nx: y"]),
+            ),
+            "mailboxAddress": (values.ADDRESSES, values.NO_TEXTS, ("you@example.net",)),
+            "scheduledAt": (
+                ("", "x", 1, True, [], {}, "2030-01-01", "2030-02-30T00:00:00Z", "9999-01-01T00:00:00Z"),
+            ),
+        }
     },
     required=(),
     bad_queries=(

@@ -35,7 +35,7 @@ def test_a_new_mailbox_is_its_makers_own(api: APIClient, alice: User, acme: Tena
     assert resource["relationships"] == {
         name: {"data": {"type": "user", "id": alice.pk}, "links": {"related": f"{here}/{name}"}}
         for name in ("user", "creator", "updater")
-    } | {"mailAliases": {"links": {"related": f"{here}/mailAliases"}}}
+    } | {name: {"links": {"related": f"{here}/{name}"}} for name in ("mailAliases", "mailings")}
     assert resource["attributes"]["userId"] == alice.pk
     assert Mailbox.objects.get().tenant == acme
 
