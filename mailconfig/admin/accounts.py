@@ -27,6 +27,7 @@ from mailconfig.exceptions import DeliveryError, MailconfigError
 from mailconfig.models import (
     Account,
     CheckState,
+    MailAlias,
     Mailbox,
     OutboundEmail,
     SMTPProvider,
@@ -339,11 +340,20 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         return HttpResponseRedirect(request.get_full_path())
 
 
+class MailAliasInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable when it runs
+    """Further addresses of a mailbox."""
+
+    model = MailAlias
+    fields = ("email", "can_send")
+    extra = 0
+
+
 @admin.register(Mailbox)
 class MailboxAdmin(SyncTest, AccountAdmin):
     """Mailboxes. What their sync needs is not asked for before something syncs."""
 
     form = MailboxForm
+    inlines = (MailAliasInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Return the rows, and note who looks at them: whoever does sees what comes in soon."""

@@ -18,8 +18,12 @@ def admin_url(model: str, page: str = "changelist", *args: Any) -> str:
 
 def entered(client: Client, url: str, **changes: Any) -> dict[str, Any]:
     """What a browser would send from the form at ``url``, with what a person changes in it."""
-    form = client.get(url).context["adminform"].form
+    page = client.get(url).context
+    form = page["adminform"].form
     shown = {name: form[name].value() for name in form.fields}
+    for inline in page["inline_admin_formsets"]:
+        for part in (inline.formset.management_form, *inline.formset.initial_forms):
+            shown |= {part.add_prefix(name): part[name].value() for name in part.fields}
     kept = {name: value for name, value in shown.items() if value is not None and value is not False}
     data = kept | changes
     return {name: value for name, value in data.items() if value is not None}

@@ -286,3 +286,16 @@ def test_the_report_of_a_page_that_broke_holds_no_password(
     for text in reports:
         assert "ZeroDivisionError" in text
         assert SECRET not in text
+
+
+def test_aliases_are_kept_in_the_page_of_their_mailbox(client: Client) -> None:
+    mailbox = make_mailbox()
+    url = admin_url("mailbox", "change", mailbox.pk)
+    row = {"aliases-TOTAL_FORMS": 1, "aliases-0-email": "sales@example.com", "aliases-0-can_send": "on"}
+
+    client.post(url, entered(client, url, **row))
+    assert list(mailbox.aliases.values_list("email", "can_send")) == [("sales@example.com", True)]
+    answer = client.post(url, entered(client, url, **{"aliases-0-email": "no address"}))
+    assert answer.status_code == 200
+    client.post(url, entered(client, url, **{"aliases-0-DELETE": "on"}))
+    assert not mailbox.aliases.exists()
