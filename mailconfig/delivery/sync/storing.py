@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from mailconfig.delivery.sync.batch import Batch, Found
 from mailconfig.delivery.sync.bounces import store_returns
+from mailconfig.delivery.sync.inserting import insert
 from mailconfig.delivery.sync.recognising import received_at
 from mailconfig.delivery.sync.taking import Taken
 from mailconfig.delivery.sync.ties import Ties
@@ -79,15 +80,14 @@ def store(
         _keep_lane(taken)
         _advance(folder, highest_uid=batch.last_uid)
         _move(folder, recognised)
-        rows = SyncedMessage.objects.bulk_create(
-            [_row(folder, found, ties.answers.get(found.raw.uid)) for found in new]
-        )
-        SyncedContent.objects.bulk_create(
+        rows = [_row(folder, found, ties.answers.get(found.raw.uid)) for found in new]
+        insert(
+            rows,
             [
                 SyncedContent(message=row, text=found.content.text, html=found.content.html)
                 for row, found in zip(rows, new, strict=True)
                 if found.content is not None
-            ]
+            ],
         )
         bounces = store_returns(taken.mailbox, ties.returns, {row.uid: row.pk for row in rows})
     folder.highest_uid = batch.last_uid

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -22,6 +24,7 @@ from mailconfig.middleware import ActivityMiddleware
 from mailconfig.models import Account, Activity, Lane, Mailbox, Message, Purpose, SyncedContent, SyncedMessage
 from tests.factories import make_email, make_user
 from tests.servers.chaos import ChaosServer
+from tests.servers.children import Child, environment
 from tests.servers.faults import Hang
 from tests.servers.imap import FakeIMAP
 
@@ -65,8 +68,25 @@ def run_until_done(*purposes: Purpose, seconds: float = 30.0) -> None:
     assert not left
 
 
-@pytest.mark.parametrize("way", ["once", "run", "task"])
-def test_every_worker_syncs_and_sends(server: FakeIMAP, way: str) -> None:
+PROCESS_WORKER = """
+import django
+django.setup()
+from mailconfig import delivery
+raise SystemExit(delivery.process_worker().attend(should_stop=lambda: False))
+"""
+
+
+def process_worker(folder: Path) -> None:
+    """That of a process of its own: its threads and connections stay as long as the process."""
+    if connection.vendor == "sqlite":
+        pytest.skip("lanes come one at a time here")
+    env = environment({"ALLOW_PLAIN_LOGIN": True})
+    with Child("--exec", sys.executable, "-c", PROCESS_WORKER, folder=folder, env=env) as child:
+        assert child.wait() == 0, child.said()
+
+
+@pytest.mark.parametrize("way", ["once", "run", "task", "process"])
+def test_every_worker_syncs_and_sends(server: FakeIMAP, tmp_path: Path, way: str) -> None:
     with ChaosServer() as smtp:
         mailbox = make_both(server, smtp)
         put(server)
@@ -76,9 +96,11 @@ def test_every_worker_syncs_and_sends(server: FakeIMAP, way: str) -> None:
             drain_once()
         elif way == "run":
             run_until_done(Purpose.SEND, Purpose.SYNC)
-        else:
+        elif way == "task":
             tasks.sync(mailbox.pk)
             tasks.drain(mailbox.pk)
+        else:
+            process_worker(tmp_path)
 
     assert SyncedMessage.objects.count() == 1
     assert Message.objects.get().state == "sent"
