@@ -66,8 +66,13 @@ class Exclusion:
         self._is_empty = not mailbox.sync_exclusions.strip()
 
     def excludes(self, head: Head) -> bool:
-        """Return whether the message is not to be stored: somebody it is from or to, the mailbox aside, is excluded."""
-        return not self._is_empty and self._patterns.excludes(head.counterparts(self._own))
+        """Return whether the message is not to be stored: somebody it is from or to, the mailbox aside, is excluded.
+
+        A report of delivery is about mail of the mailbox's own, whoever's server writes it.
+        """
+        return not (self._is_empty or head.is_report) and self._patterns.excludes(
+            head.counterparts(self._own)
+        )
 
 
 def batches_of(

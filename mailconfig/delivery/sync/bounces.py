@@ -44,23 +44,24 @@ def store_returns(mailbox: Mailbox, returns: Sequence[Return], reported_in: Mapp
         fresh[key] = bounce
     for bounce in fresh.values():
         bounce.save()
-    _suppress(mailbox, [bounce for bounce in fresh.values() if bounce.is_permanent])
+    _suppress(mailbox, [each for each in returns if each.report.is_about_address])
     for bounce in fresh.values():
         transaction.on_commit(partial(_tell, mailbox.pk, bounce.message_id, bounce.pk), robust=True)
     return len(fresh)
 
 
-def _suppress(mailbox: Mailbox, bounces: Sequence[Bounce]) -> None:
-    rows = {normalised(bounce.address): bounce for bounce in bounces}
+def _suppress(mailbox: Mailbox, returns: Sequence[Return]) -> None:
+    """Send nothing more to addresses that are refused themselves; another message to them would be, too."""
+    rows = {normalised(each.address): each for each in returns}
     Suppression.objects.bulk_create(
         [
             Suppression(
                 tenant_id=mailbox.tenant_id,
                 address=address,
                 reason=SuppressionReason.BOUNCE,
-                message_id=bounce.message_id,
+                message_id=each.message_id,
             )
-            for address, bounce in rows.items()
+            for address, each in rows.items()
         ],
         ignore_conflicts=True,
     )

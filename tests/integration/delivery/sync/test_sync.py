@@ -10,7 +10,16 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from mailconfig import delivery
-from mailconfig.models import MailAlias, Mailbox, SyncedContent, SyncedFolder, SyncedKind, SyncedMessage
+from mailconfig.models import (
+    MailAlias,
+    Mailbox,
+    Suppression,
+    SyncedContent,
+    SyncedFolder,
+    SyncedKind,
+    SyncedMessage,
+)
+from tests.factories import make_message
 from tests.servers.imap import FakeFolder, FakeIMAP
 
 from .mail import lane_of, make_synced, put, uids
@@ -262,3 +271,43 @@ def test_a_mailbox_that_is_not_to_be_synced_is_left_alone(
 
     assert (report.owned, report.due_at, server.commands) == (True, None, [])
     assert lane_of(mailbox).finished_at is None
+
+
+REPORT = """--b
+Content-Type: text/plain
+
+It did not arrive.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.net
+
+Final-Recipient: rfc822; them@example.net
+Action: failed
+Status: {status}
+Diagnostic-Code: smtp; 550 {status} no
+--b
+Content-Type: text/rfc822-headers
+
+Message-ID: <sent@example.com>
+--b--
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "suppressed"), [("5.1.1", ["them@example.net"]), ("5.7.1", []), ("5.2.2", []), ("5.3.4", [])]
+)
+def test_an_address_is_suppressed_that_is_refused_itself(
+    server: FakeIMAP, mailbox: Mailbox, status: str, suppressed: list[str]
+) -> None:
+    mailbox.sync_exclusions = "example.net"
+    mailbox.save()
+    make_message(mailbox, to=["them@example.net"], message_id="<sent@example.com>")
+    kind = 'multipart/report; report-type=delivery-status; boundary="b"'
+    put(server, REPORT.format(status=status), From="MAILER-DAEMON@example.net", Content_Type=kind)
+    put(server, From="them@example.net")
+
+    report = delivery.sync_account(account_id=mailbox.pk)
+
+    assert (report.bounces, report.excluded) == (1, 1)
+    assert list(Suppression.objects.values_list("address", flat=True)) == suppressed
