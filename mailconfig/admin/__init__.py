@@ -1,5 +1,14 @@
 """The pages for those who keep mail accounts and look after the queue."""
 
-from . import accounts, bounces, connection_checks, messages, synced, tenants, workers
+from . import accounts, bounces, connection_checks, mailboxes, messages, synced, tenants, workers
 
-__all__ = ["accounts", "bounces", "connection_checks", "messages", "synced", "tenants", "workers"]
+__all__ = [
+    "accounts",
+    "bounces",
+    "connection_checks",
+    "mailboxes",
+    "messages",
+    "synced",
+    "tenants",
+    "workers",
+]

@@ -20,15 +20,12 @@ from mailconfig.delivery import (
     count_unsent,
     delete_account,
     leaves_checks_to_workers,
-    note_activity,
     save_account,
 )
 from mailconfig.exceptions import DeliveryError, MailconfigError
 from mailconfig.models import (
     Account,
     CheckState,
-    MailAlias,
-    Mailbox,
     OutboundEmail,
     SMTPProvider,
     TenantMailConfig,
@@ -46,13 +43,12 @@ from .account_list import (
     words_html,
 )
 from .durations import date_text
-from .forms import AccountForm, MailboxForm
+from .forms import AccountForm
 from .health import HealthFilter
 from .key_fields import KeyFields
 from .lookups import LONGEST_VALUE
 from .proof import errors_of, proof_of, prove, refuse
 from .service_limits import service_limit_warning
-from .sync_test import SyncTest
 from .typed import user_of
 
 UNTESTED = "_save_untested"
@@ -86,7 +82,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
     """Base of all kinds. Saving connects first; deleting leaves the row and wipes the secret."""
 
     form = AccountForm
-    list_display = ("label", "health", "quota", "queue", "whose", "is_enabled")
+    list_display: Any = ("label", "health", "quota", "queue", "whose", "is_enabled")
     list_filter: ClassVar[Any] = (
         HealthFilter,
         "is_enabled",
@@ -102,6 +98,8 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
     delete_confirmation_template = "admin/mailconfig/account_delete_confirmation.html"
     delete_selected_confirmation_template = "admin/mailconfig/account_delete_selected_confirmation.html"
     identity: ClassVar[tuple[Any, ...]] = IDENTITY
+    seen_besides: ClassVar[tuple[str, ...]] = ()
+    """Read-only fields of a kind, beside the health of what sends."""
 
     class Media:
         css: ClassVar = {"all": ["mailconfig/admin.css"]}
@@ -125,7 +123,8 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
             connection_fields = tuple(name for name in connection_fields if name != "clear_secret")
         fieldsets: list[Any] = [
             (_("Identity"), {"fields": self._identity_for(request)}),
-            (_("Connection"), {"fields": connection_fields}),
+            (self._name_of_connection(), {"fields": connection_fields}),
+            *self._fieldsets_beside_connection(editable=editable),
             (
                 _("Limits"),
                 {
@@ -139,9 +138,17 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         ]
         if obj is not None:
             error = ("last_error",) if self.last_error(obj) else ()
-            now = ("state_of_health", *error, "usage", "history")
+            now = ("state_of_health", *error, *self.seen_besides, "usage", "history")
             fieldsets.insert(0, (None, {"fields": now}))
         return fieldsets
+
+    @staticmethod
+    def _name_of_connection() -> str:
+        return _("Connection")
+
+    def _fieldsets_beside_connection(self, *, editable: bool) -> list[Any]:
+        """Return those that a kind adds behind its connection."""
+        return []
 
     def _identity_for(self, request: HttpRequest) -> tuple[Any, ...]:
         if user_of(request).has_perm("mailconfig.choose_project_accounts"):
@@ -150,7 +157,8 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
         """Return what the page only shows."""
-        return ("state_of_health", "last_error", "usage", "history", "password") if obj else ()
+        shown = ("state_of_health", "last_error", *self.seen_besides, "usage", "history", "password")
+        return shown if obj else ()
 
     @admin.display(description=gettext_lazy("Health"))
     def state_of_health(self, account: Account) -> str:
@@ -208,13 +216,13 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
             return None
         return super().get_object(request, object_id, from_field)
 
-    @method_decorator(sensitive_post_parameters("secret"))
+    @method_decorator(sensitive_post_parameters("secret", "imap_secret"))
     @transaction.non_atomic_requests
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Show or take the form, outside any transaction of the request."""
         return super().add_view(request, form_url, extra_context)
 
-    @method_decorator(sensitive_post_parameters("secret"))
+    @method_decorator(sensitive_post_parameters("secret", "imap_secret"))
     @transaction.non_atomic_requests
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -338,27 +346,6 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
     def _stay(self, request: HttpRequest, error: DeliveryError) -> HttpResponse:
         self.message_user(request, " ".join(errors_of(error).messages), messages.ERROR)
         return HttpResponseRedirect(request.get_full_path())
-
-
-class MailAliasInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable when it runs
-    """Further addresses of a mailbox."""
-
-    model = MailAlias
-    fields = ("email", "can_send")
-    extra = 0
-
-
-@admin.register(Mailbox)
-class MailboxAdmin(SyncTest, AccountAdmin):
-    """Mailboxes. What their sync needs is not asked for before something syncs."""
-
-    form = MailboxForm
-    inlines = (MailAliasInline,)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
-        """Return the rows, and note who looks at them: whoever does sees what comes in soon."""
-        note_activity(request.user)
-        return super().get_queryset(request)
 
 
 @admin.register(OutboundEmail)

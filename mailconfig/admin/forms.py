@@ -148,13 +148,3 @@ class AccountForm(AccountModelForm):
         if self.instance._state.adding:
             return True
         return not account_fields.PROVED.isdisjoint(self.changed_data)
-
-
-class MailboxForm(AccountForm):
-    """A mailbox starts with limits that mail services do not mind."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        recommended = {"limit_count": 2, "limit_period": 60, "limit_per_day": 500, "limit_per_week": 5000}
-        if kwargs.get("instance") is None:
-            kwargs["initial"] = {**recommended, **(kwargs.get("initial") or {})}
-        super().__init__(*args, **kwargs)

@@ -31,6 +31,7 @@ def _as_json(preset: Preset) -> dict[str, Any]:
         "host": preset.host,
         "port": preset.port,
         "security": preset.security.value,
+        "imap_host": preset.imap_host,
         "note": " ".join([str(preset.note), *_service_limits(preset)]),
     }
 

@@ -72,14 +72,16 @@ def test_a_test_mail_arrives_and_its_stages_are_shown(page: Page, server: ChaosS
 
 def test_a_mail_service_fills_in_server_port_and_encryption(page: Page) -> None:
     page.goto("/admin/mailconfig/mailbox/add/")
-    for service, host, port, security in (
-        ("rackspace", "secure.emailsrvr.com", "465", "tls"),
-        ("gmail", "smtp.gmail.com", "587", "starttls"),
-        ("exchange_online", "smtp.office365.com", "587", "starttls"),
+    for service, host, port, security, imap_host in (
+        ("rackspace", "secure.emailsrvr.com", "465", "tls", "secure.emailsrvr.com"),
+        ("gmail", "smtp.gmail.com", "587", "starttls", "imap.gmail.com"),
+        ("exchange_online", "smtp.office365.com", "587", "starttls", "outlook.office365.com"),
     ):
         page.select_option("#id_preset", service)
         expect(page.locator("#id_host")).to_have_value(host)
         expect(page.locator("#id_port")).to_have_value(port)
+        expect(page.locator("#id_imap_host")).to_have_value(imap_host)
+        expect(page.locator("#id_imap_ssl")).to_have_value("True")
         expect(page.locator("#id_security")).to_have_value(security)
     expect(page.locator(".mc-preset-note")).to_contain_text("30 mails a minute")
     take(page, "mailbox-preset")

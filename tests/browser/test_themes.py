@@ -115,13 +115,13 @@ def test_the_tools_of_an_account_save_nothing(page: Page, theme: str, server: Ch
 
 def test_an_account_is_added_and_saved(page: Page, theme: str, server: ChaosServer) -> None:
     page.goto("/admin/mailconfig/mailbox/add/")
-    turn_to(page, "Connection")
+    turn_to(page, "Sending (SMTP)")
     page.select_option("#id_preset", "gmail")
     expect(page.locator("#id_host")).to_have_value("smtp.gmail.com")
     turn_to(page, "Identity")
     page.fill("#id_name", "Bob's mailbox")
     page.fill("#id_from_email", LOGIN)
-    turn_to(page, "Connection")
+    turn_to(page, "Sending (SMTP)")
     page.fill("#id_host", "127.0.0.1")
     page.select_option("#id_security", "none")
     page.fill("#id_port", str(server.port))
@@ -132,14 +132,14 @@ def test_an_account_is_added_and_saved(page: Page, theme: str, server: ChaosServ
     expect(page.locator(".mc-result")).to_contain_text("failed at: login")
     take(page, f"{theme}-account-refused")
 
-    turn_to(page, "Connection")
+    turn_to(page, "Sending (SMTP)")
     page.fill("#id_secret", SECRET)
     page.click("[name=_continue]")
     expect(page.locator("body")).to_contain_text("it works")
     assert Mailbox.objects.get().name == "Bob's mailbox"
 
     server.stop()
-    turn_to(page, "Connection")
+    turn_to(page, "Sending (SMTP)")
     page.fill("#id_username", "bob-away@example.com")
     page.fill("#id_secret", SECRET)
     page.click("[name=_save_untested]")

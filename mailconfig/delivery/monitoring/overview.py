@@ -22,6 +22,7 @@ class AccountOverview:
         windows: its limits and what is used of them.
         unsent: mails that wait to be sent.
         lane: the one that sends its mail; ``None``: nothing was ever queued or tried.
+        sync_lane: the one that reads what comes in; ``None``: nothing was ever to be read or tried.
         at: the database's time at which this was so.
     """
 
@@ -29,6 +30,7 @@ class AccountOverview:
     windows: tuple[WindowUsage, ...]
     unsent: int
     lane: Lane | None
+    sync_lane: Lane | None
     at: datetime
 
 
@@ -36,15 +38,16 @@ def overview_of(accounts: Collection[Account]) -> dict[int, AccountOverview]:
     """Describe each account, by primary key. The number of queries does not grow with the accounts."""
     ids = [account.pk for account in accounts]
     now = database_now()
-    lanes = {lane.account_id: lane for lane in Lane.objects.filter(account_id__in=ids, purpose=Purpose.SEND)}
+    lanes = {(lane.account_id, lane.purpose): lane for lane in Lane.objects.filter(account_id__in=ids)}
     windows = usage(accounts, now=now)
     unsent = count_unsent(ids)
     return {
         account.pk: AccountOverview(
-            health=health_of(account, lanes.get(account.pk)),
+            health=health_of(account, lanes.get((account.pk, Purpose.SEND))),
             windows=windows[account.pk],
             unsent=unsent.get(account.pk, 0),
-            lane=lanes.get(account.pk),
+            lane=lanes.get((account.pk, Purpose.SEND)),
+            sync_lane=lanes.get((account.pk, Purpose.SYNC)),
             at=now,
         )
         for account in accounts

@@ -33,6 +33,11 @@
       set(field("host"), preset.host);
       set(field("port"), String(preset.port));
       set(field("security"), preset.security);
+      if (preset.imap_host && field("imap_host")) {
+        set(field("imap_host"), preset.imap_host);
+        set(field("imap_port"), "");
+        set(field("imap_ssl"), "True");
+      }
       if (!preset.host && field("host")) { field("host").focus(); }
     });
   };

@@ -14,7 +14,7 @@ from django.forms import Field, Widget
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 
-from mailconfig.admin.accounts import MailboxAdmin
+from mailconfig.admin.mailboxes import MailboxAdmin
 from mailconfig.admin.tenants import TenantAdmin
 from mailconfig.models import Mailbox, Tenant
 from tests.factories import make_tenant, make_user

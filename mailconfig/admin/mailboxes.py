@@ -1,0 +1,84 @@
+"""The pages of mailboxes: accounts that read what comes in as well."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from mailconfig.delivery import note_activity
+from mailconfig.models import Account, MailAlias, Mailbox
+
+from .accounts import AccountAdmin
+from .mailbox_form import MailboxForm
+from .sync_health import SyncColumns
+from .sync_test import SyncTest
+
+RECEIVING = ("is_sync_enabled", "imap_host", "imap_ssl", "imap_port", "imap_username", "imap_secret")
+SEEN_RECEIVING = ("is_sync_enabled", "imap_host", "imap_ssl", "imap_port")
+SYNCING = (
+    ("sync_interval", "active_sync_interval"),
+    "sends_only_when_synced",
+    "syncs_outreach_folder",
+    "sync_exclusions",
+)
+TEXTS = ("signature", "opt_out_message", "opt_out_signature")
+
+
+class MailAliasInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable when it runs
+    """Further addresses of a mailbox."""
+
+    model = MailAlias
+    fields = ("email", "can_send")
+    extra = 0
+
+
+@admin.register(Mailbox)
+class MailboxAdmin(SyncColumns, SyncTest, AccountAdmin):
+    """Mailboxes."""
+
+    form = MailboxForm
+    inlines = (MailAliasInline,)
+    list_display: Any = ("label", "health", "sync", "quota", "queue", "whose", "is_enabled")
+    seen_besides: ClassVar[tuple[str, ...]] = ("state_of_sync",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        """Return the rows, and note who looks at them: whoever does sees what comes in soon."""
+        note_activity(request.user)
+        return super().get_queryset(request)
+
+    @staticmethod
+    def _name_of_connection() -> str:
+        return _("Sending (SMTP)")
+
+    def _fieldsets_beside_connection(self, *, editable: bool) -> list[Any]:
+        about = _("Where what comes in is read. Without a server here, the mailbox only sends.")
+        receiving = RECEIVING if editable else SEEN_RECEIVING
+        return [
+            (_("Receiving (IMAP)"), {"fields": receiving, "description": about}),
+            (_("How it is synced"), {"fields": SYNCING, "classes": ("collapse",)}),
+            (_("Signature"), {"fields": TEXTS, "classes": ("collapse",)}),
+        ]
+
+    def save_model(self, request: HttpRequest, obj: Account, form: ModelForm[Account], change: bool) -> None:
+        """Store it, and say how to find out whether it can be read."""
+        super().save_model(request, obj, form, change)
+        if isinstance(form, MailboxForm) and form.changes_receiving():
+            self.message_user(
+                request, _("Press “Test sync” to see whether the mailbox can be read."), messages.INFO
+            )
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """With a way to the mail that came in."""
+        mailbox: Account | None = context.get("original")
+        if mailbox is not None:
+            url = reverse("admin:mailconfig_syncedmessage_changelist", current_app=self.admin_site.name)
+            context["synced_url"] = f"{url}?mailbox__id__exact={mailbox.pk}"
+        return super().render_change_form(request, context, *args, **kwargs)
