@@ -58,7 +58,7 @@ class SyncedMessageAdmin(ReadOnlyAdmin, SyncedModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     change_form_template = "admin/mailconfig/synced_change_form.html"
     fieldsets: ClassVar[Any] = (
-        (None, {"fields": ("sender", "to", "cc_text", "received_on", "mailbox_name", "kind_mark", "tie_or_none")}),
+        (None, {"fields": ("sender", "to_text", "cc_text", "received_on", "mailbox_name", "kind_mark", "tie_or_none")}),
         (
             gettext_lazy("Details"),
             {
@@ -113,6 +113,11 @@ class SyncedMessageAdmin(ReadOnlyAdmin, SyncedModelAdmin):
         if message.from_name in {"", address}:
             return address
         return format_html('{} <span class="mc-note">{}</span>', message.from_name, address)
+
+    @admin.display(description=gettext_lazy("to"))
+    def to_text(self, message: SyncedMessage) -> str:
+        """Say who got it."""
+        return message.to or "–"
 
     @admin.display(description=gettext_lazy("copy to"))
     def cc_text(self, message: SyncedMessage) -> str:

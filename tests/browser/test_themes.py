@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from mailconfig.models import ConnectionCheck, Lane, Mailbox, Message, MessageState, WaitReason
-from tests.factories import make_mailbox, make_message
+from tests.factories import make_mailbox, make_message, make_synced
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import Child, environment, until
 
@@ -216,7 +217,15 @@ def test_the_lists_are_shown_with_what_somebody_has_to_see_to(page: Page, theme:
     Lane.objects.filter(account_id=mailbox.pk).update(
         wait_reason=WaitReason.PAUSED_LOGIN, wait_since=timezone.now(), wait_text=WORDS
     )
-    for model in ("mailbox", "message", "attempt", "connectioncheck", "tenant"):
+    for model in (
+        "mailbox",
+        "message",
+        "attempt",
+        "connectioncheck",
+        "tenant",
+        "syncedmessage",
+        "suppression",
+    ):
         page.goto(f"/admin/mailconfig/{model}/")
         expect(page.locator(".mc-banner")).to_contain_text("Front desk")
         assert not covers(page, ".object-tools", ".mc-banner")
@@ -224,3 +233,26 @@ def test_the_lists_are_shown_with_what_somebody_has_to_see_to(page: Page, theme:
     page.goto("/admin/mailconfig/")
     expect(page.locator(".mc-banner")).to_contain_text("Front desk")
     take(page, f"{theme}-index")
+
+
+def test_mail_that_came_in_is_read_and_leads_to_what_it_answers(page: Page, theme: str) -> None:
+    mailbox = make_mailbox(name="Front desk", imap_host="127.0.0.1", sync_method="imap")
+    sent = make_message(mailbox, subject="Your booking")
+    values: dict[str, Any] = {
+        "answers": sent,
+        "text": "Dear all, thank you.",
+        "html": "<p id=seen>Dear <b>all</b></p>",
+    }
+    reply = make_synced(mailbox, subject="Re: Your booking", from_name="Carol Example", **values)
+    page.goto(f"/admin/mailconfig/mailbox/{mailbox.pk}/change/")
+    take(page, f"{theme}-mailbox-that-syncs")
+    page.locator(".mc-tool", has_text="Mail that came in").click()
+    take(page, f"{theme}-synced-list")
+    page.get_by_role("link", name="Re: Your booking").click()
+    expect(page.locator(".mc-plain")).to_contain_text("Dear all")
+    page.locator("iframe.mc-frame").scroll_into_view_if_needed()
+    expect(page.frame_locator("iframe.mc-frame").locator("#seen")).to_be_visible()
+    take(page, f"{theme}-synced")
+    assert f"/syncedmessage/{reply.pk}/" in page.url
+    page.get_by_role("link", name="Your booking", exact=True).first.click()
+    expect(page.locator("section[aria-labelledby=mc-replies]")).to_contain_text("Re: Your booking")
