@@ -28,6 +28,8 @@ QUICK = Scale(
     latencies=20,
     lists=20,
     messages=1000,
+    mailboxes=300,
+    sync_seconds=75.0,
     beside=False,
 )
 FULL = Scale(
@@ -54,6 +56,8 @@ FULL = Scale(
     latencies=100,
     lists=60,
     messages=5000,
+    mailboxes=1000,
+    sync_seconds=135.0,
     beside=True,
 )
 

@@ -11,6 +11,7 @@ from statistics import median
 
 from . import database, servers
 from .dead_servers import Rate
+from .frequency import Frequency
 from .growth import Reading
 from .lateness import Lateness
 from .limits import Race, Seen
@@ -141,6 +142,17 @@ def first_sync(found: Synced) -> None:
     )
     _judged(f"commands of a sync without news: {found.commands}", found.commands <= 4, "<= 4")
     _judged(f"statements of a sync without news: {found.statements}", found.statements <= 2, "<= 2")
+
+
+def frequency(found: Frequency) -> None:
+    """Print whether mailboxes are synced as often as they say."""
+    print(
+        f"pg.sync-{found.mailboxes}-mailboxes every {found.interval:.0f} s: {found.syncs} syncs, {found.average:.1f} s"
+        f" from one to the next, {found.longest:.1f} s at most, {found.peak_rss_mb:.1f} MB"
+    )
+    _judged(
+        f"times between syncs off by a tenth at most: {found.within:.1%}", found.within >= 0.99, ">= 99 %"
+    )
 
 
 def memory(outcomes: dict[str, Outcome], *, count: int) -> None:

@@ -11,6 +11,7 @@ from . import (
     celery_latency,
     database,
     dead_servers,
+    frequency,
     growth,
     lateness,
     limits,
@@ -53,6 +54,8 @@ class Scale:
     lists: int
     messages: int
     """In the folder that is synced."""
+    mailboxes: int
+    sync_seconds: float
     beside: bool
     """Whether django-post-office sends the attachments too."""
 
@@ -214,6 +217,11 @@ def _first_sync(place: Place, scale: Scale) -> None:
     report.first_sync(syncing.measure(place, messages=scale.messages, rounds=scale.far_rounds))
 
 
+def _thousand_mailboxes(place: Place, scale: Scale) -> None:
+    found = frequency.measure(place, mailboxes=scale.mailboxes, interval=30, seconds=scale.sync_seconds)
+    report.frequency(found)
+
+
 def _limits(place: Place, scale: Scale) -> None:
     for race in scale.races:
         report.race(race, limits.measure(place, race))
@@ -243,6 +251,7 @@ CASES: Mapping[str, Callable[[Place, Scale], None]] = {
     "resident": _resident,
     "mailbox-list": _mailbox_list,
     "first-sync": _first_sync,
+    "thousand-mailboxes": _thousand_mailboxes,
     "limits": _limits,
     "limits-100-accounts": _limits_100_accounts,
 }

@@ -13,6 +13,7 @@ from mailconfig import delivery
 from mailconfig.delivery.postgres import statements
 from mailconfig.models import Account, AccountKind, Lane, Mailbox, Purpose, SyncedContent, SyncedMessage
 from mailconfig.values import Secret
+from tests.password import PASSWORD
 from tests.servers.imap import FakeIMAP
 
 
@@ -33,11 +34,11 @@ def first(port: int, ca_file: str, username: str, password: str) -> float:
 def without_news() -> dict[str, int]:
     """Commands and statements of a sync of a folder in which nothing is new."""
     with (
-        FakeIMAP(credentials={"me": "not-a-real-password"}) as server,
+        FakeIMAP(credentials={"me": PASSWORD}) as server,
         override_settings(MAILCONFIG=_settings(ALLOW_PLAIN_LOGIN=True)),
     ):
         server.add_messages(100)
-        mailbox = _make_mailbox(server.port, "me", "not-a-real-password", host="127.0.0.1", ssl=False)
+        mailbox = _make_mailbox(server.port, "me", PASSWORD, host="127.0.0.1", ssl=False)
         for _ in range(2):
             _sync(mailbox)
         server.commands.clear()
@@ -50,6 +51,28 @@ def without_news() -> dict[str, int]:
         commands = [verb for verb in server.verbs() if verb != "CAPABILITY"]
     _forget(mailbox)
     return {"commands": len(commands), "statements": len(queries) + at_once.call_count}
+
+
+def make_mailboxes(port: int, usernames: list[str], interval: int) -> None:
+    """Mailboxes that are synced that often."""
+    with override_settings(MAILCONFIG=_settings(ALLOW_PLAIN_LOGIN=True)):
+        for username in usernames:
+            mailbox = _make_mailbox(port, username, PASSWORD, host="127.0.0.1", ssl=False)
+            mailbox.sync_interval = interval
+            mailbox.save()
+
+
+def work(seconds: float) -> None:
+    """Run a worker for so long."""
+    ends_at = time.monotonic() + seconds
+    with override_settings(MAILCONFIG=_settings(ALLOW_PLAIN_LOGIN=True)):
+        delivery.run(should_stop=lambda: time.monotonic() >= ends_at)
+
+
+def forget_all() -> None:
+    """Delete what the other jobs made."""
+    for mailbox in Mailbox.objects.all():
+        _forget(mailbox)
 
 
 def _settings(**more: object) -> dict[str, Any]:
@@ -82,6 +105,6 @@ def _sync(mailbox: Mailbox) -> None:
         raise RuntimeError(f"the sync ended with {report.error_code or 'nothing'}")
 
 
-def _forget(mailbox: Mailbox) -> None:
-    SyncedMessage.objects.filter(mailbox=mailbox).delete()
+def _forget(mailbox: Account) -> None:
+    SyncedMessage.objects.filter(mailbox_id=mailbox.pk).delete()
     Account.objects.filter(pk=mailbox.pk).delete()
