@@ -42,7 +42,7 @@ def put(
     folder: str = INBOX,
     uid: int | None = None,
     date: str = "17-Jul-2026 02:44:25 +0200",
-    **header: str,
+    **header: Any,
 ) -> Message:
     """Put a message into a folder; fields of its header are named as they are, with _ for -."""
     messages = server.folders[folder.encode()].messages
