@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.http import HttpResponse
 
-from mailconfig.models import Account, AccountKind, CheckKind, ConnectionCheck, Tenant
+from mailconfig.models import Account, AccountKind, Activity, CheckKind, ConnectionCheck, Tenant
 from mailconfig.values import Secret
 from tests.bearer import client_of
 from tests.canary import CANARY, LOGIN
@@ -149,11 +149,11 @@ def as_json(value: Any) -> bytes:
 
 
 def digest() -> str:
-    """Of all rows of this package."""
+    """Of all rows of this package, but for that somebody was there."""
     hashed = hashlib.sha256()
     with connection.cursor() as cursor:
         for model in apps.get_app_config("mailconfig").get_models():
-            if model._meta.proxy:
+            if model._meta.proxy or model is Activity:
                 continue
             cursor.execute(f'SELECT * FROM "{model._meta.db_table}" ORDER BY 1')  # noqa: S608 - our own tables
             hashed.update(repr(cursor.fetchall()).encode())
