@@ -67,7 +67,9 @@ class MailboxForm(AccountForm):
         mailbox = cast("Mailbox", self.instance)
         if not mailbox._state.adding:
             self.initial["imap_ssl"] = "True" if mailbox.imap_ssl else ""
-            self.initial["imap_username"] = mailbox.login if mailbox.smtp_login_name else ""
+            is_said = mailbox.login_name or mailbox.smtp_login_name or mailbox.imap_host
+            is_other = bool(is_said) and mailbox.login != mailbox.username
+            self.initial["imap_username"] = mailbox.login if is_other else ""
         for name, text in HELP.items():
             if name in self.fields:
                 self.fields[name].help_text = text
@@ -106,6 +108,11 @@ class MailboxForm(AccountForm):
         return cleaned
 
     @staticmethod
+    def _needs_no_login(cleaned: dict[str, Any]) -> bool:
+        """Return whether no half logs in."""
+        return AccountForm._needs_no_login(cleaned) and not cleaned.get("imap_host")
+
+    @staticmethod
     def _say_user_names(mailbox: Mailbox, cleaned: dict[str, Any]) -> None:
         """The mailbox's own user name is that for reading; one for sending stands beside it only if it is another."""
         sends_as, reads_as = cleaned.get("username") or "", cleaned.get("imap_username") or ""
@@ -119,8 +126,11 @@ class MailboxForm(AccountForm):
         sending, reading = cleaned.get("secret"), cleaned.get("imap_secret")
         if reading is None:
             return
+        if sending is None and mailbox.secret is None:
+            # There is none to part from: it is the mailbox's, whether sending needs one or not.
+            mailbox.secret = reading
         is_same = sending is not None and sending.reveal() == reading.reveal()
-        mailbox.has_own_smtp_secret = not is_same and (sending is not None or mailbox.secret is not None)
+        mailbox.has_own_smtp_secret = not is_same and mailbox.secret is not reading
         mailbox.has_password_besides = mailbox.has_own_smtp_secret
 
     def changes_receiving(self) -> bool:

@@ -96,6 +96,49 @@ def test_a_mailbox_that_only_sent_is_read_once_its_password_is_entered_again(cli
     assert (mailbox.sync_method, mailbox.imap_secret) == ("", None)
 
 
+def test_reading_may_need_a_login_where_sending_needs_none(client: Client) -> None:
+    nothing: dict[str, Any] = {"authentication": "none", "username": "", "secret": ""}
+    assert save(client, **nothing, **RECEIVING, imap_username="reader", imap_secret=OTHER) == {}
+    mailbox = Mailbox.objects.get()
+
+    assert (mailbox.login, mailbox.username, mailbox.authentication) == ("reader", "", "none")
+    assert save(client, mailbox, name="Renamed") == {}
+    mailbox = Mailbox.objects.get()
+    assert (passwords(mailbox)[1], mailbox.login) == (OTHER, "reader")
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"imap_host": "imap.example.com", "sync_method": "imap", "imap_ssl": False}]
+)
+@pytest.mark.parametrize(
+    ("login_name", "smtp_login_name"), [("", ""), ("reader", ""), ("reader", "sender"), ("", "sender")]
+)
+def test_what_another_surface_stored_stays_as_it_is(
+    client: Client, login_name: str, smtp_login_name: str, more: dict[str, Any]
+) -> None:
+    names: dict[str, Any] = {
+        "login_name": login_name,
+        "smtp_login_name": smtp_login_name,
+        "from_email": LOGIN,
+    }
+    mailbox = make_mailbox(username=smtp_login_name or login_name or LOGIN, **names, **more)
+    kept = (
+        "username",
+        "login_name",
+        "smtp_login_name",
+        "sync_method",
+        "imap_host",
+        "imap_port",
+        "has_own_smtp_secret",
+    )
+    before = Mailbox.objects.values(*kept).get()
+    sealed = passwords(mailbox)
+
+    assert save(client, mailbox, name="Renamed") == {}
+    assert Mailbox.objects.values(*kept).get() == before
+    assert passwords(Mailbox.objects.get()) == sealed
+
+
 def test_no_password_is_in_the_page(client: Client) -> None:
     save(client, **RECEIVING, imap_secret=OTHER)
     mailbox = Mailbox.objects.get()
