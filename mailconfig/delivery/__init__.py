@@ -44,7 +44,7 @@ from mailconfig.delivery.monitoring.mailings import (
     with_mailing_states,
 )
 from mailconfig.delivery.monitoring.overview import AccountOverview, overview_of
-from mailconfig.delivery.monitoring.status import AccountStatus, Status, status
+from mailconfig.delivery.monitoring.status import AccountStatus, Status, SyncStatus, status
 from mailconfig.delivery.monitoring.waiting import Waiting, explain
 from mailconfig.delivery.monitoring.workers import WorkerStatus
 from mailconfig.delivery.queue.actions import cancel, hold, release, requeue
@@ -88,6 +88,7 @@ __all__ = [
     "Status",
     "StoppedAccount",
     "SyncReport",
+    "SyncStatus",
     "SyncedText",
     "TenantReference",
     "Texts",

@@ -55,6 +55,25 @@ class AccountStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """A mailbox that is not synced as it should be."""
+
+    account_id: int
+    name: str
+    reason: str
+    """What holds it back; empty: nothing, and nobody takes it."""
+    since: datetime | None
+    until: datetime | None
+    words: str
+    """What the mail server said behind the reason."""
+    due_at: datetime | None
+    is_paused: bool
+    """Until somebody acts."""
+    is_late: bool
+    """It is due for a minute, nothing holds it back (any more), and nobody takes it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The whole installation."""
 
@@ -68,6 +87,8 @@ class Status:
     """The steps of the house-keeping that throw."""
     workers: tuple[WorkerStatus, ...] = ()
     """Those that are at work. Celery's show themselves while they have mail in hand, and a minute after."""
+    syncs: tuple[SyncStatus, ...] = ()
+    """Mailboxes whose sync waits for its server, is paused or late."""
 
     @property
     def exit_code(self) -> int:
@@ -76,7 +97,8 @@ class Status:
             return 2
         if self.failing_steps:
             return 1
-        return int(any(account.needs_somebody for account in self.accounts))
+        is_sync_stopped = any(sync.is_paused or sync.is_late for sync in self.syncs)
+        return int(is_sync_stopped or any(account.needs_somebody for account in self.accounts))
 
 
 def status() -> Status:
@@ -100,7 +122,36 @@ def status() -> Status:
     failed = Message.objects.filter(settled_at__gt=day, state=MessageState.FAILED).count()
     is_stale = (unswept and waits) or stuck
     return Status(
-        accounts, swept_at, is_stale, wrong, failed, tuple(failing_steps()), workers=workers_at_work(now)
+        accounts,
+        swept_at,
+        is_stale,
+        wrong,
+        failed,
+        tuple(failing_steps()),
+        workers=workers_at_work(now),
+        syncs=tuple(_syncs(now)),
+    )
+
+
+def _syncs(now: datetime) -> list[SyncStatus]:
+    late = Q(due_at__lt=now - STALE) & (Q(lease_until=None) | Q(lease_until__lt=now))
+    lanes = Lane.objects.filter(late | ~Q(wait_reason=""), purpose=Purpose.SYNC, account__deleted_at=None)
+    lanes = lanes.filter(account__mailbox__is_sync_enabled=True)
+    return [_sync(lane, now) for lane in lanes.select_related("account").defer("account__secret")]
+
+
+def _sync(lane: Lane, now: datetime) -> SyncStatus:
+    owned = lane.lease_until is not None and lane.lease_until > now
+    return SyncStatus(
+        account_id=lane.account_id,
+        name=str(lane.account),
+        reason=lane.wait_reason,
+        since=lane.wait_since,
+        until=lane.wait_until,
+        words=lane.wait_text,
+        due_at=lane.due_at,
+        is_paused=lane.is_paused,
+        is_late=bool(lane.due_at and lane.due_at < now - STALE and not owned),
     )
 
 

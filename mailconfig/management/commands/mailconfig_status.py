@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
 from mailconfig import delivery
-from mailconfig.delivery import AccountStatus, Status, WorkerStatus
+from mailconfig.delivery import AccountStatus, Status, SyncStatus, WorkerStatus
 from mailconfig.models import Account, WaitReason
 
 
@@ -57,6 +57,8 @@ class Command(BaseCommand):
             )
         for account in status.accounts:
             self.stdout.write(_line(account))
+        for sync in status.syncs:
+            self.stdout.write(_sync_line(sync))
         if not status.accounts:
             is_set_up = Account.objects.kept().exists()
             self.stdout.write(
@@ -84,6 +86,21 @@ def _line(account: AccountStatus) -> str:
         parts.append(f"“{account.words}”")
     if account.last_error_at:
         parts.append(f"last error {account.last_error_code} at {_time(account.last_error_at)}")
+    return "; ".join(parts)
+
+
+def _sync_line(sync: SyncStatus) -> str:
+    parts = [f"{sync.name}: not synced"]
+    if sync.reason:
+        parts.append(str(WaitReason(sync.reason).label))
+    if sync.reason and sync.since:
+        parts.append(f"since {_time(sync.since)}")
+    if sync.until:
+        parts.append(f"until {_time(sync.until)}")
+    if sync.is_late and sync.due_at:
+        parts.append(f"due since {_time(sync.due_at)}, and nobody takes it")
+    if sync.words:
+        parts.append(f"“{sync.words}”")
     return "; ".join(parts)
 
 

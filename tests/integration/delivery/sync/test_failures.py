@@ -190,3 +190,20 @@ def test_a_sync_that_is_killed_leaves_no_gap_and_nothing_twice(
     assert delivery.sync_account(account_id=mailbox.pk).stored == 350 - stored
     assert uids(mailbox) == list(range(1, 351))
     assert server.credentials == {USER: PASSWORD}
+
+
+def test_the_status_names_mailboxes_that_are_not_synced_as_they_should_be(server: FakeIMAP) -> None:
+    fine, paused, late, off = (make_synced(server.port, from_email=f"{name}@mail.test") for name in "abcd")
+    lanes = Lane.objects.filter(purpose=Purpose.SYNC)
+    lanes.update(due_at=database_now() + timedelta(minutes=5))
+    lanes.filter(account=paused).update(wait_reason="paused_login", due_at=None, wait_text="no")
+    lanes.filter(account__in=[late, off]).update(due_at=database_now() - timedelta(minutes=2))
+    off.is_sync_enabled = False
+    off.save()
+
+    status = delivery.status()
+
+    found = {sync.account_id: (sync.is_paused, sync.is_late, sync.words) for sync in status.syncs}
+    assert found == {paused.pk: (True, False, "no"), late.pk: (False, True, "")}
+    assert fine.pk not in found
+    assert status.exit_code == 1
