@@ -221,7 +221,15 @@ def wait(
         values["breaches"] = min(breaches, MOST_COUNTED)
     if not _write(lane, values, token=token, revision=revision):
         return False
-    trail.waits(lane.account_id, reason=reason, newly=newly, until=until, error_code=error_code, words=text)
+    trail.waits(
+        lane.account_id,
+        purpose=lane.purpose,
+        reason=reason,
+        newly=newly,
+        until=until,
+        error_code=error_code,
+        words=text,
+    )
     if newly and reason in PAUSES:
         signals.account_paused.send_robust(
             sender=Lane,
@@ -278,7 +286,7 @@ def clear(
             sender=Lane, account_id=lane.account_id, purpose=str(lane.purpose)
         )
     elif waited:
-        trail.goes_on(lane.account_id)
+        trail.goes_on(lane.account_id, purpose=lane.purpose)
     return True
 
 

@@ -26,6 +26,7 @@ logger = logging.getLogger("mailconfig.trail")
 FIELDS = (
     "event",
     "account_id",
+    "purpose",
     "message_id",
     "attempt_id",
     "state",
@@ -105,13 +106,14 @@ def moved(
 def waits(
     account_id: int,
     *,
+    purpose: str,
     reason: WaitReason,
     newly: bool,
     until: datetime | None = None,
     error_code: str = "",
     words: str = "",
 ) -> None:
-    """Tell that an account waits. What only goes on, with nothing tried in between, was told before."""
+    """Tell that an account waits, with sending or with being synced. What only goes on, with nothing tried in between, was told before."""
     pauses = reason in PAUSES
     level = logging.WARNING if pauses and newly else logging.INFO
     if not (newly or error_code) or not logger.isEnabledFor(level):
@@ -119,6 +121,7 @@ def waits(
     values = {
         "event": "pause" if pauses else "wait",
         "account_id": account_id,
+        "purpose": str(purpose),
         "reason": str(reason),
         "until": until,
         "error_code": error_code,
@@ -127,16 +130,17 @@ def waits(
     _after_commit(level, values)
 
 
-def goes_on(account_id: int) -> None:
-    """Tell that nothing holds an account back any more."""
+def goes_on(account_id: int, *, purpose: str) -> None:
+    """Tell that nothing holds an account back any more, from sending or from being synced."""
     if logger.isEnabledFor(logging.INFO):
-        _after_commit(logging.INFO, {"event": "resume", "account_id": account_id})
+        values = {"event": "resume", "account_id": account_id, "purpose": str(purpose)}
+        _after_commit(logging.INFO, values)
 
 
 @receiver(signals.account_resumed, dispatch_uid="mailconfig-trail")
-def _on_resumed(*, account_id: int, **kwargs: object) -> None:
+def _on_resumed(*, account_id: int, purpose: str, **kwargs: object) -> None:
     """A pause ends by an edit, too, of which delivery hears by this signal."""
-    goes_on(account_id)
+    goes_on(account_id, purpose=purpose)
 
 
 def _level(state: MessageState | str) -> int:

@@ -33,7 +33,7 @@ class WaitReason(models.TextChoices):
     PAUSED_LOGIN = "paused_login", _("The login does not work. Check user name, password and encryption.")
     PAUSED_CONFIG = "paused_config", _("The connection's settings do not work. Check them.")
     PAUSED_SENDER = "paused_sender", _("The mail server refuses the sender's address.")
-    PAUSED_PROTOCOL = "paused_protocol", _("The mail server does not speak SMTP properly.")
+    PAUSED_PROTOCOL = "paused_protocol", _("The mail server breaks the protocol.")
     STORAGE_AWAY = "storage_away", _("The storage of large mails cannot be reached; we try again.")
     SECRET_UNREADABLE = "secret_unreadable", _("The stored password cannot be read. Enter it again.")
     DISABLED = "disabled", _("The account is disabled.")

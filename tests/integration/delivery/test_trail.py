@@ -223,7 +223,7 @@ def test_nothing_to_do_leaves_no_line(lines: Lines, caplog: pytest.LogCaptureFix
     ],
 )
 def test_words_are_one_line_without_addresses(lines: Lines, words: str, told: str) -> None:
-    trail.waits(7, reason=WaitReason.SERVER_AWAY, newly=True, words=words)
+    trail.waits(7, purpose="sync", reason=WaitReason.SERVER_AWAY, newly=True, words=words)
     (record,) = lines("wait")
-    assert record.words == told  # type: ignore[attr-defined]
+    assert (record.words, record.purpose) == (told, "sync")  # type: ignore[attr-defined]
     assert record.getMessage().endswith(told)
