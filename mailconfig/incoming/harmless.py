@@ -5,9 +5,12 @@ It is shown in a sandboxed frame under a policy that allows nothing either; each
 
 from __future__ import annotations
 
+from html import escape
 from typing import Final
 
 import nh3
+
+from mailconfig.markup import bare_text, grows
 
 _TAGS: Final = frozenset(
     {
@@ -57,5 +60,10 @@ _CLEANER: Final = nh3.Cleaner(
 
 
 def harmless(html: str) -> str:
-    """Return what of the HTML only looks like something: no script, form, frame, link, or picture from elsewhere."""
+    """Return what of the HTML only looks like something: no script, form, frame, link, or picture from elsewhere.
+
+    Of what would grow without end the text is left.
+    """
+    if grows(html):
+        return _CLEANER.clean(escape(bare_text(html), quote=False))
     return _CLEANER.clean(html)

@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from html import escape
 from html.parser import HTMLParser
 from typing import Final
 
 import nh3
+
+from mailconfig.markup import bare_text, grows
 
 _TAGS: Final = frozenset(
     {
@@ -98,8 +101,10 @@ def sanitised(html: str) -> str:
     """Return what is harmless of a signature: the same again if that is sanitised once more.
 
     Tags, attributes, addresses and styles that are not on the list are left out, elements that are open are closed. It may
-    become longer than it was: ``<`` alone becomes ``&lt;``.
+    become longer than it was: ``<`` alone becomes ``&lt;``. Of what would grow without end the text is left.
     """
+    if grows(html):
+        return _CLEANER.clean(escape(bare_text(html), quote=False))
     for _round in range(_MOST_ROUNDS):
         before, html = html, _CLEANER.clean(html)
         if html == before:
