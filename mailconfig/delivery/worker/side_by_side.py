@@ -105,29 +105,31 @@ class SideBySide:
                 between()
                 self.syncing.step(seconds=STEP_SECONDS)
 
-            self.sending.run(once=once, between=take_turns, company=self.syncing)
+            self.sending.run(once=once, between=take_turns, is_alone=self.syncing.is_done)
             return
-        over = threading.Event()
+        sends, syncs = _Run(self.sending), _Run(self.syncing)
 
         def sync() -> None:
             try:
-                self.syncing.run(once=once, company=self.sending)
+                self.syncing.run(once=once, is_alone=sends.is_over)
             except BaseException as error:  # noqa: BLE001 - raised by the one in the caller's thread
                 self.sending.fail(error)
             finally:
-                over.set()
+                syncs.end()
                 self.sending.wake()
 
         self.syncing.start_beside(sync)
         try:
-            self.sending.run(once=once, between=between, company=self.syncing)
+            self.sending.run(once=once, between=between, is_alone=syncs.is_over)
         except BaseException as error:
-            if not over.is_set():
+            if not syncs.has_ended:
                 self.syncing.fail(error)
-            over.wait(END_SECONDS)
+            syncs.wait(END_SECONDS)
             raise
+        finally:
+            sends.end()
         self.syncing.wake()
-        over.wait(END_SECONDS)
+        syncs.wait(END_SECONDS)
 
     def await_lanes(self, *, seconds: float) -> bool:
         """Return whether all lanes were left within so many seconds."""
@@ -155,3 +157,34 @@ class SideBySide:
         self.syncing.wind_down()
         self.sending.close()
         self.syncing.close()
+
+
+class _Run:
+    """A run of one of the two, as the other sees it."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._ended = threading.Event()
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether it has left."""
+        return self._ended.is_set()
+
+    def is_over(self) -> bool:
+        """Return whether the other need not be waited for; if it has to be, have it look as well.
+
+        Whoever has left is waited for no more: what it is rung for afterwards is for its next run.
+        """
+        if self.has_ended or self._supervisor.is_done():
+            return True
+        self._supervisor.wake()
+        return False
+
+    def end(self) -> None:
+        """Note that it has left."""
+        self._ended.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it has left, or so many seconds are over."""
+        self._ended.wait(seconds)

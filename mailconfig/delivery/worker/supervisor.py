@@ -50,6 +50,11 @@ def _nothing() -> None:
     """There is nothing to do in between."""
 
 
+def _always() -> bool:
+    """Nobody works beside it."""
+    return True
+
+
 class Supervisor:
     """Has up to ``concurrency`` lanes in hand.
 
@@ -88,6 +93,8 @@ class Supervisor:
         self._is_nobody_else = False
         """What was read is of servers that have their share, since there was nothing else."""
         self._has_left_out = self._has_just_started = False
+        self._was_done = False
+        """Whether its last look found nothing to do; not while it looks, when lanes are neither in line nor in hand."""
         self._is_winding_down = False
         self._throughput = Throughput()
         self._fruitless: Counter[int] = Counter()
@@ -112,7 +119,7 @@ class Supervisor:
 
     def is_done(self) -> bool:
         """Return whether nothing is due, as far as it has looked, and no lane is in hand."""
-        return not (self._in_hand or self._line or self._failures) and self._found_all and not self._must_look
+        return self._was_done and not self._must_look
 
     def fail(self, error: BaseException) -> None:
         """End the run with this error."""
@@ -140,24 +147,22 @@ class Supervisor:
         *,
         once: bool = False,
         between: Callable[[], object] = _nothing,
-        company: Supervisor | None = None,
+        is_alone: Callable[[], bool] = _always,
     ) -> None:
         """Drain until it is to stop.
 
         Args:
             once: end when nothing is due and no lane is in hand any more.
             between: called before each look for room.
-            company: works beside it; with ``once`` each goes on until both have nothing to do.
+            is_alone: asked with ``once`` when it is done; false: somebody beside it is not, and may make work for it.
 
         Raises:
             WrongInstallation: this database belongs to another installation.
         """
         while not self.is_stopping():
             seconds = self._turn(between)
-            if once and self.is_done():
-                if company is None or company.is_done():
-                    break
-                company.wake()
+            if once and self.is_done() and is_alone():
+                break
             self._sleep(seconds)
         fatal, self._fatal = self._fatal, None
         if fatal is not None:
@@ -186,6 +191,7 @@ class Supervisor:
 
     def _turn(self, between: Callable[[], object]) -> float:
         """Take what there is room for, and say how long there is nothing to do."""
+        self._was_done = False
         self._collect()
         try:
             between()
@@ -198,6 +204,7 @@ class Supervisor:
         except Exception as error:  # noqa: BLE001 - the edge of the loop: a worker goes on, whatever it meets
             return self._rest_after(error)
         self._failures = 0
+        self._was_done = not (self._in_hand or self._line) and self._found_all
         return seconds
 
     def _rest_after(self, error: Exception) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from mailconfig import delivery, signals, tasks
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.sync import activity
 from mailconfig.delivery.worker.picking import pick_due
+from mailconfig.delivery.worker.side_by_side import SideBySide
 from mailconfig.middleware import ActivityMiddleware
 from mailconfig.models import Account, Activity, Lane, Mailbox, Message, Purpose, SyncedContent, SyncedMessage
 from tests.factories import make_email, make_user
@@ -128,6 +130,38 @@ def test_a_hanging_mail_server_of_one_kind_does_not_keep_the_other_waiting(
         run_until_done(Purpose.SEND, seconds=10)
 
     assert not Lane.objects.exclude(lease_token=None).exists()
+
+
+def test_a_bell_that_rings_while_both_halves_are_leaving_keeps_neither_of_them() -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("lanes come one at a time here")
+    is_looking_done, is_rung = threading.Event(), threading.Event()
+    ends_at = time.monotonic() + 4
+
+    def ring_late() -> None:
+        worker.ring()
+        is_rung.set()
+
+    def should_stop() -> bool:
+        # The half that syncs has nothing to do, and is kept from leaving until the other one has left and the bell has rung.
+        if threading.current_thread() is not threading.main_thread() and worker.syncing.is_done():
+            is_looking_done.set()
+            is_rung.wait(2)
+        return time.monotonic() > ends_at
+
+    def between() -> None:
+        if is_looking_done.wait(2) and not is_rung.is_set():
+            threading.Timer(0.2, ring_late).start()
+
+    with SideBySide(
+        concurrency=1, with_threads=True, should_stop=should_stop, on_report=repr, on_sync=repr
+    ) as worker:
+        began_at = time.monotonic()
+        worker.run(once=True, between=between)
+        took = time.monotonic() - began_at
+
+    assert is_rung.is_set()
+    assert took < 2
 
 
 def test_a_due_mailbox_is_rung_for_as_one_to_be_synced(mailbox: Mailbox) -> None:
