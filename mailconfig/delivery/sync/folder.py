@@ -50,7 +50,7 @@ class FolderSync:
         """
         name = self._taken.mailbox.sync_folder
         state = session.examine(name)
-        folder = storing.open_folder(self._taken, name, uid_validity=state.uid_validity or 0)
+        folder = storing.open_folder(self._taken, name, state)
         if _is_unchanged(folder, state):
             return True
         exclusion, recogniser = Exclusion(self._taken.mailbox), Recogniser(folder)

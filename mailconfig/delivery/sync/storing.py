@@ -18,6 +18,7 @@ from mailconfig.delivery.sync.taking import Taken
 from mailconfig.delivery.sync.ties import Ties
 from mailconfig.exceptions import LeaseLost
 from mailconfig.models import Lane, SyncedContent, SyncedFolder, SyncedMessage
+from mailconfig.transports.reading import FolderState
 
 _MOST_TEXT = 65_535
 """Characters of addresses and ids that are kept of one field; nobody reads more."""
@@ -42,22 +43,31 @@ class Stored:
     bounces: int
 
 
-def open_folder(taken: Taken, name: str, *, uid_validity: int) -> SyncedFolder:
+def open_folder(taken: Taken, name: str, state: FolderState) -> SyncedFolder:
     """Return the folder as it is to be read from now on: anew, if its numbers mean other messages than before.
+
+    They do as well where the next message is to have a number that was read already: a server that was restored from a backup gives
+    numbers once more, and may tell no other UIDVALIDITY.
 
     Raises:
         LeaseLost: somebody else owns the lane by now.
         Edited: the mailbox was edited.
     """
+    uid_validity = state.uid_validity or 0
+
+    def goes_on(folder: SyncedFolder) -> bool:
+        is_set_back = state.uid_next is not None and state.uid_next <= folder.highest_uid
+        return folder.uid_validity == uid_validity and not is_set_back
+
     folder = taken.folder
-    if folder is not None and folder.uid_validity == uid_validity:
+    if folder is not None and goes_on(folder):
         return folder
     with transaction.atomic():
         _keep_lane(taken)
-        folder, is_new = SyncedFolder.objects.select_for_update().get_or_create(
+        folder, _is_new = SyncedFolder.objects.select_for_update().get_or_create(
             mailbox_id=taken.mailbox.pk, name=name, defaults={"uid_validity": uid_validity}
         )
-        if not is_new and folder.uid_validity != uid_validity:
+        if not goes_on(folder):
             # The validity may have been this one before, and none of its numbers mean what they did.
             stale = SyncedMessage.objects.filter(folder=folder, uid_validity=uid_validity)
             stale.update(uid_validity=-F("pk"))

@@ -152,6 +152,21 @@ def test_when_numbers_mean_other_messages_those_that_are_stored_are_recognised(
     assert delivery.sync_account(account_id=mailbox.pk).settled == 0
 
 
+def test_a_server_that_gives_numbers_once_more_is_read_anew(server: FakeIMAP, mailbox: Mailbox) -> None:
+    for _ in range(3):
+        put(server)
+    delivery.sync_account(account_id=mailbox.pk)
+    del server.folders[b"INBOX"].messages[1:]  # restored from a backup, with the UIDVALIDITY it had
+    put(server, uid=2, Message_ID="<new@example.net>", Subject="New")
+
+    report = delivery.sync_account(account_id=mailbox.pk)
+
+    assert (report.stored, report.moved) == (1, 1)
+    subjects = SyncedMessage.objects.order_by("pk").values_list("subject", flat=True)
+    assert list(subjects) == ["Number 1", "Number 2", "Number 3", "New"]
+    assert delivery.sync_account(account_id=mailbox.pk).settled == 0
+
+
 def test_two_messages_that_look_alike_are_two_also_with_other_numbers(
     server: FakeIMAP, mailbox: Mailbox
 ) -> None:
