@@ -46,9 +46,10 @@ from .serializers import MailboxProblem
 BODIES = frozenset({"bodyHtml", "bodyText"})
 MOST_BODIES = 100
 """Mailings whose texts one answer holds."""
+MOST_KEY = 255
 KEY = OpenApiParameter(
     "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 255},
+    {"type": "string", "minLength": 1, "maxLength": MOST_KEY},
     OpenApiParameter.HEADER,
     description="Sent again with the same mailing, nothing more is queued, and the first one is answered.",
 )
@@ -215,8 +216,25 @@ def _bad_addresses(recipients: list[str]) -> dict[str, list[str]]:
         try:
             validate_address(address)
         except InvalidAddress as error:
-            errors[f"/data/attributes/recipients/{place}"] = error.messages
+            errors[_place(place)] = error.messages
     return errors
+
+
+def _place(number: int) -> str:
+    return f"/data/attributes/recipients/{number}"
+
+
+def _idempotency_key(request: Request) -> str | None:
+    """The key of the call; an empty one would protect from nothing.
+
+    Raises:
+        ValidationError: it can be none.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (key.strip() and len(key) <= MOST_KEY and key.isprintable()):
+        words = _("An Idempotency-Key has 1 to %(most)d characters that can be printed.")
+        raise ValidationError({"": [words % {"most": MOST_KEY}]})
+    return key
 
 
 class MailingList(MailingsView):
@@ -251,12 +269,11 @@ class MailingList(MailingsView):
             relationships={"mailbox", "recipients"},
             kind=MAILING_TYPE,
         )
+        key = _idempotency_key(request)
         mailbox = self._sender(sent)
         new = self._new(sent, mailbox)
         try:
-            message = delivery.queue_mailing(
-                mailbox=mailbox, idempotency_key=request.headers.get("Idempotency-Key"), **new
-            )
+            message = delivery.queue_mailing(mailbox=mailbox, idempotency_key=key, **new)
         except KeyReused:
             raise ValidationError({"": [_("Another mailing came with this Idempotency-Key.")]}) from None
         except InvalidMessage:
@@ -294,6 +311,8 @@ class MailingList(MailingsView):
         errors: dict[str, Any] = {} if serializer.is_valid() else dict(serializer.errors)
         if given.get("recipients") and "recipients" not in errors:
             errors |= _bad_addresses(given["recipients"])
+        elif isinstance(errors.get("recipients"), dict):
+            errors |= {_place(number): words for number, words in errors.pop("recipients").items()}
         if errors:
             raise ValidationError(errors)
         values = serializer.validated_data

@@ -149,7 +149,8 @@ def _facts(message: Any, found: _Found, reason: str) -> MailingFacts:
     changed_at = message.settled_at or found.handed_over.get(message.pk) or message.created_at
     retry_at = None
     if state is MailingState.BOUNCED:
-        changed_at = max(at for _address, _permanent, at in bounces)
+        # Whoever deletes a bounce may do so between the two queries.
+        changed_at = max((at for _address, _permanent, at in bounces), default=changed_at)
         reason = str(BOUNCED)
     elif state is MailingState.DELIVERED:
         is_partial = message.state == MessageState.PARTIAL

@@ -134,6 +134,20 @@ def test_a_key_that_comes_again_queues_nothing_more(api: APIClient, box: Mailbox
     assert refusals(post(api, box.pk, headers=headers, subject="Bye")) == {"": "validationError"}
 
 
+@pytest.mark.parametrize("key", ["", " ", "x" * 256, "a\x07"])
+def test_a_key_that_protects_from_nothing_is_refused(api: APIClient, box: Mailbox, key: str) -> None:
+    assert refusals(post(api, box.pk, headers={"Idempotency-Key": key})) == {"": "validationError"}
+    assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize("recipient", [None, 5, [], "", "b@", "b@example.net\u2028", "b" * 255])
+def test_a_recipient_that_cannot_be_is_named_by_its_place(
+    api: APIClient, box: Mailbox, recipient: Any
+) -> None:
+    found = refusals(post(api, box.pk, recipients=["a@example.net", recipient]))
+    assert found == {"/data/attributes/recipients/1": "validationError"}
+
+
 @pytest.mark.parametrize(
     ("attributes", "at"),
     [
