@@ -149,7 +149,10 @@ def parse_text(data: Data, *, size: int) -> tuple[int, bytes] | None:
 
 
 def parse_date(value: Value) -> dt.datetime | None:
-    """Return an INTERNALDATE (RFC 3501 §2.3.3); ``None`` if it is none, or has no equivalent in another time zone."""
+    """Return an INTERNALDATE (RFC 3501 §2.3.3) in UTC; ``None`` if it is none, or has no equivalent in another time zone.
+
+    Servers repeat whatever offset a message was appended with, and PostgreSQL takes none of 16 hours or more.
+    """
     found = _DATE.fullmatch(value) if isinstance(value, bytes) else None
     if found is None:
         return None
@@ -160,9 +163,10 @@ def parse_date(value: Value) -> dt.datetime | None:
     offset = dt.timedelta(hours=int(hours), minutes=int(minutes))
     try:
         zone = dt.timezone(-offset if sign == b"-" else offset)
-        return dt.datetime(
+        at = dt.datetime(
             int(year), MONTHS.index(name) + 1, int(day), int(hour), int(minute), int(second), tzinfo=zone
         )
+        return at.astimezone(dt.UTC)
     except ValueError:
         return None
 

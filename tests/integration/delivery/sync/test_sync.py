@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -61,6 +62,32 @@ def test_what_came_in_is_stored_with_its_header_and_text(server: FakeIMAP, mailb
     lane = lane_of(mailbox)
     assert lane.last_success_at == lane.finished_at is not None
     assert (lane.lease_token, lane.last_error_at) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "date", ["01-Jan-0002 00:00:00 +2359", "31-Dec-9998 23:59:59 -2359", "31-Feb-2026 0:0", ""]
+)
+def test_a_date_that_nobody_can_mean_is_stored_all_the_same(
+    server: FakeIMAP, mailbox: Mailbox, date: str
+) -> None:
+    put(server, date=date)
+
+    assert delivery.sync_account(account_id=mailbox.pk).stored == 1
+    assert SyncedMessage.objects.get().received_at.tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["\\N", "\\.", "a\tb\\tc", "\0", "=?utf-8?b?AAAA?=", "=?utf-8?q?=ED=A0=80?=", "=?utf-7?q?+2AA-?="]
+)
+def test_what_no_database_takes_is_stored_as_what_it_takes(
+    server: FakeIMAP, mailbox: Mailbox, text: str
+) -> None:
+    fields = ("From", "To", "Cc", "Subject", "Date", "Message_ID", "In_Reply_To", "References")
+    values: dict[str, Any] = dict.fromkeys(fields, f'"{text}" <{text}@example.net>')
+    put(server, text, **values)
+
+    assert delivery.sync_account(account_id=mailbox.pk).stored == 1
+    assert SyncedMessage.objects.get().content.text == f"{text}\n".replace("\0", "\ufffd")
 
 
 def test_nothing_is_marked_or_moved(server: FakeIMAP, mailbox: Mailbox) -> None:
