@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count as CountRows
+from django.db.models import Q
 
 from mailconfig.delivery.tallies import (
     CHUNK,
@@ -59,10 +60,15 @@ def windows_of(account: Account) -> tuple[Window, ...]:
     return tuple(Window(name, seconds, limit) for name, seconds, limit in candidates if limit is not None)
 
 
+def _received_after(after: datetime) -> Q:
+    """Return what is true of messages that came in later; none did later than it was found, whatever its server's clock says."""
+    return Q(received_at__gt=after, synced_at__gt=after)
+
+
 def received_since(account_id: int, now: datetime) -> list[datetime]:
-    """Return when messages came into a mailbox within a day; no later than they were found, whatever its server's clock says."""
+    """Return when messages came into a mailbox within a day."""
     rows = SyncedMessage.objects.filter(
-        mailbox_id=account_id, received_at__gt=now - timedelta(seconds=DAY) - MARGIN
+        _received_after(now - timedelta(seconds=DAY) - MARGIN), mailbox_id=account_id
     )
     return [min(times) for times in rows.values_list("received_at", "synced_at")]
 
@@ -72,7 +78,7 @@ def _count_received(account_ids: Collection[int], now: datetime) -> dict[int, in
     if not account_ids:
         return {}
     rows = SyncedMessage.objects.filter(
-        mailbox_id__in=account_ids, received_at__gt=now - timedelta(seconds=DAY)
+        _received_after(now - timedelta(seconds=DAY)), mailbox_id__in=account_ids
     )
     counts = rows.order_by().values("mailbox_id").annotate(count=CountRows("pk"))
     return dict(counts.values_list("mailbox_id", "count"))

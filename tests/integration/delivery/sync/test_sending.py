@@ -104,6 +104,10 @@ def test_a_date_in_the_future_counts_for_a_day_from_when_it_was_found() -> None:
     until = mailbox.lane.wait_until
     assert until is not None
     assert until - database_now() < timedelta(minutes=61)
+    accounts = [Account.objects.get(pk=mailbox.pk)]
+    for hours_later, used in ((0, 1), (2, 0)):
+        now = database_now() + timedelta(hours=hours_later)
+        assert [window.used for window in delivery.usage(accounts, now=now)[mailbox.pk]] == [used]
 
 
 def test_mail_waits_for_a_sync_and_goes_once_there_was_one(server: FakeIMAP) -> None:
