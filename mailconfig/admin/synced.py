@@ -108,11 +108,11 @@ class SyncedMessageAdmin(ReadOnlyAdmin, SyncedModelAdmin):
 
     @admin.display(description=gettext_lazy("from"))
     def sender(self, message: SyncedMessage) -> SafeString | str:
-        """Draw the name, which anybody may give himself, and the address."""
+        """Draw the name, which anybody may give himself and which turns no direction but its own, and the address."""
         address = message.from_address or "–"
         if message.from_name in {"", address}:
             return address
-        return format_html('{} <span class="mc-note">{}</span>', message.from_name, address)
+        return format_html('<bdi>{}</bdi> <span class="mc-note">{}</span>', message.from_name, address)
 
     @admin.display(description=gettext_lazy("to"))
     def to_text(self, message: SyncedMessage) -> str:

@@ -98,6 +98,13 @@ def test_mail_is_found_by_sender_subject_message_id_mailbox_and_tie(client: Clie
     assert shown(client, mailbox__id__exact=str(other.pk)) == {"else"}
 
 
+def test_a_name_turns_the_direction_of_nothing_but_itself(client: Client) -> None:
+    message = make_synced(make_mailbox(), from_name="\u202ekoob", from_address="eve@mail.test")
+
+    for page in (page_of(client, message), client.get(admin_url("syncedmessage")).content.decode()):
+        assert '<bdi>\u202ekoob</bdi> <span class="mc-note">eve@mail.test</span>' in page
+
+
 def test_a_reply_and_a_bounce_lead_to_their_mail_and_back(client: Client) -> None:
     mailbox = make_mailbox()
     sent = make_message(mailbox, subject="Your booking")
