@@ -59,13 +59,14 @@ def mark_of(account_id: int) -> Mark | None:
     if mine is None:
         return None
     revision, scope, limit_in_out = mine
+    mark: Mark = (revision,)
     if limit_in_out is not None:
         came_in = SyncedMessage.objects.filter(mailbox_id=account_id).order_by("-pk")
-        return (revision, came_in.values_list("pk", flat=True).first())
-    if scope != Scope.SYSTEM_OVERRIDE:
-        return (revision,)
-    system = Account.objects.kept().filter(scope=Scope.SYSTEM).values_list("pk", "revision").first()
-    return (revision, *(system or (None,)))
+        mark += (came_in.values_list("pk", flat=True).first(),)
+    if scope == Scope.SYSTEM_OVERRIDE:
+        system = Account.objects.kept().filter(scope=Scope.SYSTEM).values_list("pk", "revision").first()
+        mark += system or (None,)
+    return mark
 
 
 def _mark(account_id: Any) -> QuerySet[Account, Any]:

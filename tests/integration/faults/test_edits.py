@@ -79,9 +79,10 @@ def test_what_stops_mail_stops_what_is_journaled_already(
     assert lane().wait_reason == WaitReason.DISABLED
 
 
+@pytest.mark.parametrize("in_and_out", [None, 1000], ids=["unlimited", "limited"])
 @pytest.mark.parametrize("is_moved", [True, False], ids=["moved", "deleted"])
 def test_a_system_server_that_goes_is_left_before_the_next_dot(
-    server: ChaosServer, window: int, is_moved: bool
+    server: ChaosServer, window: int, is_moved: bool, in_and_out: int | None
 ) -> None:
     system = make_account(server.port, scope="system", from_email="system@example.com")
 
@@ -96,7 +97,13 @@ def test_a_system_server_that_goes_is_left_before_the_next_dot(
     edit_at(server, "mail", edit)
     server.credentials, server.auth_in_clear = {"me": PASSWORD}, True
     account = make_account(
-        server.port, scope="system-override", host="", username="me", security="none", owner=make_user()
+        server.port,
+        scope="system-override",
+        host="",
+        username="me",
+        security="none",
+        owner=make_user(),
+        limit_in_out_per_day=in_and_out,
     )
     for _ in range(5):
         make_message(account)
