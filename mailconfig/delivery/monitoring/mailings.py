@@ -150,7 +150,7 @@ def _facts(message: Any, found: _Found, reason: str) -> MailingFacts:
     retry_at = None
     if state is MailingState.BOUNCED:
         # Whoever deletes a bounce may do so between the two queries.
-        changed_at = max((at for _address, _permanent, at in bounces), default=changed_at)
+        changed_at = max((at for _address, permanent, at in bounces if permanent), default=changed_at)
         reason = str(BOUNCED)
     elif state is MailingState.DELIVERED:
         is_partial = message.state == MessageState.PARTIAL

@@ -8,6 +8,7 @@ from functools import partial
 from django.db import transaction
 
 from mailconfig import signals
+from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.sync.ties import Return
 from mailconfig.incoming.addresses import normalised
 from mailconfig.models import Bounce, Mailbox, Suppression, SuppressionReason
@@ -41,6 +42,8 @@ def store_returns(mailbox: Mailbox, returns: Sequence[Return], reported_in: Mapp
         bounce = before or Bounce(message_id=each.message_id, address=each.address)
         bounce.is_permanent, bounce.enhanced_code = each.report.is_permanent, each.report.enhanced_code
         bounce.text, bounce.reported_in_id = each.report.text, reported_in.get(each.uid)
+        if bounce.pk:
+            bounce.reported_at = database_now()
         fresh[key] = bounce
     for bounce in fresh.values():
         bounce.save()

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from rest_framework.test import APIClient
 
 from mailconfig.models import (
@@ -267,6 +268,17 @@ def test_it_bounced_once_all_of_it_came_back_for_good(
         for address in ("a@example.net", "b@example.net")
     }
     assert len(answer["data"]["relationships"]["recipients"]["data"]) == 2
+
+
+def test_it_changed_when_it_came_back_for_good(api: APIClient, box: Mailbox) -> None:
+    message = settled(box, "sent", to=["a@example.net"])
+    Bounce.objects.create(message=message, address="a@example.net", reported_at=NOW + timedelta(hours=1))
+    Bounce.objects.create(
+        message=message, address="b@example.net", is_permanent=False, reported_at=NOW + timedelta(hours=2)
+    )
+
+    shown = data_of(api.get(f"{MAILINGS}/{message.pk}"))["attributes"]
+    assert (shown["state"], parse_datetime(shown["stateChangedAt"])) == ("bounced", NOW + timedelta(hours=1))
 
 
 def test_recipients_have_a_list_of_their_own(api: APIClient, box: Mailbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.servers.imap import FakeIMAP
 
 from .mail import make_synced, put
 
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 REPORT = """\
@@ -206,8 +208,11 @@ def test_a_recipient_is_reported_once_and_for_good_outdoes_for_now(
     for status in ("4.4.7", "5.1.1", "4.4.7", "5.1.1"):
         put_report(server, name, "them@example.net", status=status)
         delivery.sync_account(account_id=mailbox.pk)
+        Bounce.objects.filter(is_permanent=False).update(reported_at=LONG_AGO)
 
-    assert Bounce.objects.get().is_permanent
+    bounce = Bounce.objects.get()
+    assert bounce.is_permanent
+    assert bounce.reported_at > LONG_AGO
     assert (len(told), Suppression.objects.count()) == (2, 1)
 
 
