@@ -10,6 +10,8 @@ from rest_framework.authentication import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.test import APIClient
 
+from mailconfig import delivery
+
 PREFIX = "token-of-"
 
 
@@ -28,8 +30,12 @@ class BearerAuthentication(TokenAuthentication):
 
 
 def client_of(user: User | None) -> APIClient:
-    """An API client with the user's token, or without any. A fault of ours is an answer, not an exception."""
+    """An API client with the user's token, or without any. A fault of ours is an answer, not an exception.
+
+    The user is known to be there: noting that costs the first call of a minute some statements, whatever it asks for.
+    """
     client = APIClient(raise_request_exception=False)
     if user is not None:
+        delivery.note_activity(user)
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {PREFIX}{user.get_username()}")
     return client

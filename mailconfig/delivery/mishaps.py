@@ -132,8 +132,11 @@ class Outage:
 
     def end(self) -> None:
         """Log that what was missing is there, if anything was."""
-        if self._lacks_migration and _are_tables_complete():
-            self._lacks_migration = False
+        if not self._lacks_migration or not _are_tables_complete():
+            return
+        with self._lock:
+            was_waited_for, self._lacks_migration = self._lacks_migration, False
+        if was_waited_for:  # and no other thread found that out first
             logger.warning("the database has the tables of this release: going on")
 
 

@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from mailconfig.api.tenant_config.views import slug_of_host
 from mailconfig.models import ConnectionCheck, Tenant, TenantMailConfig
+from tests.bearer import client_of
 from tests.factories import make_tenant, make_user
 from tests.integration.api.tenant_config.calls import (
     BY_HOST,
@@ -303,6 +304,7 @@ class TestEncryption:
     def test_plain_http_is_refused_and_nobodys_token_is_looked_at(
         self, route: Route, alice: User, django_assert_num_queries: Any
     ) -> None:
+        client_of(alice)  # whoever is known to be there costs nothing more
         for user in (alice, None):
             for path in (route.config_path, route.test_path):
                 with django_assert_num_queries(0):
