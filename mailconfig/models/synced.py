@@ -172,7 +172,7 @@ class Bounce(models.Model):
 
 
 class SuppressionReason(models.TextChoices):
-    """Reasons for which nothing is sent to an address any more."""
+    """Reasons for which an address is on the list of those to which nothing should be sent."""
 
     BOUNCE = "bounce", _("mail to it came back")
 

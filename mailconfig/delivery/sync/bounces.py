@@ -1,4 +1,4 @@
-"""Bounces: what was reported not to have arrived, and addresses to which nothing is sent any more."""
+"""Bounces: what was reported not to have arrived, and addresses to which nothing should be sent any more."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def store_returns(mailbox: Mailbox, returns: Sequence[Return], reported_in: Mapp
 
 
 def _suppress(mailbox: Mailbox, returns: Sequence[Return]) -> None:
-    """Send nothing more to addresses that are refused themselves; another message to them would be, too."""
+    """List addresses that are refused themselves: another message to them would be, too. Sending does not look at the list yet."""
     rows = {normalised(each.address): each for each in returns}
     Suppression.objects.bulk_create(
         [
