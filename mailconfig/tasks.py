@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+from collections.abc import Callable
 from typing import Any
 
 from celery import Task, shared_task
@@ -49,17 +50,7 @@ def drain(task: Task, account_id: int) -> None:  # type: ignore[type-arg]
 
     It is the first task that stays; those that come meanwhile find it there, and return at once.
     """
-    worker = None if task.request.called_directly or task.request.is_eager else delivery.process_worker()
-    if worker is None:
-        _drain_alone(account_id)
-        return
-    try:
-        is_unfinished = worker.attend(should_stop=_is_shutting_down)
-    except SoftTimeLimitExceeded:
-        worker.end()
-        is_unfinished = True
-    if is_unfinished:
-        _ring_drain(account_id)
+    _attend(task, account_id, alone=_drain_alone, ring_again=_ring_drain)
 
 
 @waiting_for_tables()
@@ -77,17 +68,7 @@ def _drain_alone(account_id: int) -> None:
 @shared_task(name="mailconfig.sync", bind=True, **OPTIONS)
 def sync(task: Task, account_id: int) -> None:  # type: ignore[type-arg]
     """Have the worker of this process sync the mailboxes that are due: the one that drains, which does both."""
-    worker = None if task.request.called_directly or task.request.is_eager else delivery.process_worker()
-    if worker is None:
-        _sync_alone(account_id)
-        return
-    try:
-        is_unfinished = worker.attend(should_stop=_is_shutting_down)
-    except SoftTimeLimitExceeded:
-        worker.end()
-        is_unfinished = True
-    if is_unfinished:
-        _ring_sync(account_id)
+    _attend(task, account_id, alone=_sync_alone, ring_again=_ring_sync)
 
 
 @waiting_for_tables()
@@ -100,6 +81,34 @@ def _sync_alone(account_id: int) -> None:
         return
     if report.is_due:
         _ring_sync(account_id)
+
+
+def _attend(
+    task: Task,  # type: ignore[type-arg]
+    account_id: int,
+    *,
+    alone: Callable[[int], None],
+    ring_again: Callable[[int], None],
+) -> None:
+    """Have the worker of this process do what is due for one slice of time, and call again for what is left.
+
+    Args:
+        task: in which that happens.
+        account_id: for which it was called.
+        alone: does it for this account in this thread, where there is no such worker.
+        ring_again: publishes the task once more.
+    """
+    worker = None if task.request.called_directly or task.request.is_eager else delivery.process_worker()
+    if worker is None:
+        alone(account_id)
+        return
+    try:
+        is_unfinished = worker.attend(should_stop=_is_shutting_down)
+    except SoftTimeLimitExceeded:
+        worker.end()
+        is_unfinished = True
+    if is_unfinished:
+        ring_again(account_id)
 
 
 _shutdown = mmap.mmap(-1, 1)

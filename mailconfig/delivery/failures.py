@@ -145,5 +145,5 @@ def _words(error: MailconfigError) -> str:
     reply = error.reply if isinstance(error, TransportError) else None
     detail = getattr(error, "detail", "")
     if reply is not None:
-        return f"{error} — {reply.code} {reply.enhanced} {reply.text}".strip()
+        return f"{error} — {reply.words}"
     return f"{error} {detail}".strip()

@@ -213,12 +213,8 @@ def wait(
     }
     if error_code:
         values |= {"last_error_at": now, "last_error_code": error_code, "last_error_text": text}
-    if failures is not None:
-        values["failures"] = min(failures, MOST_COUNTED)
-    if strikes is not None:
-        values["strikes"] = min(strikes, MOST_COUNTED)
-    if breaches is not None:
-        values["breaches"] = min(breaches, MOST_COUNTED)
+    counts = {"failures": failures, "strikes": strikes, "breaches": breaches}
+    values |= {name: min(count, MOST_COUNTED) for name, count in counts.items() if count is not None}
     if not _write(lane, values, token=token, revision=revision):
         return False
     trail.waits(

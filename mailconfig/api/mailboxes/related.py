@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar, cast
 
@@ -81,7 +82,7 @@ def resource(
     return found
 
 
-class RelatedView(MailboxesView):
+class RelatedView(MailboxesView, ABC):
     """The base of their views."""
 
     listing: ClassVar[Listing]
@@ -91,13 +92,13 @@ class RelatedView(MailboxesView):
         "mailing_id": ({"type": "integer", "minimum": 1, "maximum": BIGGEST_KEY}, "The mailing's id."),
     }
 
+    @abstractmethod
     def draw(self, rows: list[Any], shape: Shape) -> list[dict[str, Any]]:
         """The resources of some rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def included(self, rows: Iterable[Any], shape: Shape) -> list[dict[str, Any]]:
         """The resources that are wanted beside some rows."""
-        raise NotImplementedError
 
     def included_mailboxes(self, keys: Collection[int], shape: Shape) -> list[dict[str, Any]]:
         """Mailboxes by their keys."""

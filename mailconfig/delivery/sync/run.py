@@ -130,9 +130,9 @@ class _Sync:
         if not self._may_sync():
             return None
         lane = self._taken.lane
-        if lane.wait_reason and (lane.is_paused and lane.wait_until is None):
+        if lane.is_paused and lane.wait_until is None:
             return None
-        if lane.wait_reason and lane.wait_until is not None and lane.wait_until > self._started_at:
+        if lane.wait_until is not None and lane.wait_until > self._started_at:
             return lane.wait_until
         try:
             is_complete = self._read()

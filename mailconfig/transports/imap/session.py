@@ -274,7 +274,7 @@ class IMAPSession(Talk):
             uids: of the messages.
             items: to fetch of each.
             take: gets what comes.
-            found: what :param:`take` keeps, by UID.
+            found: what ``take`` keeps, by UID.
             size: bytes that are expected.
 
         Raises:
