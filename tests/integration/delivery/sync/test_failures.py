@@ -41,6 +41,9 @@ def test_a_refused_login_is_tried_once_more_and_then_not_until_somebody_acts(
     assert (first.error_code, lane.wait_reason) == ("auth_failed", "login_retry")
     assert first.due_at == lane.due_at == lane.wait_until
     assert lane.finished_at == lane.last_error_at is not None
+    assert " — NO [AUTHENTICATIONFAILED]" in lane.wait_text, (
+        "the server's words follow ours, and IMAP has no code"
+    )
     make_due(mailbox)
     second = delivery.sync_account(account_id=mailbox.pk)
     third = delivery.sync_account(account_id=mailbox.pk)
