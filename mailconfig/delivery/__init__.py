@@ -60,6 +60,7 @@ from mailconfig.delivery.queue.routing import (
     find_project_account,
     sending_for,
 )
+from mailconfig.delivery.queue.service_mail import queue_service_mail
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.sync.activity import note_activity
 from mailconfig.delivery.sync.content import SyncedText, read_synced_content
@@ -131,6 +132,7 @@ __all__ = [
     "prove_account",
     "purge",
     "queue_mailing",
+    "queue_service_mail",
     "read_content",
     "read_synced_content",
     "read_texts",

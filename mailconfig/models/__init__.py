@@ -22,6 +22,7 @@ from .mail_alias import MailAlias
 from .mailbox import Mailbox
 from .mailing import Mailing
 from .message import FINAL_STATES, WAITING_STATES, Message, MessageState, Priority
+from .message_source import MessageSource
 from .outbound_email import OutboundEmail
 from .recipient import Recipient, RecipientState
 from .smtp_provider import SMTPProvider
@@ -60,6 +61,7 @@ __all__ = [
     "Mailbox",
     "Mailing",
     "Message",
+    "MessageSource",
     "MessageState",
     "OutboundEmail",
     "Priority",

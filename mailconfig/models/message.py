@@ -85,6 +85,9 @@ class Message(models.Model):
     stored_as = models.CharField(max_length=255, blank=True, editable=False)
     """The bytes' name in Django storage; empty while they are a :class:`~.body.Body`, and once they are erased."""
     eight_bit = models.BooleanField(default=False, editable=False)
+    has_tokens = models.BooleanField(default=False, db_default=False, editable=False)
+    """It is rendered at each attempt, out of its :class:`~.message_source.MessageSource`: no bytes of it are stored, and
+    its size is not known before."""
 
     attempts = models.SmallIntegerField(_("attempts"), default=0)
     """Those that count towards the retries."""

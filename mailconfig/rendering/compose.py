@@ -77,6 +77,7 @@ def compose(
     reply_to_name: str = "",
     envelope_from: str = "",
     signature: Signature | None = None,
+    number: uuid.UUID | None = None,
 ) -> Rendered:
     """Render ``message`` for an account with this identity.
 
@@ -89,6 +90,9 @@ def compose(
     A message whose class overrides ``message()`` (or a step of it) is what that returns, and has no ``signature``: it may
     be signed or encrypted.
 
+    With the ``number`` of a mail that has one already, the same message with the same ``Date`` among its extra headers
+    becomes the same bytes each time.
+
     Raises:
         InvalidMessage: it has no recipient or sender, something that does not belong into a header or an
             address, or is larger than ``MAX_MESSAGE_BYTES``.
@@ -98,7 +102,7 @@ def compose(
         sender=_named(from_name, from_email, "from") if from_email else None,
         reply_to=_named(reply_to_name, reply_to_email, "reply-to") if reply_to_email else None,
     )
-    fields, body = _rendering(message, identity, signature)
+    fields, body = _rendering(message, identity, signature, number)
     return Rendered(
         sender=_reverse_path(message, fields.sender, envelope_from=envelope_from, from_email=from_email),
         recipients=recipients,
@@ -111,7 +115,7 @@ def compose(
 
 
 def _rendering(
-    message: EmailMessage, identity: Identity, signature: Signature | None
+    message: EmailMessage, identity: Identity, signature: Signature | None, number: uuid.UUID | None
 ) -> tuple[Fields, bytes]:
     """Return the header fields, and header and body as bytes.
 
@@ -124,8 +128,9 @@ def _rendering(
         if is_overridden(message):
             fields, body = own_rendering(message, identity)
         else:
-            fields = header_fields(message, identity)
-            body = written(fields, content_part(message, signature))
+            fields = header_fields(message, identity, number=number)
+            seed = None if number is None else number.bytes
+            body = written(fields, content_part(message, signature, seed=seed))
     except RecursionError:
         msg = "the parts of the message are nested too deeply"
         raise InvalidMessage(msg) from None

@@ -25,11 +25,15 @@ from mailconfig.rendering.signature import Signature
 from mailconfig.rendering.standard_library import flattened, original
 
 
-def content_part(message: EmailMessage, signature: Signature | None = None) -> Part:
+def content_part(
+    message: EmailMessage, signature: Signature | None = None, *, seed: bytes | None = None
+) -> Part:
     """Everything below the header, nested as Django nests it.
 
     Args:
+        message: the mail.
         signature: stands below the text and below its alternatives in HTML.
+        seed: boundaries are always the same for this and the same parts.
 
     Raises:
         InvalidMessage: something in it cannot be written.
@@ -45,11 +49,11 @@ def content_part(message: EmailMessage, signature: Signature | None = None) -> P
         parts += [
             _alternative(content, str(mimetype), encoding, signature) for content, mimetype in alternatives
         ]
-        part = multipart(getattr(message, "alternative_subtype", "alternative"), parts)
+        part = multipart(getattr(message, "alternative_subtype", "alternative"), parts, seed=seed)
     if message.attachments:
         parts = [part] if body or alternatives else []
         parts += [_attachment(attachment, encoding) for attachment in message.attachments]
-        part = multipart(getattr(message, "mixed_subtype", "mixed"), parts)
+        part = multipart(getattr(message, "mixed_subtype", "mixed"), parts, seed=seed)
     return part
 
 

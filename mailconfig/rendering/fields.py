@@ -61,8 +61,13 @@ class Fields:
     lines: list[str]
 
 
-def header_fields(message: EmailMessage, identity: Identity) -> Fields:
+def header_fields(message: EmailMessage, identity: Identity, *, number: uuid.UUID | None = None) -> Fields:
     """Everything but the MIME fields.
+
+    Args:
+        message: the mail.
+        identity: of its account.
+        number: of a mail that has one already.
 
     Raises:
         InvalidMessage: something does not belong into a header or an address, or there is no sender.
@@ -70,7 +75,7 @@ def header_fields(message: EmailMessage, identity: Identity) -> Fields:
     extra = extra_headers(message)
     sender = choose_sender(extra.get("from") or message.from_email, identity)
     subject = checked_value("Subject", extra.get("subject", message.subject))
-    number = new_number()
+    number = number or new_number()
     message_id = _message_id(extra.get("message-id"), number, sender.domain)
     answers = message.reply_to or ([identity.reply_to] if identity.reply_to else [])
     lines = [list_line("From", [sender])]

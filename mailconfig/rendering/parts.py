@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import hashlib
 import mimetypes
 import os
 import re
@@ -115,11 +116,17 @@ def guessed_type(filename: str) -> str:
     return mimetypes.guess_type(filename)[0] or OCTET_STREAM
 
 
-def multipart(subtype: str, parts: list[Part]) -> Part:
-    """Several parts in one (RFC 2046 §5.1)."""
+def multipart(subtype: str, parts: list[Part], *, seed: bytes | None = None) -> Part:
+    """Several parts in one (RFC 2046 §5.1).
+
+    Args:
+        subtype: mixed, alternative or the like, with its parameters.
+        parts: in their order.
+        seed: the boundary is always the same for this and these parts; ``None``: it is another each time.
+    """
     main, sub, parameters = split_type(f"multipart/{subtype}")
     # "=_" occurs in neither quoted-printable nor base64; elsewhere 128 bits of chance keep the parts apart.
-    boundary = f"=_{os.urandom(16).hex()}"
+    boundary = f"=_{os.urandom(16).hex() if seed is None else _number_of(seed, parts)}"
     content: list[bytes] = []
     for part in parts:
         content.append(f"--{boundary}\r\n".encode())
@@ -131,6 +138,15 @@ def multipart(subtype: str, parts: list[Part]) -> Part:
     if eight_bit:
         head.append("Content-Transfer-Encoding: 8bit")  # RFC 2045 §6.4: no less than that of its parts
     return Part(head, content, eight_bit=eight_bit)
+
+
+def _number_of(seed: bytes, parts: list[Part]) -> str:
+    """A number that nobody can write into a part beforehand: it follows from the parts."""
+    number = hashlib.sha256(seed)
+    for part in parts:
+        for piece in part.pieces():
+            number.update(piece)
+    return number.hexdigest()[:32]
 
 
 def enclosed_part(content: bytes, filename: str) -> Part:

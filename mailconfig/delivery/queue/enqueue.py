@@ -65,17 +65,17 @@ def enqueue(
         OSError: the storage of large messages cannot be written.
     """
     sender = account_for(message) if account is None else find_account(account)
-    key = _checked_key(idempotency_key)
+    key = checked_key(idempotency_key)
     rendered = compose_for(sender, message)
     later = _later(not_before)
-    new = _new_message(rendered, sender, priority, later, is_test=is_test)
+    new = new_message(rendered, sender, priority, later, is_test=is_test)
     if key is not None:
         new.idempotency_key, new.content_digest = key, rendered.digest()
-    with _stored_bytes([(new, rendered)]) as (row,):
+    with stored_bytes([(new, rendered)]) as (row,):
         if key is None and later is None and can_commit_at_once(rendered.recipients):
             _insert_and_wake(row)
             return new
-        written = _insert_one(row)
+        written = insert_or_find(row)
         if written is not new:
             bodies.delete(new.stored_as)
     if written is new:
@@ -124,10 +124,10 @@ def enqueue_for(
     with transaction.atomic():
         for batch in _batches(pairs, skip_invalid=skip_invalid):
             rows = [
-                (_new_message(rendered, sender, priority, later, is_test=is_test), rendered)
+                (new_message(rendered, sender, priority, later, is_test=is_test), rendered)
                 for rendered, sender in batch
             ]
-            with _stored_bytes(rows) as batch_of_rows:
+            with stored_bytes(rows) as batch_of_rows:
                 if not insert_many(batch_of_rows):
                     msg = "the account was deleted"
                     raise NoAccount(msg)
@@ -185,7 +185,7 @@ def stored_signature(account: Account) -> Signature | None:
     return signature_of(stored or "")
 
 
-def _new_message(
+def new_message(
     rendered: Rendered, account: Account, priority: Priority, not_before: datetime | None, *, is_test: bool
 ) -> Message:
     message = Message(
@@ -206,7 +206,7 @@ def _new_message(
 
 
 @contextmanager
-def _stored_bytes(rows: Sequence[tuple[Message, Rendered]]) -> Iterator[list[NewMessage]]:
+def stored_bytes(rows: Sequence[tuple[Message, Rendered]]) -> Iterator[list[NewMessage]]:
     """Put the bytes where they belong, and take stored ones away again if the rows cannot be written."""
     settings = get_settings()
     try:
@@ -237,7 +237,7 @@ def _insert_and_wake(new: NewMessage) -> None:
         ring(account_id)
 
 
-def _insert_one(row: NewMessage) -> Message:
+def insert_or_find(row: NewMessage) -> Message:
     """The row of the message, or the one that has its key.
 
     Raises:
@@ -306,7 +306,7 @@ def _later(not_before: datetime | None) -> datetime | None:
     return not_before if not_before > timezone.now() else None
 
 
-def _checked_key(key: str | None) -> str | None:
+def checked_key(key: str | None) -> str | None:
     if not key:
         return None
     if len(key) > 255 or CONTROLS.search(key):

@@ -18,16 +18,20 @@ from django.utils import timezone
 from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.postgres.driver import has_psycopg3
 from mailconfig.delivery.postgres.statements import Step
-from mailconfig.models import Account, Body, Message, Recipient
+from mailconfig.models import Account, Body, Message, MessageSource, Recipient
 
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """An unsaved message, the addresses of its recipients in their order, and its bytes if no storage has them."""
+    """An unsaved message, the addresses of its recipients in their order, and its bytes if no storage has them.
+
+    One that is rendered later has its source instead.
+    """
 
     message: Message
     recipients: tuple[str, ...]
     body: bytes | None
+    source: MessageSource | None = None
 
 
 _GIVEN = (
@@ -57,7 +61,7 @@ def insert_one(new: NewMessage) -> bool:
     Returns:
         Whether it was written: not if its account is deleted, or has used its idempotency key already.
     """
-    if not has_psycopg3():
+    if new.source is not None or not has_psycopg3():
         return _insert_by_orm([new])
     if len(new.recipients) > MOST_IN_STATEMENT:
         with transaction.atomic():
@@ -310,6 +314,10 @@ def _insert_by_orm(batch: Sequence[NewMessage]) -> bool:
         Body.objects.bulk_create(
             Body(message_id=new.message.pk, octets=new.body) for new in batch if new.body is not None
         )
+        for new in batch:
+            if new.source is not None:
+                new.source.message = new.message
+                new.source.save(force_insert=True)
         if not keep_accounts({message.account_id for message in messages}):
             transaction.set_rollback(True)
             return False

@@ -1,0 +1,114 @@
+"""Mail of the email service: a recipient, a subject and a text, each of which may be a token.
+
+Without tokens it is rendered when it is queued, as all mail is. With tokens its source is kept, and it is rendered at each
+attempt: what they stand for is in no row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from django.core.mail import EmailMessage
+from django.db import transaction
+
+from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.queue.enqueue import (
+    checked_key,
+    compose_for,
+    find_account,
+    insert_or_find,
+    new_message,
+    stored_bytes,
+)
+from mailconfig.delivery.queue.insertion import NewMessage
+from mailconfig.delivery.queue.tokens import is_token, tokens_among
+from mailconfig.delivery.wake import ring_on_commit
+from mailconfig.exceptions import InvalidMessage
+from mailconfig.models import Account, Message, MessageSource, Priority
+
+__all__ = ["queue_service_mail"]
+
+STAND_IN = "token@example.invalid"
+"""Takes the place of a recipient who is not known yet, where everything else is checked."""
+
+
+def queue_service_mail(
+    account: Account | int,
+    *,
+    recipient: str,
+    subject: str = "",
+    text: str = "",
+    attachments: Sequence[str] = (),
+    idempotency_key: str | None = None,
+) -> Message:
+    """Queue a mail of the email service, as :func:`mailconfig.delivery.enqueue` does.
+
+    A value that is wholly a token (``NS-EU-…-…``) stays one in every row; the worker asks the deployment's resolver what it
+    stands for.
+
+    Args:
+        account: its row or key; with a tenant, if there are tokens.
+        recipient: one address.
+        subject, text: may be empty.
+        attachments: the URLs of files.
+        idempotency_key: with a key the account has seen, nothing is queued and the earlier message returned.
+
+    Raises:
+        InvalidMessage, KeyReused, NoAccount, OSError: see there.
+    """
+    sender = find_account(account)
+    key = checked_key(idempotency_key)
+    tokens = tokens_among((recipient, subject, text))
+    if attachments:
+        msg = "files cannot be attached yet"
+        raise InvalidMessage(msg)
+    if tokens and sender.tenant_id is None:
+        msg = "tokens belong to a tenant, and the account has none"
+        raise InvalidMessage(msg)
+    # What the tokens stand for is checked when it is known; all else is now.
+    shown = STAND_IN if is_token(recipient) else recipient
+    mail = EmailMessage(subject, text, from_email="", to=[shown])
+    mail.from_email = ""  # Django fills in a default; none at all means the account's own
+    rendered = compose_for(sender, mail, signature=None)
+    if "@" not in rendered.recipients[0]:
+        msg = "the recipient is not an e-mail address"
+        raise InvalidMessage(msg)
+    new = new_message(rendered, sender, Priority.NORMAL, None, is_test=False)
+    if key is not None:
+        new.idempotency_key, new.content_digest = key, _digest(recipient, subject, text, attachments)
+    if not tokens:
+        with stored_bytes([(new, rendered)]) as (row,):
+            return _insert_and_ring(row)
+    new.has_tokens, new.size, new.eight_bit = True, 0, False
+    new.subject = subject[:998] if is_token(subject) else new.subject
+    source = MessageSource(
+        recipient=recipient,
+        subject=subject,
+        text=text,
+        from_email=sender.sender,
+        from_name=sender.from_name,
+        reply_to_email=sender.reply_to_email,
+        reply_to_name=sender.reply_to_name,
+    )
+    addresses = (recipient,) if is_token(recipient) else rendered.recipients
+    return _insert_and_ring(NewMessage(new, addresses, None, source))
+
+
+def _insert_and_ring(row: NewMessage) -> Message:
+    """Write it, or find the one that has its key, and let its account be looked at on commit."""
+    new = row.message
+    with transaction.atomic():
+        written = insert_or_find(row)
+        if written is new:
+            ring_on_commit([(new.account_id, None)])
+        else:
+            bodies.delete(new.stored_as)
+    return written
+
+
+def _digest(recipient: str, subject: str, text: str, attachments: Sequence[str]) -> str:
+    """SHA-256 of what the caller gave, in hex: whatever the account's From is by now, it is the same mail."""
+    given = json.dumps([recipient, subject, text, list(attachments)])
+    return hashlib.sha256(given.encode()).hexdigest()
