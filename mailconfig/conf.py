@@ -62,6 +62,10 @@ class Settings:
     allowed_ports: tuple[Port, ...] | None = (25, 465, 587, 2465, 2525, 2587)
     allow_plain_login: bool = False
     ca_file: str | None = None
+    web_ports: tuple[Port, ...] | None = (443,)
+    """Ports of the URLs that we connect to ourselves. ``None`` allows any."""
+    allow_plain_http: bool = False
+    """Whether such a URL may begin with ``http://``."""
     ehlo_name: EhloName = ""
     timeouts: Mapping[str, Seconds] = field(default_factory=dict)
     """Overrides of :class:`mailconfig.values.Timeouts` by name, in seconds."""
@@ -154,6 +158,14 @@ class Settings:
             allowed_ports=None if self.allowed_ports is None else frozenset(self.allowed_ports),
             allow_plain_login=self.allow_plain_login,
             ca_file=self.ca_file,
+        )
+
+    def web_policy(self) -> NetworkPolicy:
+        """Where requests by HTTP may go that the deployment's own settings and its administrators name."""
+        return replace(
+            self.network_policy(),
+            allowed_ports=None if self.web_ports is None else frozenset(self.web_ports),
+            allow_plain_http=self.allow_plain_http,
         )
 
     def smtp_timeouts(self) -> Timeouts:

@@ -7,6 +7,7 @@ Exception
    │  └─ DestinationChanged      … because it was entered for another server
    ├─ TransportError             the far side or the way to it; says at which stage and what became of it
    │  ├─ HostNotAllowed          no host name, or one that policy forbids: nothing was connected
+   │  │  └─ UrlNotAllowed         … or no URL that may be used
    │  ├─ ConnectionFailed        no session (DNS, refused, timeout, banner): the message is untouched
    │  │  ├─ NameUnknown          … because there is no such name; looks like any other
    │  │  ├─ AddressBlocked       … because policy forbids the name's address; looks like any other
@@ -15,6 +16,8 @@ Exception
    │  ├─ LoginRefused            the server refused the credentials
    │  ├─ FolderRefused          the server does not open a folder, or does not let us read in it
    │  ├─ ProtocolError           the server broke the protocol or a cap
+   │  │  ├─ AnswerEncoded         … because an answer by HTTP is compressed, although none was to be
+   │  │  └─ AnswerTooLarge        … because an answer by HTTP is longer than it may be
    │  └─ SessionLost             the connection ended; ``ambiguous`` tells whether the dot had begun
    └─ DeliveryError              what we refuse to do
       ├─ TransportMissing        nothing here sends in the way that the account names
@@ -92,6 +95,10 @@ class HostNotAllowed(TransportError):
     """No host name, or a destination that policy forbids; nothing was connected."""
 
 
+class UrlNotAllowed(HostNotAllowed):
+    """No URL that may be used: by its text, or by what policy says of its host and port; nothing was connected."""
+
+
 class ConnectionFailed(TransportError):
     """No session came about: name, connect, banner or EHLO."""
 
@@ -130,6 +137,14 @@ class FolderRefused(TransportError):
 
 class ProtocolError(TransportError):
     """The server broke the protocol, or a cap on what it may send."""
+
+
+class AnswerEncoded(ProtocolError):
+    """An answer by HTTP is compressed, although that was not asked for; its body was not read."""
+
+
+class AnswerTooLarge(ProtocolError):
+    """An answer by HTTP is longer than it may be, or says that it will be."""
 
 
 class SessionLost(TransportError):

@@ -34,7 +34,8 @@ class Authentication(enum.StrEnum):
 
 
 class Stage(enum.StrEnum):
-    """The steps of an SMTP transaction and of a look into a mailbox, in their order; what a failure or a check names."""
+    """The steps of an SMTP transaction and of a look into a mailbox, in their order, and a request by HTTP; what a failure
+    or a check names."""
 
     RESOLVE = "resolve"
     CONNECT = "connect"
@@ -48,6 +49,8 @@ class Stage(enum.StrEnum):
     DATA = "data"
     BODY = "body"
     DOT = "dot"
+    REQUEST = "request"
+    """A request by HTTP and its answer, over a connection that is there."""
 
 
 class ErrorCode(enum.StrEnum):
@@ -128,6 +131,8 @@ class NetworkPolicy:
     """``None`` allows any port from 1 to 65535."""
     allow_plain_login: bool = False
     """May a login cross an unencrypted connection?"""
+    allow_plain_http: bool = False
+    """May a URL begin with ``http://``?"""
     ca_file: str | None = None
     """PEM file of further certificate authorities; ``None`` trusts the system's."""
     resolve_timeout: float = 2.0

@@ -16,6 +16,10 @@ from .deadline import Deadline
 _RECEIVE = 64 * 1024
 
 
+class EndOfStream(ConnectionResetError):
+    """The other side has closed, in good order as far as the connection tells."""
+
+
 def _poll_for(sock: socket.socket) -> select.poll:
     poll = select.poll()
     poll.register(sock, select.POLLIN)
@@ -95,6 +99,18 @@ class Stream:
         self._waited(until)
         return 0
 
+    def receive(self, seconds: float) -> bytes:
+        """Return what has come and was not read, or what comes next within ``seconds``.
+
+        Raises:
+            EndOfStream: nothing comes any more.
+        """
+        if not self._buffer:
+            self._fill(self.deadline.step(seconds))
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
     def has_come(self) -> bool:
         """Return whether (a part of) an answer has come that was not read; never waits. Empty lines are none.
 
@@ -142,7 +158,7 @@ class Stream:
                 self._waited(None)
                 continue
             if not data:
-                raise ConnectionResetError("the server closed the connection")
+                raise EndOfStream("the server closed the connection")
             self._buffer += data
             return
 

@@ -34,10 +34,12 @@ def secure(
     seconds: float = 30.0,
     deadline: Deadline | None = None,
     plain_hint: str = hints.STARTTLS_PORT,
+    needs_goodbye: bool = False,
 ) -> ssl.SSLSocket:
     """Wrap a connected socket in TLS 1.2 or later, its certificate verified for ``host``.
 
-    The socket is the caller's to close if this fails. ``plain_hint`` is for a server that talks no TLS here.
+    The socket is the caller's to close if this fails. ``plain_hint`` is for a server that talks no TLS here. With
+    ``needs_goodbye`` an end that TLS does not announce (close_notify) is an error, since anybody could have cut there.
 
     Raises:
         TLSFailed: temporary where the connection broke or hung, else something has to be mended.
@@ -47,7 +49,7 @@ def secure(
         sock.settimeout((deadline or Deadline()).seconds(seconds))
         sock.getpeername()  # on a connection that is gone, wrap_socket would leave its own socket unclosed
         # The time-out bounds the whole handshake: OpenSSL's loop in CPython keeps one deadline over it.
-        wrapped = context.wrap_socket(sock, server_hostname=host)
+        wrapped = context.wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=not needs_goodbye)
     except TimeoutError:
         raise _failed("The server did not answer the TLS handshake.", temporary=True, timeout=True) from None
     except ssl.SSLCertVerificationError as error:
