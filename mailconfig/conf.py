@@ -15,6 +15,7 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 from .setting_types import (
+    Authority,
     Count,
     Days,
     EhloName,
@@ -119,6 +120,10 @@ class Settings:
     """How much of a message that came in is read, and of its text stored."""
     synced_content_days: Days = 30
     """How long the text of a message that came in is kept. ``0``: it is not even read, and only headers are stored."""
+
+    oauth2_authorities: Mapping[str, Authority] = field(default_factory=dict)
+    """Where a service signs people in and gives out tokens, by the service's name, if not at its usual place: a national
+    cloud, say ``{"microsoft": "https://login.microsoftonline.us"}``."""
 
     surfaces: tuple[str, ...] = SURFACES
     """The REST surfaces that are switched on; any other answers 404 wherever it is mounted."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 from .hostnames import check_host, check_listed_host
 from .values import MOST_SESSIONS
@@ -113,6 +114,25 @@ def ehlo_name(text: str) -> str:
     return text
 
 
+def authority(text: str) -> str:
+    """The beginning of a service's addresses: scheme, host, port, and perhaps a path (RFC 3986). A rule.
+
+    Raises:
+        ValueError: it is none, has what no such beginning has, or would show secrets to whoever is on the way.
+    """
+    try:
+        parts = urlsplit(text)
+        host = check_listed_host(parts.hostname or "")
+        is_one = parts.scheme in {"https", "http"} and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        host, is_one = "", False
+    if not is_one or any(character in text for character in "?# \\"):
+        raise ValueError(f"must be an address such as https://login.example.com, not {_the(text)}")
+    if text.startswith("http:") and host not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError(f"must begin with https, since secrets go there, not {_the(text)}")
+    return text
+
+
 Seconds = Annotated[float, Range(above=0, most=YEAR_SECONDS)]
 Wait = Annotated[float, Range(least=0, most=YEAR_SECONDS)]
 """Seconds that may be none."""
@@ -126,6 +146,7 @@ Name = Annotated[str, AtMost(255)]
 Port = Annotated[int, Range(least=1, most=65535)]
 NetworkText = Annotated[str, network]
 ListedHost = Annotated[str, listed_host]
+Authority = Annotated[str, authority]
 EhloName = Annotated[str, ehlo_name]
 
 

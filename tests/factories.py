@@ -18,6 +18,9 @@ from mailconfig.models import (
     HandOver,
     Mailbox,
     Message,
+    OAuth2Client,
+    OAuth2Grant,
+    OAuth2GrantType,
     Recipient,
     SyncedContent,
     SyncedFolder,
@@ -68,6 +71,28 @@ def make_account(port: int = 2525, **values: Any) -> Account:
 def make_mailbox(port: int = 2525, **values: Any) -> Mailbox:
     """A mailbox for a server on loopback."""
     return Mailbox.objects.create(**account_values(port, **{"kind": AccountKind.MAILBOX, **values}))
+
+
+def make_oauth2_client(**values: Any) -> OAuth2Client:
+    """An app that is registered with Microsoft."""
+    plain = {
+        "name": f"App {next(_numbers)}",
+        "client_id": f"app-{next(_numbers)}",
+        "secret": Secret(PASSWORD),
+    }
+    return OAuth2Client.objects.create(**{"directory": "contoso.example", **plain, **values})
+
+
+def make_oauth2_grant(account: Account, **values: Any) -> OAuth2Grant:
+    """A grant for the account as it is; of an app of its own, and connected, unless the values say otherwise."""
+    values["client"] = values.get("client") or make_oauth2_client()
+    values.setdefault("grant_type", OAuth2GrantType.AUTHORIZATION_CODE)
+    if values["grant_type"] == OAuth2GrantType.AUTHORIZATION_CODE:
+        values.setdefault("refresh_token", Secret(PASSWORD))
+    grant = OAuth2Grant(**values)
+    grant.admit(account)
+    grant.save()
+    return grant
 
 
 def make_email(number: int = 0, *, to: list[str] | None = None, **values: Any) -> EmailMessage:

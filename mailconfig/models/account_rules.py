@@ -23,7 +23,7 @@ def broken_rules(account: Account) -> dict[str, ValidationError]:
     if account.authentication != Authentication.NONE and not errors:
         if not account.username:
             errors["username"] = ValidationError(_("A login needs a user name."), code="required")
-        if account.secret is None:
+        if account.secret is None and not _gets_tokens(account):
             errors["secret"] = ValidationError(_("A login needs a password."), code="required")
     if not account.host and account.scope != Scope.SYSTEM_OVERRIDE and not _needs_no_server(account):
         errors["host"] = ValidationError(_("Name the mail server."), code="required")
@@ -40,6 +40,11 @@ def broken_rules(account: Account) -> dict[str, ValidationError]:
         words = _("Mail of a tenant comes from a domain of its own, not from localhost.")
         errors["from_email" if account.from_email else "username"] = ValidationError(words, code="localhost")
     return errors
+
+
+def _gets_tokens(account: Account) -> bool:
+    """Return whether its tokens are fetched when they are needed, so that none is stored with it."""
+    return account.authentication == Authentication.OAUTH2 and hasattr(account, "oauth2_grant")
 
 
 def why_enter_again(account: Account) -> ValidationError | None:

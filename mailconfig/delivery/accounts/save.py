@@ -27,6 +27,7 @@ from mailconfig.models import (
     ConnectionCheck,
     Lane,
     Mailbox,
+    OAuth2Grant,
     Scope,
     Tenant,
 )
@@ -300,4 +301,5 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
             nothing: dict[str, Any] = dict.fromkeys(OF_MAILBOX)
             nothing |= {"has_own_smtp_secret": False, "has_password_besides": False}
             Mailbox.objects.filter(pk=account_id).update(**nothing)
+        OAuth2Grant.objects.filter(account_id=account_id).delete()
         Lane.objects.filter(account_id=account_id).update(due_at=None)

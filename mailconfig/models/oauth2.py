@@ -1,0 +1,390 @@
+"""Logins by OAuth 2.0: the app that asks for tokens, what an account was granted, and the tokens in hand.
+
+An app registration is staff's. A grant belongs to one account and changes when somebody connects it, or when the service
+gives another refresh token. A token is what lanes share: where nobody signs in, all accounts of an app have the same one.
+So a token has a row of its own, with the lease under which one of them fetches it, and never fights with editing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from mailconfig.conf import get_settings
+from mailconfig.hostnames import check_host
+from mailconfig.secrets.fields import SealedSecret, SecretField
+
+from .account import Account
+from .mailbox import Mailbox
+from .oauth2_providers import ANY_DIRECTORY, PROVIDERS, OAuth2GrantType, OAuth2Provider
+from .oauth2_rules import broken_client_rules, why_enter_client_secret_again
+from .validators import validate_endpoint, validate_line
+from .written import WrittenManager
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+CLIENT_SECRET = "client_secret"  # noqa: S105 - the name of a destination
+REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the same
+ACCESS_TOKEN = "access_token"  # noqa: S105 - the same
+LONGEST_SCOPE = 1000
+
+validate_directory = RegexValidator(
+    r"\A[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?\Z",
+    _("Enter the directory's id or one of its domains."),
+)
+validate_client_id = RegexValidator(
+    r"\A[!-~]+\Z", _("Enter the id as the service shows it: no blanks, no letters outside ASCII.")
+)
+validate_scope = RegexValidator(
+    # RFC 6749 §3.3
+    r"\A[!#-\[\]-~]+(?: [!#-\[\]-~]+)*\Z",
+    _("Enter the rights with one blank between them."),
+)
+
+
+class OAuth2Client(models.Model):
+    """An app that is registered with a service, in whose name tokens are asked for. Staff keeps it.
+
+    Whoever holds its secret may log in as each mailbox that the organisation let it into, so which accounts use it is a
+    permission of its own, and its tokens are shown to the mail servers that it names and to no other.
+    """
+
+    name = models.CharField(_("name"), max_length=255, validators=[validate_line])
+    provider = models.CharField(
+        _("service"), max_length=16, choices=OAuth2Provider.choices, default=OAuth2Provider.MICROSOFT
+    )
+    directory = models.CharField(
+        _("directory (tenant) of Microsoft"),
+        max_length=255,
+        blank=True,
+        default="",
+        validators=[validate_directory],
+        help_text=_("Its id or a domain of it. Empty: that of whoever signs in."),
+    )
+    client_id = models.CharField(
+        _("application (client) id"), max_length=255, validators=[validate_client_id]
+    )
+    secret = SecretField(_("client secret"), binding=CLIENT_SECRET)
+    authorization_endpoint = models.CharField(
+        _("authorization endpoint"),
+        max_length=500,
+        blank=True,
+        default="",
+        validators=[validate_endpoint],
+        help_text=_("Where people sign in. Empty: as the service has it."),
+    )
+    token_endpoint = models.CharField(
+        _("token endpoint"),
+        max_length=500,
+        blank=True,
+        default="",
+        validators=[validate_endpoint],
+        help_text=_("Where tokens are given out. Empty: as the service has it."),
+    )
+    scopes = models.CharField(
+        _("rights (scopes)"),
+        max_length=LONGEST_SCOPE,
+        blank=True,
+        default="",
+        validators=[validate_scope],
+        help_text=_(
+            "With one blank between them. Empty: the least that the account needs, as the service calls it."
+        ),
+    )
+    mail_servers = models.TextField(
+        _("mail servers"),
+        blank=True,
+        default="",
+        help_text=_("One a line: where its tokens may be shown. Empty: the service's own."),
+    )
+    tenant = models.ForeignKey(
+        "mailconfig.Tenant",
+        on_delete=models.CASCADE,
+        verbose_name=_("tenant"),
+        related_name="oauth2_clients",
+        null=True,
+        blank=True,
+        help_text=_("Only accounts of this tenant may use it. Empty: any may."),
+    )
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True, editable=False)
+
+    objects = WrittenManager["OAuth2Client"]()
+    _stored_destination: tuple[str, ...] | None = None
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name = _("app registration (OAuth 2)")
+        verbose_name_plural = _("app registrations (OAuth 2)")
+        ordering: ClassVar = ["name", "id"]
+        permissions: ClassVar = [("use_oauth2client", "Can let accounts log in by an app registration")]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="mailconfig_oauth2_provider_known", condition=Q(provider__in=OAuth2Provider.values)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def authorization_url(self) -> str:
+        """Return where people sign in; ``""``: nobody said."""
+        if self.authorization_endpoint or self.provider not in PROVIDERS:
+            return self.authorization_endpoint
+        facts = PROVIDERS[self.provider]
+        return self._authority(facts.authority) + facts.authorization_path.format(directory=self._directory())
+
+    def token_url(self) -> str:
+        """Return where tokens are given out; ``""``: nobody said."""
+        if self.token_endpoint or self.provider not in PROVIDERS:
+            return self.token_endpoint
+        facts = PROVIDERS[self.provider]
+        authority = self._authority(facts.token_authority or facts.authority)
+        return authority + facts.token_path.format(directory=self._directory())
+
+    def _authority(self, usual: str) -> str:
+        return get_settings().oauth2_authorities.get(self.provider, usual).rstrip("/")
+
+    def _directory(self) -> str:
+        return self.directory or ANY_DIRECTORY
+
+    def scopes_for(self, grant_type: str, *, reads: bool = False) -> str:
+        """Return the rights to ask for, with one blank between them: those that were entered, else the least.
+
+        Args:
+            grant_type: of an :class:`OAuth2GrantType`.
+            reads: whether the account is synced as well.
+        """
+        if self.scopes or self.provider not in PROVIDERS:
+            return self.scopes
+        facts = PROVIDERS[self.provider]
+        if grant_type == OAuth2GrantType.CLIENT_CREDENTIALS:
+            return " ".join(facts.of_organisation)
+        wanted = (*facts.send, *(facts.read if reads else ()), *facts.besides)
+        return " ".join(dict.fromkeys(wanted))
+
+    def allowed_mail_servers(self) -> frozenset[str]:
+        """Return the servers that its tokens may be shown to, each as :func:`check_host` has it."""
+        named = self.mail_servers.split()
+        if not named:
+            facts = PROVIDERS.get(self.provider)
+            return frozenset(facts.mail_servers if facts else ())
+        return frozenset(check_host(host, listed=get_settings().allowed_hosts) for host in named)
+
+    def lets_in(self, host: str) -> bool:
+        """Return whether its tokens may be shown to this server."""
+        try:
+            return check_host(host, listed=get_settings().allowed_hosts) in self.allowed_mail_servers()
+        except ValueError:
+            return False
+
+    def secret_binding(self, name: str) -> str:
+        """Return what the client secret is bound to: where it is shown, and as whose."""
+        return "\x1f".join([CLIENT_SECRET, *self.destination()])
+
+    def destination(self) -> tuple[str, ...]:
+        """Return what all its secrets are bound to: where they are shown, as whose, and to whom the tokens are.
+
+        Where nobody named mail servers the service's own are meant, which may come to be more with a later release.
+        """
+        servers = " ".join(sorted(self.mail_servers.lower().split()))
+        return self.provider, self.token_url(), self.client_id, servers
+
+    @classmethod
+    def from_db(
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any
+    ) -> Self:
+        """Remember the destination that the stored secret was entered for."""
+        client = super().from_db(db, field_names, values, **kwargs)
+        if not client.get_deferred_fields():
+            client._stored_destination = client.destination()
+        return client
+
+    def destination_changed(self) -> bool:
+        """Return whether the stored secret would newly be shown elsewhere, or the tokens that it gets."""
+        if not isinstance(self.secret, SealedSecret) or self._stored_destination is None:
+            return False
+        return self._stored_destination != self.destination()
+
+    def clean(self) -> None:
+        """Refuse what may not stand in one row, whoever writes it.
+
+        Raises:
+            ValidationError: by field.
+        """
+        super().clean()
+        if errors := broken_client_rules(self):
+            raise ValidationError(errors)
+
+    def save(self, **kwargs: Any) -> None:
+        """Store the row.
+
+        Raises:
+            ValidationError: the destination changed and no new secret came with it.
+        """
+        if refusal := why_enter_client_secret_again(self):
+            raise ValidationError({"secret": refusal})
+        super().save(**kwargs)
+        self._stored_destination = self.destination()
+
+
+class OAuth2Grant(models.Model):
+    """The way in which one account gets its tokens, and what somebody agreed to."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="oauth2_grant")
+    client = models.ForeignKey(
+        OAuth2Client, on_delete=models.PROTECT, verbose_name=_("app registration"), related_name="grants"
+    )
+    grant_type = models.CharField(_("login"), max_length=32, choices=OAuth2GrantType.choices)
+    logins = models.TextField(editable=False)
+    """User names that it was given for, one a line (:func:`logins_of`): with no other does the account log in."""
+    holder = models.CharField(max_length=64, editable=False)
+    """For which owner and tenant it was given (:func:`holder_of`)."""
+    scopes = models.CharField(
+        _("rights (scopes)"), max_length=LONGEST_SCOPE, blank=True, default="", editable=False
+    )
+    """What the service granted, in its words; empty: what was asked for, or nothing yet."""
+    refresh_token = SecretField(binding=REFRESH_TOKEN, editable=False)
+    connected_at = models.DateTimeField(_("connected"), null=True, editable=False)
+    connected_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        verbose_name=_("connected by"),
+        null=True,
+        editable=False,
+        related_name="+",
+    )
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True, editable=False)
+
+    objects = WrittenManager["OAuth2Grant"]()
+
+    class Meta:
+        base_manager_name = "objects"
+        default_permissions = ()
+        verbose_name = _("OAuth 2 login of an account")
+        verbose_name_plural = _("OAuth 2 logins of accounts")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="mailconfig_oauth2_grant_type_known", condition=Q(grant_type__in=OAuth2GrantType.values)
+            ),
+            models.CheckConstraint(
+                name="mailconfig_oauth2_refresh_of_code",
+                condition=Q(refresh_token=None) | Q(grant_type=OAuth2GrantType.AUTHORIZATION_CODE),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.grant_type}"
+
+    @property
+    def is_of_organisation(self) -> bool:
+        """Return whether nobody signs in."""
+        return self.grant_type == OAuth2GrantType.CLIENT_CREDENTIALS
+
+    @property
+    def is_connected(self) -> bool:
+        """Return whether there is something to get tokens with; it may be worth nothing any more."""
+        return self.is_of_organisation or self.refresh_token is not None
+
+    def secret_binding(self, name: str) -> str:
+        """Return what the refresh token is bound to: where it is shown, for which app, and whose it is."""
+        return "\x1f".join([REFRESH_TOKEN, *self.client.destination(), self.holder, self.logins])
+
+    def admit(self, account: Account) -> None:
+        """Say that it is given for the account as it is now: its user names, owner and tenant."""
+        self.account, self.logins, self.holder = (
+            account,
+            "\n".join(sorted(logins_of(account))),
+            holder_of(account),
+        )
+
+    def admits(self, account: Account, username: str) -> bool:
+        """Return whether the account, as it is now, may log in with it as ``username``."""
+        return self.holder == holder_of(account) and _login(username) in self.logins.split("\n")
+
+
+class OAuth2Token(models.Model):
+    """An access token, fetched by whoever needs it first, under a lease."""
+
+    client = models.ForeignKey(OAuth2Client, on_delete=models.CASCADE, related_name="tokens")
+    grant = models.OneToOneField(OAuth2Grant, on_delete=models.CASCADE, related_name="token", null=True)
+    """``None``: nobody signed in, and all accounts of the app share it."""
+    scope = models.CharField(max_length=LONGEST_SCOPE)
+    """What was asked for."""
+    access_token = SecretField(binding=ACCESS_TOKEN)
+    expires_at = models.DateTimeField(null=True)
+    number = models.PositiveIntegerField(default=0, db_default=0)
+    """How many there were: who was refused with one sees whether there is another."""
+    lease_token = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    """Until when the one who fetches a new one has time; the others wait for what comes."""
+    retry_at = models.DateTimeField(null=True)
+    """Before then it is not asked for again: it failed."""
+    failures = models.PositiveSmallIntegerField(default=0, db_default=0)
+    """In a row; chooses how long."""
+    failed_at = models.DateTimeField(null=True)
+    failure_code = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """The service's word (RFC 6749 §5.2), or ours; empty: nothing is wrong."""
+    failure_text = models.TextField(blank=True, default="", db_default="")
+    """The service's own words, cleaned and cut; for staff."""
+
+    objects = WrittenManager["OAuth2Token"]()
+
+    class Meta:
+        base_manager_name = "objects"
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["client", "scope"], name="mailconfig_one_shared_token", condition=Q(grant=None)
+            ),
+            models.CheckConstraint(
+                name="mailconfig_oauth2_lease_whole",
+                condition=Q(lease_token=None, lease_until=None)
+                | Q(lease_token__isnull=False, lease_until__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.client_id} {self.grant_id or '-'} {self.number}"
+
+    def secret_binding(self, name: str) -> str:
+        """Return what the token is bound to: the mail servers that it may be shown to, the app, and whose it is.
+
+        Who moves the app to other servers, or the grant to another account, has no token for it before a new one is fetched.
+        """
+        of_grant = (self.grant.holder, self.grant.logins) if self.grant is not None else ()
+        return "\x1f".join([ACCESS_TOKEN, *self.client.destination(), *of_grant])
+
+
+def grant_of(account: Account) -> OAuth2Grant | None:
+    """Return the account's grant, stored or set on it, with its app; ``None``: it has none, and no query where it needs none."""
+    cached: Any = account._state.fields_cache.get("oauth2_grant")
+    if cached is not None or account.pk is None:
+        return cached  # type: ignore[no-any-return]
+    return OAuth2Grant.objects.select_related("client").filter(account_id=account.pk).first()
+
+
+def holder_of(account: Account) -> str:
+    """Return whose a grant of the account is: its owner's and tenant's."""
+    return f"{account.owner_id or ''} {account.tenant_id or ''}"
+
+
+def logins_of(account: Account) -> frozenset[str]:
+    """Return the user names that the account logs in with, each in one spelling."""
+    names = {account.username}
+    if isinstance(account, Mailbox):
+        names.add(account.login)
+    return frozenset(_login(name) for name in names)
+
+
+def _login(username: str) -> str:
+    return username.strip().lower()

@@ -1,0 +1,80 @@
+"""Services that give out access tokens: where they do, for which rights, and the mail servers their tokens are for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+ANY_DIRECTORY = "common"
+"""Microsoft's word for the directory of whoever signs in (not for logins by the organisation: they need one named)."""
+
+
+class OAuth2Provider(models.TextChoices):
+    """Services that are known, and those that are described."""
+
+    MICROSOFT = "microsoft", "Microsoft 365"
+    GOOGLE = "google", "Google"
+    GENERIC = "generic", _("another one")
+
+
+class OAuth2GrantType(models.TextChoices):
+    """Ways to a token (RFC 6749 §1.3)."""
+
+    AUTHORIZATION_CODE = "authorization_code", _("somebody signs in and agrees")
+    CLIENT_CREDENTIALS = "client_credentials", _("the organisation lets the app in, nobody signs in")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFacts:
+    """Facts of a service that are known here."""
+
+    authority: str
+    """Where its addresses begin, unless the deployment names another place (``OAUTH2_AUTHORITIES``)."""
+    token_authority: str = ""
+    """The same for tokens, where that is another host."""
+    authorization_path: str
+    token_path: str
+    send: tuple[str, ...]
+    """Rights that sending by SMTP needs."""
+    read: tuple[str, ...]
+    """Rights that reading by IMAP needs."""
+    besides: tuple[str, ...] = ()
+    """Rights that a lasting login needs besides."""
+    of_organisation: tuple[str, ...] = ()
+    """Rights that an app asks for where nobody signs in; empty: the service has no such way."""
+    mail_servers: tuple[str, ...]
+    """Where its tokens may be shown."""
+
+
+PROVIDERS: Mapping[str, ProviderFacts] = {
+    OAuth2Provider.MICROSOFT: ProviderFacts(
+        authority="https://login.microsoftonline.com",
+        authorization_path="/{directory}/oauth2/v2.0/authorize",
+        token_path="/{directory}/oauth2/v2.0/token",  # noqa: S106 - a path
+        send=("https://outlook.office.com/SMTP.Send",),
+        read=("https://outlook.office.com/IMAP.AccessAsUser.All",),
+        besides=("offline_access",),
+        of_organisation=("https://outlook.office365.com/.default",),
+        mail_servers=(
+            "smtp.office365.com",
+            "outlook.office365.com",
+            "outlook.office.com",
+            "smtp-mail.outlook.com",
+            "imap-mail.outlook.com",
+        ),
+    ),
+    OAuth2Provider.GOOGLE: ProviderFacts(
+        authority="https://accounts.google.com",
+        token_authority="https://oauth2.googleapis.com",  # noqa: S106 - a host
+        authorization_path="/o/oauth2/v2/auth",
+        token_path="/token",  # noqa: S106 - a path
+        # The only right with which Google's servers take SMTP and IMAP.
+        send=("https://mail.google.com/",),
+        read=("https://mail.google.com/",),
+        mail_servers=("smtp.gmail.com", "imap.gmail.com"),
+    ),
+}
+"""By :class:`OAuth2Provider`; what is not here says all of it itself."""
