@@ -11,6 +11,7 @@ if not apps.is_installed("mailconfig"):
 
 from .account import Account
 from .activity import Activity
+from .attachment_problem import AttachmentProblem
 from .attempt import Attempt, AttemptOutcome
 from .body import Body
 from .choices import AccountKind, Scope
@@ -49,6 +50,7 @@ __all__ = [
     "Account",
     "AccountKind",
     "Activity",
+    "AttachmentProblem",
     "Attempt",
     "AttemptOutcome",
     "Body",

@@ -1,0 +1,1 @@
+"""Preparing mail: files to be attached are fetched before it is queued."""
