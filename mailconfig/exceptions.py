@@ -24,6 +24,7 @@ Exception
       ├─ InvalidMessage          cannot be queued as it is; a ValueError, and Django's BadHeaderError for a header
       ├─ NoAccount               no account for this mail
       ├─ AccountInUse            cannot be deleted: mail of it is not sent yet; ``waiting`` says how many
+      ├─ QueueBusy               another queue, whose mail was to be taken over, is sending just now
       ├─ AccountChanged          somebody else changed it meanwhile: nothing was stored
       ├─ NotProved               the connection did not work, so nothing was stored; ``check`` says why
       ├─ InvalidTransition       the message is not in a state that allows it
@@ -189,6 +190,10 @@ class AccountInUse(DeliveryError):
     def __init__(self, message: str, *, waiting: int) -> None:
         super().__init__(message)
         self.waiting = waiting
+
+
+class QueueBusy(DeliveryError):
+    """Another package is sending from its queue just now; nothing was taken from it."""
 
 
 class AccountChanged(DeliveryError):

@@ -12,6 +12,8 @@ TOGETHER = {
     "tests/acceptance/test_published_outbound.py": "demo",
     "tests/acceptance/test_published_requests.py": "demo",
     "tests/acceptance/test_generated_client.py": "client",
+    "tests/integration/delivery/imports/test_mail.py": "other queues",
+    "tests/integration/delivery/imports/test_settings.py": "other queues",
     "tests/unit/test_packaging.py": "wheel",
     "tests/unit/test_quick_start.py": "project",
 }

@@ -67,6 +67,7 @@ GROUPS = {
         "translate_stored",
         "duration_in_words",
     ),
+    "Coming from elsewhere": ("import_settings", "import_mail"),
     "Draining": ("drain_account", "drain_all", "run", "wake_lane", "ring_due"),
     "Syncing": ("sync_account", "note_activity"),
     "Upkeep": ("sweep", "was_swept_within", "purge", "status", "find_attention", "adopt", "database_now"),

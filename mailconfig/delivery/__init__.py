@@ -31,6 +31,8 @@ from mailconfig.delivery.accounts.save import Proved, delete_account, prove_acco
 from mailconfig.delivery.accounts.send_test_mail import send_test_mail, send_test_of_values
 from mailconfig.delivery.accounts.throttle import duration_in_words
 from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.imports.accounts import PlannedAccount
+from mailconfig.delivery.imports.run import ImportReport, QueueReport, import_mail, import_settings
 from mailconfig.delivery.installation import adopt, was_swept_within
 from mailconfig.delivery.limits import WindowUsage, usage
 from mailconfig.delivery.mishaps import waiting_for_tables
@@ -81,9 +83,12 @@ __all__ = [
     "DrainReport",
     "Health",
     "HealthState",
+    "ImportReport",
     "MailingFacts",
     "MailingState",
+    "PlannedAccount",
     "Proved",
+    "QueueReport",
     "Refusal",
     "RefusalCode",
     "Status",
@@ -116,6 +121,8 @@ __all__ = [
     "find_attention",
     "find_project_account",
     "hold",
+    "import_mail",
+    "import_settings",
     "is_report",
     "is_send_method",
     "is_sync_method",
