@@ -17,10 +17,14 @@ LONGEST: Final = 320
 MOST_ADDRESSES: Final = 1_000
 _MOST_OCTETS: Final = 65_536
 _TOKEN = re.compile(r'\\.?|["()<>,;:]|[^"()<>,;:\\]+', re.DOTALL)
-_PLAIN = re.compile(r"""(?:"?([A-Za-z0-9 .'_-]*)"? ?<(?=[^<>]*>$))?([A-Za-z0-9._+-]+@[A-Za-z0-9.-]+)>?""")
-"""Nearly all there are; the rest is taken apart piece by piece."""
+_PLAIN = re.compile(
+    r"""[ ]*+(?:(?:"([^"\\]*+)"[ ]*+|([^"\\()<>,;:@]*+))<([A-Za-z0-9._+-]++@[A-Za-z0-9.-]++)>"""
+    r"""|([A-Za-z0-9._+-]++@[A-Za-z0-9.-]++))[ ]*+(?:,|\Z)"""
+)
+"""A mailbox as nearly all are written; other lists are taken apart piece by piece."""
 _NEVER_IN_ONE: Final = frozenset(" ()<>\ufffd")
 _BLANKS = re.compile(r"\s+")
+_QUOTED = re.compile(r'\\(.)|"', re.DOTALL)
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 _LONGEST_DOMAIN: Final = 1_012
 """Before letters are put together; encoding takes time by the square of the length."""
@@ -36,9 +40,9 @@ class Mailbox(NamedTuple):
 def read_addresses(raw: bytes) -> list[Mailbox]:
     """Return the mailboxes of a field, those of groups among them; what has no address in it is left out."""
     text = decoded(raw[:_MOST_OCTETS])
-    plain = _PLAIN.fullmatch(text)
-    if plain and len(text) <= LONGEST:
-        return [Mailbox((plain[1] or "").strip(), plain[2])]
+    plain = _read_plain(text)
+    if plain is not None:
+        return plain
     found: list[Mailbox] = []
     # A quote or a comment that never ends would swallow everything behind it.
     for quotes, comments in ((True, True), (True, False), (False, False)):
@@ -46,6 +50,22 @@ def read_addresses(raw: bytes) -> list[Mailbox]:
         is_whole, found = reading.read(text), reading.found
         if is_whole:
             break
+    return found
+
+
+def _read_plain(text: str) -> list[Mailbox] | None:
+    """Return the mailboxes of a list as nearly all are written; ``None``: something else is in it."""
+    found: list[Mailbox] = []
+    at = 0
+    while at < len(text):
+        plain = _PLAIN.match(text, at)
+        if plain is None:
+            return None
+        address = plain[3] or plain[4]
+        if len(address) <= LONGEST and len(found) < MOST_ADDRESSES:
+            name = plain[1] or plain[2] or ""
+            found.append(Mailbox(_plain(name) if name else "", address))
+        at = plain.end()
     return found
 
 
@@ -148,5 +168,6 @@ def _is_address(text: str) -> bool:
 
 def _plain(name: str) -> str:
     """Return a display name without its quotes, with its encoded words read."""
-    unquoted = re.sub(r'\\(.)|"', lambda found: found[1] or "", name, flags=re.DOTALL)
-    return decode_words(_BLANKS.sub(" ", unquoted))
+    if '"' in name or "\\" in name:
+        name = _QUOTED.sub(lambda found: found[1] or "", name)
+    return decode_words(name if name.isprintable() else _BLANKS.sub(" ", name))

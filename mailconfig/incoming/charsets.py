@@ -86,7 +86,8 @@ def decoded(octets: bytes, charset: str = "") -> str:
         # A last character that was cut off is not held against those before it.
         whole = octets[: _whole(octets)]
         with suppress(UnicodeDecodeError):
-            return storable((octets if whole.isascii() else whole).decode("utf-8"))
+            # Nothing that is valid UTF-8 is a lone surrogate.
+            return (octets if whole.isascii() else whole).decode("utf-8").replace("\0", "\ufffd")
         codec = "utf_8" if known_codec(charset) == "utf_8" else "cp1252"
     # Octets of ASCII are valid UTF-8 whatever they are meant to be (ISO-2022-JP, UTF-7).
     for candidate in (codec,) if octets.isascii() else (codec, "utf_8"):

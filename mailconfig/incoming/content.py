@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailconfig.incoming.charsets import decoded
+from mailconfig.incoming.header import Header
 from mailconfig.incoming.mime import MOST_PARTS, Leaf, leaves
 
 _TEXTS: Final = {"text/plain": "text", "text/html": "html"}
@@ -28,19 +29,22 @@ class Content:
     """Whether more was in what was read; of octets that were not read, whoever left them knows."""
 
 
-def read_content(octets: bytes, *, most: int) -> Content:
+def read_content(octets: bytes, *, most: int, header: Header | None = None, body: int = 0) -> Content:
     """Return what a message says; whatever it is, nothing is raised.
 
     Of alternatives (RFC 2046 §5.1.4) the first plain text and the first HTML count; texts that follow each other are joined. Attachments, enclosed
     messages and what HTML refers to are left out. ``format=flowed`` (RFC 3676) is not unfolded.
 
     Args:
+        octets: of the message.
         most: characters of the text at most, and of the HTML.
+        header: of the message, if it was read already.
+        body: where what follows it begins.
     """
     said: dict[str, str] = {"text": "", "html": ""}
     is_cut = False
     choices: dict[tuple[int, str], int] = {}
-    for number, leaf in enumerate(leaves(octets), 1):
+    for number, leaf in enumerate(leaves(octets, header=header, body=body), 1):
         is_cut = is_cut or number == MOST_PARTS
         form = _TEXTS.get(leaf.content_type)
         if form is None or leaf.is_attachment or not _is_shown(leaf, form, choices):

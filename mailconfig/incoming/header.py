@@ -16,6 +16,7 @@ _MOST_OF_FIELD: Final = 65_536
 _END = re.compile(rb"\n\r?\n")
 _FIELD = re.compile(rb"([!-9;-~]{1,100})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n?")
 _PARAMETER = re.compile(r';[ \t]*([A-Za-z0-9_*-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*(?:"|\\?$)|[^;]*)')
+_AFTER_WORD = re.compile("[ ;(,]")
 _MOST_OF_PARAMETERS: Final = 4_096
 _ESCAPED = re.compile(r"\\(.)")
 
@@ -41,7 +42,7 @@ class Header:
     def word(self, name: str) -> str:
         """Return the first word of a field, in small letters; comments and parameters follow it."""
         raw = self.first(name)
-        return re.split(r"[ ;(,]", one_line(decoded(raw[:200])), maxsplit=1)[0].lower() if raw else ""
+        return _AFTER_WORD.split(one_line(decoded(raw[:200])), maxsplit=1)[0].lower() if raw else ""
 
     def parameters(self, name: str) -> tuple[str, dict[str, str]]:
         """Return a value and its parameters (RFC 2045 §5.1), all names and the value in small letters."""
@@ -52,8 +53,12 @@ class Header:
 
 
 def _read_parameters(raw: bytes) -> tuple[str, dict[str, str]]:
+    if not raw:
+        return "", {}
     text = one_line(decoded(raw))
     found: dict[str, str] = {}
+    if ";" not in text:
+        return text.lower(), found
     for parameter in _PARAMETER.finditer(text):
         value = parameter[2].strip()
         if value.startswith('"'):

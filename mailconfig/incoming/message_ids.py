@@ -23,7 +23,8 @@ def read_message_ids(raw: bytes) -> tuple[str, ...]:
     if not raw:
         return ()
     text = decoded(raw)
-    ids = [_BLANKS.sub("", found) for found in _BRACKETED.findall(text)]
+    text = text if text.isprintable() else _BLANKS.sub(" ", text)
+    ids = [found.replace(" ", "") for found in _BRACKETED.findall(text)]
     if not ids and len(text.split()) == 1:  # some forget the brackets; whoever answers writes them
         ids = [text.strip("<> \t")]
     whole = list(dict.fromkeys(fitting(f"<{each}>") for each in ids if each))

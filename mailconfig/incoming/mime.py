@@ -126,18 +126,25 @@ class _Parts:
         )
 
 
-def leaves(octets: bytes) -> Iterator[Leaf]:
+def leaves(octets: bytes, *, header: Header | None = None, body: int = 0) -> Iterator[Leaf]:
     """Yield the parts of a message in their order, :data:`MOST_PARTS` at most.
 
     What was cut off is not missed: the last part ends with the octets.
+
+    Args:
+        octets: of the message.
+        header: of the message, if it was read already.
+        body: where what follows it begins.
     """
     parts = _Parts()
     at = 0
     count = 0
-    first_body = -1
+    if header is None:
+        header, body = read_header(octets)
+    first_body = body
     for _number in range(2 * MOST_PARTS):
-        header, body = read_header(octets, at, is_delimiter=parts.is_delimiter)
-        first_body = body if first_body < 0 else first_body
+        if at:
+            header, body = read_header(octets, at, is_delimiter=parts.is_delimiter)
         content_type, parameters = header.parameters("content-type")
         if not _CONTENT_TYPE.fullmatch(content_type):
             content_type = "text/plain"  # RFC 2045 §5.2

@@ -39,8 +39,8 @@ class FolderState(Protocol):
         ...
 
 
-class MessageHead(Protocol):
-    """All of a message but its text."""
+class Arrival(Protocol):
+    """A message, without what is in it."""
 
     @property
     def uid(self) -> int:
@@ -57,6 +57,10 @@ class MessageHead(Protocol):
         """Return the server's date; ``None``: it has none that can be read."""
         ...
 
+
+class MessageHead(Arrival, Protocol):
+    """All of a message but its text."""
+
     @property
     def header(self) -> bytes:
         """Return the lines of the header, or the beginning of them."""
@@ -65,6 +69,15 @@ class MessageHead(Protocol):
     @property
     def is_whole(self) -> bool:
         """Return whether that is all of them."""
+        ...
+
+
+class MessageStart(Arrival, Protocol):
+    """A message from its beginning on."""
+
+    @property
+    def octets(self) -> bytes:
+        """Return all of it, or as much as was asked for."""
         ...
 
 
@@ -90,6 +103,13 @@ class ReadingSession(Protocol):
 
     def heads_after(self, uid: int, *, header_bytes: int) -> Iterator[tuple[int, tuple[MessageHead, ...]]]:
         """Yield heads of all messages after one, a batch at a time, each with the UID up to which nothing is left out."""
+        ...
+
+    def messages_after(self, uid: int, *, most: int) -> Iterator[tuple[int, tuple[MessageStart, ...]]]:
+        """Yield all messages after one with their first ``most`` octets, a batch at a time, each with the UID up to which nothing is left out.
+
+        The next batch may be under way while one is in the caller's hands.
+        """
         ...
 
     def texts(self, sizes: Mapping[int, int], *, most: int) -> Iterator[tuple[int, bytes]]:

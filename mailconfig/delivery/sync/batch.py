@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mailconfig.incoming.content import Content, read_content
 from mailconfig.incoming.exclusions import Exclusions
-from mailconfig.incoming.head import Head, read_head
+from mailconfig.incoming.head import Head, head_of, read_head
+from mailconfig.incoming.header import read_header
 from mailconfig.incoming.reports import MOST_OCTETS, Report, read_report
 from mailconfig.models import MailAlias, Mailbox, SyncedKind
-from mailconfig.transports.reading import MessageHead, ReadingSession
+from mailconfig.transports.reading import Arrival, MessageHead, MessageStart, ReadingSession
 
 HEADER_BYTES = 64 * 1024
 MOST_BYTES = 4 * 1024 * 1024
@@ -22,7 +23,7 @@ MOST_MESSAGES = 100
 class Found:
     """One message."""
 
-    raw: MessageHead
+    raw: Arrival
     head: Head
     content: Content | None = None
     """``None``: it is not to be kept, or the message was gone when it was asked for."""
@@ -46,11 +47,18 @@ class Batch:
         last_uid: up to there nothing is left out.
         found: those that are to be stored, without their texts at first.
         excluded: how many are not.
+        recognised: primary keys of those that were stored before, by the UIDs that they have now.
     """
 
     last_uid: int
     found: list[Found] = field(default_factory=list)
     excluded: int = 0
+    recognised: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def new(self) -> list[Found]:
+        """Return those that were never stored."""
+        return [found for found in self.found if found.raw.uid not in self.recognised]
 
 
 class Exclusion:
@@ -63,16 +71,14 @@ class Exclusion:
             own += [mailbox.from_email, mailbox.login, mailbox.reply_to_email]
             own += MailAlias.objects.filter(mailbox=mailbox).values_list("email", flat=True)
         self._own = own
-        self._is_empty = not mailbox.sync_exclusions.strip()
+        self.is_empty = not mailbox.sync_exclusions.strip()
 
     def excludes(self, head: Head) -> bool:
         """Return whether the message is not to be stored: somebody it is from or to, the mailbox aside, is excluded.
 
         A report of delivery is about mail of the mailbox's own, whoever's server writes it.
         """
-        return not (self._is_empty or head.is_report) and self._patterns.excludes(
-            head.counterparts(self._own)
-        )
+        return not (self.is_empty or head.is_report) and self._patterns.excludes(head.counterparts(self._own))
 
 
 def batches_of(
@@ -101,6 +107,26 @@ def batches_of(
             batch.found.append(Found(raw, head, is_cut=not raw.is_whole))
     batch.last_uid = last_uid
     yield batch
+
+
+def whole_batch(last_uid: int, messages: Iterable[MessageStart], *, most: int) -> Batch:
+    """Read messages that came with their texts, all of which are to be stored.
+
+    Args:
+        last_uid: up to there nothing is left out.
+        messages: in the order of their UIDs.
+        most: characters of text that are kept of each.
+    """
+    batch = Batch(last_uid)
+    for raw in messages:
+        octets = raw.octets
+        header, body = read_header(octets)
+        content = read_content(octets, most=most, header=header, body=body)
+        found = Found(raw, head_of(header), content, is_cut=content.is_cut or len(octets) < raw.size)
+        if found.head.may_be_report:
+            found.reports = read_report(octets)
+        batch.found.append(found)
+    return batch
 
 
 def read_texts(session: ReadingSession, found: Iterable[Found], *, most: int) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from mailconfig import crash
 from mailconfig.conf import Settings
 from mailconfig.delivery.sync import storing
-from mailconfig.delivery.sync.batch import HEADER_BYTES, Batch, Exclusion, batches_of, read_texts
+from mailconfig.delivery.sync.batch import HEADER_BYTES, Batch, Exclusion, batches_of, read_texts, whole_batch
 from mailconfig.delivery.sync.recognising import Recogniser
 from mailconfig.delivery.sync.taking import Taken
 from mailconfig.delivery.sync.ties import find_ties
@@ -53,24 +53,33 @@ class FolderSync:
         folder = storing.open_folder(self._taken, name, state)
         if _is_unchanged(folder, state):
             return True
-        exclusion, recogniser = Exclusion(self._taken.mailbox), Recogniser(folder)
-        for last_uid, heads in session.heads_after(folder.highest_uid, header_bytes=HEADER_BYTES):
-            for batch in batches_of(last_uid, heads, exclusion, most=self._most):
-                self._store(session, folder, batch, recogniser)
-                if self._is_over():
-                    return False
+        for batch in self._batches(session, folder):
+            self._store(folder, batch)
+            if self._is_over():
+                return False
         storing.note_end(self._taken, folder, highest_modseq=state.highest_modseq)
         return True
 
-    def _store(
-        self, session: ReadingSession, folder: SyncedFolder, batch: Batch, recogniser: Recogniser
-    ) -> None:
-        recognised = recogniser.recognise(batch.found)
-        new = [found for found in batch.found if found.raw.uid not in recognised]
-        read_texts(session, new, most=self._most)
-        ties = find_ties(self._taken.mailbox.pk, new)
+    def _batches(self, session: ReadingSession, folder: SyncedFolder) -> Iterator[Batch]:
+        """Yield what is new, read.
+
+        Where texts are stored, and none is of a message that may have to be left out, header and text come at once.
+        """
+        exclusion, recogniser = Exclusion(self._taken.mailbox), Recogniser(folder)
+        if self._most and exclusion.is_empty and not recogniser.has_some:
+            for last_uid, messages in session.messages_after(folder.highest_uid, most=self._most):
+                yield whole_batch(last_uid, messages, most=self._most)
+            return
+        for last_uid, heads in session.heads_after(folder.highest_uid, header_bytes=HEADER_BYTES):
+            for batch in batches_of(last_uid, heads, exclusion, most=self._most):
+                batch.recognised = recogniser.recognise(batch.found)
+                read_texts(session, batch.new, most=self._most)
+                yield batch
+
+    def _store(self, folder: SyncedFolder, batch: Batch) -> None:
+        ties = find_ties(self._taken.mailbox.pk, batch.new)
         crash.point("before_batch")
-        stored = storing.store(self._taken, folder, batch, ties, recognised)
+        stored = storing.store(self._taken, folder, batch, ties)
         crash.point("after_batch")
         self.stored += stored.messages
         self.moved += stored.moved

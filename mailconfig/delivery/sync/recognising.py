@@ -23,12 +23,17 @@ class Recogniser:
         )
         self._has_some: bool | None = None
 
-    def recognise(self, found: Iterable[Found]) -> dict[int, int]:
-        """Return the primary keys of stored messages by the UIDs that they have now."""
+    @property
+    def has_some(self) -> bool:
+        """Return whether there are any: a folder's numbers changed, or another one was synced before."""
         if self._has_some is None:
             self._has_some = self._elsewhere.exists()
+        return self._has_some
+
+    def recognise(self, found: Iterable[Found]) -> dict[int, int]:
+        """Return the primary keys of stored messages by the UIDs that they have now."""
         found = list(found)
-        if not self._has_some or not found:
+        if not self.has_some or not found:
             return {}
         known = self._stored(found)
         recognised = {}

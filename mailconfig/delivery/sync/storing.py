@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -17,7 +18,7 @@ from mailconfig.delivery.sync.recognising import received_at
 from mailconfig.delivery.sync.taking import Taken
 from mailconfig.delivery.sync.ties import Ties
 from mailconfig.exceptions import LeaseLost
-from mailconfig.models import Lane, SyncedContent, SyncedFolder, SyncedMessage
+from mailconfig.models import Lane, SyncedFolder, SyncedMessage
 from mailconfig.transports.reading import FolderState
 
 _MOST_TEXT = 65_535
@@ -76,32 +77,25 @@ def open_folder(taken: Taken, name: str, state: FolderState) -> SyncedFolder:
     return folder
 
 
-def store(
-    taken: Taken, folder: SyncedFolder, batch: Batch, ties: Ties, recognised: Mapping[int, int]
-) -> Stored:
+def store(taken: Taken, folder: SyncedFolder, batch: Batch, ties: Ties) -> Stored:
     """Store a batch, and that the folder was read so far.
 
     Raises:
         LeaseLost: somebody else owns the lane by now, or read on in the folder.
         Edited: the mailbox was edited.
     """
-    new = [found for found in batch.found if found.raw.uid not in recognised]
+    new = batch.new
     with transaction.atomic():
         _keep_lane(taken)
         _advance(folder, highest_uid=batch.last_uid)
-        _move(folder, recognised)
-        rows = [_row(folder, found, ties.answers.get(found.raw.uid)) for found in new]
-        insert(
-            rows,
-            [
-                SyncedContent(message=row, text=found.content.text, html=found.content.html)
-                for row, found in zip(rows, new, strict=True)
-                if found.content is not None
-            ],
+        _move(folder, batch.recognised)
+        numbers = insert(
+            [_values(folder, found, ties.answers.get(found.raw.uid)) for found in new],
+            [found.content for found in new],
         )
-        bounces = store_returns(taken.mailbox, ties.returns, {row.uid: row.pk for row in rows})
+        bounces = store_returns(taken.mailbox, ties.returns, numbers)
     folder.highest_uid = batch.last_uid
-    return Stored(len(rows), len(recognised), bounces)
+    return Stored(len(new), len(batch.recognised), bounces)
 
 
 def note_end(taken: Taken, folder: SyncedFolder, *, highest_modseq: int | None) -> None:
@@ -149,29 +143,30 @@ def _move(folder: SyncedFolder, recognised: Mapping[int, int]) -> None:
         SyncedMessage.objects.bulk_update(moved, ["folder", "uid_validity", "uid"])
 
 
-def _row(folder: SyncedFolder, found: Found, answers: int | None) -> SyncedMessage:
+def _values(folder: SyncedFolder, found: Found, answers: int | None) -> dict[str, Any]:
+    """Return the columns of a new :class:`SyncedMessage` but its number: of thousands, making each a model takes longer than writing it."""
     head, raw = found.head, found.raw
-    return SyncedMessage(
-        mailbox_id=folder.mailbox_id,
-        folder=folder,
-        uid_validity=folder.uid_validity,
-        uid=raw.uid,
-        kind=found.kind,
-        message_id=head.message_id,
-        in_reply_to=head.in_reply_to,
-        references=_joined(" ", head.references),
-        thread_id=head.thread_id,
-        answers_id=answers,
-        from_address=head.from_address,
-        from_name=head.from_name,
-        to=_joined(", ", head.to),
-        cc=_joined(", ", head.cc),
-        subject=head.subject,
-        dated_at=head.dated_at,
-        received_at=received_at(found),
-        size=raw.size,
-        is_cut=found.is_cut,
-    )
+    return {
+        "mailbox_id": folder.mailbox_id,
+        "folder_id": folder.pk,
+        "uid_validity": folder.uid_validity,
+        "uid": raw.uid,
+        "kind": found.kind,
+        "message_id": head.message_id,
+        "in_reply_to": head.in_reply_to,
+        "references": _joined(" ", head.references),
+        "thread_id": head.thread_id,
+        "answers_id": answers,
+        "from_address": head.from_address,
+        "from_name": head.from_name,
+        "to": _joined(", ", head.to),
+        "cc": _joined(", ", head.cc),
+        "subject": head.subject,
+        "dated_at": head.dated_at,
+        "received_at": received_at(found),
+        "size": raw.size,
+        "is_cut": found.is_cut,
+    }
 
 
 def _joined(separator: str, words: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ forgets the lines of a login, and their parsers recurse as deep as a server like
 
 from .folders import Folder, FolderState, KnownState
 from .limits import Limits
-from .messages import MessageFlags, MessageHead
+from .messages import MessageFlags, MessageHead, MessageStart
 from .searching import Criteria
 from .session import IMAPSession
 from .transport import STAGES, IMAPTransport, check_folder, open_imap
@@ -25,6 +25,7 @@ __all__ = [
     "Limits",
     "MessageFlags",
     "MessageHead",
+    "MessageStart",
     "UIDSet",
     "check_folder",
     "open_imap",

@@ -63,6 +63,17 @@ class Data:
         return self.pieces[0][self.start :]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command that was written, and not answered yet."""
+
+    tag: bytes
+    """With the blank behind it."""
+    pieces: list[Piece]
+    """What is written each time the server asks for more."""
+    seconds: float
+
+
 OnData = Callable[[Data | Reply], None]
 """Gets each untagged response of an answer as it comes: data, or a status response that is no goodbye,
 without its text."""
@@ -118,9 +129,36 @@ class Dialogue:
             on_data: gets what comes before the verdict, to the command or unasked.
             leaving: whether a goodbye is what was asked for.
         """
+        until = self.wire.deadline.step(seconds)
+        asked = self.ask(first, *others, seconds=seconds)
+        return self.answer(asked, on_data=on_data, leaving=leaving, until=until)
+
+    def ask(self, first: Piece, *others: Piece, seconds: float) -> Asked:
+        """Write a command whose answer is read later: before any other's, and before a word that changes what it means (RFC 3501 §5.5).
+
+        Args:
+            first: the command without its tag.
+            others: what is written next each time the server asks for more.
+            seconds: for writing it, and anew for the answer.
+        """
+        asked = Asked(self._next_tag() + b" ", list(others), seconds)
+        self.wire.send(asked.tag + first(), seconds)
+        return asked
+
+    def answer(
+        self,
+        asked: Asked,
+        *,
+        on_data: OnData | None = None,
+        leaving: bool = False,
+        until: float | None = None,
+    ) -> Reply:
+        """Read the answer to a command and return the verdict on it; ``until``: by when, if its time has begun."""
         self._bye = None
+        if until is None:
+            until = self.wire.deadline.step(asked.seconds)
         try:
-            reply = self._answer([first, *others], seconds, on_data)
+            reply = self._answer(asked, until, on_data)
         except OSError:
             if self._bye is not None:
                 raise ByeError(self._bye) from None
@@ -129,19 +167,17 @@ class Dialogue:
             raise ByeError(self._bye)
         return reply
 
-    def _answer(self, pieces: list[Piece], seconds: float, on_data: OnData | None) -> Reply:
+    def _answer(self, asked: Asked, until: float, on_data: OnData | None) -> Reply:
         wire = self.wire
         budget = Budget(wire.limits)
-        until = wire.deadline.step(seconds)
-        tag = self._next_tag() + b" "
-        wire.send(tag + pieces.pop(0)(), seconds)
+        tag = asked.tag
         while True:
             response = wire.read(until, budget)
             line = response[0]
             if line.startswith(b"+"):
-                if not pieces:
+                if not asked.pieces:
                     raise BadAnswerError("the server asks for more than there is")
-                wire.send(pieces.pop(0)(), seconds)
+                wire.send(asked.pieces.pop(0)(), asked.seconds)
             elif line.startswith(tag):
                 reply = self._status(line[len(tag) :])
                 if reply.status not in {"OK", "NO", "BAD"}:

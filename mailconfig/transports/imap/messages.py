@@ -48,6 +48,19 @@ class MessageHead:
     """Whether the header is not longer than was asked for."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageStart:
+    """A message from its beginning on."""
+
+    uid: int
+    size: int
+    """Octets of the whole message, as the server counts them."""
+    received_at: dt.datetime | None
+    """The server's date; ``None``: it has none that can be read."""
+    octets: bytes
+    """All of it, or as much as was asked for."""
+
+
 def is_section(name: str) -> bool:
     """Return whether a section of a message can have this name (RFC 3501 §6.4.5); ``""`` is all of it."""
     return _SECTION_NAME.fullmatch(name) is not None
@@ -132,15 +145,34 @@ def parse_part(data: Data, *, uid: int, section: str, start: int, size: int) -> 
     return part
 
 
-def parse_text(data: Data, *, size: int) -> tuple[int, bytes] | None:
-    """Return the UID of a message and its first bytes; ``None``: the response is of something else.
+def parse_start(data: Data, *, size: int) -> MessageStart | None:
+    """Return a message's first octets with its size and date; ``None``: the response is of something else.
+
+    Raises:
+        BadAnswerError: it is not as it should be, or longer than was asked for.
+    """
+    items = items_of(data)
+    uid = uid_of(items)
+    octets = _section(items, b"", 0)
+    if uid is None or octets is None or b"RFC822.SIZE" not in items:
+        return None
+    if len(octets) > size:
+        raise BadAnswerError("the server sends more than was asked for")
+    received_at = parse_date(items.get(b"INTERNALDATE"))
+    return MessageStart(
+        uid=uid, size=as_number(items[b"RFC822.SIZE"]), received_at=received_at, octets=octets
+    )
+
+
+def parse_text(data: Data, *, start: int, size: int) -> tuple[int, bytes] | None:
+    """Return the UID of a message and its bytes from ``start`` on; ``None``: the response is of something else.
 
     Raises:
         BadAnswerError: it is longer than was asked for.
     """
     items = items_of(data)
     uid = uid_of(items)
-    text = _section(items, b"", 0)
+    text = _section(items, b"", start)
     if uid is None or text is None:
         return None
     if len(text) > size:
@@ -173,6 +205,9 @@ def parse_date(value: Value) -> dt.datetime | None:
 
 def _section(items: dict[bytes, Value], section: bytes, start: int) -> bytes | None:
     """Return the bytes of a section from ``start`` on; NIL, for one that is not there, is empty."""
+    usual = items.get(b"BODY[%b]<%d>" % (section, start))
+    if isinstance(usual, bytes):
+        return usual
     for name, value in items.items():
         found = _SECTION.fullmatch(name)
         # A server that sends all of it may leave out where it begins.

@@ -5,32 +5,42 @@ Folders are opened by EXAMINE, and bodies fetched by BODY.PEEK: no message is ma
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from mailconfig.exceptions import FolderRefused
+from mailconfig.exceptions import TransportError
 
 from . import names, searching
 from .dialogue import Data
+from .fetching import Fetching, Wanted
 from .folders import Examination, Folder, FolderState, KnownState, parse_list
-from .messages import MessageFlags, MessageHead, is_section, parse_flags, parse_head, parse_part, parse_text
+from .messages import (
+    MessageFlags,
+    MessageHead,
+    MessageStart,
+    is_section,
+    parse_flags,
+    parse_head,
+    parse_part,
+    parse_start,
+    parse_text,
+)
 from .replies import Reply
 from .searching import Criteria, Findings
-from .talk import Talk
-from .uids import LARGEST, UIDSet, together
+from .uids import LARGEST, TOGETHER, TOGETHER_BYTES, UIDSet, together
 from .wire import BadAnswerError
-
-logger = logging.getLogger("mailconfig.sync")
 
 HEADS_AT_ONCE = 100
 FLAGS_AT_ONCE = 10_000
 """Messages that one command asks for."""
 UIDS_AT_ONCE = 100_000
 """Numbers that one search covers where the server tells each that it finds."""
+START_BYTES = TOGETHER_BYTES // TOGETHER
+"""Of each message that is asked for without its size being known; what is longer takes another command."""
 _PIECE = 256 * 1024
 
 
-class IMAPSession(Talk):
+class IMAPSession(Fetching):
     """Verbs that read, over an open connection. Never used by two threads at a time.
 
     Every method but ``quit`` and ``close`` may raise, and what iterators yield may be followed by:
@@ -130,7 +140,8 @@ class IMAPSession(Talk):
                 if head is not None and head.uid in batch:
                     found[head.uid] = head
 
-            self._fetch_each(batch, f"({items})", take, found, size=at_once * header_bytes)
+            size = at_once * header_bytes
+            self._fetch_each(Wanted(uids=batch, items=f"({items})", take=take, found=found, size=size))
             yield from found.values()
 
     def heads_after(
@@ -164,29 +175,90 @@ class IMAPSession(Talk):
             left, uid = left - found.count, last
             step = step if found else 2 * step  # few numbers of many may be left
 
-    def texts(self, sizes: Mapping[int, int], *, most: int) -> Iterator[tuple[int, bytes]]:
-        """Yield the first ``most`` bytes of each of these messages that is there, many by each command.
+    def messages_after(self, uid: int, *, most: int) -> Iterator[tuple[int, tuple[MessageStart, ...]]]:
+        """Yield all messages after one with their first ``most`` octets, a batch at a time, each with the UID up to which nothing is left out.
 
-        Args:
-            sizes: their octets by their UIDs, as the server told them.
-            most: the most there may be of each.
+        What is not long comes by one command for each batch, and the next batch is asked for before one is yielded, so that the
+        server works at it meanwhile. No more than :data:`~mailconfig.transports.imap.uids.TOGETHER_BYTES` are in a batch.
 
         Raises:
-            ValueError: more bytes than may come at once.
+            ValueError: more octets than may come at once.
         """
-        if not 0 < most <= self._dialogue.wire.limits.literal:
-            msg = f"not a size for a message: {most}"
-            raise ValueError(msg)
-        for uids, size in together({uid: min(size, most) for uid, size in sizes.items()}):
+        self._check_size(most)
+        batches = (batch for found in self._found_after(uid) for batch in found.batches(TOGETHER))
+        size = min(most, START_BYTES)
+        starting = self._begin_starts(next(batches, None), size)
+        while starting is not None:
+            wanted, found = starting
+            self._fetch_each(wanted)
+            sizes = {start.uid: min(max(start.size, len(start.octets)), most) for start in found.values()}
+            *groups, last = [uids for uids, _total in together(sizes)] or [UIDSet()]
+            for group in groups:
+                yield group.ranges[-1][1], self._completed(group, found, size, most)
+            completed = self._completed(last, found, size, most)
+            try:
+                starting = self._begin_starts(next(batches, None), size)
+            except TransportError:
+                yield wanted.uids.ranges[-1][1], completed  # it came, whatever comes of the next one
+                raise
+            yield wanted.uids.ranges[-1][1], completed
+
+    def _begin_starts(self, uids: UIDSet | None, size: int) -> tuple[Wanted, dict[int, MessageStart]] | None:
+        """Ask for the first ``size`` octets of messages; ``None``: there are none."""
+        if uids is None:
+            return None
+        found: dict[int, MessageStart] = {}
+
+        def take(data: Data) -> None:
+            start = parse_start(data, size=size)
+            if start is not None and start.uid in uids:
+                found[start.uid] = start
+
+        items = f"(UID INTERNALDATE RFC822.SIZE BODY.PEEK[]<0.{size}>)"
+        wanted = Wanted(uids=uids, items=items, take=take, found=found, size=uids.count * size)
+        self._begin(wanted)
+        return wanted, found
+
+    def _completed(
+        self, uids: UIDSet, found: dict[int, MessageStart], size: int, most: int
+    ) -> tuple[MessageStart, ...]:
+        """Return messages with what goes beyond the first ``size`` octets of them."""
+        starts = [found.pop(uid) for uid in uids]
+        longer = {start.uid: start.size - size for start in starts if len(start.octets) == size < most}
+        rests = dict(self.texts(longer, start=size, most=most - size)) if longer else {}
+        return tuple(
+            replace(start, octets=start.octets + rests[start.uid]) if start.uid in rests else start
+            for start in starts
+        )
+
+    def texts(self, sizes: Mapping[int, int], *, most: int, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Yield ``most`` octets from ``start`` on of each of these messages that is there, many by each command.
+
+        Args:
+            sizes: what is left of them from there on, by their UIDs, as the server told it.
+            most: the most there may be of each.
+            start: offset of the first octet.
+
+        Raises:
+            ValueError: more octets than may come at once.
+        """
+        self._check_size(most)
+        for uids, size in together({uid: max(0, min(size, most)) for uid, size in sizes.items()}):
             found: dict[int, bytes] = {}
 
             def take(data: Data, uids: UIDSet = uids, found: dict[int, bytes] = found) -> None:
-                text = parse_text(data, size=most)
+                text = parse_text(data, start=start, size=most)
                 if text is not None and text[0] in uids:
                     found[text[0]] = text[1]
 
-            self._fetch_each(uids, f"(UID BODY.PEEK[]<0.{most}>)", take, found, size=size)
+            items = f"(UID BODY.PEEK[]<{start}.{most}>)"
+            self._fetch_each(Wanted(uids=uids, items=items, take=take, found=found, size=size))
             yield from found.items()
+
+    def _check_size(self, most: int) -> None:
+        if not 0 < most <= self._dialogue.wire.limits.literal:
+            msg = f"not a size for a message: {most}"
+            raise ValueError(msg)
 
     def flags(self, uids: UIDSet, *, changed_since: int | None = None) -> Iterator[MessageFlags]:
         """Yield the flags of each of these that is there, or only of those with a higher mod-sequence (CONDSTORE)."""
@@ -249,61 +321,3 @@ class IMAPSession(Talk):
         if found.count > max(before, self.exists or 0):
             self._break(BadAnswerError("the server finds more messages than there are"))
         return found
-
-    def _fetch(self, uids: UIDSet, items: str, take: Callable[[Data], None], *, size: int = 0) -> None:
-        def on_data(data: Data | Reply) -> None:
-            if isinstance(data, Data) and data.name == "FETCH":
-                take(data)
-
-        self._run(self._command(f"UID FETCH {uids} {items}"), on_data=on_data, size=size)
-
-    def _fetch_each(
-        self,
-        uids: UIDSet,
-        items: str,
-        take: Callable[[Data], None],
-        found: Mapping[int, object],
-        *,
-        size: int,
-    ) -> None:
-        """Fetch what can be had of messages: one that a server cannot read is left out, and costs no other.
-
-        Exchange says NO to all of a command for the sake of one message that it cannot convert.
-
-        Args:
-            uids: of the messages.
-            items: to fetch of each.
-            take: gets what comes.
-            found: what ``take`` keeps, by UID.
-            size: bytes that are expected.
-
-        Raises:
-            FolderRefused: nothing can be read in the folder, or not now.
-        """
-        try:
-            self._fetch(uids, items, take, size=size)
-        except FolderRefused as refused:
-            if not _is_about_messages(refused):
-                raise
-            self._fetch(uids, "(UID FLAGS)", _ignore)  # if these are told, it is not the folder
-            for uid in uids:
-                if uid not in found:
-                    self._fetch_or_leave(uid, items, take, size=size)
-
-    def _fetch_or_leave(self, uid: int, items: str, take: Callable[[Data], None], *, size: int) -> None:
-        try:
-            self._fetch(UIDSet.of([uid]), items, take, size=size)
-        except FolderRefused as refused:
-            if not _is_about_messages(refused):
-                raise
-            words = refused.reply.words if refused.reply else ""
-            logger.warning("the server cannot tell of message %s, which is left out: %s", uid, words)
-
-
-def _ignore(data: Data) -> None:
-    """Nobody wants what comes."""
-
-
-def _is_about_messages(refused: FolderRefused) -> bool:
-    """Return whether a refusal to fetch may be about one of the messages: the server does not say that it may pass."""
-    return isinstance(refused.reply, Reply) and not refused.reply.is_for_now

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from time import monotonic
 from typing import NoReturn
 
@@ -11,13 +13,23 @@ from mailconfig.transports import breaks
 from mailconfig.values import ErrorCode, Stage, Timeouts
 
 from . import hints
-from .dialogue import ByeError, Data, Dialogue, OnData
+from .dialogue import Asked, ByeError, Data, Dialogue, OnData
 from .folders import parse_vanished
 from .replies import Reply
 from .wire import BadAnswerError
 from .writing import Command
 
 _LOGOUT = b"LOGOUT\r\n"
+
+
+@dataclass(slots=True)
+class Ahead:
+    """A command that was written, and what is known of its answer."""
+
+    asked: Asked
+    on_data: OnData | None
+    reply: Reply | None = None
+    """``None``: it was not read yet."""
 
 
 class Talk:
@@ -28,6 +40,8 @@ class Talk:
         self.closed = False
         self.exists: int | None = None
         """Messages in the folder that is open, as the server said last; ``None``: none is open."""
+        self._ahead: Ahead | None = None
+        """The command whose answer was not read yet."""
         self._uid_next: int | None = None
         self._has_modseqs = False
         """Whether the messages in the folder that is open have mod-sequences. Where they have none, a server answers to
@@ -61,14 +75,17 @@ class Talk:
             return
         wire = self._dialogue.wire
         wire.on_wait = None
+        until = wire.deadline.step(self._timeouts.quit)
         with contextlib.suppress(OSError, BadAnswerError, ByeError):
+            if self._ahead is not None:  # nobody wants it any more, and it comes first
+                self._dialogue.answer(self._ahead.asked, until=until)
             self._dialogue.run(lambda: _LOGOUT, seconds=self._timeouts.quit, leaving=True)
         self.close()
 
     def close(self) -> None:
         """Drop the connection; never raises."""
         self.closed = True
-        self.exists = None
+        self.exists = self._ahead = None
         self._dialogue.wire.close()
 
     @property
@@ -89,18 +106,50 @@ class Talk:
             opening: whether it opens a folder.
             size: bytes that are expected, which take their time.
         """
+        until = self._dialogue.wire.deadline.step(self._seconds(size))
+        return self._verdict(self._ask(command, on_data=on_data, size=size), opening=opening, until=until)
+
+    def _ask(self, command: Command, *, on_data: OnData | None = None, size: int = 0) -> Ahead:
+        """Write a command, and read its answer later (:meth:`_verdict`): the server works at it meanwhile."""
+        if self._ahead is not None:
+            self._read(self._ahead)
+        if self.closed:
+            raise breaks.ended("The session is closed.", Stage.FOLDER)
+        first, *others = ((lambda piece=piece: piece) for piece in command.pieces())
+        with self._ending():
+            asked = self._dialogue.ask(first, *others, seconds=self._seconds(size))
+        self._ahead = Ahead(asked, on_data)
+        return self._ahead
+
+    def _verdict(self, ahead: Ahead, *, opening: bool = False, until: float | None = None) -> Reply:
+        """Read the answer to a command to its end, and return the verdict if it is good."""
+        reply = ahead.reply or self._read(ahead, until=until)
+        if reply.is_ok:
+            return reply
+        raise self._refusal(reply, opening=opening)
+
+    def _read(self, ahead: Ahead, *, until: float | None = None) -> Reply:
         if self.closed:
             raise breaks.ended("The session is closed.", Stage.FOLDER)
 
         def take(data: Data | Reply) -> None:
             self._notice(data)
-            if on_data is not None:
-                on_data(data)
+            if ahead.on_data is not None:
+                ahead.on_data(data)
 
-        first, *others = ((lambda piece=piece: piece) for piece in command.pieces())
-        seconds = self._timeouts.transaction + size / self._timeouts.bytes_per_second
+        self._ahead = None
+        with self._ending():
+            ahead.reply = self._dialogue.answer(ahead.asked, on_data=take, until=until)
+        return ahead.reply
+
+    def _seconds(self, size: int) -> float:
+        return self._timeouts.transaction + size / self._timeouts.bytes_per_second
+
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Close the session if it ends in here, and raise what that means for its user."""
         try:
-            reply = self._dialogue.run(first, *others, seconds=seconds, on_data=take)
+            yield
         except ByeError as bye:
             self.close()
             raise breaks.ended(
@@ -114,9 +163,6 @@ class Talk:
         except BaseException:  # of on_wait: the answer will not be read any more
             self.close()
             raise
-        if reply.is_ok:
-            return reply
-        raise self._refusal(reply, opening=opening)
 
     def _notice(self, data: Data | Reply) -> None:
         """Keep count of the messages in the folder, of which servers tell whenever they like."""

@@ -10,6 +10,7 @@ from django.db.models import Model
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from mailconfig.incoming import addresses
 from mailconfig.incoming.content import read_content
 from mailconfig.incoming.exclusions import Exclusions
 from mailconfig.incoming.head import read_head
@@ -25,6 +26,10 @@ PIECES = [
     b"multipart/alternative; boundary=x", b"text/plain; charset=utf-16", b"text/html; charset=idna", b"message/delivery-status", b"message/rfc822",
     b"\n--x\n", b"\n--x--\n", b"Content-Transfer-Encoding: base64\n", b"Content-Transfer-Encoding: quoted-printable\n", b"=C3=\n=4", b"From: MAILER-DAEMON\n",
     b"X-Failed-Recipients: ", b"Final-Recipient: rfc822; ", b"Action: failed\n", b"Status: 5.1.1\n", b"utf-8; \\x{D800}", b"Hi. This is the qmail\n\n<a@b.example>:\n",
+]  # fmt: skip
+ADDRESSES = [
+    "a@b.example", "<c@d.example>", '"Q, r" <q@r.example>', "Me <m@n.example>", ", ", ",", " ", "  ", '"', "<", ">", "@", "\\", "é", "\u3000", "\x7f", "\t",
+    "=?utf-8?q?=C3=A9?=", " =?utf-8?q?a?= ",
 ]  # fmt: skip
 octets = st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=60).map(b"".join)
 any_octets = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -65,6 +70,17 @@ def test_a_head_of_anything_fits_its_columns(octets: bytes) -> None:
     assert_storable([*head.references, *head.to, *head.cc])
     assert head.dated_at is None or (head.dated_at.tzinfo is dt.UTC and 1982 <= head.dated_at.year < 2100)
     assert head.may_be_report or not head.is_report
+
+
+@any_octets
+@given(st.lists(st.sampled_from(ADDRESSES) | st.text(max_size=3), max_size=9).map("".join))
+def test_a_list_as_nearly_all_are_written_says_the_same_piece_by_piece(text: str) -> None:
+    plain = addresses._read_plain(text)
+
+    if plain is not None:
+        reading = addresses._Reading(quotes=True, comments=True)
+        assert reading.read(text)
+        assert plain == reading.found
 
 
 @any_octets
@@ -125,6 +141,9 @@ def nested(count: int) -> bytes:
         (read_head, lambda count: b"From: " + b"(" * count),
         (read_head, lambda count: b"To: " + b"<" * count),
         (read_head, lambda count: b"To: " + b"a <b>," * count),
+        (read_head, lambda count: b"To: " + b" " * count + b"x"),
+        (read_head, lambda count: b"To: " + b"a a" * count),
+        (read_head, lambda count: b"To: " + b"a@b.c, " * count + b"("),
         (read_head, lambda count: b"References: " + b"<" * count),
         (read_head, lambda count: b"References: " + b"".join(b"<%d@x>" % number for number in range(count))),
         (read_head, lambda count: b"Content-Type: " + b'; a="' * count),

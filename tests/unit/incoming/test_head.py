@@ -139,6 +139,10 @@ def test_of_very_many_references_the_first_and_the_last_are_kept() -> None:
     [
         ("Tue, 3 Mar 2026 10:15:00 +0100", dt.datetime(2026, 3, 3, 9, 15, tzinfo=dt.UTC)),
         ("3 Mar 2026 10:15 -0000 (UTC)", dt.datetime(2026, 3, 3, 10, 15, tzinfo=dt.UTC)),
+        ("Tue, 3 Mar 2026 10:15:00 -0130 (EST)", dt.datetime(2026, 3, 3, 11, 45, tzinfo=dt.UTC)),
+        ("3 Mar 2026 10:15:00 -0000", dt.datetime(2026, 3, 3, 10, 15, tzinfo=dt.UTC)),
+        ("Tue, 3 Max 2026 10:15:00 +0100", None),
+        ("Tue, 3 Mar 2026 10:15:00 +2500", None),
         ("Tue, 3 Mar 1026 10:15:00 +0100", None),
         ("Tue, 3 Mar 9999 10:15:00 +0100", None),
         ("Tue, 33 Mar 2026 10:15:00 +0100", None),

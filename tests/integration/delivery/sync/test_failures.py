@@ -107,7 +107,7 @@ def test_a_folder_that_is_gone_is_looked_for_at_the_mailbox_s_own_frequency(serv
 
 def test_what_was_read_before_the_end_of_a_session_stays(server: FakeIMAP, mailbox: Mailbox) -> None:
     server.add_messages(250)
-    server.on("fetch", Close(), at=3)
+    server.on("fetch", Close(), at=2)
 
     first = delivery.sync_account(account_id=mailbox.pk)
     assert (first.stored, first.error_code) == (100, "connect_failed")

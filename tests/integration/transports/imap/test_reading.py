@@ -10,7 +10,9 @@ import pytest
 
 from mailconfig.exceptions import FolderRefused, ProtocolError, SessionLost
 from mailconfig.transports.imap import Criteria, IMAPSession, KnownState, UIDSet
+from mailconfig.transports.imap.session import START_BYTES
 from mailconfig.values import ErrorCode, NetworkPolicy, Stage, Timeouts
+from tests.servers.children import until
 from tests.servers.faults import Raw, Reply
 from tests.servers.imap import EXTENSIONS, FakeFolder, FakeIMAP
 
@@ -308,6 +310,96 @@ def test_large_texts_are_asked_for_a_few_at_a_time(in_clear: NetworkPolicy) -> N
     assert server.verbs().count("UID FETCH") == 3
 
 
+@pytest.mark.parametrize("capabilities", [PLAIN, EXTENSIONS])
+def test_whole_messages_come_by_one_command_a_batch_and_the_next_one_is_under_way(
+    capabilities: tuple[str, ...], in_clear: NetworkPolicy
+) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}, capabilities=capabilities) as server:
+        server.add_messages(250)
+        messages = server.folders[b"INBOX"].messages
+        messages[:] = [message for message in messages if message.uid % 100]
+        with session_to(server.port, in_clear) as session:
+            reading = opened(session).messages_after(20, most=150)
+            last, found = next(reading)
+            assert (last, [start.uid for start in found][::98]) == (121, [21, 120])
+            until(lambda: server.verbs().count("UID FETCH") == 2)
+            session.noop()  # what was asked for meanwhile is not lost
+            rest = list(reading)
+            assert not session.closed
+    assert [last for last, _found in rest] == [222, 250]
+    starts = {start.uid: start for _last, found in [(last, found), *rest] for start in found}
+    assert {uid: start.octets for uid, start in starts.items()} == {
+        message.uid: message.data[:150] for message in messages if message.uid > 20
+    }
+    assert {start.size for start in starts.values()} == {200}
+    assert {start.received_at for start in starts.values()} == {
+        dt.datetime(2026, 7, 17, 0, 44, 25, tzinfo=dt.UTC)
+    }
+    assert server.verbs().count("UID FETCH") == 3
+    assert set(server.verbs()) <= READING
+
+
+def test_long_messages_are_read_on_a_few_at_a_time_and_nothing_of_them_twice(in_clear: NetworkPolicy) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}) as server:
+        sizes = (START_BYTES, 1_500_000, 300, 1_500_000, START_BYTES + 1, 1_500_000, 2_500_000)
+        for size in sizes:
+            server.add_messages(1, size=size)
+        with session_to(server.port, in_clear) as session:
+            batches = list(opened(session).messages_after(0, most=2_000_000))
+    assert [(last, [start.uid for start in found]) for last, found in batches] == [
+        (5, [1, 2, 3, 4, 5]),
+        (7, [6, 7]),
+    ]
+    for _last, found in batches:
+        for start in found:
+            assert start.octets == server.folders[b"INBOX"].messages[start.uid - 1].data[:2_000_000]
+            assert start.size == sizes[start.uid - 1]
+    fetches = [command for command in server.commands if command.startswith("UID FETCH")]
+    assert len(fetches) == 1 + 2
+    assert all(f"BODY.PEEK[]<{START_BYTES}." in command for command in fetches[1:])
+
+
+@pytest.mark.parametrize("lie", [1, 10**9])
+def test_a_size_that_is_a_lie_costs_nothing_of_a_message(lie: int, in_clear: NetworkPolicy) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}) as server:
+        data = b"x" * (START_BYTES + 5)
+        told = b"* 1 FETCH (UID 1 RFC822.SIZE %d BODY[]<0> {%d}\r\n" % (lie, START_BYTES)
+        rest = b"* 1 FETCH (UID 1 BODY[]<%d> {5}\r\nxxxxx)\r\nTAG OK done\r\n" % START_BYTES
+        server.on("fetch", Raw(told + data[:START_BYTES] + b")\r\nTAG OK done\r\n"), at=1)
+        server.on("fetch", Raw(rest), at=2)
+        server.add_messages(1)
+        with session_to(server.port, in_clear) as session:
+            ((_last, (start,)),) = opened(session).messages_after(0, most=2 * START_BYTES)
+    assert (start.octets, start.size, start.received_at) == (data, lie, None)
+
+
+def test_who_leaves_while_something_is_under_way_says_goodbye_all_the_same(in_clear: NetworkPolicy) -> None:
+    with FakeIMAP(credentials={USER: PASSWORD}) as server:
+        server.add_messages(250)
+        with session_to(server.port, in_clear) as session:
+            next(opened(session).messages_after(0, most=200))
+            session.quit()
+            assert session.closed
+        until(lambda: server.verbs()[-2:] == ["UID FETCH", "LOGOUT"])
+
+
+@pytest.mark.parametrize(("verb", "capabilities"), [("search", PLAIN), ("fetch", EXTENSIONS)])
+def test_what_came_is_told_before_what_the_next_one_met(
+    verb: str, capabilities: tuple[str, ...], in_clear: NetworkPolicy
+) -> None:
+    """Before the next batch can be asked for, a server without ESEARCH is asked once more what there is."""
+    with FakeIMAP(credentials={USER: PASSWORD}, capabilities=capabilities) as server:
+        server.add_messages(150)
+        server.folders[b"INBOX"].messages[-1].uid = 200_000
+        server.on(verb, Raw(b"TAG BAD no more\r\n"), at=2)
+        with session_to(server.port, in_clear) as session:
+            reading = opened(session).messages_after(0, most=200)
+            assert len(next(reading)[1]) == 100
+            with pytest.raises(ProtocolError):
+                deque(reading, maxlen=0)
+            assert session.closed
+
+
 def test_a_text_longer_than_was_asked_for_ends_the_session(in_clear: NetworkPolicy) -> None:
     with FakeIMAP(credentials={USER: PASSWORD}) as server:
         server.add_messages(1)
@@ -315,6 +407,15 @@ def test_a_text_longer_than_was_asked_for_ends_the_session(in_clear: NetworkPoli
         with session_to(server.port, in_clear) as session:
             with pytest.raises(ProtocolError):
                 list(opened(session).texts({1: 10}, most=10))
+            assert session.closed
+        server.on(
+            "fetch",
+            Raw(b"* 1 FETCH (UID 1 RFC822.SIZE 9 BODY[]<0> {20}\r\n" + b"x" * 20 + b")\r\nTAG OK\r\n"),
+        )
+        server._faults.pop(0)
+        with session_to(server.port, in_clear) as session:
+            with pytest.raises(ProtocolError):
+                list(opened(session).messages_after(0, most=10))
             assert session.closed
 
 
@@ -335,6 +436,7 @@ def test_a_message_that_the_server_cannot_read_costs_no_other(
         assert [head.uid for head in session.heads(UIDSet.since(1))] == good
         assert [uid for uid, _text in session.texts(dict.fromkeys(range(1, 6), 200), most=200)] == good
         assert [(last, len(heads)) for last, heads in session.heads_after(0)] == [(5, len(good))]
+        assert [(last, len(found)) for last, found in session.messages_after(0, most=200)] == [(5, len(good))]
         assert not session.closed
 
 
