@@ -33,6 +33,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Measure loading in one process."""
+    measuring.begin(session.config)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """What ``-n auto`` means."""
     return distribution.count_workers()
@@ -62,14 +68,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Take modules and collected tests from the garbage collector, which would go over all of them again and again."""
+    """Take modules and collected tests from the garbage collector, which would go over all of them again and again.
+
+    From here on coverage measures tests alone.
+    """
     gc.collect()
     gc.freeze()
+    measuring.rest(session.config)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Run a test without coverage, if others of its kind are enough."""
+    """Measure a test, unless others of its kind are enough."""
     with measuring.measuring(item):
         return (yield)
 

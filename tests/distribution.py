@@ -1,6 +1,7 @@
 """How the tests are spread over pytest's workers (``-n auto``), each with databases, servers and a folder of its own."""
 
 import os
+from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -25,6 +26,13 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
     def _split_scope(self, nodeid: str) -> str:
         return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        """Forget what is done: after each test, all that its worker was ever given would be counted once more."""
+        given = self.assigned_work[node]
+        for scope in [scope for scope, tests in given.items() if all(tests.values())]:
+            del given[scope]
+        super().mark_test_complete(node, item_index, duration)
 
 
 def count_workers() -> int:

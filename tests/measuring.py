@@ -20,7 +20,11 @@ UNMEASURED = "tests/acceptance/"
 CHILDREN = "COVERAGE_PROCESS_CONFIG"
 """Has processes that a test starts measure themselves."""
 
+FIRST = "gw0"
+"""The worker that measures what is run when modules are loaded."""
+
 _measured = pytest.StashKey[bool]()
+_meter = pytest.StashKey[tuple[coverage.Coverage, str | None]]()
 
 
 def choose(items: Sequence[pytest.Item]) -> None:
@@ -42,20 +46,39 @@ def spread(length: int, wanted: int) -> list[int]:
     return [round(place * (length - 1) / (wanted - 1)) for place in range(wanted)]
 
 
+def begin(config: pytest.Config) -> None:
+    """Go on measuring only where the modules under test are loaded first: all workers load the same ones.
+
+    The process that hands out the tests runs none, but its children measure.
+    """
+    if config.option.dist != "no":
+        if (meter := coverage.Coverage.current()) is not None:
+            meter.stop()
+    elif os.environ.get("PYTEST_XDIST_WORKER", FIRST) != FIRST:
+        rest(config)
+
+
+def rest(config: pytest.Config) -> None:
+    """Stop measuring until a test that was chosen: between tests runs pytest, and what it prepares for each."""
+    if (meter := coverage.Coverage.current()) is not None:
+        meter.stop()
+        config.stash[_meter] = meter, os.environ.pop(CHILDREN, None)
+
+
 @contextmanager
 def measuring(item: pytest.Item) -> Iterator[None]:
-    """Pause coverage, in this process and in those that the test starts, unless the test was chosen."""
-    current = coverage.Coverage.current()
-    if current is None or item.stash[_measured]:
+    """Measure this process and those that the test starts, if the test was chosen and anything is measured."""
+    if _meter not in item.config.stash or not item.stash[_measured]:
         yield
         return
-    config = os.environ.pop(CHILDREN, None)
-    current.stop()
+    meter, children = item.config.stash[_meter]
+    leave = os._exit
+    meter.start()
+    os._exit = leave  # each start wraps it once more, and a thousand wraps are more than a stack holds
+    if children is not None:
+        os.environ[CHILDREN] = children
     try:
         yield
     finally:
-        leave = os._exit
-        current.start()
-        os._exit = leave  # each start wraps it once more, and a thousand wraps are more than a stack holds
-        if config is not None:
-            os.environ[CHILDREN] = config
+        meter.stop()
+        os.environ.pop(CHILDREN, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import cast
 
@@ -14,7 +15,11 @@ from tests import measuring
 
 def collected(*names: str) -> list[pytest.Item]:
     """What pytest collected, as far as choosing needs it."""
-    return [cast("pytest.Item", SimpleNamespace(nodeid=name, stash=pytest.Stash())) for name in names]
+    config = SimpleNamespace(stash=pytest.Stash())
+    return [
+        cast("pytest.Item", SimpleNamespace(nodeid=name, stash=pytest.Stash(), config=config))
+        for name in names
+    ]
 
 
 @pytest.mark.parametrize(
@@ -24,24 +29,66 @@ def test_cases_are_spread_over_their_table(length: int, indexes: list[int]) -> N
     assert measuring.spread(length, 4) == indexes
 
 
+@pytest.fixture
+def meter(monkeypatch: pytest.MonkeyPatch) -> Iterator[coverage.Coverage]:
+    """One that measures, as do children."""
+    monkeypatch.setenv(measuring.CHILDREN, "x")
+    mine = coverage.Coverage(data_file=None, config_file=False)
+    mine.start()
+    yield mine
+    if coverage.Coverage.current() is mine:
+        mine.stop()
+
+
 @pytest.mark.parametrize(
     ("name", "measured"),
     [("unit/test_a.py::test_b[0]", True), ("unit/test_a.py::test_b[1]", False), ("acceptance/test_a.py::test_b", False)],
 )  # fmt: skip
-def test_coverage_pauses_for_what_was_not_chosen(
-    monkeypatch: pytest.MonkeyPatch, name: str, measured: bool
-) -> None:
+def test_coverage_measures_what_was_chosen(meter: coverage.Coverage, name: str, measured: bool) -> None:
     table = collected(*(f"tests/unit/test_a.py::test_b[{number}]" for number in range(99)))
     items = {item.nodeid: item for item in (*table, *collected("tests/acceptance/test_a.py::test_b"))}
     measuring.choose(list(items.values()))
-    monkeypatch.setenv(measuring.CHILDREN, "x")
-    mine = coverage.Coverage(data_file=None, config_file=False)
-    mine.start()
-    try:
-        with measuring.measuring(items[f"tests/{name}"]):
-            assert (coverage.Coverage.current() is mine) is measured
-            assert (measuring.CHILDREN in os.environ) is measured
-        assert coverage.Coverage.current() is mine
-        assert os.environ[measuring.CHILDREN] == "x"
-    finally:
-        mine.stop()
+    item = items[f"tests/{name}"]
+    measuring.rest(item.config)
+
+    for _ in range(2):
+        assert is_measuring(meter) is False
+        with measuring.measuring(item):
+            assert is_measuring(meter) is measured
+    assert is_measuring(meter) is False
+
+
+@pytest.mark.parametrize(
+    ("worker", "dist", "goes_on", "children"),
+    [
+        ("", "no", True, True),
+        ("gw0", "no", True, True),
+        ("gw1", "no", False, False),
+        ("", "load", False, True),
+    ],
+    ids=["one process", "first worker", "another worker", "who hands out tests"],
+)
+def test_one_process_measures_what_runs_when_modules_are_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+    meter: coverage.Coverage,
+    worker: str,
+    dist: str,
+    goes_on: bool,
+    children: bool,
+) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    if worker:
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
+    config = SimpleNamespace(option=SimpleNamespace(dist=dist), stash=pytest.Stash())
+
+    measuring.begin(cast("pytest.Config", config))
+
+    assert (coverage.Coverage.current() is meter) is goes_on
+    assert (measuring.CHILDREN in os.environ) is children
+
+
+def is_measuring(meter: coverage.Coverage) -> bool:
+    """Return whether it measures this process; children do as it does."""
+    measures = coverage.Coverage.current() is meter
+    assert os.environ.get(measuring.CHILDREN) == ("x" if measures else None)
+    return measures
