@@ -36,7 +36,7 @@ from .values import NetworkPolicy, Timeouts
 
 RETRY: Final = "retry"
 HOLD: Final = "hold"
-SURFACES = ("outbound_email", "providers", "tenant_config", "mailboxes")
+SURFACES = ("outbound_email", "providers", "tenant_config", "mailboxes", "email_service")
 
 DEFAULT_CONCURRENCY = 20
 DEFAULT_SYNC_CONCURRENCY = 10

@@ -45,6 +45,7 @@ from mailconfig.delivery.monitoring.mailings import (
     recipient_states,
     with_mailing_states,
 )
+from mailconfig.delivery.monitoring.message_facts import MessageFacts, message_facts
 from mailconfig.delivery.monitoring.overview import AccountOverview, overview_of
 from mailconfig.delivery.monitoring.status import AccountStatus, Status, SyncStatus, status
 from mailconfig.delivery.monitoring.waiting import Waiting, explain
@@ -62,7 +63,8 @@ from mailconfig.delivery.queue.routing import (
     find_project_account,
     sending_for,
 )
-from mailconfig.delivery.queue.service_mail import queue_service_mail
+from mailconfig.delivery.queue.service_mail import find_service_mail, queue_service_mail
+from mailconfig.delivery.queue.tokens import is_token
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.sync.activity import note_activity
 from mailconfig.delivery.sync.content import SyncedText, read_synced_content
@@ -86,6 +88,7 @@ __all__ = [
     "ImportReport",
     "MailingFacts",
     "MailingState",
+    "MessageFacts",
     "PlannedAccount",
     "Proved",
     "QueueReport",
@@ -120,15 +123,18 @@ __all__ = [
     "explain",
     "find_attention",
     "find_project_account",
+    "find_service_mail",
     "hold",
     "import_mail",
     "import_settings",
     "is_report",
     "is_send_method",
     "is_sync_method",
+    "is_token",
     "leaves_checks_to_workers",
     "mailing_facts",
     "may_send_from",
+    "message_facts",
     "note_activity",
     "overview_of",
     "probe_account",

@@ -81,6 +81,10 @@ class Surface:
     """Whether names that nobody knows are refused; else they are ignored."""
     host: str = "testserver"
     """The Host header; ``{tenant}`` is the slug."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further header fields of every call, likewise."""
+    stores: bool = True
+    """Whether what ``update`` takes is stored; else it is tried out and forgotten."""
     secure: bool = False
 
     prepare: Callable[[Any], None] | None = None
@@ -124,6 +128,16 @@ class Surface:
         if JSON in text:
             return text.replace(JSON, self.media_type)
         return text.replace(self.media_type, JSON) if text else text
+
+    def headers_at(self, places: Mapping[str, str]) -> dict[str, str]:
+        """The header fields of every call to these places, Host among them."""
+        found = {"host": self.host, **self.headers}
+        return {name: text.format(**places) for name, text in found.items()}
+
+    @property
+    def names_tenant(self) -> bool:
+        """Whether every call says in its header which tenant it is about."""
+        return any("{tenant}" in text for text in (self.host, *self.headers.values()))
 
     def status(self, status: int) -> int:
         """How this surface says what others say by ``status``."""

@@ -23,7 +23,7 @@ from tests.servers.chaos import ChaosServer
 def moves_of(world: World, thief: ChaosServer) -> Iterator[Body]:
     """Every change of the destination: each field alone, each two, all, with each of their values."""
     choices = [
-        (name, thief.port if value == "{port}" else value)
+        (name, type(world.surface.server(1)[name])(thief.port) if value == "{port}" else value)
         for name, values in world.surface.moves.items()
         for value in values
     ]
@@ -100,6 +100,7 @@ def test_with_the_secret_the_server_may_change(world: World, thief: ChaosServer)
     assert ("PLAIN", LOGIN, CANARY) in thief.auth_attempts
 
 
+@having("stores")
 def test_an_account_that_sends_for_the_project_is_led_elsewhere_by_nobody_who_may_not_choose_such(
     world: World, thief: ChaosServer
 ) -> None:

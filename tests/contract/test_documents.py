@@ -17,6 +17,7 @@ from mailconfig.api.common import documents
 
 SNAPSHOTS = Path(__file__).parent / "openapi"
 DOCUMENTS = {
+    "email_service": "/email-service/openapi.json",
     "mailconfig": "/mailconfig/openapi.json",
     "mailboxes": "/api/v2/mailboxes/openapi.json",
     "outbound_email": "/rest/v10/OutboundEmail/openapi.json",
@@ -83,6 +84,7 @@ def test_null_and_alternatives_are_written_as_every_reader_takes_them(url: str, 
         ("/api/v2/mail/providers/checks/{check_id}", "check_id", ("string", "uuid")),
         ("/api/v2/mailboxes/{mailbox_id}", "mailbox_id", ("integer", None)),
         ("/api/v2/mailboxes/checks/{check_id}", "check_id", ("string", "uuid")),
+        ("/email-service/messages/{message_id}", "message_id", ("string", "uuid")),
         ("/rest/v10/OutboundEmail/{record_id}", "record_id", ("string", "uuid")),
         ("/auth/realms/{tenant_id}/mail/setup", "tenant_id", ("string", None)),
         ("/auth/realms/{tenant_id}/mail/checks/{check_id}", "check_id", ("string", "uuid")),

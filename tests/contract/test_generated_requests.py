@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from schemathesis.pytest._test_builder import build_operation_test
 
 from tests.bearer import PREFIX
 from tests.contract.people import make_people
-from tests.factories import make_tenant
+from tests.factories import make_account, make_tenant
 from tests.servers.chaos import ChaosServer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -31,7 +32,12 @@ EXAMPLES = 20
 WALKS, STEPS = 10, 10
 ORIGIN = "https://acme.localhost"
 METHODS = {"get", "post", "put", "patch", "delete"}
-HOSTS = {"host": "port", "mail_smtpserver": "mail_smtpport", "smtpHost": "smtpPort"}
+HOSTS = {
+    "host": "port",
+    "mail_smtpserver": "mail_smtpport",
+    "smtpHost": "smtpPort",
+    "smtp_host": "smtp_port",
+}
 CONFIG = {
     "base-url": ORIGIN,
     "auth": {"openapi": {"bearerAuth": {"bearer": f"{PREFIX}superuser"}}},
@@ -58,7 +64,9 @@ schema.app = get_wsgi_application()
 def hosts_world(db: None, settings: Settings, server: ChaosServer) -> Iterator[None]:
     """People who may call, and no throttle. Requests share the test's transaction, as with Django's own client."""
     settings.MAILCONFIG = {**settings.MAILCONFIG, "PROBE_SECONDS": 1.0, "CHECKS_PER_MINUTE": 10_000}
-    make_people(make_tenant(slug="acme"), make_tenant(slug="globex"))
+    acme = make_tenant(slug="acme")
+    make_people(acme, make_tenant(slug="globex"))
+    make_account(server.port, kind="tenant_config", tenant=acme)
     signals = (request_started, request_finished)
     for signal in signals:
         signal.disconnect(close_old_connections)
@@ -68,7 +76,10 @@ def hosts_world(db: None, settings: Settings, server: ChaosServer) -> Iterator[N
 
 
 def stay_here(case: Any, server: ChaosServer) -> None:
-    """A right request names a mail server that is there; a wrong one reaches none."""
+    """A right request names a tenant and a mail server that are there; a wrong one reaches none."""
+    headers = case.headers or {}
+    if re.fullmatch(r"[a-z0-9-]+", str(headers.get("Tenant", ""))):
+        headers["Tenant"] = "acme"
     if isinstance(case.body, dict) and case.meta.generation.mode.is_positive:
         data = case.body.get("data")
         attributes = data.get("attributes") if isinstance(data, dict) else None
@@ -76,7 +87,7 @@ def stay_here(case: Any, server: ChaosServer) -> None:
             for host, port in HOSTS.items():
                 if isinstance(values.get(host), str):
                     values[host] = "127.0.0.1"
-                    values[port] = server.port
+                    values[port] = str(server.port) if port == "smtp_port" else server.port
 
 
 @schema.hook

@@ -28,6 +28,8 @@ ANEW = {
     "id",
     "user_id",
     "createTime",
+    "created_at",
+    "location",
     "updateTime",
     "mail_smtpserver",
     "mail_smtpport",
@@ -87,6 +89,7 @@ def variables(settings: Settings) -> Iterator[dict[str, str]]:
         "docs/tenant-configuration.md",
         "docs/mailboxes.md",
         "docs/mailings.md",
+        "docs/email-service.md",
     ],
 )
 def test_every_call_of_a_page_is_answered_as_it_says(page: str, variables: dict[str, str]) -> None:
@@ -108,6 +111,8 @@ def test_every_call_of_a_page_is_answered_as_it_says(page: str, variables: dict[
         assert comparable(answered) == comparable(json.loads(found["answer"])), found["call"]
         if isinstance(answered, dict) and {"driver", "_module"} & set(answered):
             variables["ID"] = str(answered["id"])
+        if isinstance(answered, dict) and "location" in answered:
+            variables["MAIL"] = answered["location"]
         data = answered.get("data") if isinstance(answered, dict) else None
         if isinstance(data, dict) and data["type"] == "mailbox":
             variables["ID"] = str(data["id"])

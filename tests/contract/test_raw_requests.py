@@ -42,7 +42,9 @@ class Wire:
         self.world, self.port = world, port
         places = world.places()
         self.create = world.surface.create.path(places).encode()
-        self.host = world.surface.host.format(**places).encode()
+        headers = world.surface.headers_at(places)
+        self.host = headers.pop("host").encode()
+        self.further = [f"{name}: {text}".encode() for name, text in headers.items()]
         self.login = f"Authorization: Bearer {PREFIX}keeper".encode()
         self.body = as_json(world.surface.document(world.surface.create, world.valid(), places))
         self.type = f"Content-Type: {world.surface.media_type}".encode()
@@ -50,7 +52,8 @@ class Wire:
     def post(self, *lines: bytes, body: bytes = b"", target: bytes = b"", plain: bool = True) -> bytes:
         """A POST with these lines and, if ``plain``, with host, token and content type."""
         usual = [b"Host: " + self.host, self.login, self.type] if plain else []
-        head = [b"POST " + (target or self.create) + b" HTTP/1.1", *usual, *lines, b"Connection: close"]
+        first = b"POST " + (target or self.create) + b" HTTP/1.1"
+        head = [first, *usual, *self.further, *lines, b"Connection: close"]
         return b"\r\n".join([*head, b"", b""]) + body
 
     def talk(self, *pieces: bytes) -> bytes:

@@ -101,8 +101,12 @@ class World:
         return {**surface.template, **surface.server(self.port), surface.secret: CANARY, **values}
 
     def body_of(self, call: Call) -> Any:
-        """What a call sends if nothing else is said."""
-        return self.valid(**(call.body or {})) if call.whole else call.body
+        """What a call sends if nothing else is said; ``{port}`` in it stands for the server's."""
+        if call.whole:
+            return self.valid(**(call.body or {}))
+        if call.body is None:
+            return None
+        return {name: str(self.port) if value == "{port}" else value for name, value in call.body.items()}
 
 
 def send(
@@ -133,7 +137,7 @@ def send(
         raw,  # type: ignore[arg-type]  # as it is
         content_type=surface.named(content_type) if raw or call.method in {"POST", "PUT", "PATCH"} else "",
         secure=surface.secure,
-        headers={"host": surface.host.format(**places), **headers},
+        headers={**surface.headers_at(places), **headers},
     )
     return response
 

@@ -19,6 +19,7 @@ from django.test import Client
 from mailconfig import delivery, exceptions, signals
 from mailconfig.api.common.errors import Problem, ProblemCode
 from mailconfig.api.common.views import SurfaceView
+from mailconfig.api.email_service.base import EmailServiceView
 from mailconfig.api.mailboxes.views import MailboxesView
 from mailconfig.api.outbound_email.views import OutboundEmailView
 from mailconfig.api.providers.views import ProvidersView
@@ -244,12 +245,13 @@ def test_the_page_of_the_surfaces_tells_of_each_of_them(client: Client) -> None:
 
 def test_the_page_of_the_surfaces_tells_how_each_draws_a_mistake() -> None:
     page = document("docs/api.md").section("What is answered")
-    told = {cells[0]: cells[1:5] for cells in rows(page)}
+    told = {cells[0]: cells[1:6] for cells in rows(page)}
     views: list[type[SurfaceView]] = [
         OutboundEmailView,
         ProvidersView,
         TenantConfigView,
         MailboxesView,
+        EmailServiceView,
     ]
     cases = {
         "a value or a query parameter is wrong, or a value is missing": (400, ProblemCode.INVALID),

@@ -27,6 +27,7 @@ from .unions import normalise_unions
 Endpoint = tuple[str, str, str, Any]
 
 TAGS = {
+    "email_service": "Mail that a tenant's programs send.",
     "outbound_email": "A user's own ways to send mail.",
     "mailboxes": "Mailboxes that send, and shall sync.",
     "providers": "The back office's connections to mail services.",

@@ -15,7 +15,7 @@ from rest_framework import serializers
 
 from mailconfig.delivery import require_allowed_host
 from mailconfig.exceptions import HostNotAllowed
-from mailconfig.models.validators import validate_address, validate_host, validate_line
+from mailconfig.models.validators import validate_address, validate_host, validate_line, validate_text
 from mailconfig.secrets.entry import secret_from_entry
 from mailconfig.values import Secret
 
@@ -37,6 +37,14 @@ class LineField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class TextsField(LineField):
+    """Lines of text as they were sent."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.validators[-1] = validate_text
 
 
 class HostField(LineField):

@@ -61,6 +61,10 @@ class SurfaceView(APIView):
     """Statuses for which it has another one, so that the OpenAPI document must not offer them."""
     takes_cookies: ClassVar[bool] = True
     """Whether a session login suffices, or anything else that browsers send unasked; not for a GET that connects."""
+    request_id_headers: ClassVar[tuple[str, ...]] = request_ids.HEADERS
+    """Header fields that hold the request's id, the one that counts first."""
+    answered_id_headers: ClassVar[tuple[str, ...]] = ("X-Request-ID",)
+    """Header fields in which it is answered."""
 
     renderer_classes = (PlainJSONRenderer,)
     parser_classes = (StrictJSONParser,)
@@ -146,14 +150,18 @@ class SurfaceView(APIView):
         """Answer in the client's language, under the request's id, and note it in the log."""
         begun = time.monotonic()
         language = language_of(request.headers.get("Accept-Language", ""))
-        with translation.override(language), request_ids.named(request) as request_id:
+        with (
+            translation.override(language),
+            request_ids.named(request, self.request_id_headers) as request_id,
+        ):
             response = super().dispatch(request, *args, **kwargs)
             if isinstance(response, Response):
                 response.render()  # while the language is the client's
                 if request.method == "HEAD":  # not every server leaves the body out
                     response["Content-Length"] = str(len(response.content))
                     response.content = b""
-            response["X-Request-ID"] = request_id
+            for name in self.answered_id_headers:
+                response[name] = request_id
             response["Content-Language"] = language
             response["Cache-Control"] = "no-store"
             patch_vary_headers(response, ["Accept-Language", "Authorization"])

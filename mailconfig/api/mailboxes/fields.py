@@ -13,21 +13,13 @@ from rest_framework import serializers
 
 from mailconfig.api.common.fields import LineField, validate_allowed_host
 from mailconfig.models.choices import VerifyMode
-from mailconfig.models.validators import validate_endpoint, validate_text
+from mailconfig.models.validators import validate_endpoint
 
 from .filters import read_moment
 
 FURTHEST = timedelta(days=366)
 MOST = 2**31 - 1
 """The largest number that every database keeps in a column of these."""
-
-
-class TextsField(LineField):
-    """Lines of text as they were sent."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.validators[-1] = validate_text
 
 
 class EndpointField(LineField):

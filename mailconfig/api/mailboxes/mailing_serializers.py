@@ -8,9 +8,9 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from mailconfig import delivery
-from mailconfig.api.common.fields import AddressField, LineField, TimeField
+from mailconfig.api.common.fields import AddressField, LineField, TextsField, TimeField
 
-from .fields import MomentField, TextsField
+from .fields import MomentField
 from .related import MailboxRelationship
 from .serializers import (
     UNSAID,

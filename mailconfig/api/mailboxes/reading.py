@@ -10,6 +10,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
 
+from mailconfig.api.common.serializers import shown_name
+
 TYPE = "mailbox"
 USER_TYPE = "user"
 _TOP = frozenset({"data", "included", "jsonapi", "links", "meta"})
@@ -17,7 +19,6 @@ _TOP = frozenset({"data", "included", "jsonapi", "links", "meta"})
 _MEMBERS = frozenset({"type", "id", "attributes", "relationships", "links", "meta"})
 _NEW = frozenset({*_MEMBERS, "lid"})
 """Members of a resource that shall be made: its client may have a name for it, of use in the document alone."""
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[1-9][0-9]{0,17}")
 BIGGEST_KEY = 10**18 - 1
 WHOLE = "/"
@@ -114,11 +115,6 @@ def key_of(value: Any) -> int | None:
         return int(value)
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return value if is_number and 1 <= value <= BIGGEST_KEY else None
-
-
-def shown_name(name: str) -> str:
-    """Return a name that somebody sent, if it can be one; what cannot may be a secret in the wrong place."""
-    return name if _NAME.fullmatch(name) else "?"
 
 
 def _require_type(data: Mapping[str, Any], expected: str, at: str) -> None:

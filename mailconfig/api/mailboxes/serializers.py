@@ -15,13 +15,14 @@ from mailconfig.api.common.fields import (
     PortField,
     SecretEntryField,
     StrictBooleanField,
+    TextsField,
     TimeField,
     WordField,
 )
 from mailconfig.models.choices import EmailProvider, ExchangeVersion, MailboxSendMethod, SyncMethod
 from mailconfig.models.mailbox import LONGEST_TEXT
 
-from .fields import EndpointField, TextsField, VerifyModeField, WholeField
+from .fields import EndpointField, VerifyModeField, WholeField
 
 LONGEST_PERIOD = 366 * 86400
 MOST_RETRIES = 32767

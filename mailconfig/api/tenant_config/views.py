@@ -23,6 +23,7 @@ from mailconfig.api.common.connection_checks import (
 )
 from mailconfig.api.common.errors import Problem, ProblemCode, of_check
 from mailconfig.api.common.schema import describe
+from mailconfig.api.common.tenants import tenant_of
 from mailconfig.api.common.views import SurfaceView
 from mailconfig.conf import get_settings
 from mailconfig.exceptions import AccountChanged
@@ -117,17 +118,10 @@ class TenantConfigView(SurfaceView):
         """Check permissions as DRF does, and find the tenant."""
         super().check_permissions(request)
         slug = self.kwargs.get("tenant_id")
-        self.tenant = self._tenant(slug_of_host(request.get_host()) if slug is None else slug)
-
-    def _tenant(self, slug: str) -> Tenant:
-        try:
-            Tenant._meta.get_field("slug").clean(slug, None)
-        except DjangoValidationError:
-            raise NotFound(NO_TENANT) from None
-        tenant = Tenant.objects.for_principal(self.principal).filter(slug=slug).first()
-        if tenant is None:
+        found = tenant_of(self.principal, slug_of_host(request.get_host()) if slug is None else slug)
+        if found is None:
             raise NotFound(NO_TENANT)
-        return tenant
+        self.tenant = found
 
     def render_problem(self, problem: Problem) -> tuple[int, object]:
         """``{"message", "status", "subSystem"}``. A message about a field begins with its name."""

@@ -169,19 +169,20 @@ def run_probe(
     *,
     requested_by: AbstractBaseUser | None,
     judge_sender: bool = True,
+    asks_sender: bool = True,
     revision: int | None = None,
 ) -> ConnectionCheck:
     since = time.monotonic()
     if check.kind == CheckKind.SYNC:
         result = look_into(cast("Mailbox", account))
     else:
-        result = _probe(account, sender=account.reverse_path, judge_sender=judge_sender)
+        result = _probe(account, judge_sender=judge_sender, asks_sender=asks_sender)
     pad(result, since=since, requested_by=requested_by)
     username = target_of(account, check.kind).username
     return check_record.finish(check, result, username=username, revision=revision)
 
 
-def _probe(account: Account, *, sender: str, judge_sender: bool) -> CheckResult:
+def _probe(account: Account, *, judge_sender: bool, asks_sender: bool) -> CheckResult:
     log = StageLog(stages_of(account))
     try:
         session = open_for_check(account, log)
@@ -190,7 +191,7 @@ def _probe(account: Account, *, sender: str, judge_sender: bool) -> CheckResult:
     except ValidationError:
         return no_system_account(log)
     try:
-        refused = _ask_for_sender(session, account, sender, log)
+        refused = _ask_for_sender(session, account, log) if asks_sender else None
     finally:
         session.quit()
     if refused is None:
@@ -202,8 +203,9 @@ def _probe(account: Account, *, sender: str, judge_sender: bool) -> CheckResult:
     )
 
 
-def _ask_for_sender(session: Session, account: Account, sender: str, log: StageLog) -> CheckResult | None:
-    """``None`` if the server takes mail from ``sender``, else why not."""
+def _ask_for_sender(session: Session, account: Account, log: StageLog) -> CheckResult | None:
+    """``None`` if the server takes mail from the account's sender, else why not."""
+    sender = account.reverse_path
     if not sender:
         return check_result.no_sender(log)
     try:

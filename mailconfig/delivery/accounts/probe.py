@@ -78,6 +78,7 @@ def probe_values(
     requested_by: AbstractBaseUser | None,
     tenant: Tenant | None = None,
     judge_sender: bool = True,
+    asks_sender: bool = True,
 ) -> ConnectionCheck:
     """Check the connection with the values of ``account``, which need not be those stored, or stored at all.
 
@@ -87,6 +88,7 @@ def probe_values(
     Args:
         tenant: whose hourly number of checks this is one of; else the account's.
         judge_sender: if false, a refused sender is reported among the stages, and the check passes.
+        asks_sender: if false, the check ends with the login.
 
     Raises:
         ValidationError: the stored secret would reach another destination, or serve somebody else: enter the password
@@ -105,7 +107,13 @@ def probe_values(
             tenant=tenant,
             stored=False,
         )
-        return run_probe(check, account, requested_by=requested_by, judge_sender=judge_sender)
+        return run_probe(
+            check,
+            account,
+            requested_by=requested_by,
+            judge_sender=judge_sender,
+            asks_sender=asks_sender,
+        )
 
 
 def probe_sync(

@@ -25,10 +25,10 @@ from mailconfig.delivery.queue.enqueue import (
 from mailconfig.delivery.queue.insertion import NewMessage
 from mailconfig.delivery.queue.tokens import is_token, tokens_among
 from mailconfig.delivery.wake import ring_on_commit
-from mailconfig.exceptions import InvalidMessage
-from mailconfig.models import Account, Message, MessageSource, Priority
+from mailconfig.exceptions import InvalidMessage, KeyReused
+from mailconfig.models import Account, AccountKind, Message, MessageSource, Priority, Tenant
 
-__all__ = ["queue_service_mail"]
+__all__ = ["find_service_mail", "queue_service_mail"]
 
 STAND_IN = "token@example.invalid"
 """Takes the place of a recipient who is not known yet, where everything else is checked."""
@@ -94,6 +94,32 @@ def queue_service_mail(
     )
     addresses = (recipient,) if is_token(recipient) else rendered.recipients
     return _insert_and_ring(NewMessage(new, addresses, None, source))
+
+
+def find_service_mail(
+    *,
+    tenant: Tenant,
+    idempotency_key: str,
+    recipient: str,
+    subject: str = "",
+    text: str = "",
+    attachments: Sequence[str] = (),
+) -> Message | None:
+    """Return the mail that came with this key before, whatever became of the tenant's configuration since.
+
+    A key belongs to an account, and a tenant may have had several, one after the other.
+
+    Raises:
+        KeyReused: another mail came with it.
+    """
+    rows = Message.objects.filter(
+        account__kind=AccountKind.TENANT_CONFIG, account__tenant=tenant, idempotency_key=idempotency_key
+    )
+    earlier = rows.order_by("pk").last()
+    if earlier is not None and earlier.content_digest != _digest(recipient, subject, text, attachments):
+        msg = "another mail was queued under this idempotency key"
+        raise KeyReused(msg)
+    return earlier
 
 
 def _insert_and_ring(row: NewMessage) -> Message:

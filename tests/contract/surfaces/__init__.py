@@ -2,12 +2,13 @@
 
 import pytest
 
+from tests.contract.surfaces.email_service import EMAIL_SERVICE
 from tests.contract.surfaces.mailboxes import MAILBOXES
 from tests.contract.surfaces.outbound_email import OUTBOUND_EMAIL
 from tests.contract.surfaces.providers import PROVIDERS
 from tests.contract.surfaces.tenant_config import REALMS, TENANT_CONFIG
 
-SURFACES = (OUTBOUND_EMAIL, PROVIDERS, TENANT_CONFIG, REALMS, MAILBOXES)
+SURFACES = (OUTBOUND_EMAIL, PROVIDERS, TENANT_CONFIG, REALMS, MAILBOXES, EMAIL_SERVICE)
 
 
 def having(attribute: str) -> pytest.MarkDecorator:
