@@ -103,6 +103,8 @@ class Settings:
     retry_cap_seconds: Seconds = 4 * 3600.0
     backoff_seconds: tuple[Seconds, ...] = (60.0, 120.0, 300.0, 600.0, 1800.0)
     """How long an account rests after each failed connection in a row."""
+    failover_seconds: Seconds = 300.0
+    """How long an account has to be held back before the one that it fails over to sends its mail."""
     login_retry_seconds: Seconds = 60.0
     """When a refused login is tried once more, before the account pauses."""
     use_celery: bool = True

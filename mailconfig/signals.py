@@ -12,7 +12,8 @@ check_requested = Signal()
 """A check waits to be run by a worker. Arguments: ``check_id``."""
 
 message_settled = Signal()
-"""A message reached a final or held state. Arguments: ``message_id``, ``account_id``, ``state``."""
+"""A message reached a final or held state. Arguments: ``message_id``, ``account_id`` (of the account that it was queued
+for, whichever sent it), ``state``."""
 
 account_paused = Signal()
 """Sending or syncing (``purpose``) stopped until somebody acts, told once per pause. Arguments: ``account_id``,

@@ -16,7 +16,8 @@ from django.utils.translation import gettext_lazy
 from mailconfig.delivery import AccountOverview, WindowUsage, overview_of
 from mailconfig.models import Account, Mailbox
 
-from .durations import span_text
+from .account_links import account_link
+from .durations import moment_text, span_text
 from .health import HealthText, health_text
 from .synced_rows import NOT_SHOWN
 from .typed import ChangeList
@@ -126,8 +127,24 @@ class AccountColumns:
 
     @admin.display(description=gettext_lazy("health"))
     def health(self, account: Account) -> SafeString:
-        """Draw its health."""
-        return health_html(health_text_of(account))
+        """Draw its health, and who sends its mail meanwhile."""
+        return format_html("{}{}", health_html(health_text_of(account)), self._stand_in(account))
+
+    def _stand_in(self, account: Account) -> SafeString:
+        overview = overview_for(account)
+        stand_in = overview.stand_in
+        if stand_in is None:
+            return SafeString("")
+        if stand_in.refused:
+            text = _("The account that it fails over to may not send its mail; its server says so.")
+            return format_html('<span class="mc-note">{}</span>{}', text, words_html(stand_in.refused))
+        if stand_in.account is None:
+            return format_html(
+                '<span class="mc-note">{}</span>', _("No account that it fails over to can send.")
+            )
+        since = _("sends its mail since %(time)s") % {"time": moment_text(stand_in.since, overview.at)}
+        link = account_link(stand_in.account, self.admin_site)
+        return format_html('<span class="mc-note">{} {}</span>', link, since)
 
     @admin.display(description=gettext_lazy("quota"))
     def quota(self, account: Account) -> SafeString:

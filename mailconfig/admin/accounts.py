@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
-from django.forms import ModelForm
+from django.forms import ModelForm, Select
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -36,8 +36,6 @@ from .account_actions import A_WORKER_CHECKS, AccountActions, as_shown
 from .account_list import (
     AccountChangeList,
     AccountColumns,
-    health_html,
-    health_text_of,
     overview_for,
     quota_html,
     words_html,
@@ -68,6 +66,13 @@ FOR_PROJECT = frozenset({"is_default", "serves_project"})
 ADDRESSES = (("reply_to_email", "reply_to_name"), "envelope_from")
 CONNECTION = ("preset", *account_fields.CONNECTION, "secret", "clear_secret", "seen_revision")
 SEEN_CONNECTION = ("preset", *account_fields.CONNECTION, "password")
+FAILOVER = gettext_lazy(
+    "Another account can send this one's mail while this one is paused or disabled, has reached a limit, or its server"
+    " is away. Only the limits and the login of the account that sends count. The mail itself does not change: it keeps"
+    " its From address. So the other server must be allowed to send for that address: it must let the other account"
+    " write in this name (“send as”), and the domain's SPF and DKIM records must name it. Else it refuses the mail, or"
+    " the mail lands in spam. Reports that mail could not be delivered go to the other account's bounce address."
+)
 LIMITS = (
     ("limit_count", "limit_period"),
     "limit_per_day",
@@ -137,6 +142,10 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
             (_("Replies and bounces"), {"fields": ADDRESSES, "classes": ("collapse",)}),
         ]
         if obj is not None:
+            fieldsets.insert(
+                -1,
+                (_("Failover"), {"fields": ("failover",), "description": FAILOVER, "classes": ("collapse",)}),
+            )
             error = ("last_error",) if self.last_error(obj) else ()
             now = ("state_of_health", *error, *self.seen_besides, "usage", "history")
             fieldsets.insert(0, (None, {"fields": now}))
@@ -163,7 +172,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
     @admin.display(description=gettext_lazy("Health"))
     def state_of_health(self, account: Account) -> str:
         """Draw its health, and how many mails wait."""
-        health, unsent = health_html(health_text_of(account)), overview_for(account).unsent
+        health, unsent = self.health(account), overview_for(account).unsent
         if not unsent:
             return health
         waiting = _("%(count)s mails wait") % {"count": unsent}
@@ -206,7 +215,13 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
     ) -> Any:
         """A form that knows what came of trying its values."""
         form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (form,), {"proof": proof_of(request)})
+        return type(form.__name__, (form,), {"proof": proof_of(request), "by": user_of(request)})
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The account that it fails over to is chosen by name; its form knows which there are to choose from."""
+        if db_field.name == "failover":
+            kwargs.setdefault("widget", Select())
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

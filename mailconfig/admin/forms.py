@@ -9,6 +9,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailconfig.delivery import failovers_for
 from mailconfig.hostnames import check_listed_host
 from mailconfig.models import Account, account_fields
 from mailconfig.models.account_constraints import CONSTRAINT_FIELDS
@@ -21,10 +22,13 @@ from .themes import dress
 from .widgets import PresetSelect, preset_choices
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
     AccountModelForm = forms.ModelForm[Account]
 else:
     AccountModelForm = forms.ModelForm
 
+LISTED_FAILOVERS = 200
 UNLISTED_HOST = gettext_lazy(
     "This name has an underscore or ends in a dot, as names of containers do. It can be used once the setting"
     " MAILCONFIG['ALLOWED_HOSTS'] lists it. The name of a server on the internet looks like smtp.example.com."
@@ -39,6 +43,7 @@ class AccountForm(AccountModelForm):
     """
 
     proof: ClassVar[Proof | None] = None
+    by: ClassVar[User | None] = None
 
     preset = forms.ChoiceField(label=gettext_lazy("Mail service"), required=False, widget=PresetSelect)
     clear_secret = forms.BooleanField(
@@ -60,9 +65,25 @@ class AccountForm(AccountModelForm):
         if "seen_revision" in self.fields and not adding:
             self.initial["seen_revision"] = self.instance.revision
         self._tell_about_secret()
-        for name in ("preset", "secret", "clear_secret"):
+        self._offer_failovers()
+        for name in ("preset", "secret", "clear_secret", "failover"):
             if name in self.fields:
                 dress(self.fields[name].widget)
+
+    def _offer_failovers(self) -> None:
+        """Let those accounts be chosen that may stand in for this one; of many, by their keys."""
+        field = self.fields.get("failover")
+        if not isinstance(field, forms.ModelChoiceField) or self.by is None:
+            return
+        field.help_text = gettext_lazy(
+            "Accounts of the same tenant that nobody else owns, and that you may change."
+        )
+        field.queryset = failovers_for(self.instance, self.by)
+        if len(field.queryset[: LISTED_FAILOVERS + 1]) > LISTED_FAILOVERS:
+            field.widget = forms.NumberInput()
+            field.help_text = gettext_lazy(
+                "There are many: enter the number that stands in the address of its page."
+            )
 
     def _tell_about_secret(self) -> None:
         field = self.fields.get("secret")

@@ -119,6 +119,21 @@ class AccountFilter(admin.SimpleListFilter):
         return queryset.filter(account_id=int(value)) if is_key(value) else queryset
 
 
+class FailoverFilter(admin.SimpleListFilter):
+    """Mail that another account sends than the one it was queued for."""
+
+    title = gettext_lazy("failover")
+    parameter_name = "failover"
+
+    def lookups(self, request: HttpRequest, model_admin: MessageModelAdmin) -> list[tuple[str, str]]:
+        """Return the one choice, beside all."""
+        return [("yes", str(gettext_lazy("sent by another account")))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        """Narrow down to the choice."""
+        return queryset.filter(failed_over_from__isnull=False) if self.value() == "yes" else queryset
+
+
 def search(queryset: QuerySet[Message], term: str) -> QuerySet[Message]:
     """Mail by what somebody knows of it: a whole address or Message-ID, else a part of an address or of the subject.
 

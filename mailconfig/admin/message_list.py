@@ -68,7 +68,11 @@ class MessageChangeList(CappedChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """Without bytes and secrets."""
-        return super().get_queryset(request, exclude_parameters).defer("account__secret")
+        return (
+            super()
+            .get_queryset(request, exclude_parameters)
+            .defer("account__secret", "failed_over_from__secret")
+        )
 
 
 def facts_of(message: Message) -> Facts:

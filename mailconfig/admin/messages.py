@@ -19,14 +19,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from mailconfig.delivery import read_content
-from mailconfig.models import Attempt, Message, MessageState
+from mailconfig.models import Attempt, Message, MessageState, WaitReason
 
 from .account_actions import stage_name
 from .account_links import account_link
 from .account_list import words_html
 from .durations import date_text, moment_text
 from .message_actions import ACTIONS, MessageActions
-from .message_filters import AccountFilter, ReasonFilter, StateFilter, search
+from .message_filters import AccountFilter, FailoverFilter, ReasonFilter, StateFilter, search
 from .message_list import MessageChangeList, facts_of, recipients_html, waiting_html
 from .paging import CappedChangeList, CappedPaginator
 from .readonly import ReadOnlyAdmin
@@ -50,8 +50,8 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
 
     list_display = ("label", "to", "account_name", "state_mark", "why", "attempts", "queued_at")
     list_display_links = ("label",)
-    list_filter = (StateFilter, ReasonFilter, "priority", AccountFilter)
-    list_select_related = ("account", "hand_over")
+    list_filter = (StateFilter, ReasonFilter, "priority", AccountFilter, FailoverFilter)
+    list_select_related = ("account", "failed_over_from", "hand_over")
     search_fields = ("subject",)
     search_help_text = gettext_lazy(
         "A whole address or Message-ID; or, among the newest 10,000 mails, a part of an address or of the subject"
@@ -84,7 +84,8 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         """Without bytes and secrets."""
         rows: QuerySet[Message] = super().get_queryset(request)
-        return rows.select_related("account", "hand_over").defer("account__secret")
+        rows = rows.select_related("account", "failed_over_from", "hand_over")
+        return rows.defer("account__secret", "failed_over_from__secret")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
@@ -110,8 +111,14 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
 
     @admin.display(description=gettext_lazy("account"))
     def account_name(self, message: Message) -> SafeString | str:
-        """Draw the account it is sent by."""
-        return account_link(message.account, self.admin_site)
+        """Draw the account it is sent by, and where that is another one the account it was queued for, and why."""
+        link = account_link(message.account, self.admin_site)
+        if message.failed_over_from is None:
+            return link
+        values = {"account": account_link(message.failed_over_from, self.admin_site)}
+        home = format_html(_("instead of {account}:"), **values)
+        why = WaitReason(message.failed_over_because).label if message.failed_over_because else ""
+        return format_html('{} <span class="mc-note">{} {}</span>', link, home, why)
 
     @admin.display(description=gettext_lazy("state"))
     def state_mark(self, message: Message) -> SafeString:
@@ -217,11 +224,13 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
 def _page_of(message: Message) -> dict[str, Any]:
     """Return what a message's page shows beneath its own row."""
     recipients = list(message.recipients.order_by("pk")[: SHOWN_RECIPIENTS + 1])
-    attempts = list(message.attempt_set.order_by("-pk")[:SHOWN_ATTEMPTS])
+    made = message.attempt_set.select_related("account").defer("account__secret")
+    attempts = list(made.order_by("-pk")[:SHOWN_ATTEMPTS])
     return {
         "recipients": recipients[:SHOWN_RECIPIENTS],
         "more_recipients": len(recipients) > SHOWN_RECIPIENTS,
         "shown_recipients": SHOWN_RECIPIENTS,
+        "shows_account": any(attempt.account_id != message.home_id for attempt in attempts),
         "message_attempts": [(attempt, stage_name(attempt.stage)) for attempt in attempts],
     }
 

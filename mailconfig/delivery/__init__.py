@@ -16,6 +16,7 @@
 
 from mailconfig.delivery.accounts.check_requests import due_checks, request_check, run_check
 from mailconfig.delivery.accounts.check_view import staff_view, translate_stored, view_check
+from mailconfig.delivery.accounts.failovers import failovers_for, useless_failovers
 from mailconfig.delivery.accounts.hosts import require_allowed_host
 from mailconfig.delivery.accounts.opening import is_send_method, is_sync_method
 from mailconfig.delivery.accounts.probe import (
@@ -47,6 +48,7 @@ from mailconfig.delivery.monitoring.mailings import (
 )
 from mailconfig.delivery.monitoring.message_facts import MessageFacts, message_facts
 from mailconfig.delivery.monitoring.overview import AccountOverview, overview_of
+from mailconfig.delivery.monitoring.standing_in import StandIn
 from mailconfig.delivery.monitoring.status import AccountStatus, Status, SyncStatus, status
 from mailconfig.delivery.monitoring.waiting import Waiting, explain
 from mailconfig.delivery.monitoring.workers import WorkerStatus
@@ -55,6 +57,7 @@ from mailconfig.delivery.queue.backlog import count_unsent
 from mailconfig.delivery.queue.content import Texts, read_content, read_texts
 from mailconfig.delivery.queue.enqueue import enqueue, enqueue_for, enqueue_many
 from mailconfig.delivery.queue.mailings import may_send_from, queue_mailing
+from mailconfig.delivery.queue.moving import of_accounts
 from mailconfig.delivery.queue.reports import enqueue_report, is_report
 from mailconfig.delivery.queue.routing import (
     TenantReference,
@@ -94,6 +97,7 @@ __all__ = [
     "QueueReport",
     "Refusal",
     "RefusalCode",
+    "StandIn",
     "Status",
     "StoppedAccount",
     "SyncReport",
@@ -121,6 +125,7 @@ __all__ = [
     "enqueue_many",
     "enqueue_report",
     "explain",
+    "failovers_for",
     "find_attention",
     "find_project_account",
     "find_service_mail",
@@ -136,6 +141,7 @@ __all__ = [
     "may_send_from",
     "message_facts",
     "note_activity",
+    "of_accounts",
     "overview_of",
     "probe_account",
     "probe_sync",
@@ -170,6 +176,7 @@ __all__ = [
     "sync_account",
     "translate_stored",
     "usage",
+    "useless_failovers",
     "view_check",
     "waiting_for_tables",
     "wake_lane",

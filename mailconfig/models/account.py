@@ -23,6 +23,7 @@ from .account_queries import AccountQuerySet
 from .account_rules import broken_rules, why_enter_again
 from .choices import SMTP, AccountKind, AuthenticationChoice, Scope, SecurityChoice
 from .deleting import protect_unless_deleted
+from .failover import lock_chains, refuse_loop
 from .lane import Lane, Purpose, make_lanes, wake_lanes
 from .validators import validate_address, validate_host, validate_line
 
@@ -36,6 +37,7 @@ REMEMBERED = {
     "names": account_fields.NAMES,
     "holder": account_fields.HOLDER,
     "marks": account_fields.MARKS,
+    "failover": ("failover_id",),
 }
 """Columns whose stored values are remembered, by what a change of them means."""
 
@@ -147,6 +149,17 @@ class Account(models.Model):
         ),
     )
 
+    failover = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        verbose_name=_("fails over to"),
+        related_name="fails_over",
+        null=True,
+        blank=True,
+        db_index=False,
+        help_text=_("Sends the mail of this account while this one cannot."),
+    )
+
     revision = models.PositiveIntegerField(default=1, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
@@ -180,6 +193,11 @@ class Account(models.Model):
             models.Index(Lower("from_email"), name="mailconfig_account_from"),
             models.Index(
                 fields=["id"], name="mailconfig_account_project", condition=models.Q(serves_project=True)
+            ),
+            models.Index(
+                fields=["failover"],
+                name="mailconfig_account_failover",
+                condition=models.Q(failover__isnull=False),
             ),
         ]
 
@@ -283,11 +301,15 @@ class Account(models.Model):
         return self._differs("marks")
 
     def leads_elsewhere(self) -> bool:
-        """Return whether its mail would newly use another server or address (also for answers), or be somebody else's.
+        """Return whether its mail would newly use another server, account or address (also for answers), or be somebody else's.
 
         Another name leads mail as well: code names the account by it, and one that two have finds neither.
         """
-        return self._differs("destination", "senders", "names", "holder")
+        return self._differs("destination", "senders", "names", "holder", "failover")
+
+    def fails_over_anew(self) -> bool:
+        """Return whether its mail would newly be led over another account."""
+        return self.failover_id is not None and self._differs("failover")
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         """Leave it to the database whether people and tenants are there: a replica may not know them yet."""
@@ -317,7 +339,8 @@ class Account(models.Model):
         """Store the row; its lanes are made, or look at it anew.
 
         Raises:
-            ValidationError: the destination, owner or tenant changed and no new secret came with it.
+            ValidationError: the destination, owner or tenant changed and no new secret came with it, or its mail would
+                be led in a circle.
         """
         if refusal := why_enter_again(self):
             raise ValidationError({"secret": refusal})
@@ -331,9 +354,14 @@ class Account(models.Model):
                 implied = ("serves_project",) if "is_default" in update_fields else ()
                 kwargs["update_fields"] = {*update_fields, *implied, "revision", "updated_at"}
         entered = self.secret if self._enters_secret() else None
+        fails_over_anew = self.fails_over_anew()
         try:
             with transaction.atomic(using=kwargs.get("using"), savepoint=False):
+                if fails_over_anew:
+                    lock_chains(self, using=kwargs.get("using"))
                 super().save(**kwargs)
+                if fails_over_anew:
+                    refuse_loop(self)
                 if adding:
                     make_lanes(self.pk, self._purposes())
                 else:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from mailconfig.values import Authentication
 
 from .choices import SMTP, AccountKind, Scope
+from .failover import broken_failover
 
 if TYPE_CHECKING:
     from .account import Account
@@ -39,6 +40,8 @@ def broken_rules(account: Account) -> dict[str, ValidationError]:
     if account.tenant_id is not None and _is_this_machine(account.named_sender):
         words = _("Mail of a tenant comes from a domain of its own, not from localhost.")
         errors["from_email" if account.from_email else "username"] = ValidationError(words, code="localhost")
+    if refusal := broken_failover(account):
+        errors["failover"] = refusal
     return errors
 
 

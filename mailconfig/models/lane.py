@@ -112,6 +112,11 @@ class Lane(models.Model):
     most_sessions_until = models.DateTimeField(null=True, editable=False)
     """Until when that is believed."""
 
+    no_failover_until = models.DateTimeField(null=True, editable=False)
+    """The account that takes over was not allowed to send this one's mail: until then it is given none."""
+    no_failover_text = models.TextField(blank=True, default="", db_default="", editable=False)
+    """That server's words; for staff."""
+
     tallied_until = models.DateTimeField(null=True, editable=False)
     """Up to when the account's attempts are summed up as tallies."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.db.models.lookups import Exact, In, IsNull
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -61,6 +61,28 @@ class Message(models.Model):
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="messages", verbose_name=_("account"), db_index=False
     )
+    """The one that sends it."""
+    failed_over_from = models.ForeignKey(
+        Account,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("queued for"),
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+        db_constraint=False,
+    )
+    """The one it was queued for, and whose it is; ``None``: the one that sends it."""
+    failed_over_because = models.CharField(
+        _("fails over because"),
+        max_length=24,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+    )
+    """The :class:`~.lane.WaitReason` that held its account back when another one took it."""
     tenant = models.ForeignKey(
         "mailconfig.Tenant",
         on_delete=models.SET_NULL,
@@ -120,6 +142,13 @@ class Message(models.Model):
                 name="mailconfig_message_idempotent",
                 condition=Q(idempotency_key__isnull=False),
             ),
+            # Of the account that it was queued for, wherever it is by now. The one above is that of releases before it.
+            models.UniqueConstraint(
+                Coalesce(F("failed_over_from"), F("account")),
+                F("idempotency_key"),
+                name="mailconfig_message_idempotent_at_home",
+                condition=Q(idempotency_key__isnull=False),
+            ),
             # The only one, and as short as can be: PostgreSQL parses each check at each write. Naming all states would
             # double its cost, and numbers that only count up are no PositiveIntegerField for the same reason.
             models.CheckConstraint(
@@ -151,10 +180,31 @@ class Message(models.Model):
                 name="mailconfig_message_failed",
                 condition=Q(state="failed"),
             ),
+            # Mail that fails over: what still waits by who is to send it, and all by whose it is.
+            models.Index(
+                fields=["account", "failed_over_from"],
+                name="mailconfig_message_over",
+                condition=Q(state="queued", failed_over_from__isnull=False),
+            ),
+            models.Index(
+                fields=["failed_over_from", "id"],
+                name="mailconfig_message_over_from",
+                condition=Q(failed_over_from__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.subject or self.message_id
+
+    @property
+    def home_id(self) -> int:
+        """The key of the account that it was queued for, whichever sends it."""
+        return self.account_id if self.failed_over_from_id is None else self.failed_over_from_id
+
+    @property
+    def home(self) -> Account:
+        """The account that it was queued for; a query, unless ``failed_over_from`` was selected with the message."""
+        return self.failed_over_from or self.account
 
     @property
     def message_id(self) -> str:

@@ -71,7 +71,7 @@ MAILINGS = Listing(
     filters={
         "filter[id]": Filter("pk", read_key),
         "filter[createdAt]": Filter("created_at", read_moment),
-        "filter[mailbox][id]": Filter("account_id", read_key),
+        "filter[mailbox][id]": Filter("home_key", read_key),
         "filter[scheduledAt]": Filter("mailing_scheduled_at", read_moment),
         "filter[state]": Filter("mailing_state", _state),
     },
@@ -92,7 +92,7 @@ class MailingsView(RelatedView):
     def rows(self) -> Any:
         """The mailings of these mailboxes."""
         seen = self.permitted("view").order_by().values("pk")
-        return _mailings().filter(account__in=seen)
+        return delivery.of_accounts(_mailings(), seen)
 
     def draw(self, rows: list[Message], shape: Shape) -> list[dict[str, Any]]:
         """The resources of some mailings."""
@@ -115,7 +115,7 @@ class MailingsView(RelatedView):
             "createdAt": time_of(row.created_at),
             "deliveredAt": time_of(facts.delivered_at),
             "errorReason": facts.reason or None,
-            "mailboxAddress": known.mailing.address if hasattr(known, "mailing") else row.account.sender,
+            "mailboxAddress": known.mailing.address if hasattr(known, "mailing") else row.home.sender,
             "messageId": row.message_id,
             "retryAt": time_of(facts.retry_at),
             "retryCount": row.attempts,
@@ -138,7 +138,7 @@ class MailingsView(RelatedView):
             row.pk,
             attributes=dict(sorted(attributes.items())),
             relationships={
-                "mailbox": mailbox_relationship(row.account_id, self.request),
+                "mailbox": mailbox_relationship(row.home_id, self.request),
                 "recipients": linked,
             },
             here=here,
@@ -164,7 +164,7 @@ class MailingsView(RelatedView):
             )
         sees_all = holds(self.principal, "view_content")
         return delivery.read_texts(
-            messages=[row for row in rows if sees_all or row.account.owner_id == self.principal.pk]
+            messages=[row for row in rows if sees_all or row.home.owner_id == self.principal.pk]
         )
 
     def _recipients(self, rows: Iterable[Message]) -> dict[int, list[int]]:
@@ -180,7 +180,7 @@ class MailingsView(RelatedView):
         wanted = shape.include or ()
         found: list[dict[str, Any]] = []
         if "mailbox" in wanted:
-            found += self.included_mailboxes({row.account_id for row in rows}, shape)
+            found += self.included_mailboxes({row.home_id for row in rows}, shape)
         if "recipients" in wanted:
             recipients = Recipient.objects.filter(message__in=[row.pk for row in rows]).order_by("pk")
             found += recipient_resources(list(recipients), shape.of(RECIPIENT_TYPE))
@@ -188,8 +188,8 @@ class MailingsView(RelatedView):
 
 
 def _mailings() -> Any:
-    rows = Message.objects.filter(is_test=False).select_related("account", "mailing")
-    return delivery.with_mailing_states(rows.defer("account__secret"))
+    rows = Message.objects.filter(is_test=False).select_related("account", "failed_over_from", "mailing")
+    return delivery.with_mailing_states(rows.defer("account__secret", "failed_over_from__secret"))
 
 
 def recipient_resources(recipients: list[Recipient], shape: Shape) -> list[dict[str, Any]]:
@@ -348,7 +348,8 @@ class MailingsOfMailbox(MailingsView):
     )
     def get(self, request: Request, mailbox_id: str) -> Response:
         """A page of mailings, and where the other pages are. Their texts only if fields[mailing] names them."""
-        return self.answer_page(_mailings().filter(account_id=self.mailbox(mailbox_id, "view").pk))
+        mailbox = self.mailbox(mailbox_id, "view")
+        return self.answer_page(delivery.of_accounts(_mailings(), [mailbox.pk]))
 
 
 class MailingDetail(MailingsView):

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts.check_requests import request_check
+from mailconfig.delivery.accounts.failovers import require_say_over_failover
 from mailconfig.delivery.accounts.opening import is_send_method
 from mailconfig.delivery.accounts.probe import adopt_check, probe_sync_values, probe_values
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
@@ -33,6 +34,7 @@ from mailconfig.models import (
 )
 from mailconfig.models.access import has_permission, holds
 from mailconfig.models.account_destination import SECRET_COLUMNS, SecretName, is_override
+from mailconfig.models.failover import lock_chains
 from mailconfig.rendering.signature import sanitised
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Authentication, Security
@@ -149,6 +151,8 @@ def _wanted_checks(*, prove: bool, prove_sync: bool) -> list[CheckKind]:
 
 def _store(account: Account, proved: Proved | None) -> None:
     """Write the row, if nobody changed it, or the server it was proved with, since it was read."""
+    if account.fails_over_anew():
+        lock_chains(account)  # first: whoever waits for it holds no row that the other one needs
     if not account._state.adding:
         _require_unchanged(account)
     if proved is not None:
@@ -164,6 +168,7 @@ def _require_storable(account: Account, by: AbstractBaseUser | None) -> None:
     """
     _require_say_over_project(account, by)
     _require_say_over_tenant(account, by)
+    require_say_over_failover(account, by)
     if isinstance(account, Mailbox):
         account.signature = sanitised(account.signature)
     account.full_clean()
@@ -292,6 +297,7 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
             is_enabled=False,
             is_default=False,
             serves_project=False,
+            failover=None,
             deleted_at=Now(),
             updated_at=Now(),
             updated_by=by,
@@ -303,3 +309,4 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
             Mailbox.objects.filter(pk=account_id).update(**nothing)
         OAuth2Grant.objects.filter(account_id=account_id).delete()
         Lane.objects.filter(account_id=account_id).update(due_at=None)
+        Account.objects.filter(failover_id=account_id).update(failover=None, revision=F("revision") + 1)

@@ -9,6 +9,7 @@ from datetime import datetime
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.limits import WindowUsage, usage
 from mailconfig.delivery.monitoring.health import Health, health_of
+from mailconfig.delivery.monitoring.standing_in import StandIn, stand_ins
 from mailconfig.delivery.queue.backlog import count_unsent
 from mailconfig.models import Account, Lane, Purpose
 
@@ -23,6 +24,7 @@ class AccountOverview:
         unsent: mails that wait to be sent.
         lane: the one that sends its mail; ``None``: nothing was ever queued or tried.
         sync_lane: the one that reads what comes in; ``None``: nothing was ever to be read or tried.
+        stand_in: which account sends its mail now; ``None``: itself.
         at: the database's time at which this was so.
     """
 
@@ -31,6 +33,7 @@ class AccountOverview:
     unsent: int
     lane: Lane | None
     sync_lane: Lane | None
+    stand_in: StandIn | None
     at: datetime
 
 
@@ -39,6 +42,9 @@ def overview_of(accounts: Collection[Account]) -> dict[int, AccountOverview]:
     ids = [account.pk for account in accounts]
     now = database_now()
     lanes = {(lane.account_id, lane.purpose): lane for lane in Lane.objects.filter(account_id__in=ids)}
+    stand_ins_now = stand_ins(
+        accounts, {key[0]: lane for key, lane in lanes.items() if key[1] == Purpose.SEND}, now
+    )
     windows = usage(accounts, now=now)
     unsent = count_unsent(ids)
     return {
@@ -48,6 +54,7 @@ def overview_of(accounts: Collection[Account]) -> dict[int, AccountOverview]:
             unsent=unsent.get(account.pk, 0),
             lane=lanes.get((account.pk, Purpose.SEND)),
             sync_lane=lanes.get((account.pk, Purpose.SYNC)),
+            stand_in=stand_ins_now.get(account.pk),
             at=now,
         )
         for account in accounts

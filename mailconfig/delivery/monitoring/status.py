@@ -12,6 +12,7 @@ from django.db.models import Count, Min, Q
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.monitoring.attention import STALE
+from mailconfig.delivery.monitoring.standing_in import StandIn, stand_ins
 from mailconfig.delivery.monitoring.workers import WorkerStatus, workers_at_work
 from mailconfig.delivery.worker.steps import FailingStep, failing_steps
 from mailconfig.exceptions import WrongInstallation
@@ -47,6 +48,9 @@ class AccountStatus:
     """Its mail is due for a minute, nothing holds it back (any more), and nobody takes it."""
     makes_no_progress: bool = False
     """Its mail is due for ten minutes, it is tried again and again, and nothing has gone out since."""
+    sends_over: str = ""
+    """The name of the account that sends its mail now; empty: itself, or nobody."""
+    sends_over_since: datetime | None = None
 
     @property
     def needs_somebody(self) -> bool:
@@ -170,10 +174,17 @@ def _accounts(now: datetime) -> list[AccountStatus]:
     }
     lanes = Lane.objects.filter(Q(account_id__in=counts) | Q(wait_reason__in=PAUSES), purpose=Purpose.SEND)
     lanes = lanes.filter(account__deleted_at=None).select_related("account").defer("account__secret")
-    return [_account(lane.account, lane, counts.get(lane.account_id, {}), now) for lane in lanes]
+    found = list(lanes)
+    over = stand_ins([lane.account for lane in found], {lane.account_id: lane for lane in found}, now)
+    return [
+        _account(lane.account, lane, counts.get(lane.account_id, {}), over.get(lane.account_id), now)
+        for lane in found
+    ]
 
 
-def _account(account: Account, lane: Lane, counts: Mapping[str, Any], now: datetime) -> AccountStatus:
+def _account(
+    account: Account, lane: Lane, counts: Mapping[str, Any], over: StandIn | None, now: datetime
+) -> AccountStatus:
     oldest: datetime | None = counts.get("oldest")
     oldest_due_at = oldest if oldest and oldest <= now else None
     reason = WaitReason.DISABLED if not account.is_enabled else lane.wait_reason
@@ -198,6 +209,8 @@ def _account(account: Account, lane: Lane, counts: Mapping[str, Any], now: datet
         is_paused=lane.is_paused and account.is_enabled,
         is_stuck=is_stuck,
         makes_no_progress=_stalls(lane, str(reason), oldest_due_at, now),
+        sends_over=str(over.account) if over and over.account else "",
+        sends_over_since=over.since if over and over.account else None,
     )
 
 

@@ -39,6 +39,7 @@ _COLUMNS = (
     "created_at",
     "not_before",
     "error_code",
+    "failed_over_from_id",
 )
 
 
@@ -66,6 +67,8 @@ class DueMessage:
     not_before: datetime
     error_code: str
     """What the last attempt came to."""
+    home_id: int | None = None
+    """The account that it was queued for, if another one sends it."""
     recipients: list[DueRecipient] = field(default_factory=list)
     """Those due now."""
     others: bool = False
@@ -198,7 +201,8 @@ def _read_by_priority(
 
 
 _READ_PRIORITY = """
-    (SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code, priority
+    (SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code, priority,
+            failed_over_from_id
        FROM mailconfig_message
       WHERE account_id = %s::bigint AND state = 'queued' AND priority = %s::smallint
         AND not_before <= %s::timestamptz AND id <> ALL (%s::bigint[])
@@ -208,7 +212,7 @@ _READ_PRIORITY = """
       LIMIT {limit})
 """
 _READ = f"""
-    SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code,
+    SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code, failed_over_from_id,
            (SELECT octets FROM mailconfig_body WHERE message_id = measured.id),
            (SELECT json_agg(json_build_array(id, address, state, not_before, attempts) ORDER BY id)
               FROM mailconfig_recipient WHERE message_id = measured.id)

@@ -69,7 +69,8 @@ def announce(message_id: int, state: MessageState, *, stored_as: str = "") -> No
 
 
 def _send_signal(message_id: int, state: MessageState) -> None:
-    account_id = Message.objects.filter(pk=message_id).values_list("account_id", flat=True).first()
+    message = Message.objects.filter(pk=message_id).only("account_id", "failed_over_from_id").first()
+    account_id = message.home_id if message else None
     signals.message_settled.send_robust(
         sender=Message, message_id=message_id, account_id=account_id, state=str(state)
     )

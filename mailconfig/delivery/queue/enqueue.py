@@ -22,6 +22,7 @@ from mailconfig.delivery.queue.insertion import (
     insert_many,
     insert_one,
 )
+from mailconfig.delivery.queue.moving import of_accounts
 from mailconfig.delivery.queue.routing import account_for, account_named, routed
 from mailconfig.delivery.wake import ring, ring_on_commit, wake_sql
 from mailconfig.exceptions import InvalidMessage, KeyReused, NoAccount
@@ -254,8 +255,8 @@ def insert_or_find(row: NewMessage) -> Message:
             raise
     earlier = None
     if new.idempotency_key is not None:
-        same_key = Message.objects.filter(account_id=new.account_id, idempotency_key=new.idempotency_key)
-        earlier = same_key.first()
+        same_key = of_accounts(Message.objects.all(), [new.account_id])
+        earlier = same_key.filter(idempotency_key=new.idempotency_key).first()
     if earlier is None:
         msg = "the account was deleted"
         raise NoAccount(msg)

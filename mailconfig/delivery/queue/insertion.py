@@ -230,11 +230,8 @@ def _statement(recipients: int, has_key: bool, has_body: bool) -> str:
         _constants(Recipient, {"message_id", "address"}),
     )
     types = {field.attname: _type(field) for field in Message._meta.concrete_fields}
-    conflict = (
-        "ON CONFLICT (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING"
-        if has_key
-        else ""
-    )
+    # Whichever constraint it is: that of the account it is for, or of the mail that another account sends by now.
+    conflict = "ON CONFLICT DO NOTHING" if has_key else ""
     listed = ", ".join(f"({place}, %s)" for place in range(recipients))
     body = f"INSERT INTO {quoted(Body)} (message_id, octets) SELECT id, %s::bytea FROM new_message"  # noqa: S608
     return f"""

@@ -87,14 +87,17 @@ class OrmJournal:
         # Written before the message is looked at: where rows cannot be locked, this keeps others from writing.
         HandOver.objects.bulk_create([entry], ignore_conflicts=True)
         written = HandOver.objects.filter(message_id=entry.message_id, lease_token=owner.token)
-        if written and self._is_queued(entry.message_id):
+        if written and self._is_queued(entry.message_id, owner.account_id):
             turn.handed_over_at = entry.handed_over_at
         else:
             written.delete()
 
     @staticmethod
-    def _is_queued(message_id: int) -> bool:
-        queued = Message.objects.filter(pk=message_id, state__in=states_allowing("hand_over"))
+    def _is_queued(message_id: int, account_id: int) -> bool:
+        """Return whether it is queued for this account, and was not taken over by another since it was read."""
+        queued = Message.objects.filter(
+            pk=message_id, account_id=account_id, state__in=states_allowing("hand_over")
+        )
         if connection.features.has_select_for_update:
             queued = queued.select_for_update()
         return bool(queued.values_list("pk", flat=True))

@@ -79,8 +79,8 @@ journal AS (
       JOIN mailconfig_message AS message ON message.id = turn.message_id{patience}
      WHERE message.state || '' = 'queued'
        AND EXISTS (SELECT 1 FROM mailconfig_lane AS lane
-                    WHERE lane.id = turn.lane_id AND lane.lease_token = turn.token
-                      AND lane.lease_until > clock_timestamp())
+                    WHERE lane.id = turn.lane_id AND lane.account_id = message.account_id
+                      AND lane.lease_token = turn.token AND lane.lease_until > clock_timestamp())
        AND EXISTS (SELECT 1 FROM mailconfig_account AS account
                     WHERE account.id = message.account_id AND account.revision = turn.revision
                       AND account.is_enabled AND account.deleted_at IS NULL)

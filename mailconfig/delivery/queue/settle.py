@@ -62,9 +62,12 @@ def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
         return  # the answer to its commit was lost
     _note_attempt(settlement, ownership, started_at=turn.started_at)
     state: MessageState | str = ""
-    # Where it counted for somebody else, the message has another number of attempts by now.
+    # Where it counted for somebody else, the message has another number of attempts by now, or another account.
     queued = Message.objects.filter(
-        pk=turn.message.pk, attempts=turn.message.attempts, state=MessageState.QUEUED
+        pk=turn.message.pk,
+        account_id=ownership.account_id,
+        attempts=turn.message.attempts,
+        state=MessageState.QUEUED,
     )
     lane = Lane.objects.filter(pk=ownership.lane_id, lease_token=ownership.token)
     # All else is asked once the row is ours, on which a journal that came first had us wait.

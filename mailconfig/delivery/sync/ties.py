@@ -70,8 +70,10 @@ def _sent(account_id: int, names: Collection[str]) -> dict[str, int]:
     if not names:
         return {}
     uuids = [uuid.UUID(own[1]) for name in names if (own := _OWN_ID.fullmatch(name))]
+    # Answers come to the account that a mail was queued for; reports that it came back to the one that sent it.
     rows = Message.objects.filter(
-        Q(uuid__in=uuids) | Q(given_message_id__in=list(names)), account_id=account_id
+        Q(uuid__in=uuids) | Q(given_message_id__in=list(names)),
+        Q(account_id=account_id) | Q(failed_over_from_id=account_id),
     )
     messages = rows.only("pk", "uuid", "envelope_from", "given_message_id").order_by("pk")
     return {message.message_id: message.pk for message in messages if message.message_id in names}

@@ -52,9 +52,12 @@ def remove_accounts(before: datetime, *, most: int) -> int:
     _forget(deleted)
     removed = 0
     mine = {"account": OuterRef("pk")}
-    idle = deleted.exclude(Exists(Message.objects.filter(**mine))).exclude(
-        Exists(Attempt.objects.filter(**mine))
-    )
+    kept = [
+        Message.objects.filter(**mine),
+        Message.objects.filter(failed_over_from=OuterRef("pk")),
+        Attempt.objects.filter(**mine),
+    ]
+    idle = deleted.filter(*(~Exists(rows) for rows in kept))
     while removed < most:
         ids = list(idle.order_by("pk").values_list("pk", flat=True)[:STEP])
         if not ids:

@@ -76,10 +76,15 @@ class Line:
             recipients = message.recipients[:most]
             redirect = self._settings.redirect_all_to
             addresses = (redirect,) if redirect else tuple(recipient.address for recipient in recipients)
-            envelope = Envelope(message.envelope_from, addresses, message.size, message.eight_bit)
+            envelope = Envelope(self._reverse_path(message), addresses, message.size, message.eight_bit)
             self.limiter.take(len(recipients))
             self._in_hand.add(message.pk)
             return Turn(message, recipients, envelope, len(recipients), self._clock.now())
+
+    def _reverse_path(self, message: DueMessage) -> str:
+        """Where bounces go: of mail that was queued for another account to this one, as whom the server knows us."""
+        is_own = message.home_id is None or not message.envelope_from
+        return message.envelope_from if is_own else self._account.reverse_path
 
     def has_more_than(self, number: int) -> bool:
         """Return whether more mails than that could go now, as far as is known: due, and within the limits."""

@@ -15,6 +15,7 @@ from mailconfig.delivery.queue.due import waiting
 from mailconfig.delivery.queue.giving_up import end_orphans, reap
 from mailconfig.delivery.sync import upkeep
 from mailconfig.delivery.wake import ring_due
+from mailconfig.delivery.worker.failing_over import bring_home, fail_over
 from mailconfig.delivery.worker.presence import forget_silent
 from mailconfig.delivery.worker.steps import do_steps
 from mailconfig.models import PAUSES, Account, Lane, Message, Priority, Purpose, WaitReason
@@ -54,6 +55,8 @@ def sweep() -> SweepReport:
             "mend_sync_lanes": partial(upkeep.mend_lanes, now),
             "heal": partial(_heal, now),
             "end_orphans": partial(end_orphans, now),
+            "bring_home": partial(bring_home, now),
+            "fail_over": partial(fail_over, now),
             "note_sweep": partial(note_sweep, now),
             "mend": partial(_mend, now),
             "forget_workers": partial(forget_silent, now),

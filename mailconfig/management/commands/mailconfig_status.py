@@ -78,6 +78,8 @@ def _line(account: AccountStatus) -> str:
         parts.append(str(WaitReason(account.reason).label))
     if account.since and account.reason:
         parts.append(f"since {_time(account.since)}")
+    if account.sends_over and account.sends_over_since:
+        parts.append(f"its mail goes over {account.sends_over} since {_time(account.sends_over_since)}")
     if account.makes_no_progress:
         parts.append("nothing has gone out since it is due")
     if account.until:

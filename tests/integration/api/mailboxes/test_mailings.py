@@ -352,3 +352,21 @@ def test_a_mailbox_says_where_its_mailings_are(api: APIClient) -> None:
     read = made(api)
     post(api, read["id"])
     assert len(data_of(api.get(read["relationships"]["mailings"]["links"]["related"]))) == 1
+
+
+def test_a_mailing_that_another_account_sends_stays_with_its_mailbox(api: APIClient, box: Mailbox) -> None:
+    other = make_mailbox(owner=make_user("dave"), from_email="other@example.com")
+    key = data_of(post(api, box.pk, headers={"Idempotency-Key": "one"}))["id"]
+    theirs = make_message(other)
+    Message.objects.filter(pk=key).update(
+        account=other, failed_over_from=box, failed_over_because=WaitReason.SERVER_AWAY
+    )
+    for query in ("", f"?filter[mailbox][id]={box.pk}"):
+        (shown,) = data_of(api.get(MAILINGS + query))
+        assert shown["id"] == key
+        assert shown["relationships"]["mailbox"]["data"]["id"] == box.pk
+    assert [one["id"] for one in data_of(api.get(f"{URL}/{box.pk}/mailings"))] == [key]
+    assert data_of(api.get(f"{MAILINGS}/{key}"))["attributes"]["bodyText"], "it is the caller's own"
+    assert data_of(post(api, box.pk, headers={"Idempotency-Key": "one"}))["id"] == key
+    dave = client_of(User.objects.get(username="dave"))
+    assert [one["id"] for one in data_of(dave.get(MAILINGS))] == [theirs.pk]
