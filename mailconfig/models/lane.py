@@ -165,7 +165,7 @@ def wake_lanes(account_id: int, *, reconnects: Collection[Purpose]) -> None:
             known of the others stays.
     """
     lanes = Lane.objects.filter(account_id=account_id)
-    lanes.update(due_at=Now(), rung_at=None)
+    lanes.update(due_at=Now(), rung_at=None, no_failover_until=None)
     anew = lanes.filter(purpose__in=reconnects)
     if reconnects:
         # What worked before says nothing of the new connection.

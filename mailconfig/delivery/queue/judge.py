@@ -140,7 +140,8 @@ class Judge:
             judgement=whole,
             handed_over=turn.slots if outcome.handed_over else 0,
         )
-        if whole.verdict in {Verdict.FAIL, Verdict.SENDER_REFUSED}:
+        is_refused = whole.verdict is Verdict.SENDER_REFUSED and turn.message.home_id is None
+        if whole.verdict is Verdict.FAIL or is_refused:
             settlement.failed = [(recipient, whole.answer) for recipient in turn.message.recipients]
         else:
             settlement.deferred = [(recipient, whole.answer) for recipient in turn.recipients]
@@ -153,6 +154,9 @@ class Judge:
         self, settlement: Settlement, *, first_at_least: float = 0.0, gives_way: bool = False
     ) -> Settlement:
         turn, verdict = settlement.turn, settlement.verdict
+        if turn.message.home_id is not None and verdict in _OF_ACCOUNT and not settlement.sent:
+            # What another account's mail is refused for is neither its fault nor ours.
+            settlement.goes_home, settlement.counts = True, False
         self._give_up_spent(settlement)
         # The second time that only this message meets it, others go first.
         gives_way |= verdict is Verdict.PROTOCOL and turn.message.error_code == PROTOCOL_ERROR
@@ -264,6 +268,7 @@ _ACCOUNT_CODES = {
     Verdict.PROTOCOL: PROTOCOL_ERROR,
     Verdict.NEXT_SESSION: SESSION_REFUSED,
 }
+_OF_ACCOUNT = frozenset({Verdict.ACCOUNT_REFUSED, Verdict.SENDER_REFUSED})
 _SECOND_CHANCE = frozenset({Verdict.ACCOUNT_REFUSED, Verdict.NEXT_SESSION})
 _ERROR_CODES = {Stage.SENDER: "sender_refused", Stage.RECIPIENT: "recipient_refused"}
 

@@ -11,6 +11,7 @@ from mailconfig.delivery import trail
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.mishaps import in_words
 from mailconfig.delivery.queue import outcomes
+from mailconfig.delivery.queue.coming_home import going_home, refuse_others
 from mailconfig.delivery.queue.due import DueRecipient, is_under_way, waiting
 from mailconfig.delivery.queue.ends import aggregate, announce, counted, erase_after, final_values, locked
 from mailconfig.delivery.queue.transitions import states_allowing
@@ -43,7 +44,7 @@ def settle(settlement: Settlement, *, ownership: Ownership) -> None:
             _settle_untouched(settlement, ownership)
         elif _end_hand_over(settlement, ownership):
             _settle_recipients(settlement)
-            state = _settle_message(settlement)
+            state = _settle_message(settlement, ownership)
             outcomes.log_outcome(settlement, state, account_id=ownership.account_id)
         elif settlement.sent:
             state = _settle_late(settlement)
@@ -73,7 +74,7 @@ def _settle_untouched(settlement: Settlement, ownership: Ownership) -> None:
     # All else is asked once the row is ours, on which a journal that came first had us wait.
     if locked(queued) and lane.exists() and not is_under_way(turn.message.pk):
         _settle_recipients(settlement)
-        state = _settle_message(settlement)
+        state = _settle_message(settlement, ownership)
     outcomes.log_outcome(settlement, state, account_id=ownership.account_id)
 
 
@@ -156,7 +157,7 @@ def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
 
 
-def _settle_message(settlement: Settlement) -> MessageState | str:
+def _settle_message(settlement: Settlement, ownership: Ownership) -> MessageState | str:
     """The state that the message has now; ``""``: it was none of ours any more."""
     turn = settlement.turn
     state, not_before = _next(settlement)
@@ -167,7 +168,10 @@ def _settle_message(settlement: Settlement) -> MessageState | str:
         values |= {"wait_reason": settlement.wait_reason}
         if not_before is not None:
             values["not_before"] = not_before
-    if state != MessageState.SENT and settlement.error_code:
+    is_home = settlement.goes_home and state == MessageState.QUEUED
+    if is_home:
+        values |= going_home(turn.message)
+    elif state != MessageState.SENT and settlement.error_code:
         values["error_code"] = settlement.error_code
         values["error_text"] = settlement.error_reply.text if settlement.error_reply else ""
     if state == MessageState.PARTIAL and not settlement.failed:
@@ -176,6 +180,8 @@ def _settle_message(settlement: Settlement) -> MessageState | str:
         values["error_text"] = failed.order_by("pk").values_list("reply_text", flat=True).first() or ""
     if not Message.objects.filter(pk=turn.message.pk, state=MessageState.QUEUED).update(**values):
         return ""
+    if is_home:
+        refuse_others(settlement, account_id=ownership.account_id)
     erase_after(turn.message.pk, state)
     announce(turn.message.pk, state, stored_as=turn.message.stored_as)
     return state

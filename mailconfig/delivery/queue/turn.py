@@ -85,6 +85,8 @@ class Settlement:
     keeps_place: bool = False
     """Some recipients go at once, in the next transaction."""
     holds: bool = False
+    goes_home: bool = False
+    """The server does not let us send what was queued for another account: it goes back there."""
     wait_reason: WaitReason | str = ""
     error_code: str = ""
     judgement: Judgement = NOTHING_SAID

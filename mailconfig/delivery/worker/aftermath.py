@@ -162,7 +162,12 @@ class Aftermath:
         self._journaling.add(settlement)
         self._share.note(settlement)
         self._standing.note_outcome(settlement)
-        doubtful = settlement.verdict is Verdict.ACCEPTED and strikes.is_doubtful(settlement)
+        if settlement.goes_home:
+            # Before the next one is proposed: what else waits for that account goes home with it.
+            self._journaling.flush()
+            self._journaling.line.read_anew()
+        is_own = settlement.turn.message.home_id is None
+        doubtful = is_own and settlement.verdict is Verdict.ACCEPTED and strikes.is_doubtful(settlement)
         if doubtful and not self._settings.redirect_all_to:
             self._journaling.flush()
             self._standing.hold_back(

@@ -157,6 +157,11 @@ class Line:
             self._in_hand.discard(turn.message.pk)
             self._forget_candidates()
 
+    def read_anew(self) -> None:
+        """Read again what is due: some of it was moved to another account."""
+        with self._lock:
+            self._forget_candidates()
+
     def _forget_candidates(self) -> None:
         self._candidates.clear()
         self._is_dry = False

@@ -139,6 +139,8 @@ class Standing:
         if settlement.sent:
             lanes.end_rows(self.lane, token=self._ownership.token)
         verdict, judgement = settlement.verdict, settlement.judgement
+        if settlement.goes_home:
+            return  # what is refused of another account says nothing of this one
         if verdict is Verdict.SERVER_LIMIT:
             seconds = SERVER_LIMIT_SECONDS if judgement.rest_seconds is None else judgement.rest_seconds
             until = self._clock.now() + timedelta(seconds=seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -19,11 +20,10 @@ from .pages import admin_url, entered
 pytestmark = pytest.mark.django_db
 
 
-def provider(name: str, **values: object) -> Account:
+def provider(name: str, **values: Any) -> Account:
     """A provider of the back office."""
-    return make_account(
-        kind=AccountKind.SMTP_PROVIDER, name=name, **{"from_email": f"{name}@example.com", **values}
-    )  # type: ignore[arg-type]
+    values = {"from_email": f"{name}@example.com", **values}
+    return make_account(kind=AccountKind.SMTP_PROVIDER, name=name, **values)
 
 
 def offered(client: Client, account: Account) -> set[str]:

@@ -273,3 +273,67 @@ def test_a_large_backlog_is_moved_in_batches_as_it_is_sent(
     delivery.drain_account(account_id=other.pk)
     delivery.sweep()
     assert where(messages[9])[0] == "other"
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply"),
+    [
+        ("dot", "550 5.7.60 SMTP; Client does not have permissions to send as this sender"),
+        ("dot", "554 5.2.252 SendAsDenied; other@other.example not allowed to send as sender@example.com"),
+        ("rcpt", "553 5.7.1 Sender address rejected: not owned by user other"),
+        ("mail", "553 5.7.1 Sender address rejected: not owned by user other"),
+    ],
+)
+def test_mail_that_the_other_server_does_not_let_us_send_goes_home_and_blames_nobody(
+    server: ChaosServer, first: Account, other: Account, verb: str, reply: str
+) -> None:
+    server.on(verb, Reply.of(reply))
+    messages = [make_message(first) for _ in range(5)]
+    hold_back(first)
+    delivery.sweep()
+    delivery.drain_account(account_id=other.pk)
+
+    assert {where(message) for message in messages} == {("first", None, "")}
+    assert {(row.state, row.attempts, row.error_code) for row in Message.objects.all()} == {("queued", 0, "")}
+    tried = Attempt.objects.count()
+    assert tried <= 3, "the first refusal is enough"
+    lane = Lane.objects.get(account=other)
+    assert (lane.wait_reason, lane.strikes) == ("", 0), "mail of its own goes on"
+    noted = Lane.objects.get(account=first)
+    assert noted.no_failover_until is not None
+    assert noted.no_failover_text
+
+    delivery.sweep()
+    delivery.drain_account(account_id=other.pk)
+    assert Attempt.objects.count() == tried, "it is not tried again at once"
+    Account.objects.get(pk=first.pk).save()
+    hold_back(first)
+    delivery.sweep()
+    assert {where(message)[0] for message in messages} == {"other"}, "an edit is a reason to try again"
+
+
+def test_a_drain_that_has_read_a_mail_that_was_moved_since_hands_nothing_over(
+    server: ChaosServer, first: Account, other: Account
+) -> None:
+    """Whoever read it was stopped, and its lease ran out. Both accounts have the same revision."""
+    messages = [make_message(first) for _ in range(3)]
+    moved: list[int] = []
+
+    def move_away() -> bool:
+        if server.messages and not moved:
+            Lane.objects.filter(account=first).update(
+                wait_reason="server_away", wait_since=timezone.now() - AGO, wait_until=timezone.now() + AGO,
+                lease_until=timezone.now() - AGO,
+            )  # fmt: skip
+            moved.append(delivery.sweep().rung)
+            Lane.objects.filter(account=first).update(lease_until=timezone.now() + AGO)
+        return False
+
+    delivery.drain_account(account_id=first.pk, should_stop=move_away)
+    assert len(server.messages) < 3
+    delivery.drain_account(account_id=other.pk)
+    assert sorted(received.recipients for received in server.messages) == sorted(
+        (message.recipients.get().address,) for message in messages
+    )
+    assert {row.state for row in Message.objects.all()} == {"sent"}
+    assert {row.account_id for row in Attempt.objects.all()} == {first.pk, other.pk}
