@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.forms import ModelForm
+from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from mailconfig.delivery import note_activity
+from mailconfig.delivery import may_choose_addresses, note_activity
 from mailconfig.models import Account, MailAlias, Mailbox
 
 from .accounts import AccountAdmin
@@ -30,12 +31,48 @@ SYNCING = (
 TEXTS = ("signature", "opt_out_message", "opt_out_signature")
 
 
+class MailAliasFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # not subscriptable when it runs
+    """Aliases of one mailbox, entered together."""
+
+    def clean(self) -> None:
+        """Refuse an address that stands there twice: no row knows of another that is not stored yet."""
+        super().clean()
+        seen: set[str] = set()
+        for form in self.forms:
+            data = getattr(form, "cleaned_data", {})
+            address = data.get("email", "").lower()
+            if not address or data.get("DELETE"):
+                continue
+            if address in seen and not form.errors:
+                form.add_error(
+                    "email", ValidationError(_("The mailbox has this alias already."), code="unique")
+                )
+            seen.add(address)
+
+
 class MailAliasInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable when it runs
     """Further addresses of a mailbox."""
 
     model = MailAlias
+    formset = MailAliasFormSet
     fields = ("email", "can_send")
     extra = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
+        """Return whether aliases may be added: an alias that may send draws the project's or a tenant's mail to the mailbox."""
+        return super().has_add_permission(request, obj) and _may_choose(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
+        """Return whether they may be changed, by the same rule."""
+        return super().has_change_permission(request, obj) and _may_choose(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
+        """Return whether they may be taken away, by the same rule."""
+        return super().has_delete_permission(request, obj) and _may_choose(request, obj)
+
+
+def _may_choose(request: HttpRequest, mailbox: Account | None) -> bool:
+    return mailbox is None or may_choose_addresses(account=mailbox, by=request.user)
 
 
 @admin.register(Mailbox)

@@ -29,6 +29,7 @@ from mailconfig.delivery.accounts.probe import (
 from mailconfig.delivery.accounts.refusals import Refusal, RefusalCode, refusal_of
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
 from mailconfig.delivery.accounts.save import Proved, delete_account, prove_account, save_account
+from mailconfig.delivery.accounts.say import may_choose_addresses
 from mailconfig.delivery.accounts.send_test_mail import send_test_mail, send_test_of_values
 from mailconfig.delivery.accounts.throttle import duration_in_words
 from mailconfig.delivery.clock import database_now
@@ -138,6 +139,7 @@ __all__ = [
     "is_token",
     "leaves_checks_to_workers",
     "mailing_facts",
+    "may_choose_addresses",
     "may_send_from",
     "message_facts",
     "note_activity",

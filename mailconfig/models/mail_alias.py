@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from .mailbox import Mailbox
@@ -40,7 +40,13 @@ class MailAlias(models.Model):
         verbose_name = _("mail alias")
         verbose_name_plural = _("mail aliases")
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["mailbox", "email"], name="mailconfig_alias_once"),
+            # Two spellings of one address are one: replies would come to both, and either would say whether it may send.
+            models.UniqueConstraint(
+                "mailbox",
+                Lower("email"),
+                name="mailconfig_alias_of_any_case_once",
+                violation_error_message=_("The mailbox has this alias already."),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -18,6 +18,7 @@ from mailconfig.delivery.accounts.failovers import require_say_over_failover
 from mailconfig.delivery.accounts.opening import is_send_method
 from mailconfig.delivery.accounts.probe import adopt_check, probe_sync_values, probe_values
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
+from mailconfig.delivery.accounts.say import require_say
 from mailconfig.delivery.queue.backlog import count_unsent
 from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotProved
 from mailconfig.models import (
@@ -30,9 +31,7 @@ from mailconfig.models import (
     Mailbox,
     OAuth2Grant,
     Scope,
-    Tenant,
 )
-from mailconfig.models.access import has_permission, holds
 from mailconfig.models.account_destination import SECRET_COLUMNS, SecretName, is_override
 from mailconfig.models.failover import lock_chains
 from mailconfig.rendering.signature import sanitised
@@ -166,8 +165,7 @@ def _require_storable(account: Account, by: AbstractBaseUser | None) -> None:
     Raises:
         ValidationError: by field.
     """
-    _require_say_over_project(account, by)
-    _require_say_over_tenant(account, by)
+    require_say(account, by)
     require_say_over_failover(account, by)
     if isinstance(account, Mailbox):
         account.signature = sanitised(account.signature)
@@ -185,42 +183,6 @@ def _require_transport(account: Account) -> None:
     if account.kind != AccountKind.MAILBOX and not is_send_method(account.send_method):
         words = _("Nothing here sends in the way that the account names.")
         raise ValidationError({"send_method": ValidationError(words, code="invalid_choice")})
-
-
-def _require_say_over_project(account: Account, by: AbstractBaseUser | None) -> None:
-    """Let nobody mark the project's accounts, or lead a marked one elsewhere, who may not choose them.
-
-    Raises:
-        ValidationError: nothing was connected or stored.
-    """
-    if by is None or holds(by, "choose_project_accounts"):
-        return
-    if account.project_marks_changed():
-        words = _("You may not choose which accounts send for the project.")
-        raise ValidationError({"serves_project": ValidationError(words, code="not_permitted")})
-    if account.serves_project and account.leads_elsewhere():
-        words = _(
-            "This account sends for the project: its name, server, login, addresses, owner and tenant are changed by"
-            " those who may choose such accounts."
-        )
-        raise ValidationError(words, code="not_permitted")
-
-
-def _require_say_over_tenant(account: Account, by: AbstractBaseUser | None) -> None:
-    """Refuse an account in the way of a tenant's mail from who has no say over that: nobody's own, it sends for the tenant.
-
-    Raises:
-        ValidationError: nothing was connected or stored.
-    """
-    # The tenant's configuration has a permission of its own, which the caller asked about.
-    if by is None or account.tenant_id is None or account.kind == AccountKind.TENANT_CONFIG:
-        return
-    if account.owner_id is not None or not account.leads_elsewhere():
-        return
-    has_say = holds(by, "choose_project_accounts") or has_permission(by, AccountKind.TENANT_CONFIG, "change")
-    if not has_say and not Tenant.objects.filter(pk=account.tenant_id, members=by.pk).exists():
-        words = _("You may not choose which accounts send for this tenant.")
-        raise ValidationError({"tenant": ValidationError(words, code="not_permitted")})
 
 
 def _require_encrypted_login(account: Account) -> None:

@@ -7,7 +7,7 @@ own mail is for accounts that an administrator marked, and a tenant's mail for t
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import reduce
@@ -15,11 +15,11 @@ from operator import or_
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import Case, Q, When
+from django.db.models import Case, Exists, OuterRef, Q, When
 from django.db.models.functions import Lower
 
 from mailconfig.exceptions import NoAccount
-from mailconfig.models import Account, AccountKind, Tenant
+from mailconfig.models import Account, AccountKind, MailAlias, Tenant
 from mailconfig.models.account_queries import AccountQuerySet
 from mailconfig.rendering.compose import from_address
 
@@ -88,7 +88,7 @@ def account_for(message: EmailMessage) -> Account:
 def routed(
     messages: Iterable[EmailMessage], *, tenant: TenantReference | None = None
 ) -> Iterator[tuple[EmailMessage, Account]]:
-    """Each mail with the account that sends it: by its From address, then by the domain of that, then the default one.
+    """Each mail with the account that sends it: by its From address, then by an alias that may send, then by the domain, then the default one.
 
     Args:
         messages: of a sequence the accounts are asked for at once; of a generator one mail is held at a time.
@@ -202,12 +202,20 @@ class Routes:
     def _ask(self, senders: list[str]) -> None:
         domains = {_domain(sender) for sender in senders} - {""}
         suits = [Q(address__in=senders), *(Q(address__endswith=f"@{domain}") for domain in domains)]
-        condition = reduce(or_, suits, self._is_last_resort())
+        condition = reduce(or_, suits, self._is_last_resort() | Q(has_alias=True))
         login = When(from_email="", then=Lower("username"))
-        rows = _in_question(self._tenant).annotate(address=Case(login, default=Lower("from_email")))
+        aliases = MailAlias.objects.alias(address=Lower("email")).filter(can_send=True, address__in=senders)
+        rows = _in_question(self._tenant).annotate(
+            address=Case(login, default=Lower("from_email")),
+            has_alias=Exists(aliases.filter(mailbox_id=OuterRef("pk"))),
+        )
         accounts = sorted(rows.filter(condition).defer("secret"), key=self._rank)
+        # Only where there are some: most have none, and one query does.
+        named = [account.pk for account in accounts if account.has_alias]  # type: ignore[attr-defined]  # annotated
+        pairs = aliases.filter(mailbox_id__in=named).values_list("mailbox_id", "email") if named else ()
+        addresses = {(mailbox_id, email.lower()) for mailbox_id, email in pairs}
         for sender in senders:
-            self._found[sender] = self._best(accounts, sender)
+            self._found[sender] = self._best(accounts, addresses, sender)
 
     def _is_last_resort(self) -> Q:
         return Q(is_default=True) if self._tenant is None else Q(kind=AccountKind.TENANT_CONFIG)
@@ -224,10 +232,13 @@ class Routes:
             account.pk,
         )
 
-    def _best(self, accounts: Sequence[Account], sender: str) -> Account | None:
+    def _best(
+        self, accounts: Sequence[Account], aliases: Collection[tuple[int, str]], sender: str
+    ) -> Account | None:
         domain = _domain(sender)
         tests = (
             lambda account: account.named_sender.lower() == sender,
+            lambda account: (account.pk, sender) in aliases,
             lambda account: bool(domain) and _domain(account.named_sender) == domain,
             self._is_default,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -13,7 +14,8 @@ from django.http import HttpRequest
 from django.test import Client
 from django.views.debug import ExceptionReporter
 
-from mailconfig.models import Account, ConnectionCheck, Mailbox, TenantMailConfig
+from mailconfig.delivery import may_choose_addresses
+from mailconfig.models import Account, ConnectionCheck, MailAlias, Mailbox, TenantMailConfig
 from mailconfig.secrets.fields import SealedSecret
 from tests.factories import make_mailbox, make_tenant, make_user
 from tests.servers.chaos import ChaosServer
@@ -299,3 +301,66 @@ def test_aliases_are_kept_in_the_page_of_their_mailbox(client: Client) -> None:
     assert answer.status_code == 200
     client.post(url, entered(client, url, **{"aliases-0-DELETE": "on"}))
     assert not mailbox.aliases.exists()
+
+
+def test_two_spellings_of_one_alias_are_one(client: Client) -> None:
+    mailbox = make_mailbox()
+    url = admin_url("mailbox", "change", mailbox.pk)
+    both = {
+        "aliases-TOTAL_FORMS": 2,
+        "aliases-0-email": "Sales@example.com",
+        "aliases-1-email": "sales@EXAMPLE.com",
+    }
+
+    together = client.post(url, entered(client, url, **both))
+    assert "The mailbox has this alias already." in together.content.decode()
+    assert not mailbox.aliases.exists()
+    MailAlias.objects.create(mailbox=mailbox, email="sales@example.com")
+    later = client.post(url, entered(client, url, **{**both, "aliases-0-email": "sales@example.com"}))
+    assert "The mailbox has this alias already." in later.content.decode()
+    assert mailbox.aliases.count() == 1
+    MailAlias.objects.create(mailbox=make_mailbox(from_email="b@example.com"), email="Sales@example.com")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("permission", "marks", "may"),
+    [
+        ("", {}, True),
+        ("", {"serves_project": True}, False),
+        ("choose_project_accounts", {"serves_project": True}, True),
+    ],
+)
+def test_aliases_of_the_projects_mailbox_are_for_those_who_choose_it(
+    permission: str, marks: dict[str, Any], may: bool
+) -> None:
+    """An alias that may send draws the project's mail of that address to the mailbox."""
+    codes = ["view_mailbox", "change_mailbox"]
+    codes += [f"{action}_mailalias" for action in ("view", "add", "change", "delete")]
+    browser = permitted("carol", *codes, *filter(None, [permission]))
+    mailbox = make_mailbox(owner=User.objects.get(username="carol"), **marks)
+    url = admin_url("mailbox", "change", mailbox.pk)
+    row = {
+        "aliases-TOTAL_FORMS": 1,
+        "aliases-INITIAL_FORMS": 0,
+        "aliases-0-email": "boss@project.example",
+        "aliases-0-can_send": "on",
+    }
+
+    answer = browser.post(url, {**entered(browser, url), **row})
+
+    assert answer.status_code == 302
+    assert mailbox.aliases.exists() is may
+
+
+@pytest.mark.django_db
+def test_aliases_of_a_tenants_mailbox_are_for_those_who_have_a_say_over_it() -> None:
+    alice, bob = make_user("member"), make_user("other")
+    tenant = make_tenant()
+    tenant.members.add(alice)
+    shared, own = make_mailbox(tenant=tenant), make_mailbox(from_email="b@example.com", owner=bob)
+
+    found = [
+        may_choose_addresses(account=account, by=user) for account in (shared, own) for user in (alice, bob)
+    ]
+    assert found == [True, False, True, True]

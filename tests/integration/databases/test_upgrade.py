@@ -14,7 +14,7 @@ from django.utils import timezone
 from mailconfig.delivery import delete_account, enqueue
 from mailconfig.delivery.accounts import sentences
 from mailconfig.models import Account, ConnectionCheck, Installation, Message, Tenant
-from tests.factories import make_account, make_email, make_message, make_user
+from tests.factories import make_account, make_email, make_mailbox, make_message, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -144,3 +144,20 @@ def test_message_ids_that_are_not_kept_are_written_out_on_the_way_back() -> None
     assert kept == {own.pk: own.message_id, given.pk: "<1@example.net>"}
     for message in (own, given):
         assert Message.objects.get(pk=message.pk).message_id == message.message_id
+
+
+def test_spellings_of_one_alias_become_one_that_may_do_what_any_of_them_could() -> None:
+    mailbox = make_mailbox()
+    try:
+        older = migrate([("mailconfig", "0039_keys_of_accounts")])
+        for email, can_send in (("A@example.com", False), ("a@example.com", True), ("b@example.com", False)):
+            older.get_model("mailconfig", "MailAlias").objects.create(
+                mailbox_id=mailbox.pk, email=email, can_send=can_send
+            )
+    finally:
+        migrate(newest())
+
+    assert list(mailbox.aliases.order_by("pk").values_list("email", "can_send")) == [
+        ("A@example.com", True),
+        ("b@example.com", False),
+    ]

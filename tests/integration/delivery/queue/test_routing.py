@@ -22,8 +22,8 @@ from mailconfig import delivery
 from mailconfig.backend import EmailBackend
 from mailconfig.delivery.queue.routing import account_for, routed
 from mailconfig.exceptions import NoAccount
-from mailconfig.models import Account, Message, Tenant
-from tests.factories import make_account, make_tenant, make_user
+from mailconfig.models import Account, MailAlias, Message, Tenant
+from tests.factories import make_account, make_mailbox, make_tenant, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -217,6 +217,48 @@ def test_many_senders_are_looked_up_in_few_queries(
         found = list(routed(mails))
 
     assert found == list(zip(mails, accounts, strict=True))
+
+
+def test_an_alias_that_may_send_comes_before_the_domain_and_after_an_account_of_that_address(
+    default: Account, django_assert_num_queries: Callable[[int], CaptureQueriesContext]
+) -> None:
+    same_domain = make_account(from_email="first@shop.example", serves_project=True)
+    mailbox = make_mailbox(from_email="me@shop.example", serves_project=True)
+    other = make_mailbox(from_email="you@shop.example", serves_project=True)
+    unmarked = make_mailbox(from_email="mine@person.example", owner=make_user())
+    MailAlias.objects.create(mailbox=mailbox, email="Sales@shop.example", can_send=True)
+    MailAlias.objects.create(mailbox=mailbox, email="info@elsewhere.example", can_send=True)
+    MailAlias.objects.create(mailbox=mailbox, email="you@shop.example", can_send=True)
+    MailAlias.objects.create(mailbox=mailbox, email="in@shop.example")
+    MailAlias.objects.create(mailbox=unmarked, email="boss@project.org", can_send=True)
+    expected = {
+        "sales@SHOP.example": mailbox,
+        "info@elsewhere.example": mailbox,
+        "you@shop.example": other,
+        "in@shop.example": same_domain,
+        "boss@project.org": default,
+    }
+
+    with django_assert_num_queries(2):
+        found = list(routed([EmailMessage("s", "b", sender, ["anna@example.net"]) for sender in expected]))
+    assert [account.pk for _message, account in found] == [account.pk for account in expected.values()]
+    with django_assert_num_queries(1):
+        assert sent_by_route("first@shop.example") == same_domain
+
+
+def sent_by_route(sender: str) -> Account:
+    return account_for(EmailMessage("s", "b", sender, ["anna@example.net"]))
+
+
+def test_a_tenants_mailbox_is_found_by_its_alias(acme: Tenant, config: Account) -> None:
+    mailbox = make_mailbox(from_email="me@acme.example", tenant=acme)
+    own = make_mailbox(from_email="own@acme.example", tenant=acme, owner=make_user())
+    for each, address in ((mailbox, "sales@acme.example"), (own, "boss@acme.example")):
+        MailAlias.objects.create(mailbox=each, email=address, can_send=True)
+
+    with delivery.sending_for(acme):
+        assert sent_by_route("sales@acme.example").pk == mailbox.pk
+        assert sent_by_route("boss@acme.example").pk == config.pk  # a person's own takes nobody else's mail
 
 
 # A tenant's mail
