@@ -83,6 +83,7 @@ def test_the_line_for_scripts_holds_what_they_need(demo: Demo) -> None:
     assert not said["url"].endswith("/")
     assert said["inbox"].startswith(f"{said['url']}/")
     assert not said["inbox"].endswith("/")
+    assert said["email_service"] == f"{said['url']}/email-service"
     assert said["token"].startswith("demo_")
     assert len(said["token"]) >= 40
 

@@ -18,7 +18,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from mailconfig.models import Account
 from tests.bearer import PREFIX
-from tests.factories import make_tenant, make_user
+from tests.factories import make_account, make_tenant, make_user
 from tests.servers.chaos import ChaosServer
 
 LOGIN = "me@example.com"
@@ -197,3 +197,40 @@ def test_a_generated_client_keeps_outbound_emails(call: Calls, server: ChaosServ
     assert call("outbound_email", "get_outbound_email", str(made.id)).parsed.name == "Yours"
     assert call("outbound_email", "delete_outbound_email", str(made.id)).parsed.id == made.id
     assert call("outbound_email", "get_outbound_email", str(made.id)).status_code == 404
+
+
+def test_a_generated_client_sends_a_tenants_mail(call: Calls, server: ChaosServer) -> None:
+    values = {"security": "none", "from_email": LOGIN}
+    make_account(server.port, kind="tenant_config", tenant=make_tenant(slug="acme"), **values)
+    mail = call.model(
+        "SendEmailRequest", recipient="customer@example.net", subject="Order", message="Two\nlines"
+    )
+
+    first, again = (
+        call("email_service", "send_email", body=mail, tenant="acme", request_id="order-1") for _ in range(2)
+    )
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.parsed.message == again.parsed.message
+    assert first.headers["Location"] == again.headers["Location"]
+    other = call.model("SendEmailRequest", recipient="customer@example.net")
+    assert (
+        call("email_service", "send_email", body=other, tenant="acme", request_id="order-1").status_code
+        == 409
+    )
+
+    key = first.headers["Location"].rpartition("/")[2]
+    shown = call("email_service", "get_email_message", key, tenant="acme").parsed
+    assert (str(shown.id), shown.state, shown.code, shown.next_at) == (key, "queued", "busy", None)
+    assert call("email_service", "cancel_email_message", key, tenant="acme").status_code == 204
+    assert call("email_service", "get_email_message", key, tenant="acme").parsed.state == "cancelled"
+    assert call("email_service", "get_email_message", key, tenant="nobody").status_code == 404
+
+    test_mail = call.model("SendTestEmailRequest", email="someone@example.net", from_name="Shop")
+    assert call("email_service", "send_test_email", body=test_mail, tenant="acme").status_code == 200
+    assert [message.recipients for message in server.messages] == [("someone@example.net",)]
+
+    login = {"smtp_host": "127.0.0.1", "smtp_port": str(server.port), "smtp_user": LOGIN}
+    for password, works in ((PASSWORD, True), ("wrong", False)):
+        body = call.model("ValidateCredentialsRequest", **login, smtp_pass=password)
+        told = call("email_service", "validate_credentials", body=body, tenant="acme")
+        assert (told.status_code, told.parsed.success) == (200, works)

@@ -147,7 +147,7 @@ class Command(BaseCommand):
                 "admin": {"username": people.admin.get_username(), "password": people.password},
                 "token": token.value,
                 "tenant": people.tenant.slug,
-                "email_service": None,
+                "email_service": f"{url}{reverse('mailconfig-email-openapi').rpartition('/')[0]}",
                 "smtp": asdict(smtp),
                 "imap": asdict(imap),
                 "inbox": inbox_url,
