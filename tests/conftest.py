@@ -15,8 +15,8 @@ from django.utils import translation
 from pytest_django.live_server_helper import LiveServer
 
 from mailconfig.testing import clear_outbox
-from tests import database_url, distribution, emptying, measuring, settings
-from tests.servers import redis
+from tests import database_url, distribution, emptying, measuring, migrated, settings
+from tests.servers import postgres, redis
 
 # How long an example takes is the machine's affair: a slow one is no failure.
 hypothesis.settings.register_profile("tests", deadline=None)
@@ -107,6 +107,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
     ]
     return report
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Migrate once for all workers of this run."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not postgres.is_named():
+        migrated.share(settings.FOLDER.parent)
 
 
 @pytest.fixture(scope="session")

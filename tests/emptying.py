@@ -23,6 +23,11 @@ def _tear_down(case: TransactionTestCase) -> None:
 def empty() -> None:
     """Delete every row of every model but those in :data:`KEPT`; foreign keys are looked at when it commits."""
     tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)} - KEPT
+    statements = [f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables]  # noqa: S608 - names of ours
+    if connection.vendor == "postgresql":
+        statements = [
+            "; ".join(statements)
+        ]  # a way there and back for each takes longer than what it deletes
     with transaction.atomic(), connection.cursor() as cursor:
-        for table in tables:
-            cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608 - names of ours
+        for statement in statements:
+            cursor.execute(statement)
