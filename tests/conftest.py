@@ -52,14 +52,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> distribution
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what takes minutes or the network unless the marker expression names it; begin with what takes longest.
 
-    TEST_DB_AGAIN: the same tests run on another database, so those that use none, or prove the same on
-    each, are left to that run.
+    Where the same tests run on another database beside, those that use none, or prove the same on each, are left to
+    that run, and most cases of tables that say little of a database.
     """
     items.sort(key=distribution.place)
     unasked = [name for name in ("soak", "sdist") if name not in (config.option.markexpr or "")]
     left_out = [item for item in items if any(item.get_closest_marker(name) for name in unasked)]
-    if "TEST_DB_AGAIN" in os.environ:
-        left_out += [item for item in items if not distribution.needs_database(item)]
+    if distribution.is_second():
+        needed = [item for item in items if distribution.needs_database(item)]
+        left_out += set(items) - (set(needed) - distribution.repeated(needed))
     config.hook.pytest_deselected(items=left_out)
     gone = set(left_out)
     items[:] = [item for item in items if item not in gone]
