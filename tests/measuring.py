@@ -7,16 +7,23 @@ whole systems, whose workers and servers run code that the tests of the parts ru
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import coverage
 import pytest
 
-CASES = 4
+from tests.tables import spread, tables
+
+CASES = 2
 """How many of a test's table are measured."""
-UNMEASURED = "tests/acceptance/"
+UNMEASURED = (
+    "tests/acceptance/",
+    "tests/integration/databases/test_upgrade.py",  # migrations are not measured
+    "tests/unit/test_packaging.py",
+    "tests/unit/test_quick_start.py",
+    "tests/unit/test_without_admin.py",
+)
 CHILDREN = "COVERAGE_PROCESS_CONFIG"
 """Has processes that a test starts measure themselves."""
 
@@ -29,21 +36,11 @@ _meter = pytest.StashKey[tuple[coverage.Coverage, str | None]]()
 
 def choose(items: Sequence[pytest.Item]) -> None:
     """Mark what is to be measured. Every worker chooses alike."""
-    tables = defaultdict(list)
     for item in items:
         item.stash[_measured] = False
-        if not item.nodeid.startswith(UNMEASURED):
-            tables[item.nodeid.partition("[")[0]].append(item)
-    for table in tables.values():
+    for table in tables(item for item in items if not item.nodeid.startswith(UNMEASURED)):
         for index in spread(len(table), CASES):
             table[index].stash[_measured] = True
-
-
-def spread(length: int, wanted: int) -> list[int]:
-    """Return the indexes of as many as are wanted of a row, the first and the last among them."""
-    if length <= wanted:
-        return list(range(length))
-    return [round(place * (length - 1) / (wanted - 1)) for place in range(wanted)]
 
 
 def begin(config: pytest.Config) -> None:

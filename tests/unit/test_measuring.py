@@ -22,13 +22,6 @@ def collected(*names: str) -> list[pytest.Item]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("length", "indexes"), [(0, []), (1, [0]), (4, [0, 1, 2, 3]), (5, [0, 1, 3, 4]), (100, [0, 33, 66, 99])]
-)
-def test_cases_are_spread_over_their_table(length: int, indexes: list[int]) -> None:
-    assert measuring.spread(length, 4) == indexes
-
-
 @pytest.fixture
 def meter(monkeypatch: pytest.MonkeyPatch) -> Iterator[coverage.Coverage]:
     """One that measures, as do children."""
