@@ -67,6 +67,16 @@ def own(
 
 
 @contextmanager
+def far_away(port: int, *, delay_ms: float = FAR_MS) -> Iterator[int]:
+    """The port behind which the server at another one is so far away; see :mod:`benchmarks.distance`."""
+    sidecar = Sidecar("benchmarks.distance", "--port", str(port), "--delay", str(delay_ms))
+    try:
+        yield int(sidecar.url)
+    finally:
+        sidecar.stop()
+
+
+@contextmanager
 def swallowing(addresses: Sequence[str]) -> Iterator[list[int]]:
     """The port at each address where a SYN is answered by nothing: its backlog is full, and nobody accepts."""
     with ExitStack() as stack:
