@@ -67,6 +67,12 @@ class Settings:
     """Ports of the URLs that we connect to ourselves. ``None`` allows any."""
     allow_plain_http: bool = False
     """Whether such a URL may begin with ``http://``."""
+    attachment_hosts: tuple[ListedHost, ...] = ()
+    """The only hosts that files to be attached are fetched from; empty: any public one."""
+    attachment_networks: tuple[NetworkText, ...] = ()
+    """Networks that files may be fetched from although they are not public."""
+    attachment_seconds: Seconds = 120.0
+    """One deadline over all files of a mail, at each try."""
     ehlo_name: EhloName = ""
     timeouts: Mapping[str, Seconds] = field(default_factory=dict)
     """Overrides of :class:`mailconfig.values.Timeouts` by name, in seconds."""
@@ -140,7 +146,8 @@ class Settings:
     """Alias in ``STORAGES`` for the bytes of large messages. It must not be served to the public."""
     storage_seconds: Seconds = 20.0
     """How long one answer of the storage is waited for: opening a file, or reading a piece of it."""
-    max_message_bytes: Octets = 25 * 1024 * 1024
+    max_message_bytes: Octets = 30 * 1024 * 1024
+    """Files of 20 MiB together fit in, as they are when they travel."""
     envelope_domains: tuple[ListedHost, ...] = ()
     """Where a mail may have its bounces sent by ``from_email``, besides the domain of its account."""
     keep_sent_bytes: bool = False
@@ -173,6 +180,14 @@ class Settings:
             self.network_policy(),
             allowed_ports=None if self.web_ports is None else frozenset(self.web_ports),
             allow_plain_http=self.allow_plain_http,
+        )
+
+    def attachment_policy(self) -> NetworkPolicy:
+        """Where files may be fetched from: those who name them are no administrators, and see what comes."""
+        return replace(
+            self.web_policy(),
+            allowed_networks=tuple(ipaddress.ip_network(text) for text in self.attachment_networks),
+            allowed_hosts=frozenset(),
         )
 
     def smtp_timeouts(self) -> Timeouts:

@@ -176,6 +176,18 @@ class KeyReused(InvalidMessage):
     """Another mail was queued under this idempotency key."""
 
 
+class InvalidAttachment(InvalidMessage):
+    """A file that is to be attached cannot be: its URL is none, or leads where no file may be fetched from.
+
+    Attributes:
+        position: the place of its URL among the others, from 0; ``None``: there are too many of them.
+    """
+
+    def __init__(self, message: str, *, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
+
+
 class NoAccount(DeliveryError):
     """No account is there to send this mail."""
 

@@ -8,6 +8,9 @@ message_queued = Signal()
 sync_due = Signal()
 """A mailbox is due to be synced. Arguments: ``account_id``. The Celery doorbell listens here as well."""
 
+files_due = Signal()
+"""A mail waits for its files to be fetched by a worker. Arguments: ``message_id``. The Celery doorbell listens here as well."""
+
 check_requested = Signal()
 """A check waits to be run by a worker. Arguments: ``check_id``."""
 

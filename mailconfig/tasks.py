@@ -149,6 +149,8 @@ def sweep() -> None:
         return
     for check_id in delivery.due_checks():
         _ring_check(check_id)
+    for message_id in delivery.due_files():
+        _ring_files(message_id)
 
 
 @shared_task(name="mailconfig.check", **OPTIONS)
@@ -156,6 +158,16 @@ def sweep() -> None:
 def check(check_id: int) -> None:
     """Run a connection check, or send a test mail, that somebody asked for."""
     delivery.run_check(check_id=check_id)
+
+
+@shared_task(name="mailconfig.prepare", **OPTIONS)
+@waiting_for_tables()
+def prepare(message_id: int) -> None:
+    """Fetch the files of a mail, and queue it once all are there."""
+    try:
+        delivery.prepare_message(message_id=message_id, should_stop=_is_shutting_down)
+    except WrongInstallation as error:
+        logger.error("%s", error)
 
 
 @shared_task(name="mailconfig.purge", base=Periodic, **OPTIONS)
@@ -191,6 +203,10 @@ def _publish_check(check_id: int) -> None:
     check.apply_async((check_id,), retry=False, ignore_result=True, expires=60)
 
 
+def _publish_files(message_id: int) -> None:
+    prepare.apply_async((message_id,), retry=False, ignore_result=True, expires=60)
+
+
 def _ring_drain(account_id: int) -> None:
     if get_settings().use_celery:
         doorbell.ring(_publish_drain, account_id)
@@ -206,6 +222,11 @@ def _ring_check(check_id: int) -> None:
         doorbell.ring(_publish_check, check_id)
 
 
+def _ring_files(message_id: int) -> None:
+    if get_settings().use_celery:
+        doorbell.ring(_publish_files, message_id)
+
+
 @receiver(signals.message_queued, dispatch_uid="mailconfig-doorbell")
 def _on_message_queued(*, account_id: int, **kwargs: object) -> None:
     _ring_drain(account_id)
@@ -219,3 +240,8 @@ def _on_sync_due(*, account_id: int, **kwargs: object) -> None:
 @receiver(signals.check_requested, dispatch_uid="mailconfig-check-doorbell")
 def _on_check_requested(*, check_id: int, **kwargs: object) -> None:
     _ring_check(check_id)
+
+
+@receiver(signals.files_due, dispatch_uid="mailconfig-files-doorbell")
+def _on_files_due(*, message_id: int, **kwargs: object) -> None:
+    _ring_files(message_id)

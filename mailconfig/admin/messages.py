@@ -26,6 +26,7 @@ from .account_links import account_link
 from .account_list import words_html
 from .durations import date_text, moment_text
 from .message_actions import ACTIONS, MessageActions
+from .message_files import files_of
 from .message_filters import AccountFilter, FailoverFilter, ReasonFilter, StateFilter, search
 from .message_list import MessageChangeList, facts_of, recipients_html, waiting_html
 from .paging import CappedChangeList, CappedPaginator
@@ -213,6 +214,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
         if message is not None:
             context |= _page_of(message)
             context |= answers_to(message, request)
+            context["files"] = files_of(message, may_read=self._may_read(request))
             context["may_read"] = self._may_read(request)
             may_act = self.has_act_permission(request)
             context["message_actions"] = [

@@ -13,9 +13,9 @@ from mailconfig.models import Account
 KINDS = ("postgresql", "sqlite")
 POOL_SIZE = 4
 """Connections of a pool of psycopg that nobody gave a size."""
-BESIDES = 11
+BESIDES = 13
 """Connections that a worker has besides those that its accounts share, at most: supervisor, writer, listener, four threads of
-the house-keeping, four of checks."""
+the house-keeping, four of checks, two of files."""
 
 
 @checks.register("mailconfig")

@@ -2,15 +2,16 @@
 
 ::
 
-    enqueue ──▶ preparing ──▶ queued
+    enqueue ──▶ preparing, queued
+    preparing ──prepare──▶ queued, failed
     queued ──hand_over──▶ handing_over
     queued, handing_over ──settle──▶ sent, partial, failed, queued, held
     queued, held, failed, partial ──settle_late──▶ sent, partial, queued
     handing_over ──reap──▶ queued, held, failed, sent, partial
-    queued, held ──end_orphans──▶ failed
+    preparing, queued, held ──end_orphans──▶ failed
     queued ──hold──▶ held
     held ──release──▶ queued
-    failed ──requeue──▶ queued
+    failed ──requeue──▶ queued, preparing
     preparing, queued, held ──cancel──▶ cancelled
 """
 
@@ -53,6 +54,8 @@ from mailconfig.delivery.monitoring.standing_in import StandIn
 from mailconfig.delivery.monitoring.status import AccountStatus, Status, SyncStatus, status
 from mailconfig.delivery.monitoring.waiting import Waiting, explain
 from mailconfig.delivery.monitoring.workers import WorkerStatus
+from mailconfig.delivery.preparing.leases import due_files
+from mailconfig.delivery.preparing.prepare import prepare_message
 from mailconfig.delivery.queue.actions import cancel, hold, release, requeue
 from mailconfig.delivery.queue.backlog import count_unsent
 from mailconfig.delivery.queue.content import Texts, read_content, read_texts
@@ -120,6 +123,7 @@ __all__ = [
     "drain_account",
     "drain_all",
     "due_checks",
+    "due_files",
     "duration_in_words",
     "enqueue",
     "enqueue_for",
@@ -145,6 +149,7 @@ __all__ = [
     "note_activity",
     "of_accounts",
     "overview_of",
+    "prepare_message",
     "probe_account",
     "probe_sync",
     "probe_sync_values",

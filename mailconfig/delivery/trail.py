@@ -84,8 +84,8 @@ def moved(
     """Tell that a message came to another state without a drain's turn, once that is committed.
 
     Args:
-        event: ``hold``, ``release``, ``requeue`` or ``cancel`` by hand, ``test_mail``; by ourselves ``reap`` and
-            ``internal_error``.
+        event: ``hold``, ``release``, ``requeue`` or ``cancel`` by hand, ``test_mail``; by ourselves ``reap``,
+            ``prepare`` and ``internal_error``.
     """
     if not is_logged(state):
         return

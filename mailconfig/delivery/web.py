@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from mailconfig.conf import get_settings
+from mailconfig.conf import Settings, get_settings
 from mailconfig.transports.contract import Surroundings
+from mailconfig.values import NetworkPolicy
 
 
 def web_surroundings(*, within: float, on_wait: Callable[[], None] | None = None) -> Surroundings:
@@ -17,9 +18,30 @@ def web_surroundings(*, within: float, on_wait: Callable[[], None] | None = None
         on_wait: called about four times a lease while the server is waited for.
     """
     settings = get_settings()
+    return _surroundings(settings, settings.web_policy(), settings.lease_seconds / 4, within, on_wait)
+
+
+def file_surroundings(*, within: float, on_wait: Callable[[], None]) -> Surroundings:
+    """Return the surroundings for URLs of files, which come from those who send mail.
+
+    Args:
+        within: seconds for everything.
+        on_wait: called about twice a second while a server is waited for.
+    """
+    settings = get_settings()
+    return _surroundings(settings, settings.attachment_policy(), 0.5, within, on_wait)
+
+
+def _surroundings(
+    settings: Settings,
+    policy: NetworkPolicy,
+    wait_slice: float,
+    within: float,
+    on_wait: Callable[[], None] | None,
+) -> Surroundings:
     return Surroundings(
-        policy=settings.web_policy(),
+        policy=policy,
         timeouts=replace(settings.smtp_timeouts(), total=within),
         on_wait=on_wait,
-        wait_slice=settings.lease_seconds / 4,
+        wait_slice=wait_slice,
     )

@@ -11,6 +11,7 @@ if not apps.is_installed("mailconfig"):
 
 from .account import Account
 from .activity import Activity
+from .attachment import Attachment, AttachmentBody, Preparation
 from .attachment_problem import AttachmentProblem
 from .attempt import Attempt, AttemptOutcome
 from .body import Body
@@ -50,6 +51,8 @@ __all__ = [
     "Account",
     "AccountKind",
     "Activity",
+    "Attachment",
+    "AttachmentBody",
     "AttachmentProblem",
     "Attempt",
     "AttemptOutcome",
@@ -73,6 +76,7 @@ __all__ = [
     "OAuth2Provider",
     "OAuth2Token",
     "OutboundEmail",
+    "Preparation",
     "Priority",
     "Purpose",
     "Recipient",

@@ -40,6 +40,8 @@ class WaitReason(models.TextChoices):
     NO_SENDER = "no_sender", _("The account has no from address.")
     SYNC_STALE = "sync_stale", _("The mailbox must be synced before it sends.")
     WRONG_INSTALLATION = "wrong_installation", _("This database belongs to another installation.")
+    FILES = "files", _("Its files are being fetched.")
+    FILES_AWAY = "files_away", _("A file cannot be fetched now; we try again.")
     SCHEDULED = "scheduled", _("It is not due yet.")
     RETRY = "retry", _("The mail server asked to try again later.")
     BUSY = "busy", _("Its turn has not come yet.")

@@ -26,6 +26,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailconfig.delivery.monitoring.waiting import explain
 from mailconfig.models import (
+    AttachmentProblem,
     Bounce,
     HandOver,
     Message,
@@ -65,6 +66,7 @@ FAILURES: dict[str, Promise | str] = {
     WaitReason.UNKNOWN_OUTCOME.value: _(
         "It may or may not have been accepted: the connection ended too early."
     ),
+    **{problem.value: problem.label for problem in AttachmentProblem},
 }
 """Sentences for codes of messages that failed."""
 _USUAL = frozenset({WaitReason.BUSY, WaitReason.SCHEDULED, WaitReason.HANDING_OVER})

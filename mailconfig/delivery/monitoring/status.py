@@ -16,7 +16,17 @@ from mailconfig.delivery.monitoring.standing_in import StandIn, stand_ins
 from mailconfig.delivery.monitoring.workers import WorkerStatus, workers_at_work
 from mailconfig.delivery.worker.steps import FailingStep, failing_steps
 from mailconfig.exceptions import WrongInstallation
-from mailconfig.models import PAUSES, Account, Installation, Lane, Message, MessageState, Purpose, WaitReason
+from mailconfig.models import (
+    PAUSES,
+    Account,
+    Installation,
+    Lane,
+    Message,
+    MessageState,
+    Preparation,
+    Purpose,
+    WaitReason,
+)
 
 OURS = frozenset({WaitReason.INTERNAL_ERROR, WaitReason.STORAGE_AWAY})
 """Reasons that lie with us or the deployment, and that somebody has to see to."""
@@ -33,6 +43,7 @@ class AccountStatus:
     account_id: int
     name: str
     queued: int
+    preparing: int
     held: int
     handing_over: int
     oldest_due_at: datetime | None
@@ -121,7 +132,9 @@ def status() -> Status:
     swept_at = Installation.objects.filter(id=1).values_list("swept_at", flat=True).first()
     unswept = swept_at is None or swept_at < now - STALE
     waits = any(account.oldest_due_at and account.oldest_due_at < now - STALE for account in accounts)
-    stuck = any(account.is_stuck for account in accounts)
+    stuck = any(account.is_stuck for account in accounts) or (
+        any(account.preparing for account in accounts) and _files_are_stuck(now)
+    )
     day = now - timedelta(days=1)
     failed = Message.objects.filter(settled_at__gt=day, state=MessageState.FAILED).count()
     is_stale = (unswept and waits) or stuck
@@ -135,6 +148,12 @@ def status() -> Status:
         workers=workers_at_work(now),
         syncs=tuple(_syncs(now)),
     )
+
+
+def _files_are_stuck(now: datetime) -> bool:
+    """Return whether files are due to be fetched for a minute, and nobody fetches them."""
+    free = Q(lease_until=None) | Q(lease_until__lt=now - STALE)
+    return Preparation.objects.filter(free, due_at__lt=now - STALE).exists()
 
 
 def _syncs(now: datetime) -> list[SyncStatus]:
@@ -162,12 +181,15 @@ def _sync(lane: Lane, now: datetime) -> SyncStatus:
 def _accounts(now: datetime) -> list[AccountStatus]:
     counts: dict[int, Mapping[str, Any]] = {
         row["account_id"]: row
-        for row in Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.HELD])
+        for row in Message.objects.filter(
+            state__in=[MessageState.QUEUED, MessageState.HELD, MessageState.PREPARING]
+        )
         .order_by()
         .values("account_id")
         .annotate(
             queued=Count("pk", filter=Q(state=MessageState.QUEUED, hand_over=None)),
             held=Count("pk", filter=Q(state=MessageState.HELD)),
+            preparing=Count("pk", filter=Q(state=MessageState.PREPARING)),
             handing_over=Count("pk", filter=Q(hand_over__isnull=False)),
             oldest=Min("not_before", filter=Q(state=MessageState.QUEUED, hand_over=None)),
         )
@@ -197,6 +219,7 @@ def _account(
         account_id=account.pk,
         name=str(account),
         queued=counts.get("queued", 0),
+        preparing=counts.get("preparing", 0),
         held=counts.get("held", 0),
         handing_over=counts.get("handing_over", 0),
         oldest_due_at=oldest_due_at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
 from mailconfig.delivery.limits import Limiter
 from mailconfig.exceptions import WrongInstallation
-from mailconfig.models import Account, HandOver, Lane, Message, MessageState, Purpose, WaitReason
+from mailconfig.models import Account, HandOver, Lane, Message, MessageState, Preparation, Purpose, WaitReason
 
 COUNTED_POSITIONS = 1000
 """Positions in the queue behind this one are not counted: no time is foretold for them."""
@@ -66,11 +66,26 @@ def explain(messages: Iterable[Message], *, foretells: bool = True) -> dict[int,
     if waiting and not _is_this_installation():
         return {message.pk: Waiting(WaitReason.WRONG_INSTALLATION) for message in waiting}
     limiters: dict[int, Limiter] = {}
+    preparing = _preparing([message for message in waiting if message.state == MessageState.PREPARING])
     return {
-        message.pk: _handing_over(under_way[message.pk])
+        message.pk: preparing[message.pk]
+        if message.pk in preparing
+        else _handing_over(under_way[message.pk])
         if message.pk in under_way
         else _explain(message, lanes.get(message.account_id), now, limiters if foretells else None)
         for message in waiting
+    }
+
+
+def _preparing(messages: Collection[Message]) -> dict[int, Waiting]:
+    """Explain why messages wait that are being prepared: a query, if there are any."""
+    if not messages:
+        return {}
+    due = Preparation.objects.filter(message_id__in=[message.pk for message in messages])
+    due_at = dict(due.values_list("message_id", "due_at"))
+    return {
+        message.pk: Waiting(WaitReason(message.wait_reason or WaitReason.FILES), due_at.get(message.pk))
+        for message in messages
     }
 
 
@@ -85,7 +100,7 @@ def _is_this_installation() -> bool:
 def _explain(
     message: Message, lane: Lane | None, now: datetime, limiters: dict[int, Limiter] | None
 ) -> Waiting:
-    if message.state in {MessageState.HELD, MessageState.PREPARING}:
+    if message.state == MessageState.HELD:
         return Waiting(WaitReason(message.wait_reason or WaitReason.BUSY))
     if message.not_before > now:
         return Waiting(WaitReason(message.wait_reason or WaitReason.SCHEDULED), message.not_before)

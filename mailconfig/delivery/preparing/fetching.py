@@ -15,6 +15,7 @@ from mailconfig.delivery.preparing.file_names import (
     type_of,
     with_ending,
 )
+from mailconfig.delivery.queue.file_urls import check_file_url, require_host
 from mailconfig.exceptions import (
     AnswerEncoded,
     AnswerTooLarge,
@@ -23,7 +24,7 @@ from mailconfig.exceptions import (
     TransportError,
     UrlNotAllowed,
 )
-from mailconfig.http_urls import HttpUrl, InvalidUrl, UrlFault, check_url, redirected
+from mailconfig.http_urls import HttpUrl, InvalidUrl, redirected
 from mailconfig.models import AttachmentProblem
 from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.http import HttpHeaders, HttpRequest, OpenAnswer, open_request
@@ -83,22 +84,6 @@ class FetchFailed(MailconfigError):
         self.detail = detail
 
 
-def check_file_url(text: str, *, plain_http: bool, hosts: Collection[str]) -> HttpUrl:
-    """Return the parts of a URL that a file may be fetched from, as far as its text tells.
-
-    Args:
-        text: the URL.
-        plain_http: whether ``http`` is allowed.
-        hosts: the only ones that are allowed; empty: any that the gate takes.
-
-    Raises:
-        InvalidUrl: it is none, or its host is not one of those.
-    """
-    url = check_url(text, plain_http=plain_http, listed=hosts)
-    _require_host(url, hosts)
-    return url
-
-
 def fetch(
     text: str,
     sink: Sink,
@@ -116,7 +101,7 @@ def fetch(
         surroundings: where requests may go.
         deadline: over all of it, redirects included.
         most_bytes: the largest file that is taken.
-        hosts: see :func:`check_file_url`; holds for each redirect.
+        hosts: the only ones that are allowed, if there are any; holds for each redirect.
 
     Raises:
         FetchFailed: no file came, or what came is none. Something may be in ``sink``.
@@ -133,17 +118,12 @@ def fetch(
                 location = answer.headers.get("location")
             problem = AttachmentProblem.REDIRECTS
             url = redirected(url, location, plain_http=plain_http, listed=hosts)
-            _require_host(url, hosts)
+            require_host(url, hosts)
         raise FetchFailed(problem, detail=f"more than {MOST_REDIRECTS} redirects")
     except (InvalidUrl, UrlNotAllowed) as error:
         raise FetchFailed(problem, detail=str(error)) from None
     except TransportError as error:
         raise _failed(error) from None
-
-
-def _require_host(url: HttpUrl, hosts: Collection[str]) -> None:
-    if hosts and url.host not in hosts:
-        raise InvalidUrl(UrlFault.HOST, "files are fetched from no such host here")
 
 
 def _taken(answer: OpenAnswer, sink: Sink, asked: HttpUrl) -> Fetched:

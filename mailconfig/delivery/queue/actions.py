@@ -7,7 +7,8 @@ from django.utils.translation import gettext as _
 
 from mailconfig.delivery import trail
 from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.queue.ends import announce, erase_after, final_values
+from mailconfig.delivery.queue import attached
+from mailconfig.delivery.queue.ends import announce, erase_after, erases, final_values
 from mailconfig.delivery.queue.insertion import keep_accounts
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.wake import wake_lane
@@ -40,18 +41,23 @@ def release(*, message_id: int) -> None:
 def requeue(*, message_id: int) -> None:
     """Queue a failed message again, with all its retries before it, for the recipients that failed.
 
+    One whose files did not come is prepared again.
+
     Raises:
         InvalidTransition: it has not failed, its bytes are gone, or its account was deleted.
     """
     with transaction.atomic():
-        message = Message.objects.filter(pk=message_id).only("pk", "stored_as", "size").first()
-        if message is None or not (message.stored_as or Body.objects.filter(message_id=message_id).exists()):
+        message = Message.objects.filter(pk=message_id).only("pk", "stored_as", "has_tokens").first()
+        needs_files = message is not None and attached.needs_files(message)
+        if not needs_files and (
+            message is None or not (message.stored_as or Body.objects.filter(message_id=message_id).exists())
+        ):
             raise InvalidTransition(_("The message's bytes are gone."))
         _move(
             "requeue",
             message_id,
-            MessageState.QUEUED,
-            wait_reason="",
+            MessageState.PREPARING if needs_files else MessageState.QUEUED,
+            wait_reason=WaitReason.FILES if needs_files else "",
             not_before=database_now(),
             attempts=0,
             internal_errors=0,
@@ -68,6 +74,8 @@ def requeue(*, message_id: int) -> None:
             enhanced_code="",
             reply_text="",
         )
+        if needs_files:
+            attached.prepare_anew(message_id)
         _wake(message_id)
 
 
@@ -82,6 +90,9 @@ def cancel(*, message_id: int) -> None:
         values = final_values(MessageState.CANCELLED, database_now())
         _move("cancel", message_id, MessageState.CANCELLED, **values)
         erase_after(message_id, MessageState.CANCELLED)
+        attached.stop_preparing([message_id])
+        if erases(MessageState.CANCELLED):
+            attached.erase([message_id])
         announce(message_id, MessageState.CANCELLED, stored_as=stored_as)
 
 

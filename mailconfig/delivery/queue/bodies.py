@@ -19,7 +19,7 @@ from django.utils import timezone
 from mailconfig.conf import Settings, get_settings
 from mailconfig.delivery.mishaps import in_words
 from mailconfig.delivery.queue.storage_calls import Result, StorageHangs, calls
-from mailconfig.models import Body, Message
+from mailconfig.models import Attachment, Body, Message
 
 logger = logging.getLogger("mailconfig.storage")
 
@@ -28,7 +28,7 @@ FOLDER = "mailconfig"
 ORPHAN_AGE = timedelta(days=1)
 """Longer than any transaction that may still commit the row of a stored file."""
 
-_OURS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}[\w-]*\.eml")
+_OURS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}[\w-]*\.(?:eml|file)")
 _LOOK_UP = 500
 
 
@@ -51,6 +51,16 @@ def keep(body: bytes, settings: Settings) -> tuple[bytes | None, str]:
         return body, ""
     name = _storage().save(f"{FOLDER}/{uuid.uuid4()}.eml", ContentFile(body))
     return None, name
+
+
+def store_file(file: File[bytes]) -> str:
+    """Store a file that is to be attached, and return its name; the caller owes a row as for :func:`keep`.
+
+    Raises:
+        StorageAway: the storage cannot be written.
+    """
+    with _reaching_storage():
+        return _within_time(lambda: _storage().save(f"{FOLDER}/{uuid.uuid4()}.file", file))
 
 
 def chunks(message: Message) -> Iterator[bytes]:
@@ -184,7 +194,11 @@ def remove_orphans() -> int:
     removed = 0
     for start in range(0, len(names), _LOOK_UP):
         some = names[start : start + _LOOK_UP]
-        kept = set(Message.objects.filter(stored_as__in=some).values_list("stored_as", flat=True))
+        kept = {
+            name
+            for model in (Message, Attachment)
+            for name in model._default_manager.filter(stored_as__in=some).values_list("stored_as", flat=True)
+        }
         removed += sum(_delete_if_old(storage, name) for name in some if name not in kept)
     return removed
 

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from mailconfig.delivery import trail
+from mailconfig.delivery.queue import attached
 from mailconfig.delivery.queue.due import is_under_way
 from mailconfig.delivery.queue.ends import aggregate, announce, counted, erase_after, final_values, locked
 from mailconfig.delivery.queue.transitions import states_allowing
@@ -125,6 +126,7 @@ def end_orphans(now: datetime) -> int:
             if is_under_way(message_id):
                 transaction.set_rollback(True)  # a journal that came first had the update wait
                 continue
+            attached.stop_preparing([message_id])
             announce(message_id, MessageState.FAILED)
             count += 1
     return count

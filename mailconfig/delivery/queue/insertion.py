@@ -18,7 +18,7 @@ from django.utils import timezone
 from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.postgres.driver import has_psycopg3
 from mailconfig.delivery.postgres.statements import Step
-from mailconfig.models import Account, Body, Message, MessageSource, Recipient
+from mailconfig.models import Account, Attachment, Body, Message, MessageSource, Preparation, Recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class NewMessage:
     recipients: tuple[str, ...]
     body: bytes | None
     source: MessageSource | None = None
+    attachments: tuple[str, ...] = ()
+    """URLs of files that are fetched before."""
 
 
 _GIVEN = (
@@ -315,6 +317,12 @@ def _insert_by_orm(batch: Sequence[NewMessage]) -> bool:
             if new.source is not None:
                 new.source.message = new.message
                 new.source.save(force_insert=True)
+            if new.attachments:
+                Attachment.objects.bulk_create(
+                    Attachment(message=new.message, position=position, url=url)
+                    for position, url in enumerate(new.attachments)
+                )
+                Preparation.objects.create(message=new.message)
         if not keep_accounts({message.account_id for message in messages}):
             transaction.set_rollback(True)
             return False

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from django.core.mail import EmailMessage
 from django.db import transaction
 
-from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.queue import attached, bodies
 from mailconfig.delivery.queue.enqueue import (
     checked_key,
     compose_for,
@@ -22,11 +22,21 @@ from mailconfig.delivery.queue.enqueue import (
     new_message,
     stored_bytes,
 )
+from mailconfig.delivery.queue.file_urls import check_attachments
 from mailconfig.delivery.queue.insertion import NewMessage
 from mailconfig.delivery.queue.tokens import is_token, tokens_among
 from mailconfig.delivery.wake import ring_on_commit
 from mailconfig.exceptions import InvalidMessage, KeyReused
-from mailconfig.models import Account, AccountKind, Message, MessageSource, Priority, Tenant
+from mailconfig.models import (
+    Account,
+    AccountKind,
+    Message,
+    MessageSource,
+    MessageState,
+    Priority,
+    Tenant,
+    WaitReason,
+)
 
 __all__ = ["find_service_mail", "queue_service_mail"]
 
@@ -52,18 +62,18 @@ def queue_service_mail(
         account: its row or key; with a tenant, if there are tokens.
         recipient: one address.
         subject, text: may be empty.
-        attachments: the URLs of files.
+        attachments: the URLs of files, ten at most. A worker fetches them before the mail may go; until then it is
+            ``preparing``.
         idempotency_key: with a key the account has seen, nothing is queued and the earlier message returned.
 
     Raises:
+        InvalidAttachment: there are too many, or a URL cannot be used; ``position`` says which.
         InvalidMessage, KeyReused, NoAccount, OSError: see there.
     """
     sender = find_account(account)
     key = checked_key(idempotency_key)
     tokens = tokens_among((recipient, subject, text))
-    if attachments:
-        msg = "files cannot be attached yet"
-        raise InvalidMessage(msg)
+    check_attachments(attachments)
     if tokens and sender.tenant_id is None:
         msg = "tokens belong to a tenant, and the account has none"
         raise InvalidMessage(msg)
@@ -78,10 +88,12 @@ def queue_service_mail(
     new = new_message(rendered, sender, Priority.NORMAL, None, is_test=False)
     if key is not None:
         new.idempotency_key, new.content_digest = key, _digest(recipient, subject, text, attachments)
-    if not tokens:
+    if not tokens and not attachments:
         with stored_bytes([(new, rendered)]) as (row,):
             return _insert_and_ring(row)
-    new.has_tokens, new.size, new.eight_bit = True, 0, False
+    new.has_tokens, new.size, new.eight_bit = bool(tokens), 0, False
+    if attachments:
+        new.state, new.wait_reason = MessageState.PREPARING, WaitReason.FILES
     new.subject = subject[:998] if is_token(subject) else new.subject
     source = MessageSource(
         recipient=recipient,
@@ -93,7 +105,7 @@ def queue_service_mail(
         reply_to_name=sender.reply_to_name,
     )
     addresses = (recipient,) if is_token(recipient) else rendered.recipients
-    return _insert_and_ring(NewMessage(new, addresses, None, source))
+    return _insert_and_ring(NewMessage(new, addresses, None, source, tuple(attachments)))
 
 
 def find_service_mail(
@@ -127,7 +139,9 @@ def _insert_and_ring(row: NewMessage) -> Message:
     new = row.message
     with transaction.atomic():
         written = insert_or_find(row)
-        if written is new:
+        if written is new and row.attachments:
+            attached.call_for_files(new.pk)
+        elif written is new:
             ring_on_commit([(new.account_id, None)])
         else:
             bodies.delete(new.stored_as)

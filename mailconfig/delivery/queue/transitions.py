@@ -23,14 +23,15 @@ _OUTCOMES = {S.SENT, S.PARTIAL, S.FAILED, S.QUEUED, S.HELD}
 
 TRANSITIONS = {
     "enqueue": _transition(set(), {S.QUEUED, S.PREPARING}),
+    "prepare": _transition({S.PREPARING}, {S.QUEUED, S.FAILED}),
     "hand_over": _transition({S.QUEUED}, {S.HANDING_OVER}),
     "settle": _transition({S.HANDING_OVER, S.QUEUED}, _OUTCOMES),
     "settle_late": _transition({S.QUEUED, S.HELD, S.FAILED, S.PARTIAL}, {S.SENT, S.PARTIAL, S.QUEUED}),
     "reap": _transition({S.HANDING_OVER}, {S.QUEUED, S.HELD, S.FAILED, S.SENT, S.PARTIAL}),
-    "end_orphans": _transition({S.QUEUED, S.HELD}, {S.FAILED}),
+    "end_orphans": _transition({S.PREPARING, S.QUEUED, S.HELD}, {S.FAILED}),
     "hold": _transition({S.QUEUED}, {S.HELD}),
     "release": _transition({S.HELD}, {S.QUEUED}),
-    "requeue": _transition({S.FAILED}, {S.QUEUED}),
+    "requeue": _transition({S.FAILED}, {S.QUEUED, S.PREPARING}),
     "cancel": _transition({S.PREPARING, S.QUEUED, S.HELD}, {S.CANCELLED}),
 }
 

@@ -1,4 +1,4 @@
-"""House-keeping of a worker: sweep, purge and the look for due checks, each in a thread of its own."""
+"""House-keeping of a worker: sweep, purge and the look for due checks and files, each in a thread of its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -14,8 +15,9 @@ from django.db import DatabaseError, InterfaceError, connections
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts.check_requests import due_checks
 from mailconfig.delivery.mishaps import Containment, outage
+from mailconfig.delivery.preparing.leases import due_files
 from mailconfig.delivery.queue.retry import backoff_seconds
-from mailconfig.delivery.worker.checks import CheckPool
+from mailconfig.delivery.worker.pool import CheckPool, FilePool
 from mailconfig.delivery.worker.presence import PRESENCE_SECONDS, Presence
 from mailconfig.delivery.worker.purge import PURGE_SECONDS, purge
 from mailconfig.delivery.worker.sweep import SweepReport, sweep
@@ -23,12 +25,14 @@ from mailconfig.exceptions import WrongInstallation
 
 logger = logging.getLogger("mailconfig.upkeep")
 
+LOOK_SECONDS = 2.0
+"""From one look for checks, and for mail whose files are to be fetched, to the next."""
 END_SECONDS = 5.0
 """How long a step under way is waited for at the end; each may be broken off."""
 
 
 class HouseKeeping:
-    """Sweeps, purges and looks for checks: all that the beat does under Celery.
+    """Sweeps, purges and looks for checks and files: all that the beat does under Celery.
 
     As a context manager it has a thread for each, from which it tells what it found.
     """
@@ -36,6 +40,7 @@ class HouseKeeping:
     def __init__(
         self,
         checks: CheckPool,
+        files: FilePool,
         presence: Presence,
         *,
         on_sweep: Callable[[SweepReport], object],
@@ -45,6 +50,7 @@ class HouseKeeping:
 
         Args:
             checks: runs what is found.
+            files: fetches those of the mails that are found.
             presence: shows that the worker lives.
             on_sweep: told what each sweep did.
             on_wrong_installation: told that nothing may be done here.
@@ -55,7 +61,11 @@ class HouseKeeping:
         self._stop = threading.Event()
         self._frequent = (
             _Task("the sweep", settings.sweep_seconds, lambda: on_sweep(sweep())),
-            _Task("the checks that are due", settings.sweep_seconds, lambda: checks.offer(due_checks())),
+            _Task(
+                "the look for checks and files",
+                min(LOOK_SECONDS, settings.sweep_seconds),
+                partial(self._look, checks, files),
+            ),
         )
         self._tasks = (
             *self._frequent,
@@ -63,6 +73,11 @@ class HouseKeeping:
             _Task("the sign of life", PRESENCE_SECONDS, presence.note),
         )
         self._threads: list[threading.Thread] = []
+
+    def _look(self, checks: CheckPool, files: FilePool) -> None:
+        """Look for both over one connection; what one look throws costs the other nothing."""
+        self._containment.call(lambda: checks.offer(due_checks()), "the checks that are due")
+        self._containment.call(lambda: files.offer(due_files()), "the files to be fetched")
 
     def sweep_once(self) -> None:
         """Sweep, and have the checks run that are due, in this thread.

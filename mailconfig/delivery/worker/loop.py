@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 from django.db import connection
 
 from mailconfig.conf import DEFAULT_CONCURRENCY, get_settings
+from mailconfig.delivery.mishaps import Containment
 from mailconfig.delivery.postgres.listening import Listener
+from mailconfig.delivery.preparing.leases import due_files
+from mailconfig.delivery.preparing.prepare import prepare_message
 from mailconfig.delivery.queue.writer import shared_writer
 from mailconfig.delivery.sync.report import SyncReport
-from mailconfig.delivery.worker.checks import CheckPool
 from mailconfig.delivery.worker.drain import DrainReport
 from mailconfig.delivery.worker.house_keeping import HouseKeeping
+from mailconfig.delivery.worker.pool import CheckPool, FilePool
 from mailconfig.delivery.worker.presence import Presence
 from mailconfig.delivery.worker.side_by_side import SideBySide
 from mailconfig.delivery.worker.sweep import STEP, SweepReport, sweep
@@ -49,7 +53,7 @@ def drain_all(
     on_sync: Callable[[SyncReport], object] = _ignore,
     concurrency: int | None = None,
 ) -> int:
-    """Sweep once, drain every account and sync every mailbox that is due, until nothing is due any more.
+    """Sweep once, fetch files that are due, drain every account and sync every mailbox that is, until nothing is any more.
 
     Args:
         should_stop: asked between messages.
@@ -70,9 +74,13 @@ def drain_all(
         settled += report.settled
         on_report(report)
 
-    with CheckPool(should_stop=should_stop) as checks:
-        supervisor = _supervisor(concurrency, should_stop, note, on_sync)
-        _house_keeping(checks, Presence(supervisor), supervisor).sweep_once()
+    _fetch_files(should_stop)
+    supervisor = _supervisor(concurrency, should_stop, note, on_sync)
+    with (
+        CheckPool(should_stop=should_stop) as checks,
+        FilePool(should_stop=should_stop, on_prepared=supervisor.ring) as files,
+    ):
+        _house_keeping(checks, files, Presence(supervisor), supervisor).sweep_once()
         with commits_of(supervisor), supervisor:
             supervisor.run(once=True)
             while not should_stop() and sweep().mended >= STEP:
@@ -102,13 +110,27 @@ def run(
     """
     with CheckPool(should_stop=should_stop) as checks:
         supervisor = _supervisor(concurrency, should_stop, on_report, on_sync)
-        with Presence(supervisor) as presence:
-            keeping = _house_keeping(checks, presence, supervisor)
+        with (
+            Presence(supervisor) as presence,
+            FilePool(should_stop=should_stop, on_prepared=supervisor.ring) as files,
+        ):
+            keeping = _house_keeping(checks, files, presence, supervisor)
             if supervisor.has_threads:
                 with commits_of(supervisor), keeping, _listener(supervisor), supervisor:
                     supervisor.run()
             else:
                 supervisor.run(between=keeping.do_what_is_due)
+
+
+def _fetch_files(should_stop: Callable[[], bool]) -> None:
+    """Prepare what is due, in this thread: what is queued then is drained in the same run."""
+    containment = Containment(rest_seconds=lambda _failures: 0.0)
+    while found := due_files():  # what was tried is queued, failed, put off, or owned until its lease ends
+        for message_id in found:
+            if should_stop():
+                return
+            work = partial(prepare_message, message_id=message_id, should_stop=should_stop)
+            containment.call(work, "the files of message %s", message_id)
 
 
 def _supervisor(
@@ -137,7 +159,9 @@ def _listener(supervisor: SideBySide) -> AbstractContextManager[object]:
     return Listener(supervisor.ring) if get_settings().listen else nullcontext()
 
 
-def _house_keeping(checks: CheckPool, presence: Presence, supervisor: SideBySide) -> HouseKeeping:
+def _house_keeping(
+    checks: CheckPool, files: FilePool, presence: Presence, supervisor: SideBySide
+) -> HouseKeeping:
     def after_sweep(report: SweepReport) -> None:
         if report.mended or report.reaped:
             supervisor.ring()
@@ -146,5 +170,5 @@ def _house_keeping(checks: CheckPool, presence: Presence, supervisor: SideBySide
         supervisor.fail(error)
 
     return HouseKeeping(
-        checks, presence, on_sweep=after_sweep, on_wrong_installation=after_wrong_installation
+        checks, files, presence, on_sweep=after_sweep, on_wrong_installation=after_wrong_installation
     )

@@ -13,7 +13,7 @@ from django.db.models import F
 from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.limits import WEEK
-from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.queue import attached, bodies
 from mailconfig.delivery.sync.upkeep import purge_contents
 from mailconfig.delivery.worker.deleted_accounts import remove_accounts
 from mailconfig.delivery.worker.steps import do_steps
@@ -101,18 +101,18 @@ def _delete_messages(before: datetime, most: int) -> int:
         last = rows[-1][0]
         ids = [pk for pk, _created_at, settled_at in rows if settled_at is not None and settled_at < before]
         if ids:
-            names = _delete_settled(ids[: most - deleted], before)
+            count, names = _delete_settled(ids[: most - deleted], before)
             for name in names:
                 bodies.delete_if_there(name)
-            deleted += len(names)
+            deleted += count
     return deleted
 
 
-def _delete_settled(ids: Sequence[int], before: datetime) -> list[str]:
+def _delete_settled(ids: Sequence[int], before: datetime) -> tuple[int, list[str]]:
     """Delete those of the messages that are settled for so long even now: somebody may have queued one again.
 
     Returns:
-        For each that was deleted the name of its stored bytes, ``""`` if it had none.
+        How many that were, and the names of their stored bytes and files.
     """
     with transaction.atomic():
         still = Message.objects.filter(pk__in=ids, settled_at__lt=before)
@@ -122,8 +122,9 @@ def _delete_settled(ids: Sequence[int], before: datetime) -> list[str]:
             # Where nobody locks rows, whoever has written keeps others from writing.
             still.update(settled_at=F("settled_at"))
         rows = dict(still.values_list("pk", "stored_as"))
+        names = [name for name in rows.values() if name] + attached.names_of(list(rows))
         Message.objects.filter(pk__in=list(rows)).delete()
-    return list(rows.values())
+    return len(rows), names
 
 
 def _delete_attempts(before: datetime, most: int) -> int:

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from mailconfig.conf import HOLD, get_settings
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation, note_sweep
+from mailconfig.delivery.queue.attached import erase_of_settled
 from mailconfig.delivery.queue.due import waiting
 from mailconfig.delivery.queue.giving_up import end_orphans, reap
 from mailconfig.delivery.sync import upkeep
@@ -60,6 +61,7 @@ def sweep() -> SweepReport:
             "note_sweep": partial(note_sweep, now),
             "mend": partial(_mend, now),
             "forget_workers": partial(forget_silent, now),
+            "erase_files": erase_of_settled,
             "ring": ring_due,
         }
     )

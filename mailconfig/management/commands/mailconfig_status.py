@@ -68,6 +68,8 @@ class Command(BaseCommand):
 
 def _line(account: AccountStatus) -> str:
     parts = [f"{account.name}: {account.queued} queued"]
+    if account.preparing:
+        parts.append(f"{account.preparing} whose files are being fetched")
     if account.handing_over:
         parts.append(f"{account.handing_over} being handed over")
     if account.held:

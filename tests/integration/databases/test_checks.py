@@ -49,8 +49,8 @@ def test_tables_apart_from_the_default_database_are_refused(settings: Settings) 
         (True, 4),
         ({}, None),
         ({"min_size": 8}, 8),
-        ({"min_size": 8, "max_size": 16}, 16),
-        ({"max_size": 17}, None),
+        ({"min_size": 8, "max_size": 18}, 18),
+        ({"max_size": 19}, None),
     ],
 )
 def test_a_pool_that_cannot_hold_a_workers_connections_is_warned_of(

@@ -1,0 +1,483 @@
+"""Mail with files from URLs: nothing goes without its files, whatever happens to their server, to workers and to people's minds."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import threading
+import tracemalloc
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.files.storage import storages
+from django.db import connection, connections
+
+from mailconfig import delivery
+from mailconfig.delivery.preparing import prepare
+from mailconfig.delivery.queue import attached, bodies
+from mailconfig.exceptions import InvalidAttachment, InvalidTransition, KeyReused
+from mailconfig.models import (
+    Account,
+    Attachment,
+    AttachmentBody,
+    AttachmentProblem,
+    Body,
+    Lane,
+    Message,
+    MessageSource,
+    MessageState,
+    Preparation,
+    WaitReason,
+)
+from mailconfig.testing import outbox
+from tests.factories import body_of
+from tests.servers.http import Asked, ScriptedHttpServer, answer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PDF = b"%PDF-1.7 \x00\xff"
+
+
+def queue(account: Account, *urls: str, **values: Any) -> Message:
+    given = {"recipient": "anna@example.net", "subject": "Hello", "text": "Two\nlines"} | values
+    return delivery.queue_service_mail(account, attachments=urls, **given)
+
+
+def prepared(message: Message) -> Message:
+    """The message after one try."""
+    delivery.prepare_message(message_id=message.pk)
+    return Message.objects.get(pk=message.pk)
+
+
+def make_due(message: Message) -> None:
+    Preparation.objects.filter(pk=message.pk).update(due_at=delivery.database_now())
+
+
+def bytes_of(message: Message) -> bytes:
+    return b"".join(bodies.chunks(message))
+
+
+def files_in(data: bytes) -> list[tuple[str, str, bytes]]:
+    parsed = email.message_from_bytes(data, policy=email.policy.default)
+    parts: list[Any] = list(parsed.iter_attachments())
+    return [(part.get_filename(), part.get_content_type(), part.get_payload(decode=True)) for part in parts]
+
+
+def stored_files() -> list[str]:
+    try:
+        return storages["default"].listdir(bodies.FOLDER)[1]
+    except FileNotFoundError:
+        return []
+
+
+def test_mail_with_files_is_prepared_and_then_sent_with_them(
+    files: ScriptedHttpServer, account: Account, settings: Any
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "OUTBOX": True, "INLINE_BYTES": 500}
+    files.scripts["/a.pdf"] = answer(PDF)
+    files.scripts["/b"] = answer(b"x" * 2000, fields='Content-Disposition: attachment; filename="A.pdf"\r\n')
+
+    message = queue(account, files.url("/a.pdf"), files.url("/b"))
+
+    assert (message.state, files.connections) == (MessageState.PREPARING, 0)
+    assert delivery.due_files() == [message.pk]
+    (waiting,) = delivery.explain([message]).values()
+    assert waiting.reason == WaitReason.FILES
+    assert body_of(message) is None
+
+    delivery.drain_all(should_stop=lambda: False)
+
+    (mail,) = outbox
+    assert files_in(mail.body) == [
+        ("a.pdf", "application/pdf", PDF),
+        ("A (2).pdf", "application/pdf", b"x" * 2000),
+    ]
+    assert b"Two\r\nlines" in mail.body
+    assert Message.objects.get().state == MessageState.SENT
+    assert [(row.name, row.size, row.has_bytes) for row in Attachment.objects.order_by("position")] == [
+        ("a.pdf", len(PDF), False),
+        ("A (2).pdf", 2000, False),
+    ]
+    assert not Preparation.objects.exists()
+    assert not MessageSource.objects.exists()
+    assert not AttachmentBody.objects.exists()
+    assert not stored_files()
+
+
+def test_the_bytes_are_those_that_came_first_whatever_stands_there_later(
+    files: ScriptedHttpServer, account: Account
+) -> None:
+    files.scripts["/a.pdf"] = answer(PDF)
+    files.scripts["/b.pdf"] = answer(b"", status="503 Away")
+    message = queue(account, files.url("/a.pdf"), files.url("/b.pdf"))
+    assert prepared(message).state == MessageState.PREPARING
+
+    files.scripts["/a.pdf"] = answer(b"another")
+    files.scripts["/b.pdf"] = answer(PDF + b"b")
+    make_due(message)
+    first = prepared(message)
+
+    assert [content for _name, _type, content in files_in(bytes_of(first))] == [PDF, PDF + b"b"]
+    assert [asked.target for asked in files.asked] == ["/a.pdf", "/b.pdf", "/b.pdf"]
+    assert bytes_of(Message.objects.get()) == bytes_of(first)
+    assert not delivery.prepare_message(message_id=message.pk), "nothing is left to prepare"
+    assert Lane.objects.get(account=account, purpose="send").due_at is not None
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        (answer(b"", status="404 Not Found"), AttachmentProblem.NOT_FOUND),
+        (answer(b"<html><body>Log in"), AttachmentProblem.WEB_PAGE),
+        (answer(b"x", length=11 * 2**20), AttachmentProblem.TOO_LARGE),
+        (
+            answer(b"", status="302 Found", fields="Location: http://10.0.0.1/\r\n"),
+            AttachmentProblem.REDIRECTS,
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_that_will_never_come_fails_its_mail_with_the_reason(
+    files: ScriptedHttpServer, account: Account, script: bytes, problem: AttachmentProblem
+) -> None:
+    files.scripts["/a.pdf"] = answer(PDF)
+    files.scripts["/b.pdf"] = script
+    message = queue(account, files.url("/a.pdf"), files.url("/b.pdf"))
+
+    failed = prepared(message)
+
+    assert (failed.state, failed.error_code) == (MessageState.FAILED, problem)
+    assert failed.settled_at is not None
+    assert Attachment.objects.get(position=1).problem == problem
+    assert body_of(failed) is None
+    assert not Preparation.objects.exists()
+    assert delivery.explain([failed]) == {}
+
+
+def test_a_server_that_is_away_is_asked_again_for_longer_each_time_and_not_for_ever(
+    files: ScriptedHttpServer, account: Account, settings: Any
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "MAX_RETRIES": 2, "RETRY_SECONDS": 100.0}
+    files.scripts["/a.pdf"] = answer(b"", status="429 Slow down", fields="Retry-After: 1000\r\n")
+    message = queue(account, files.url("/a.pdf"))
+    now, waits = delivery.database_now(), []
+
+    for _ in range(2):
+        waiting = prepared(message)
+        assert (waiting.state, waiting.wait_reason) == (MessageState.PREPARING, WaitReason.FILES_AWAY)
+        assert waiting.error_code == AttachmentProblem.AWAY
+        waits.append((Preparation.objects.get().due_at - now).total_seconds())
+        assert delivery.explain([waiting])[message.pk].next_at == Preparation.objects.get().due_at
+        assert not delivery.prepare_message(message_id=message.pk), "it is not due"
+        files.scripts["/a.pdf"] = answer(b"", status="500 Oops")
+        make_due(message)
+
+    assert waits[0] >= 1000
+    assert 160 <= waits[1] <= 260
+    assert prepared(message).state == MessageState.FAILED
+
+
+def test_a_mail_that_waited_for_as_long_as_it_may_fails(
+    files: ScriptedHttpServer, account: Account, settings: Any
+) -> None:
+    message = queue(account, files.url("/a.pdf"))
+    Message.objects.update(created_at=delivery.database_now() - timedelta(days=5))
+    files.scripts["/a.pdf"] = answer(b"", status="503 Away")
+
+    assert prepared(message).error_code == AttachmentProblem.AWAY
+    assert Message.objects.get().state == MessageState.FAILED
+
+
+def test_what_failed_is_prepared_again_for_whoever_asks(files: ScriptedHttpServer, account: Account) -> None:
+    files.scripts["/a.pdf"] = answer(PDF)
+    message = queue(account, files.url("/a.pdf"), files.url("/b.pdf"))
+    assert prepared(message).state == MessageState.FAILED
+
+    files.scripts["/b.pdf"] = answer(PDF)
+    delivery.requeue(message_id=message.pk)
+
+    assert Message.objects.get().state == MessageState.PREPARING
+    assert prepared(message).state == MessageState.QUEUED
+    assert [asked.target for asked in files.asked] == ["/a.pdf", "/b.pdf", "/b.pdf"]
+
+
+def test_cancelled_mail_is_not_prepared_and_leaves_no_bytes(
+    files: ScriptedHttpServer, account: Account, settings: Any
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "INLINE_BYTES": 5}
+    files.scripts["/a.pdf"] = answer(PDF)
+    files.scripts["/b.pdf"] = answer(b"", status="503 Away")
+    message = queue(account, files.url("/a.pdf"), files.url("/b.pdf"))
+    prepared(message)
+    assert stored_files()
+
+    delivery.cancel(message_id=message.pk)
+
+    assert Message.objects.get().state == MessageState.CANCELLED
+    assert not stored_files()
+    assert not Preparation.objects.exists()
+    assert not delivery.prepare_message(message_id=message.pk)
+
+
+def during(files: ScriptedHttpServer, path: str, act: Any) -> None:
+    """Do ``act`` while the server is asked for the path; then it gives the file."""
+
+    def script(_asked: Asked) -> Iterator[bytes]:
+        try:
+            act()
+        finally:
+            connections.close_all()
+        yield answer(PDF)
+
+    files.scripts[path] = script
+
+
+@pytest.mark.parametrize("inline", [5, 500], ids=["stored", "in a row"])
+def test_a_mail_cancelled_while_its_files_are_fetched_stays_cancelled(
+    files: ScriptedHttpServer, account: Account, settings: Any, inline: int
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "INLINE_BYTES": inline}
+    message = queue(account, files.url("/a.pdf"))
+    during(files, "/a.pdf", lambda: delivery.cancel(message_id=message.pk))
+
+    assert prepared(message).state == MessageState.CANCELLED
+    assert not stored_files()
+    assert not AttachmentBody.objects.exists()
+    assert not Body.objects.exists()
+
+
+def test_a_worker_whose_lease_ran_out_writes_nothing_over_the_next_one(
+    files: ScriptedHttpServer, account: Account
+) -> None:
+    """The first stands still while a file comes; the second fetches it, and queues the mail."""
+    message = queue(account, files.url("/a.pdf"))
+
+    def overtake() -> None:
+        files.scripts["/a.pdf"] = answer(PDF + b"second")
+        assert not delivery.prepare_message(message_id=message.pk), "the lease holds"
+        assert delivery.due_files() == []
+        Preparation.objects.update(lease_until=delivery.database_now() - timedelta(seconds=1))
+        assert delivery.due_files() == [message.pk]
+        assert delivery.prepare_message(message_id=message.pk)
+
+    during(files, "/a.pdf", overtake)
+
+    queued = prepared(message)
+
+    assert queued.state == MessageState.QUEUED
+    assert files_in(bytes_of(queued))[0][2] == PDF + b"second"
+    assert Attachment.objects.get().size == len(PDF) + 6
+
+
+def test_a_worker_that_is_to_end_leaves_the_mail_to_the_next_one(
+    files: ScriptedHttpServer, account: Account
+) -> None:
+    message = queue(account, files.url("/a.pdf"))
+    stops = threading.Event()
+    hangs = threading.Event()
+
+    def hang(_asked: Asked) -> Iterator[bytes]:
+        stops.set()
+        hangs.wait(30)
+        yield b""
+
+    files.scripts["/a.pdf"] = hang
+    delivery.prepare_message(message_id=message.pk, should_stop=stops.is_set)
+    hangs.set()
+
+    files.scripts["/a.pdf"] = answer(PDF)
+    assert delivery.due_files() == [message.pk]
+    assert prepared(message).state == MessageState.QUEUED
+
+
+def test_an_error_of_our_own_costs_one_mail_a_minute_and_the_third_fails_it(
+    files: ScriptedHttpServer, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.scripts["/a.pdf"] = answer(PDF)
+    message = queue(account, files.url("/a.pdf"))
+    monkeypatch.setattr(prepare, "compose", lambda *_args, **_rest: 1 / 0)
+
+    for _ in range(2):
+        assert prepared(message).wait_reason == WaitReason.INTERNAL_ERROR
+        make_due(message)
+
+    assert prepared(message).state == MessageState.FAILED
+    assert Message.objects.get().error_code == WaitReason.INTERNAL_ERROR
+
+
+def test_a_stored_file_that_is_gone_is_fetched_anew_and_a_storage_that_is_away_waited_for(
+    files: ScriptedHttpServer, account: Account, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "INLINE_BYTES": 5}
+    files.scripts["/a.pdf"] = answer(PDF)
+    message = queue(account, files.url("/a.pdf"))
+    real = attached.read_files
+
+    def away(_message_id: int) -> Any:
+        raise bodies.StorageAway("no disk")
+
+    monkeypatch.setattr(attached, "read_files", away)
+    assert prepared(message).wait_reason == WaitReason.STORAGE_AWAY
+    monkeypatch.setattr(attached, "read_files", real)
+    storages["default"].delete(Attachment.objects.get().stored_as)
+    make_due(message)
+
+    assert prepared(message).state == MessageState.PREPARING
+    assert prepared(message).state == MessageState.QUEUED
+    assert len(files.asked) == 2
+
+
+def test_files_are_too_large_together(files: ScriptedHttpServer, account: Account) -> None:
+    megabytes = b"x" * (7 * 2**20)
+    for number in range(3):
+        files.scripts[f"/{number}"] = answer(megabytes)
+    message = queue(account, *(files.url(f"/{number}") for number in range(3)))
+
+    assert prepared(message).error_code == AttachmentProblem.TOO_LARGE_TOGETHER
+
+
+def test_ten_files_of_twenty_megabytes_fit_into_a_mail_and_into_memory(
+    files: ScriptedHttpServer, account: Account
+) -> None:
+    for number in range(10):
+        files.scripts[f"/{number}.bin"] = [answer(length=2**21), *([b"x" * 2**16] * 32)]
+    message = queue(account, *(files.url(f"/{number}.bin") for number in range(10)))
+
+    tracemalloc.start()
+    try:
+        queued = prepared(message)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert queued.state == MessageState.QUEUED
+    assert queued.size > 27 * 10**6
+    assert most < 90 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("urls", "position"),
+    [
+        (["http://files.test/"], 0),
+        (["https://files.test/", "https://u@files.test/"], 1),
+        (["https://127.0.0.1/"], 0),
+        (["https://files.test:22/"], 0),
+        (["https://files.test/a b"], 0),
+        ([""], 0),
+        (["https://files.test/"] * 11, None),
+    ],
+)
+def test_what_cannot_be_fetched_is_refused_at_once_and_nothing_is_queued(
+    account: Account, urls: list[str], position: int | None
+) -> None:
+    with pytest.raises(InvalidAttachment) as caught:
+        queue(account, *urls)
+    assert caught.value.position == position
+    assert not Message.objects.exists()
+
+
+def test_only_hosts_of_the_list_are_taken(account: Account, settings: Any) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "ATTACHMENT_HOSTS": ["files.test"]}
+
+    assert queue(account, "https://FILES.test/a").pk
+    with pytest.raises(InvalidAttachment):
+        queue(account, "https://other.test/a")
+
+
+def test_networks_of_mail_servers_are_none_of_files(account: Account, settings: Any) -> None:
+    settings.MAILCONFIG = {"ALLOWED_NETWORKS": ["127.0.0.0/8"], "ALLOWED_HOSTS": ["127.0.0.1"]}
+
+    with pytest.raises(InvalidAttachment):
+        queue(account, "https://127.0.0.1/")
+
+
+def test_the_same_key_with_other_files_is_another_mail(account: Account) -> None:
+    first = queue(account, "https://files.test/a", idempotency_key="k")
+
+    assert queue(account, "https://files.test/a", idempotency_key="k").pk == first.pk
+    with pytest.raises(KeyReused):
+        queue(account, "https://files.test/b", idempotency_key="k")
+    assert Preparation.objects.count() == 1
+
+
+def test_purged_mail_takes_its_files_along_and_files_of_nobody_go_after_a_day(
+    files: ScriptedHttpServer, account: Account, settings: Any
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "INLINE_BYTES": 5}
+    files.scripts["/a.pdf"] = answer(PDF)
+    message = queue(account, files.url("/a.pdf"), files.url("/b.pdf"))
+    assert prepared(message).state == MessageState.FAILED
+    (name,) = stored_files()
+    assert delivery.purge().files == 0
+    long_ago = delivery.database_now() - timedelta(days=60)
+    Message.objects.update(settled_at=long_ago, created_at=long_ago)
+
+    assert delivery.purge().messages == 1
+
+    assert name not in stored_files()
+    assert not Attachment.objects.exists()
+
+
+def test_files_of_a_mail_that_is_settled_are_erased_by_the_sweep(
+    files: ScriptedHttpServer, account: Account, settings: Any
+) -> None:
+    """A mail with tokens keeps them for as long as it may be sent."""
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "INLINE_BYTES": 5}
+    files.scripts["/a.pdf"] = answer(PDF)
+    message = queue(account, files.url("/a.pdf"))
+    Message.objects.update(has_tokens=True)
+
+    assert prepared(message).state == MessageState.QUEUED
+    assert attached.read_files(message.pk) == [("a.pdf", PDF, "application/pdf")]
+    assert MessageSource.objects.exists()
+    delivery.sweep()
+    assert stored_files()
+
+    Message.objects.update(state=MessageState.SENT, settled_at=delivery.database_now())
+    delivery.sweep()
+    assert not stored_files()
+    assert Attachment.objects.get().name == "a.pdf"
+
+
+def test_an_account_with_such_mail_is_in_use_and_mail_of_a_deleted_one_fails(
+    files: ScriptedHttpServer, account: Account
+) -> None:
+    message = queue(account, files.url("/a.pdf"))
+    assert delivery.count_unsent([account.pk]) == {account.pk: 1}
+    Account.objects.filter(pk=account.pk).update(deleted_at=delivery.database_now())
+
+    delivery.sweep()
+
+    assert Message.objects.get().error_code == "account_deleted"
+    assert not delivery.prepare_message(message_id=message.pk)
+
+
+def test_prepared_mail_cannot_be_held(files: ScriptedHttpServer, account: Account) -> None:
+    message = queue(account, files.url("/a.pdf"))
+    with pytest.raises(InvalidTransition):
+        delivery.hold(message_id=message.pk)
+
+
+@pytest.mark.postgres
+def test_two_workers_at_once_fetch_each_file_once(files: ScriptedHttpServer, account: Account) -> None:
+    files.scripts["/a.pdf"] = answer(PDF)
+    message = queue(account, files.url("/a.pdf"))
+    begin, took = threading.Barrier(4), []
+
+    def work() -> None:
+        try:
+            begin.wait(10)
+            took.append(delivery.prepare_message(message_id=message.pk))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(took) == [False, False, False, True]
+    assert len(files.asked) == 1
