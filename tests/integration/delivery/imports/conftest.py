@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.conf import settings as django_settings
+from django.contrib import admin
 from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
@@ -25,6 +26,11 @@ def other_queues(django_db_setup: None, django_db_blocker: Any) -> Iterator[None
         django_db_blocker.unblock(),
     ):
         models = [model for app in APPS for model in apps.get_app_config(app).get_models()]
+        for model in models:
+            if admin.site.is_registered(
+                model
+            ):  # by themselves, and for good: pages of later tests would miss the apps
+                admin.site.unregister(model)
         with connection.schema_editor() as editor:
             for model in models:
                 editor.create_model(model)
