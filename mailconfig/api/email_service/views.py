@@ -123,9 +123,14 @@ class EmailMessage(EmailServiceView):
             key = uuid.UUID(message_id)
         except ValueError:
             raise NotFound from None
-        rows = Message.objects.filter(uuid=key, is_test=False, account__kind=AccountKind.TENANT_CONFIG)
-        found = rows.filter(account__tenant=self.tenant).select_related("hand_over").first()
-        if found is None:
+        rows = Message.objects.select_related("hand_over", "account", "failed_over_from")
+        rows = rows.defer("account__secret", "failed_over_from__secret")
+        found = rows.filter(uuid=key, is_test=False).first()
+        if (
+            found is None
+            or found.home.kind != AccountKind.TENANT_CONFIG
+            or found.home.tenant_id != self.tenant.pk
+        ):
             raise NotFound
         return found
 

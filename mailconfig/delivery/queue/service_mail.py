@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
 
 from mailconfig.delivery.queue import attached, bodies
 from mailconfig.delivery.queue.enqueue import (
@@ -124,8 +126,11 @@ def find_service_mail(
     Raises:
         KeyReused: another mail came with it.
     """
-    rows = Message.objects.filter(
-        account__kind=AccountKind.TENANT_CONFIG, account__tenant=tenant, idempotency_key=idempotency_key
+    # As the constraint has it: another account may send it by now.
+    home_key = Coalesce(F("failed_over_from"), F("account"))
+    configurations = Account.objects.filter(kind=AccountKind.TENANT_CONFIG, tenant=tenant).values("pk")
+    rows = Message.objects.alias(home_key=home_key).filter(
+        home_key__in=configurations, idempotency_key=idempotency_key
     )
     earlier = rows.order_by("pk").last()
     if earlier is not None and earlier.content_digest != _digest(recipient, subject, text, attachments):

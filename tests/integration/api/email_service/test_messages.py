@@ -143,3 +143,19 @@ def test_the_mails_of_a_deleted_configuration_are_still_told_of(
     delivery.delete_account(account_id=config.pk, by=None)
 
     assert told(alice, message)["state"] == "sent"
+
+
+def test_a_mail_that_another_account_sends_is_the_tenants_all_the_same(
+    alice: User, config: TenantMailConfig
+) -> None:
+    other = make_account(tenant=config.tenant, kind=AccountKind.SMTP_PROVIDER)
+    first = send(alice, Request_ID="one")
+    message = Message.objects.get()
+    Message.objects.update(account=other, failed_over_from=config, failed_over_because="server_away")
+
+    assert told(alice, message)["state"] == "queued"
+    again = send(alice, Request_ID="one")
+    assert (again.status_code, again["Location"]) == (202, first["Location"])
+    assert Message.objects.count() == 1
+    theirs = make_message(other)
+    assert call(alice, "GET", f"messages/{theirs.uuid}").status_code == 404
