@@ -52,7 +52,7 @@ GET    {LIST}    6      6
 POST   {LIST}    10     10
 GET    {ONE}     6      6
 PATCH  {ONE}     27     30
-DELETE {ONE}     11     11
+DELETE {ONE}     13     13
 GET    {USER}    6      6
 GET    {CREATOR} 5      5
 GET    {UPDATER} 5      5
@@ -62,11 +62,11 @@ GET    {CHECK}   4      4
 GET    {ALIASES} 4      4
 GET    {ALIAS}   4      4
 GET    {ALIASES_OF_ONE} 6 6
-GET    {MAILINGS} 6 7
+GET    {MAILINGS} 7 8
 POST   {MAILINGS} 17 16
-GET    {MAILING} 6 7
-GET    {RECIPIENTS} 7 7
-GET    {MAILINGS_OF_ONE} 8 9
+GET    {MAILING} 7 8
+GET    {RECIPIENTS} 8 8
+GET    {MAILINGS_OF_ONE} 9 10
 """
 
 IDS = {

@@ -31,7 +31,7 @@ GET    {LIST}     4      4
 POST   {LIST}     18     21
 GET    {ONE}      4      4
 PUT    {ONE}      22     25
-DELETE {ONE}      9      9
+DELETE {ONE}      11     11
 POST   {OVERRIDE} 19     21
 """
 
