@@ -110,4 +110,20 @@ def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
                 id="mailconfig.W013",
             )
         )
+    if settings.allow_plain_http:
+        messages.append(
+            checks.Warning(
+                "MAILCONFIG['ALLOW_PLAIN_HTTP'] is on: tokens and files may cross unencrypted connections.",
+                id="mailconfig.W016",
+            )
+        )
+    if settings.attachment_networks and not settings.attachment_hosts:
+        messages.append(
+            checks.Warning(
+                "MAILCONFIG['ATTACHMENT_NETWORKS'] lets whoever sends mail with files from URLs read from all hosts of"
+                " those networks.",
+                hint="Name in ATTACHMENT_HOSTS the only hosts that such files are fetched from.",
+                id="mailconfig.W017",
+            )
+        )
     return messages

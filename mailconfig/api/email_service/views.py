@@ -15,7 +15,7 @@ from mailconfig import delivery
 from mailconfig.api.common import request_ids
 from mailconfig.api.common.locations import url_of
 from mailconfig.api.common.schema import describe
-from mailconfig.exceptions import InvalidMessage, InvalidTransition, KeyReused
+from mailconfig.exceptions import InvalidAttachment, InvalidMessage, InvalidTransition, KeyReused
 from mailconfig.models import AccountKind, Message, MessageState, TenantMailConfig
 
 from .base import TENANT, Conflict, EmailServiceView, no_configuration
@@ -65,6 +65,12 @@ class SendEmail(EmailServiceView):
             message = self._earlier(mail, key) or self._queued(mail, key)
         except KeyReused:
             raise Conflict(_("Another mail came with this request id.")) from None
+        except InvalidAttachment as error:
+            words = _(
+                "Attachment %(number)d cannot be fetched: its URL is none, or leads where nothing may be."
+            )
+            number = (error.position or 0) + 1
+            raise ValidationError({"attachments": [words % {"number": number}]}) from None
         except InvalidMessage:
             raise ValidationError({"": [_("This mail cannot be sent as it is.")]}) from None
         location = url_of(request, "mailconfig-email-message", message_id=str(message.uuid))

@@ -82,6 +82,18 @@ def test_a_deployment_is_asked_for_its_id_and_warned_of_relaxations(settings: An
     assert ids(check_deployment()) == {"mailconfig.W011", "mailconfig.W012", "mailconfig.W013"}
 
 
+def test_what_files_and_tokens_may_cross_is_warned_of(settings: Any) -> None:
+    settings.MAILCONFIG = {
+        "INSTALLATION_ID": "x",
+        "ALLOW_PLAIN_HTTP": True,
+        "ATTACHMENT_NETWORKS": ["10.0.0.0/8"],
+    }
+    assert ids(check_deployment()) == {"mailconfig.W016", "mailconfig.W017"}
+
+    settings.MAILCONFIG |= {"ATTACHMENT_HOSTS": ["files.internal"], "ALLOW_PLAIN_HTTP": False}
+    assert ids(check_deployment()) == set()
+
+
 @pytest.mark.skipif(connections["default"].vendor != "sqlite", reason="SQLite's own settings")
 def test_sqlite_is_asked_for_wal_and_immediate_transactions() -> None:
     given = connections["default"].settings_dict
