@@ -279,21 +279,31 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         form = self.get_form(request, account, change=account is not None, fields=fields)(
             request.POST, instance=account
         )
-        if form.is_valid() and form.connects_anew():
-            prove(request, form.instance)
+        if not form.is_valid():
+            return
+        sending, syncing = form.connects_anew(), form.syncs_anew()
+        if sending or syncing:
+            prove(request, form.instance, sending=sending, syncing=syncing)
 
     def save_model(self, request: HttpRequest, obj: Account, form: ModelForm[Account], change: bool) -> None:
         """Store it as every interface does; a check that proved it becomes the account's own."""
         proof = proof_of(request)
         proved = proof.proved if proof else None
-        anew = isinstance(form, AccountForm) and form.connects_anew()
-        wanted = anew and not self._skips_proof(request)
-        check = save_account(account=obj, by=user_of(request), prove=wanted, proved=proved)
+        sending = isinstance(form, AccountForm) and form.connects_anew()
+        syncing = isinstance(form, AccountForm) and form.syncs_anew()
+        is_tried = not self._skips_proof(request)
+        check = save_account(
+            account=obj,
+            by=user_of(request),
+            prove=sending and is_tried,
+            prove_sync=syncing and is_tried,
+            proved=proved,
+        )
         if check is not None and check.state == CheckState.PENDING:
             self.message_user(request, A_WORKER_CHECKS, messages.INFO)
         elif check is not None:
             self.message_user(request, _("The connection was tried: it works."), messages.SUCCESS)
-        elif anew:
+        elif sending or syncing:
             self.message_user(request, _("Saved without trying the connection."), messages.WARNING)
         if warning := service_limit_warning(obj):
             self.message_user(request, warning, messages.WARNING)

@@ -169,3 +169,7 @@ class AccountForm(AccountModelForm):
         if self.instance._state.adding:
             return True
         return not account_fields.PROVED.isdisjoint(self.changed_data)
+
+    def syncs_anew(self) -> bool:
+        """Return whether what was entered is a way to read a mailbox that nobody has tried yet."""
+        return False

@@ -34,7 +34,13 @@ HELP = {
         "One pattern a line, such as *@example.com or private.example. Mail with these people is not even fetched."
     ),
 }
-RECEIVING = frozenset({"imap_host", "imap_port", "imap_ssl", "imap_username", "imap_secret"})
+RECEIVING = frozenset(
+    {
+        "imap_host", "imap_port", "imap_ssl", "imap_username", "imap_secret", "is_sync_enabled", "syncs_outreach_folder",
+        "username", "secret", "clear_secret",
+    }
+)  # fmt: skip
+"""What a proof of the sync depends on; the last are those that reading may share with sending."""
 
 
 class MailboxForm(AccountForm):
@@ -133,6 +139,8 @@ class MailboxForm(AccountForm):
         mailbox.has_own_smtp_secret = not is_same and mailbox.secret is not reading
         mailbox.has_password_besides = mailbox.has_own_smtp_secret
 
-    def changes_receiving(self) -> bool:
-        """Return whether what reads the mailbox is another than before, and there is something to read."""
-        return bool(self.cleaned_data.get("imap_host")) and not RECEIVING.isdisjoint(self.changed_data)
+    def syncs_anew(self) -> bool:
+        """Return whether there is something to sync, and what reads it is another than before."""
+        syncs = self.cleaned_data.get("imap_host") and self.cleaned_data.get("is_sync_enabled")
+        is_other = self.instance._state.adding or not RECEIVING.isdisjoint(self.changed_data)
+        return bool(syncs) and is_other

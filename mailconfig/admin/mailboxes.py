@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.forms import BaseInlineFormSet, ModelForm
+from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -101,14 +101,6 @@ class MailboxAdmin(SyncColumns, SyncTest, AccountAdmin):
             (_("How it is synced"), {"fields": SYNCING, "classes": ("collapse",)}),
             (_("Signature"), {"fields": TEXTS, "classes": ("collapse",)}),
         ]
-
-    def save_model(self, request: HttpRequest, obj: Account, form: ModelForm[Account], change: bool) -> None:
-        """Store it, and say how to find out whether it can be read."""
-        super().save_model(request, obj, form, change)
-        if isinstance(form, MailboxForm) and form.changes_receiving():
-            self.message_user(
-                request, _("Press “Test sync” to see whether the mailbox can be read."), messages.INFO
-            )
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -1,4 +1,4 @@
-"""The proof that goes with a save: one connection, made before any transaction is open."""
+"""The proof that goes with a save: the connections of its halves, made before any transaction is open."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ from django.http import HttpRequest
 
 from mailconfig.delivery import Proved, prove_account, refusal_of, translate_stored
 from mailconfig.exceptions import MailconfigError, NotProved
-from mailconfig.models import Account, ConnectionCheck, account_fields
+from mailconfig.models import Account, CheckKind, ConnectionCheck, account_fields
 
 from .typed import user_of
 
+_RECEIVING = {
+    "imap_host": "imap_host",
+    "imap_port": "imap_port",
+    "imap_ssl": "imap_ssl",
+    "imap_secret": "imap_secret",
+    "login_name": "imap_username",
+    "syncs_outreach_folder": "syncs_outreach_folder",
+}
+"""Fields of a mailbox's form by the columns that a check of its sync blames."""
 _ATTRIBUTE = "_mailconfig_proof"
 
 
@@ -28,10 +37,11 @@ class Proof:
     """Why nothing was stored, by field; ``None``: nothing is in the way."""
 
 
-def prove(request: HttpRequest, account: Account) -> None:
+def prove(request: HttpRequest, account: Account, *, sending: bool, syncing: bool) -> None:
     """Connect with the account's values as they are in the form, and remember what came of it."""
     try:
-        proof = Proof(proved=prove_account(account=account, by=user_of(request)))
+        proved = prove_account(account=account, by=user_of(request), prove=sending, prove_sync=syncing)
+        proof = Proof(proved=proved)
     except (MailconfigError, ValidationError) as error:
         refuse(request, error)
     else:
@@ -74,6 +84,8 @@ def _at(field: str, words: str, code: str) -> ValidationError:
 
 
 def _field_of(check: ConnectionCheck) -> str:
+    if check.kind == CheckKind.SYNC:
+        return _RECEIVING.get(check.guilty_field, "")
     return check.guilty_field if check.guilty_field in account_fields.PROVED else ""
 
 

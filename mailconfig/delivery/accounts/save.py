@@ -47,36 +47,45 @@ OF_MAILBOX = tuple(column for name, column in SECRET_COLUMNS.items() if name is 
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """A connection that works."""
+    """Connections that work."""
 
-    check: ConnectionCheck
-    """The check that says so."""
-    binding: str
+    check: ConnectionCheck | None = None
+    """The check that says so of sending; ``None``: that was not tried."""
+    binding: str = ""
     """The destination that was tried; ``""``: there is no server."""
+    synced: ConnectionCheck | None = None
+    """The check of the half of a mailbox that is synced; ``None``: that was not tried."""
 
 
-def prove_account(*, account: Account, by: AbstractBaseUser | None, judge_sender: bool = True) -> Proved:
+def prove_account(
+    *,
+    account: Account,
+    by: AbstractBaseUser | None,
+    prove: bool = True,
+    prove_sync: bool = False,
+    judge_sender: bool = True,
+) -> Proved:
     """Connect with the account as it was entered. Not to be called inside a transaction.
 
     Args:
         account, by, judge_sender: as for :func:`save_account`, to which the result is handed.
+        prove: whether to connect as for sending, which comes first.
+        prove_sync: whether to look into the mailbox.
 
     Raises:
         ValidationError: it may not be stored like that; nothing was connected.
-        NotProved: the connection does not work.
+        NotProved: one of them does not work.
         Throttled, RuntimeError: see :func:`mailconfig.delivery.probe_values`.
     """
     _require_storable(account, by)
-    _require_encrypted_login(account)
-    binding = _binding(account)
-    check = probe_values(account=account, requested_by=by, judge_sender=judge_sender)
-    return Proved(_require_passed(check), binding)
-
-
-def _prove_sync(account: Account, by: AbstractBaseUser | None) -> ConnectionCheck:
-    """Look into the mailbox as it was entered, and return the check that passed; raises as :func:`prove_account` does."""
-    _require_storable(account, by)
-    return _require_passed(probe_sync_values(mailbox=cast("Mailbox", account), requested_by=by))
+    binding, check, synced = "", None, None
+    if prove:
+        _require_encrypted_login(account)
+        binding = _binding(account)
+        check = _require_passed(probe_values(account=account, requested_by=by, judge_sender=judge_sender))
+    if prove_sync:
+        synced = _require_passed(probe_sync_values(mailbox=cast("Mailbox", account), requested_by=by))
+    return Proved(check, binding, synced)
 
 
 def _require_passed(check: ConnectionCheck) -> ConnectionCheck:
@@ -103,8 +112,7 @@ def save_account(
         prove: connect first, and store nothing if that fails. Then not to be called inside a transaction. Where
             only workers connect, it is stored first, and one of them is asked to check it.
         prove_sync: the same of the half of a mailbox that is synced. Where both are proved, sending comes first.
-        proved: what :func:`prove_account` found of the same values, where a transaction has to be opened in between.
-            Then nothing is connected any more.
+        proved: what :func:`prove_account` found of the same values; then nothing is connected any more.
         judge_sender: if false, a refused sender is reported in the check and stored all the same.
 
     Returns:
@@ -120,15 +128,29 @@ def save_account(
     account.updated_by_id = by.pk if by else None
     if account._state.adding:
         account.created_by_id = account.updated_by_id
-    wanted = _wanted_checks(prove=prove and proved is None, prove_sync=prove_sync)
-    now, later = ([], wanted) if leaves_checks_to_workers() else (wanted, [])
-    if CheckKind.CONNECTION in now:
-        proved = prove_account(account=account, by=by, judge_sender=judge_sender)
-    synced = _prove_sync(account, by) if CheckKind.SYNC in now else None
-    if not now:
+    later: list[CheckKind] = []
+    if proved is None and (prove or prove_sync) and not leaves_checks_to_workers():
+        proved = prove_account(
+            account=account, by=by, prove=prove, prove_sync=prove_sync, judge_sender=judge_sender
+        )
+    else:
+        later = _left_to_workers(prove=prove, prove_sync=prove_sync) if proved is None else []
         _require_storable(account, by)
-    if CheckKind.CONNECTION in later:
-        _require_encrypted_login(account)
+        if CheckKind.CONNECTION in later:
+            _require_encrypted_login(account)
+    return _stored(account, proved or Proved(), later=later, by=by)
+
+
+def _left_to_workers(*, prove: bool, prove_sync: bool) -> list[CheckKind]:
+    """Return the checks that were asked for, in their order."""
+    asked = {CheckKind.CONNECTION: prove, CheckKind.SYNC: prove_sync}
+    return [kind for kind, wanted in asked.items() if wanted]
+
+
+def _stored(
+    account: Account, proved: Proved, *, later: list[CheckKind], by: AbstractBaseUser | None
+) -> ConnectionCheck | None:
+    """Store it with the checks that were made, and ask for those that workers make; return the first of them."""
     try:
         with transaction.atomic():
             _store(account, proved)
@@ -136,25 +158,19 @@ def save_account(
     except IntegrityError as error:
         msg = "another account of this kind was stored at the same moment"
         raise AccountChanged(msg) from error
-    made = [check for check in (proved.check if proved else None, synced) if check is not None]
+    made = [check for check in (proved.check, proved.synced) if check is not None]
     for check in made:
         adopt_check(check=check, account=account)
     return next(iter([*made, *asked]), None)
 
 
-def _wanted_checks(*, prove: bool, prove_sync: bool) -> list[CheckKind]:
-    """Return the checks that were asked for, in their order."""
-    asked = {CheckKind.CONNECTION: prove, CheckKind.SYNC: prove_sync}
-    return [kind for kind, wanted in asked.items() if wanted]
-
-
-def _store(account: Account, proved: Proved | None) -> None:
+def _store(account: Account, proved: Proved) -> None:
     """Write the row, if nobody changed it, or the server it was proved with, since it was read."""
     if account.fails_over_anew():
         lock_chains(account)  # first: whoever waits for it holds no row that the other one needs
     if not account._state.adding:
         _require_unchanged(account)
-    if proved is not None:
+    if proved.check is not None:
         _require_proved_destination(account, proved.binding)
     account.save()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from mailconfig.models import Account, ConnectionCheck, MailAlias, Mailbox, Tena
 from mailconfig.secrets.fields import SealedSecret
 from tests.factories import make_mailbox, make_tenant, make_user
 from tests.servers.chaos import ChaosServer
+from tests.servers.imap import FakeIMAP
 
 from .conftest import permitted
 from .pages import LOGIN, SECRET, admin_url, entered, values
@@ -364,3 +366,72 @@ def test_aliases_of_a_tenants_mailbox_are_for_those_who_have_a_say_over_it() -> 
         may_choose_addresses(account=account, by=user) for account in (shared, own) for user in (alice, bob)
     ]
     assert found == [True, False, True, True]
+
+
+@pytest.fixture
+def inbox() -> Iterator[FakeIMAP]:
+    with FakeIMAP(credentials={LOGIN: SECRET}) as server:
+        yield server
+
+
+def receiving(inbox: FakeIMAP, **changes: Any) -> dict[str, Any]:
+    """The fields that read a mailbox on loopback."""
+    return {"imap_host": "127.0.0.1", "imap_port": inbox.port, "imap_ssl": "", **changes}
+
+
+def test_a_mailbox_is_stored_once_both_halves_work(
+    client: Client, server: ChaosServer, inbox: FakeIMAP
+) -> None:
+    url = admin_url("mailbox", "add")
+    both = values(server.port, is_sync_enabled="on", **receiving(inbox))
+
+    answer = client.post(url, entered(client, url, **both), follow=True)
+
+    assert "it works" in answer.content.decode()
+    mailbox = Mailbox.objects.get()
+    assert sorted(mailbox.checks.values_list("kind", "state")) == [
+        ("connection", "passed"),
+        ("sync", "passed"),
+    ]
+    assert mailbox.lanes.filter(validated_at=None).count() == 0
+    url = admin_url("mailbox", "change", mailbox.pk)
+    logins = server.sessions, len(inbox.logins)
+    client.post(url, entered(client, url, name="Renamed"))
+    assert (server.sessions, len(inbox.logins)) == logins
+    client.post(url, entered(client, url, syncs_outreach_folder="on"))
+    assert not Mailbox.objects.get().syncs_outreach_folder, "there is none"
+    client.post(url, entered(client, url, imap_secret=SECRET))
+    assert (server.sessions, len(inbox.logins)) == (logins[0], logins[1] + 2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"imap_secret": "not-the-password"}, "imap_secret"),
+        ({"imap_username": "somebody"}, "imap_secret"),
+        ({"imap_host": "not-a-name.invalid"}, "imap_host"),
+        ({"syncs_outreach_folder": "on"}, "syncs_outreach_folder"),
+        ({"secret": "not-the-password"}, "secret"),
+    ],
+)
+def test_what_does_not_work_of_either_half_is_said_at_its_own_field(
+    client: Client, server: ChaosServer, inbox: FakeIMAP, wrong: dict[str, str], field: str
+) -> None:
+    url = admin_url("mailbox", "add")
+    both = values(server.port, is_sync_enabled="on", **receiving(inbox))
+
+    answer = client.post(url, entered(client, url, **both | wrong))
+
+    assert set(answer.context["adminform"].form.errors) == {field}
+    assert not Mailbox.objects.exists()
+
+
+@pytest.mark.parametrize("without", [{"is_sync_enabled": None}, {"imap_host": ""}, {"_save_untested": "1"}])
+def test_a_half_that_is_not_to_be_read_is_not_looked_into(
+    client: Client, server: ChaosServer, inbox: FakeIMAP, without: dict[str, Any]
+) -> None:
+    url = admin_url("mailbox", "add")
+    both = values(server.port, is_sync_enabled="on", **receiving(inbox, imap_secret="not-the-password"))
+
+    assert client.post(url, entered(client, url, **both | without)).status_code == 302
+    assert not inbox.logins
