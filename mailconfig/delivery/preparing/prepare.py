@@ -21,6 +21,7 @@ from mailconfig import crash
 from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation
+from mailconfig.delivery.mishaps import in_words
 from mailconfig.delivery.preparing import moves
 from mailconfig.delivery.preparing.fetching import Fetched, FetchFailed, fetch
 from mailconfig.delivery.preparing.file_names import unlike
@@ -88,9 +89,10 @@ def _prepare(lease: Lease) -> None:
     try:
         if _fetch_missing(lease, message):
             _finish(lease, message)
-    except StorageAway as error:
+    except OSError as error:  # of the storage, or of this machine's disk: no mail is to blame
+        logger.warning("message %s: its files cannot be kept now: %s", message.pk, in_words(error))
         until = database_now() + STORAGE_REST
-        moves.go_on_later(lease, until, WaitReason.STORAGE_AWAY, detail=str(error))
+        moves.go_on_later(lease, until, WaitReason.STORAGE_AWAY, detail=in_words(error))
 
 
 def _fetch_missing(lease: Lease, message: Message) -> bool:

@@ -315,12 +315,16 @@ def test_a_stored_file_that_is_gone_is_fetched_anew_and_a_storage_that_is_away_w
     message = queue(account, files.url("/a.pdf"))
     real = attached.read_files
 
-    def away(_message_id: int) -> Any:
+    def away(*_arguments: object) -> Any:
         raise bodies.StorageAway("no disk")
 
     monkeypatch.setattr(attached, "read_files", away)
     assert prepared(message).wait_reason == WaitReason.STORAGE_AWAY
     monkeypatch.setattr(attached, "read_files", real)
+    monkeypatch.setattr(bodies, "keep", away)
+    make_due(message)
+    assert prepared(message).wait_reason == WaitReason.STORAGE_AWAY
+    monkeypatch.undo()
     storages["default"].delete(Attachment.objects.get().stored_as)
     make_due(message)
 
