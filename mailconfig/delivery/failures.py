@@ -145,5 +145,5 @@ def _words(error: MailconfigError) -> str:
     reply = error.reply if isinstance(error, TransportError) else None
     detail = getattr(error, "detail", "")
     if reply is not None:
-        return f"{error} — {reply.words}"
+        return " — ".join(filter(None, [str(error), reply.words, detail]))
     return f"{error} {detail}".strip()

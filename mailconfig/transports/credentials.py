@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 from mailconfig.exceptions import LoginRefused
 from mailconfig.values import Answer, Authentication, ConnectionSettings, ErrorCode, Secret, Stage
@@ -38,6 +39,7 @@ def refused(
     field: str,
     hint: str = "",
     reply: Answer | None = None,
+    detail: str = "",
     temporary: bool = False,
     tries: int = 1,
 ) -> LoginRefused:
@@ -49,6 +51,7 @@ def refused(
         field=field,
         hint=hint,
         reply=reply,
+        detail=detail,
         temporary=temporary,
         tries=tries,
     )
@@ -67,3 +70,28 @@ def plain_response(username: str, secret: Secret) -> bytes:
 def bearer_response(username: str, secret: Secret) -> bytes:
     """Return the response of XOAUTH2, in base64."""
     return base64_of(f"user={username}\x01auth=Bearer {secret.reveal()}\x01\x01")
+
+
+def oauthbearer_response(settings: ConnectionSettings, secret: Secret) -> bytes:
+    """Return the response of OAUTHBEARER (RFC 7628 §3.1), in base64."""
+    name = settings.username.replace("=", "=3D").replace(",", "=2C")  # RFC 5801 §4
+    place = f"host={settings.host}\x01port={settings.port}"
+    return base64_of(f"n,a={name},\x01{place}\x01auth=Bearer {secret.reveal()}\x01\x01")
+
+
+AFTER_ERROR = {"XOAUTH2": b"\r\n", "OAUTHBEARER": b"AQ==\r\n"}
+"""Lines that answer the challenge by which a server says what is wrong with a token, so that its verdict follows (RFC 7628 §3.2.3)."""
+
+
+def token_error(challenge: str) -> str:
+    """Return what a server says of a token in a challenge, base64 of JSON, as text; ``""``: nothing that is understood.
+
+    The words are the server's own and not cleaned.
+    """
+    try:
+        found = json.loads(base64.b64decode(challenge, validate=True))
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(found, dict):
+        return ""
+    return ", ".join(f"{name}: {value}" for name, value in found.items() if isinstance(value, str | int))

@@ -78,6 +78,8 @@ class ChaosServer:
         self.tls, self.starttls = tls, starttls
         self.credentials, self.mechanisms, self.auth_in_clear = credentials, mechanisms, auth_in_clear
         self.lenient_data = lenient_data
+        self.token_error = ""
+        """What a refused token is answered with before the verdict; empty: JSON that repeats the token."""
         self.body_fault_after = 1
         self.refuses_overlap = False
         """Answer 503 to whatever came behind a dot before its reply, as Haraka does."""

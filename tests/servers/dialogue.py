@@ -241,13 +241,14 @@ class Dialogue:
             credentials = (user, password if right else "")
         else:
             decoded = _decode(initial[0]) if initial else self.ask(b"334 \r\n")
-            credentials = _credentials(mechanism, decoded)
+            credentials = credentials_in(mechanism, decoded)
         self.server.record_auth(mechanism, *credentials)
         if self.server.accepts(*credentials):
             self.answer("auth", line, "235 2.7.0 welcome")
-        elif mechanism == "XOAUTH2" and self.server.fault_at("auth", line) is None:
-            self.write(b"334 " + base64.b64encode(b'{"status":"401"}') + b"\r\n")
-            self.read_line()
+        elif mechanism in {"XOAUTH2", "OAUTHBEARER"} and self.server.fault_at("auth", line) is None:
+            said = self.server.token_error or f'{{"status":"401","seen":"{credentials[1]}"}}'
+            self.write(b"334 " + base64.b64encode(said.encode()) + b"\r\n")
+            self.server.record_command(self.number, self.read_line())
             self.write(b"535 5.7.8 bad token\r\n")
         else:
             self.answer("auth", line, "535 5.7.8 bad credentials")
@@ -374,9 +375,14 @@ def _decode(text: str) -> str:
     return base64.b64decode(text).decode()
 
 
-def _credentials(mechanism: str, decoded: str) -> tuple[str, str]:
+def credentials_in(mechanism: str, decoded: str) -> tuple[str, str]:
+    """User name and password or token of a response."""
     if mechanism == "XOAUTH2":
         user, token = decoded.removeprefix("user=").rstrip("\x01").split("\x01auth=Bearer ")
         return user, token
+    if mechanism == "OAUTHBEARER":
+        name, *pairs = decoded.rstrip("\x01").split("\x01")
+        token = dict(pair.split("=", 1) for pair in pairs)["auth"].removeprefix("Bearer ")
+        return name.split(",")[1].removeprefix("a=").replace("=2C", ",").replace("=3D", "="), token
     _, user, password = decoded.split("\0")
     return user, password

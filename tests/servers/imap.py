@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from tests.servers.dialogue import credentials_in
 from tests.servers.faults import Action, Close, Endless, Fault, Hang, LongLine, Raw, Reply, Reset, Slow
 
 VERBS = (
@@ -108,6 +109,10 @@ class FakeIMAP:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def accepts(self, user: str, secret: str) -> bool:
+        """Whether these are the credentials."""
+        return self.credentials.get(user) == secret
 
     def stop(self) -> None:
         """End every connection and wait for the threads."""
@@ -337,13 +342,11 @@ class _Client:
             self.write("+ ")
             response = self._line().decode()
         decoded = base64.b64decode(response).decode()
-        if mechanism == "PLAIN":
-            _, user, secret = decoded.split("\0")
-        else:
-            user, secret = decoded.removeprefix("user=").removesuffix("\x01\x01").split("\x01auth=Bearer ")
-        if mechanism == "XOAUTH2" and self.server.credentials.get(user) != secret:
-            self.write("+ " + base64.b64encode(b'{"status":"400"}').decode())
-            self._line()
+        user, secret = credentials_in(mechanism, decoded)
+        if mechanism != "PLAIN" and not self.server.accepts(user, secret):
+            said = f'{{"status":"400","seen":"{secret}"}}'
+            self.write("+ " + base64.b64encode(said.encode()).decode())
+            self.server.commands.append(self._line().decode())
         self._judge(tag, mechanism, user, secret)
 
     def _do_login(self, tag: str, line: str) -> None:
@@ -353,7 +356,7 @@ class _Client:
 
     def _judge(self, tag: str, way: str, user: str, secret: str) -> None:
         self.server.logins.append((way, user, secret))
-        if self.server.credentials.get(user) == secret:
+        if self.server.accepts(user, secret):
             self.write(f"{tag} OK [CAPABILITY {self._offers()}] welcome")
         else:
             self.write(f"{tag} NO [AUTHENTICATIONFAILED] {secret} is wrong for {user}")

@@ -90,6 +90,8 @@ class Dialogue:
         self.wire = wire
         self.capabilities: frozenset[str] | None = None
         """In upper case, as the server named them last; ``None``: not since they may have changed."""
+        self.challenge = b""
+        """What the server asked with last, when it wanted more of a command."""
         self._prefix = secrets.token_hex(2)
         """Nobody can answer before the question who does not know it."""
         self._number = 0
@@ -175,6 +177,7 @@ class Dialogue:
             response = wire.read(until, budget)
             line = response[0]
             if line.startswith(b"+"):
+                self.challenge = line[1:]
                 if not asked.pieces:
                     raise BadAnswerError("the server asks for more than there is")
                 wire.send(asked.pieces.pop(0)(), asked.seconds)

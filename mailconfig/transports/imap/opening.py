@@ -7,7 +7,7 @@ from time import monotonic
 from mailconfig.exceptions import ConnectionFailed, LoginRefused
 from mailconfig.transports.breaks import broken
 from mailconfig.transports.contract import Surroundings
-from mailconfig.transports.credentials import refused
+from mailconfig.transports.credentials import refused, token_error
 from mailconfig.transports.opening import OpeningSteps, peer, protection, tls_failed
 from mailconfig.values import Authentication, ConnectionSettings, ErrorCode, Security, Stage
 
@@ -159,7 +159,8 @@ class Opening(OpeningSteps):
             return sasl.log_in(self.settings, offered, exchange, encrypted=self._encrypted)
         except LoginRefused as error:
             # Names of mechanisms are the server's words, too.
-            error.detail = self.scrubber.clean(error.detail)
+            said = token_error(dialogue.challenge.decode("ascii", "replace").strip())
+            error.detail = self.scrubber.clean(error.detail or said)
             raise
 
     def _enable(self, dialogue: Dialogue) -> None:

@@ -1,11 +1,17 @@
-"""Logging in: AUTHENTICATE PLAIN and XOAUTH2 (RFC 3501 §6.2.2, RFC 4959), or LOGIN, in UTF-8."""
+"""Logging in: AUTHENTICATE PLAIN, XOAUTH2 and OAUTHBEARER (RFC 3501 §6.2.2, RFC 4959, RFC 7628), or LOGIN, in UTF-8."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from mailconfig.exceptions import LoginRefused
-from mailconfig.transports.credentials import bearer_response, plain_response, refused
+from mailconfig.transports.credentials import (
+    AFTER_ERROR,
+    bearer_response,
+    oauthbearer_response,
+    plain_response,
+    refused,
+)
 from mailconfig.transports.network.hints import ENCRYPT_FIRST
 from mailconfig.transports.scrubber import MAX_TEXT
 from mailconfig.values import Authentication, ConnectionSettings, ErrorCode, Secret, Stage
@@ -59,7 +65,7 @@ def log_in(
 def _usable(capabilities: frozenset[str], *, with_token: bool) -> list[str]:
     """Return the ways to log in, the best one first."""
     if with_token:
-        return ["XOAUTH2"] if "AUTH=XOAUTH2" in capabilities else []
+        return [name for name in ("XOAUTH2", "OAUTHBEARER") if f"AUTH={name}" in capabilities][:1]
     ways = ["PLAIN"] if "AUTH=PLAIN" in capabilities else []
     return ways if "LOGINDISABLED" in capabilities else [*ways, "LOGIN"]
 
@@ -70,8 +76,17 @@ def _plain(settings: ConnectionSettings, secret: Secret, capabilities: frozenset
 
 def _xoauth2(settings: ConnectionSettings, secret: Secret, capabilities: frozenset[str]) -> list[Piece]:
     pieces = _authenticate("XOAUTH2", lambda: bearer_response(settings.username, secret), capabilities)
-    # A refusal comes as JSON that has to be answered by an empty line, before the verdict.
-    return [*pieces[:-1], lambda: b"\r\n", _cancel]
+    return _with_error("XOAUTH2", pieces)
+
+
+def _oauthbearer(settings: ConnectionSettings, secret: Secret, capabilities: frozenset[str]) -> list[Piece]:
+    pieces = _authenticate("OAUTHBEARER", lambda: oauthbearer_response(settings, secret), capabilities)
+    return _with_error("OAUTHBEARER", pieces)
+
+
+def _with_error(mechanism: str, pieces: list[Piece]) -> list[Piece]:
+    """A refusal comes as JSON that has to be answered before the verdict."""
+    return [*pieces[:-1], lambda: AFTER_ERROR[mechanism], _cancel]
 
 
 def _authenticate(mechanism: str, response: Piece, capabilities: frozenset[str]) -> list[Piece]:
@@ -97,7 +112,7 @@ def _login(settings: ConnectionSettings, secret: Secret, capabilities: frozenset
     return [piece(index) for index in range(len(pieces()))]
 
 
-_PIECES = {"PLAIN": _plain, "LOGIN": _login, "XOAUTH2": _xoauth2}
+_PIECES = {"PLAIN": _plain, "LOGIN": _login, "XOAUTH2": _xoauth2, "OAUTHBEARER": _oauthbearer}
 
 
 def _not_offered(capabilities: frozenset[str], *, with_token: bool, encrypted: bool) -> LoginRefused:

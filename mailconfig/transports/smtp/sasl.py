@@ -1,4 +1,4 @@
-"""Logging in: AUTH PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195) and XOAUTH2, in UTF-8 (RFC 4954)."""
+"""Logging in: AUTH PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195), XOAUTH2 and OAUTHBEARER (RFC 7628), in UTF-8 (RFC 4954)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ import hmac
 from collections.abc import Callable
 
 from mailconfig.exceptions import ConnectionFailed, LoginRefused, ProtocolError
-from mailconfig.transports.credentials import base64_of, bearer_response, plain_response, refused
+from mailconfig.transports.credentials import (
+    AFTER_ERROR,
+    base64_of,
+    bearer_response,
+    oauthbearer_response,
+    plain_response,
+    refused,
+    token_error,
+)
 from mailconfig.transports.scrubber import MAX_TEXT
 from mailconfig.values import Authentication, ConnectionSettings, ErrorCode, Secret, Stage
 
@@ -24,7 +32,8 @@ show those.
 
 _WITH_PASSWORD = ("PLAIN", "LOGIN", "CRAM-MD5")
 """In the order in which they are tried: every server that offers the first two has them right, if any."""
-_WITH_TOKEN = ("XOAUTH2",)
+_WITH_TOKEN = ("XOAUTH2", "OAUTHBEARER")
+"""One of them is enough: a server that offers both asks the same authority about the same token."""
 MOST_TRIES = 2
 """AUTH commands of one session: servers count refused ones, and lock accounts."""
 _OF_MECHANISM = frozenset({500, 501, 502, 504, 534, 535})
@@ -73,9 +82,17 @@ def log_in(settings: ConnectionSettings, capabilities: Capabilities, exchange: E
     if not usable:
         raise _not_offered(capabilities, with_token=with_token)
     replies: list[Reply] = []
-    for mechanism in usable[:MOST_TRIES]:
+    challenges: list[str] = []
+
+    def noted(line: Callable[[], bytes]) -> Reply:
+        reply = exchange(line)
+        if reply.code == 334:
+            challenges.append(reply.text)
+        return reply
+
+    for mechanism in usable[: 1 if with_token else MOST_TRIES]:
         try:
-            reply = _EXCHANGES[mechanism](settings, secret, exchange)
+            reply = _EXCHANGES[mechanism](settings, secret, noted)
         except ConnectionFailed:
             if not replies:
                 raise
@@ -86,7 +103,8 @@ def log_in(settings: ConnectionSettings, capabilities: Capabilities, exchange: E
         replies.append(reply)
         if not _is_of_mechanism(reply) or (mechanism == worked and reply.code == 535):
             break
-    return _judge(replies, with_token=with_token)
+    said = token_error(challenges[-1]) if with_token and challenges else ""
+    return _judge(replies, with_token=with_token, detail=said)
 
 
 def _is_of_mechanism(reply: Reply) -> bool:
@@ -122,15 +140,29 @@ def _cram_md5(settings: ConnectionSettings, secret: Secret, exchange: Exchange) 
 
 def _xoauth2(settings: ConnectionSettings, secret: Secret, exchange: Exchange) -> Reply:
     reply = exchange(lambda: b"AUTH XOAUTH2 " + bearer_response(settings.username, secret) + b"\r\n")
-    if reply.code == 334:  # the error as JSON; an empty line asks for the final answer
-        reply = exchange(lambda: b"\r\n")
-    return reply
+    return _after_error("XOAUTH2", reply, exchange)
 
 
-_EXCHANGES = {"PLAIN": _plain, "LOGIN": _login, "CRAM-MD5": _cram_md5, "XOAUTH2": _xoauth2}
+def _oauthbearer(settings: ConnectionSettings, secret: Secret, exchange: Exchange) -> Reply:
+    reply = exchange(lambda: b"AUTH OAUTHBEARER " + oauthbearer_response(settings, secret) + b"\r\n")
+    return _after_error("OAUTHBEARER", reply, exchange)
 
 
-def _judge(replies: list[Reply], *, with_token: bool) -> Reply:
+def _after_error(mechanism: str, reply: Reply, exchange: Exchange) -> Reply:
+    """Return the final answer: a challenge is the error, as JSON."""
+    return exchange(lambda: AFTER_ERROR[mechanism]) if reply.code == 334 else reply
+
+
+_EXCHANGES = {
+    "PLAIN": _plain,
+    "LOGIN": _login,
+    "CRAM-MD5": _cram_md5,
+    "XOAUTH2": _xoauth2,
+    "OAUTHBEARER": _oauthbearer,
+}
+
+
+def _judge(replies: list[Reply], *, with_token: bool, detail: str) -> Reply:
     """Raise what the refusals come to; a 535 says more than what came of the mechanism after it."""
     reply = replies[0] if replies[0].code == 535 else replies[-1]
     if not (reply.is_transient or reply.is_permanent):
@@ -141,7 +173,13 @@ def _judge(replies: list[Reply], *, with_token: bool) -> Reply:
     field = "security" if hints.wants_encryption(reply) else "secret"
     hint = hints.for_login(reply, with_token=with_token)
     raise refused(
-        words, field=field, hint=hint, reply=reply, temporary=reply.is_transient, tries=len(replies)
+        words,
+        field=field,
+        hint=hint,
+        reply=reply,
+        detail=detail,
+        temporary=reply.is_transient,
+        tries=len(replies),
     )
 
 

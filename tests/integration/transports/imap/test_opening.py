@@ -220,14 +220,27 @@ def test_any_user_and_password_can_log_in(
 
 
 @pytest.mark.parametrize("capabilities", [("SASL-IR",), ()])
-def test_a_token_logs_in(capabilities: tuple[str, ...], in_clear: NetworkPolicy) -> None:
-    with FakeIMAP(credentials={USER: "a-token"}, capabilities=capabilities) as server:
+@pytest.mark.parametrize(
+    ("mechanisms", "way", "after"),
+    [(("PLAIN", "OAUTHBEARER", "XOAUTH2"), "XOAUTH2", ""), (("OAUTHBEARER",), "OAUTHBEARER", "AQ==")],
+)
+def test_a_token_logs_in(
+    capabilities: tuple[str, ...],
+    mechanisms: tuple[str, ...],
+    way: str,
+    after: str,
+    in_clear: NetworkPolicy,
+) -> None:
+    server = FakeIMAP(credentials={USER: "a-token"}, capabilities=capabilities, mechanisms=mechanisms)
+    with server:
         right = settings_for(server.port, authentication=Authentication.OAUTH2, secret=Secret("a-token"))
         open_imap(right, Surroundings(policy=in_clear, timeouts=SHORT)).quit()
         error = refusal(replace(right, secret=Secret("another-token")), in_clear, LoginRefused)
-    assert [way for way, _, _ in server.logins] == ["XOAUTH2", "XOAUTH2"]
+    assert server.logins == [(way, USER, "a-token"), (way, USER, "another-token")]
+    assert server.commands[-1] == after
     assert "token" in error.hint
     assert error.reply.response_code == "AUTHENTICATIONFAILED"
+    assert error.detail == "status: 400, seen: ***"
 
 
 @pytest.mark.parametrize("mechanisms", [("PLAIN",), ()])

@@ -35,6 +35,8 @@ def _refused(server: ChaosServer, policy: NetworkPolicy, **settings: Any) -> Log
         (("LOGIN", "PLAIN", "CRAM-MD5"), Authentication.PASSWORD, "PLAIN"),
         (("LOGIN", "XOAUTH2"), Authentication.PASSWORD, "LOGIN"),
         (("PLAIN", "XOAUTH2"), Authentication.OAUTH2, "XOAUTH2"),
+        (("OAUTHBEARER", "PLAIN", "XOAUTH2"), Authentication.OAUTH2, "XOAUTH2"),
+        (("OAUTHBEARER", "PLAIN"), Authentication.OAUTH2, "OAUTHBEARER"),
     ],
 )
 def test_the_best_mechanism_carries_any_text(
@@ -53,6 +55,8 @@ def test_the_best_mechanism_carries_any_text(
     ("authentication", "mechanisms", "tried"),
     [
         (Authentication.OAUTH2, ("PLAIN", "LOGIN", "XOAUTH2"), ["XOAUTH2"]),
+        (Authentication.OAUTH2, ("OAUTHBEARER", "XOAUTH2"), ["XOAUTH2"]),
+        (Authentication.OAUTH2, ("OAUTHBEARER",), ["OAUTHBEARER"]),
         (Authentication.PASSWORD, ("PLAIN",), ["PLAIN"]),
         (Authentication.PASSWORD, ("PLAIN", "LOGIN"), ["PLAIN", "LOGIN"]),
         (Authentication.PASSWORD, ("PLAIN", "LOGIN", "CRAM-MD5"), ["PLAIN", "LOGIN"]),
@@ -260,3 +264,49 @@ def test_no_frame_of_a_failed_login_shows_the_password(
     )
     # This test's own frame knows the settings and nothing else.
     assert not [form for form in forms if form in shown]
+
+
+@pytest.mark.parametrize(
+    ("said", "detail"),
+    [
+        (
+            '{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}',
+            "status: 400, schemes: Bearer",
+        ),
+        (f'{{{{"status":"401","seen":"{PASSWORD}"}}}}', ""),
+        ('{"status":"invalid_token"}', "status: invalid_token"),
+        ("[1]", ""),
+        ("no JSON", ""),
+        ("[" * 5000, ""),
+    ],
+    ids=["google", "echo", "rfc", "list", "text", "deep"],
+)
+@pytest.mark.parametrize(("mechanism", "after"), [("XOAUTH2", ""), ("OAUTHBEARER", "AQ==")])
+def test_a_server_is_let_say_what_is_wrong_with_a_token(
+    mechanism: str, after: str, said: str, detail: str, clear: NetworkPolicy
+) -> None:
+    """Its error has to be answered before its verdict comes (RFC 7628 §3.2.3)."""
+    refusing = ChaosServer(credentials={}, mechanisms=(mechanism,), auth_in_clear=True)
+    refusing.token_error = said
+    with refusing as server:
+        error = _refused(server, clear, authentication=Authentication.OAUTH2)
+    assert detail in error.detail
+    assert PASSWORD not in error.detail
+    assert bool(error.detail) == bool(detail)
+    assert error.reply is not None
+    assert (error.reply.code, error.tries) == (535, 1)
+    assert server.commands[-1][1] in {after, "QUIT"}
+
+
+def test_a_user_name_cannot_end_its_part_of_an_oauthbearer_response(clear: NetworkPolicy) -> None:
+    server = ChaosServer(credentials={"a,b=c": "token"}, mechanisms=("OAUTHBEARER",), auth_in_clear=True)
+    with server:
+        settings = settings_for(
+            server.port,
+            login=True,
+            authentication=Authentication.OAUTH2,
+            username="a,b=c",
+            secret=Secret("token"),
+        )
+        open_session(settings, policy=clear).quit()
+    assert server.auth_attempts == [("OAUTHBEARER", "a,b=c", "token")]
