@@ -11,9 +11,11 @@ Exception
    │  ├─ ConnectionFailed        no session (DNS, refused, timeout, banner): the message is untouched
    │  │  ├─ NameUnknown          … because there is no such name; looks like any other
    │  │  ├─ AddressBlocked       … because policy forbids the name's address; looks like any other
+   │  │  ├─ TokenUnavailable     … because no token for the login came; later one may
    │  │  └─ PortClosed           … because nobody listens there; looks like any other
    │  ├─ TLSFailed               no verified TLS: the login was never shown
    │  ├─ LoginRefused            the server refused the credentials
+   │  │  └─ TokenRefused         … or there is no token for it: ``remedy`` says who has to act
    │  ├─ FolderRefused          the server does not open a folder, or does not let us read in it
    │  ├─ ProtocolError           the server broke the protocol or a cap
    │  │  ├─ AnswerEncoded         … because an answer by HTTP is compressed, although none was to be
@@ -39,7 +41,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .values import Answer, ErrorCode, Stage
+    from .values import Answer, ErrorCode, Remedy, Stage
 
 
 class MailconfigError(Exception):
@@ -116,6 +118,22 @@ class PortClosed(ConnectionFailed):
     """The machine is there, and nobody listens on that port. To whoever is not staff it looks like its base."""
 
 
+class TokenUnavailable(ConnectionFailed):
+    """No access token came, for a reason that passes. The mail server was not asked.
+
+    Attributes:
+        retry_after: seconds for which the service wants to be left alone; ``None``: it does not say.
+        is_of_client: it said so to the app, whichever account asks.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, is_of_client: bool = False, **rest: Any
+    ) -> None:
+        super().__init__(message, **rest)
+        self.retry_after = retry_after
+        self.is_of_client = is_of_client
+
+
 class TLSFailed(TransportError):
     """TLS could not be set up and verified; no credential was sent."""
 
@@ -130,6 +148,20 @@ class LoginRefused(TransportError):
     def __init__(self, message: str, *, tries: int = 1, **rest: Any) -> None:
         super().__init__(message, **rest)
         self.tries = tries
+
+
+class TokenRefused(LoginRefused):
+    """There is no access token for the account, or none that its server takes, before somebody acts.
+
+    Attributes:
+        remedy: who has to.
+        error: the service's word for it (RFC 6749 §5.2), or ours.
+    """
+
+    def __init__(self, message: str, *, remedy: Remedy, error: str = "", **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.remedy = remedy
+        self.error = error
 
 
 class FolderRefused(TransportError):

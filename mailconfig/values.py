@@ -67,6 +67,15 @@ class ErrorCode(enum.StrEnum):
     TIMEOUT = "timeout"
 
 
+class Remedy(enum.StrEnum):
+    """Cures for a login by OAuth 2.0 that does not work."""
+
+    CONNECT = "connect"
+    """Somebody signs in and agrees once more."""
+    REGISTRATION = "registration"
+    """The app registration is mended, here or at the service."""
+
+
 class Secret:
     """A password or token that does not show itself.
 

@@ -28,6 +28,10 @@ ADVICE: dict[str, _StrPromise] = {
     WaitReason.PAUSED_SENDER: gettext_lazy(
         "Use an address that this account may send from, or have the server allow it."
     ),
+    WaitReason.PAUSED_CONSENT: gettext_lazy("Connect it again: somebody has to sign in and agree."),
+    WaitReason.PAUSED_REGISTRATION: gettext_lazy(
+        "Look at the app registration: its client secret may have expired. Then save it, or test the connection."
+    ),
     WaitReason.PAUSED_PROTOCOL: gettext_lazy("Check server and port, then test the connection."),
     WaitReason.SECRET_UNREADABLE: gettext_lazy("Then save."),
     WaitReason.INTERNAL_ERROR: gettext_lazy("The log says more. All other accounts go on."),

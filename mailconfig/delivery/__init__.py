@@ -19,6 +19,12 @@ from mailconfig.delivery.accounts.check_requests import due_checks, request_chec
 from mailconfig.delivery.accounts.check_view import staff_view, translate_stored, view_check
 from mailconfig.delivery.accounts.failovers import failovers_for, useless_failovers
 from mailconfig.delivery.accounts.hosts import require_allowed_host
+from mailconfig.delivery.accounts.oauth2_logins import (
+    choose_oauth2_login,
+    connect_account,
+    disconnect_account,
+    save_oauth2_client,
+)
 from mailconfig.delivery.accounts.opening import is_send_method, is_sync_method
 from mailconfig.delivery.accounts.probe import (
     probe_account,
@@ -117,9 +123,12 @@ __all__ = [
     "cancel",
     "checked_tenant",
     "choose_accounts",
+    "choose_oauth2_login",
+    "connect_account",
     "count_unsent",
     "database_now",
     "delete_account",
+    "disconnect_account",
     "drain_account",
     "drain_all",
     "due_checks",
@@ -173,6 +182,7 @@ __all__ = [
     "run",
     "run_check",
     "save_account",
+    "save_oauth2_client",
     "send_test_mail",
     "send_test_of_values",
     "sending_for",

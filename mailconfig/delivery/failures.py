@@ -21,9 +21,12 @@ from mailconfig.exceptions import (
     MailconfigError,
     ProtocolError,
     SecretUnreadable,
+    TokenRefused,
+    TokenUnavailable,
     TransportError,
 )
 from mailconfig.models import Lane, WaitReason
+from mailconfig.values import Remedy
 
 logger = logging.getLogger("mailconfig.drain")
 
@@ -31,6 +34,11 @@ CONFIG_RETRY = timedelta(hours=1)
 LOOK_AGAIN = timedelta(minutes=1)
 """What nobody tells us of when it is mended, and costs nothing to look at."""
 LOGIN_BACKOFF = timedelta(minutes=10)
+LEAST_REST = 1.0
+_REMEDIES = {
+    Remedy.CONNECT: WaitReason.PAUSED_CONSENT,
+    Remedy.REGISTRATION: WaitReason.PAUSED_REGISTRATION,
+}
 PROTOCOL_STRIKES = 5
 """Breaches of the protocol in a row that pause the account."""
 
@@ -84,6 +92,11 @@ def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings
     backoff = timedelta(seconds=backoff_seconds(failures, settings))
     if isinstance(error, (HostNotAllowed, AddressBlocked)):
         return Wait(WaitReason.PAUSED_CONFIG, None, text, code)
+    if isinstance(error, TokenRefused):
+        return Wait(_REMEDIES[error.remedy], None, text, code)
+    if isinstance(error, TokenUnavailable) and error.retry_after is not None:
+        rest = timedelta(seconds=max(LEAST_REST, error.retry_after))
+        return Wait(WaitReason.SERVER_AWAY, now + rest, text, code, failures)
     if isinstance(error, LoginRefused):
         if error.temporary:
             return Wait(WaitReason.SERVER_AWAY, now + max(backoff, LOGIN_BACKOFF), text, code, failures)

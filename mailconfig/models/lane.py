@@ -33,6 +33,14 @@ class WaitReason(models.TextChoices):
     PAUSED_LOGIN = "paused_login", _("The login does not work. Check user name, password and encryption.")
     PAUSED_CONFIG = "paused_config", _("The connection's settings do not work. Check them.")
     PAUSED_SENDER = "paused_sender", _("The mail server refuses the sender's address.")
+    PAUSED_CONSENT = (
+        "paused_consent",
+        _("The permission to use the mailbox is not valid any more. Connect the account again."),
+    )
+    PAUSED_REGISTRATION = (
+        "paused_registration",
+        _("The mail service refuses the app registration. Check it."),
+    )
     PAUSED_PROTOCOL = "paused_protocol", _("The mail server breaks the protocol.")
     STORAGE_AWAY = "storage_away", _("The storage of large mails cannot be reached; we try again.")
     SECRET_UNREADABLE = "secret_unreadable", _("The stored password cannot be read. Enter it again.")
@@ -57,6 +65,8 @@ PAUSES = frozenset(
         WaitReason.PAUSED_LOGIN,
         WaitReason.PAUSED_CONFIG,
         WaitReason.PAUSED_SENDER,
+        WaitReason.PAUSED_CONSENT,
+        WaitReason.PAUSED_REGISTRATION,
         WaitReason.PAUSED_PROTOCOL,
         WaitReason.SECRET_UNREADABLE,
     }

@@ -20,8 +20,10 @@ from django.utils.translation import gettext_lazy as _
 from mailconfig.conf import get_settings
 from mailconfig.hostnames import check_host
 from mailconfig.secrets.fields import SealedSecret, SecretField
+from mailconfig.values import Authentication
 
 from .account import Account
+from .choices import SyncMethod
 from .mailbox import Mailbox
 from .oauth2_providers import ANY_DIRECTORY, PROVIDERS, OAuth2GrantType, OAuth2Provider
 from .oauth2_rules import broken_client_rules, why_enter_client_secret_again
@@ -371,6 +373,17 @@ def grant_of(account: Account) -> OAuth2Grant | None:
     if cached is not None or account.pk is None:
         return cached  # type: ignore[no-any-return]
     return OAuth2Grant.objects.select_related("client").filter(account_id=account.pk).first()
+
+
+def logged_in_by_oauth2(account: Account) -> bool:
+    """Return whether the account, as it was read, logs in with tokens."""
+    return Authentication.OAUTH2 in account._stored.get("destination", ())
+
+
+def scopes_wanted(account: Account, client: OAuth2Client, grant_type: str) -> str:
+    """Return the rights that the account needs, with one blank between them."""
+    reads = isinstance(account, Mailbox) and account.sync_method == SyncMethod.IMAP
+    return client.scopes_for(grant_type, reads=reads)
 
 
 def holder_of(account: Account) -> str:

@@ -32,6 +32,7 @@ from mailconfig.exceptions import (
 from mailconfig.models import Account, CheckKind, ConnectionCheck, Lane, Mailbox, Purpose
 from mailconfig.models.account_rules import why_enter_again
 from mailconfig.models.mailbox_rules import why_enter_others_again
+from mailconfig.models.oauth2 import grant_of
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.transports.contract import Session, Verdict
 from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage
@@ -123,7 +124,8 @@ def require_own_installation(account: Account, kind: str = CheckKind.CONNECTION)
     Raises:
         WrongInstallation: the database belongs to another installation.
     """
-    if isinstance(getattr(account, secret_column_of(kind)), SealedSecret):
+    logs_in_by_grant = account.authentication == Authentication.OAUTH2 and grant_of(account) is not None
+    if logs_in_by_grant or isinstance(getattr(account, secret_column_of(kind)), SealedSecret):
         ensure_this_installation()
 
 

@@ -4,43 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from functools import partial
 
 from mailconfig.conf import Settings, get_settings
+from mailconfig.delivery.accounts.logging_in import credentials_of, log_in
 from mailconfig.exceptions import TransportMissing
 from mailconfig.models import Account, Mailbox
 from mailconfig.transports.contract import OnStage, Session, Surroundings, Transport
 from mailconfig.transports.reading import ReadingSession, ReadingTransport
 from mailconfig.transports.registry import reading_transport_for, transport_for
-from mailconfig.values import ConnectionSettings
 
 OUTBOX = "outbox"
 """Transport of a host project's tests, whatever the account's send method."""
-
-
-class Credentials(Protocol):
-    """Step that completes the settings with what the account proves itself by."""
-
-    def settings_for(self, account: Account, settings: ConnectionSettings) -> ConnectionSettings:
-        """Return the settings to log in with.
-
-        Raises:
-            SecretUnreadable: there is nothing that could be shown.
-        """
-        ...
-
-
-class StoredSecret:
-    """Password or token as it is stored; the transport opens it when it needs it."""
-
-    def settings_for(self, account: Account, settings: ConnectionSettings) -> ConnectionSettings:
-        """Return the settings as they are: the account's own have its secret."""
-        return settings
-
-
-def credentials_of(account: Account) -> Credentials:
-    """Return the step for the account's way to log in."""
-    return StoredSecret()
 
 
 def transport_of(account: Account) -> Transport:
@@ -108,7 +83,7 @@ def open_session(
     transport = transport_of(account)
     own = account.transport_settings(ehlo_name=settings.ehlo_name)
     surroundings = _surroundings(settings, within=within, on_stage=on_stage, on_wait=on_wait)
-    return transport.open(credentials_of(account).settings_for(account, own), surroundings)
+    return log_in(credentials_of(account, own), surroundings, transport.open)
 
 
 def open_sync_session(
@@ -130,7 +105,7 @@ def open_sync_session(
     """
     transport = reading_transport_of(mailbox)
     surroundings = _reading_surroundings(transport, within=within, on_stage=on_stage, on_wait=on_wait)
-    return transport.open(_reading_settings(mailbox), surroundings)
+    return log_in(credentials_of(mailbox, mailbox.sync_settings()), surroundings, transport.open)
 
 
 def check_sync(mailbox: Mailbox, *, within: float | None = None, on_stage: OnStage | None = None) -> None:
@@ -142,11 +117,8 @@ def check_sync(mailbox: Mailbox, *, within: float | None = None, on_stage: OnSta
     """
     transport = reading_transport_of(mailbox)
     surroundings = _reading_surroundings(transport, within=within, on_stage=on_stage, on_wait=None)
-    transport.check(_reading_settings(mailbox), surroundings, folder=mailbox.sync_folder)
-
-
-def _reading_settings(mailbox: Mailbox) -> ConnectionSettings:
-    return credentials_of(mailbox).settings_for(mailbox, mailbox.sync_settings())
+    check = partial(transport.check, folder=mailbox.sync_folder)
+    log_in(credentials_of(mailbox, mailbox.sync_settings()), surroundings, check)
 
 
 def _reading_surroundings(

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts.check_requests import request_check
 from mailconfig.delivery.accounts.failovers import require_say_over_failover
+from mailconfig.delivery.accounts.oauth2_logins import require_storable_grant, store_grant
 from mailconfig.delivery.accounts.opening import is_send_method
 from mailconfig.delivery.accounts.probe import adopt_check, probe_sync_values, probe_values
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
@@ -34,6 +35,7 @@ from mailconfig.models import (
 )
 from mailconfig.models.account_destination import SECRET_COLUMNS, SecretName, is_override
 from mailconfig.models.failover import lock_chains
+from mailconfig.models.oauth2 import logged_in_by_oauth2
 from mailconfig.rendering.signature import sanitised
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Authentication, Security
@@ -172,7 +174,9 @@ def _store(account: Account, proved: Proved) -> None:
         _require_unchanged(account)
     if proved.check is not None:
         _require_proved_destination(account, proved.binding)
+    had_grant = logged_in_by_oauth2(account)
     account.save()
+    store_grant(account, had_one=had_grant)
 
 
 def _require_storable(account: Account, by: AbstractBaseUser | None) -> None:
@@ -186,6 +190,7 @@ def _require_storable(account: Account, by: AbstractBaseUser | None) -> None:
     if isinstance(account, Mailbox):
         account.signature = sanitised(account.signature)
     account.full_clean()
+    require_storable_grant(account, by)
     _require_transport(account)
 
 

@@ -273,6 +273,41 @@ OF_TRANSPORTS = frozenset(
                 "IMAP is switched off for this mailbox: it can be switched on where the mail service is set up."
             ),
         ),
+        # Access tokens
+        _says("token_service_away", _("The sign-in service cannot be reached.")),
+        _says("no_tokens_now", _("The sign-in service gives out no tokens now.")),
+        _says("token_service_garbled", _("The sign-in service's answer is none.")),
+        _says(
+            "token_kind_unknown",
+            _("The sign-in service gives out tokens of a kind that cannot be used here."),
+        ),
+        _says("token_missing", _("The sign-in service's answer has no token that can be used.")),
+        _says("token_too_long", _("The sign-in service's token is too long.")),
+        _says("token_time_unknown", _("The sign-in service does not say properly how long its token lasts.")),
+        _says("consent_over", _("The permission to use the mailbox is not valid any more.")),
+        _says("registration_refused", _("The sign-in service refuses the app registration.")),
+        _says("connect_again", _("Connect the account again: somebody has to sign in and agree.")),
+        _says(
+            "check_registration",
+            _("Check the app registration: its id, its secret, which may have expired, and its rights."),
+        ),
+        _says("not_connected", _("Nobody has connected the account yet.")),
+        _says("connect", _("Connect the account: somebody has to sign in and agree.")),
+        _says("not_connected_any_more", _("The account is not connected any more.")),
+        _says("token_being_fetched", _("Another process is fetching the access token.")),
+        _says("token_other_server", _("The tokens of this app registration are not for this mail server.")),
+        _says("registration_of_another", _("This app registration belongs to another tenant.")),
+        _says("granted_to_another", _("The login was granted for another user name, owner or tenant.")),
+        _says(
+            "choose_registration_again",
+            _("Somebody who may choose app registrations has to choose it for this account again."),
+        ),
+        _says(
+            "organisation_lets_in",
+            _(
+                "The organisation has to let the app registration into this mailbox, and to allow SMTP or IMAP for it."
+            ),
+        ),
         # Folder
         _says("no_imap", _("The server speaks no IMAP that is understood here.")),
         FOLDER_REFUSED,

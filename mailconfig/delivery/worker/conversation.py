@@ -34,7 +34,13 @@ from mailconfig.delivery.worker.permission import Permission
 from mailconfig.delivery.worker.sessions import SessionKeeper
 from mailconfig.delivery.worker.standing import Standing
 from mailconfig.delivery.worker.supply import Supply
-from mailconfig.exceptions import LeaseLost, SecretUnreadable, TransportError, WrongInstallation
+from mailconfig.exceptions import (
+    LeaseLost,
+    SecretUnreadable,
+    TokenUnavailable,
+    TransportError,
+    WrongInstallation,
+)
 from mailconfig.transports.contract import Session
 
 logger = logging.getLogger("mailconfig.drain")
@@ -172,7 +178,12 @@ class Conversation:
         except (TransportError, SecretUnreadable) as error:
             self._sessions.close()
             self._supply.hide()
-            passes = isinstance(error, TransportError) and error.temporary
+            # Where a token is missing, it is not the server that lets in no more sessions.
+            passes = (
+                isinstance(error, TransportError)
+                and error.temporary
+                and not isinstance(error, TokenUnavailable)
+            )
             if not (passes and self._leaves_it_to_others(refused=True)):
                 standing.note_failure(error)
         except ValidationError:
