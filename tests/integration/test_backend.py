@@ -10,10 +10,12 @@ from django.core.mail import EmailMessage
 from django.core.mail.message import BadHeaderError
 from django.db import transaction
 
+from mailconfig import delivery
 from mailconfig.backend import EmailBackend
 from mailconfig.exceptions import InvalidMessage, NoAccount
-from mailconfig.models import Account, Message
+from mailconfig.models import Account, AccountKind, Message
 from mailconfig.testing import OutboxMail, clear_outbox, mails_to, outbox
+from tests.factories import make_account, make_tenant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,6 +122,24 @@ def test_a_mailers_entry_names_its_account_and_no_unknown_option(
     assert Message.objects.get().account == accounts["shop"]
     with pytest.raises(mail.InvalidMailer, match="acount"):
         message.send(using="wrong")
+
+
+@pytest.mark.skipif(django.VERSION < (6, 1), reason="MAILERS came with Django 6.1")
+def test_a_mailers_entry_names_its_tenant_whoever_is_sent_for_around_it(
+    accounts: dict[str, Account], settings: Any
+) -> None:
+    settings.MAILERS = {
+        "default": {"BACKEND": PATH},
+        "acme": {"BACKEND": PATH, "OPTIONS": {"tenant": "acme"}},
+    }
+    acme, other = make_tenant(slug="acme"), make_tenant(slug="other")
+    mine = make_account(kind=AccountKind.TENANT_CONFIG, tenant=acme, from_email="mail@acme.example")
+    theirs = make_account(kind=AccountKind.TENANT_CONFIG, tenant=other, from_email="mail@other.example")
+    message = EmailMessage("s", "b", None, ["a@example.org"])
+    with delivery.sending_for(other):
+        message.send(using="acme")
+        message.send()
+    assert [row.account for row in Message.objects.order_by("pk")] == [mine, theirs]
 
 
 def test_a_bad_mail_stops_all_of_its_call_unless_silent(

@@ -6,12 +6,13 @@ own mail is for accounts that an administrator marked, and a tenant's mail for t
 
 from __future__ import annotations
 
+import inspect
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from functools import reduce
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextvars import ContextVar, Token
+from functools import reduce, wraps
 from operator import or_
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -36,27 +37,69 @@ __all__ = [
 TenantReference = Tenant | int | str
 """A tenant, its primary key or its short name."""
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 LOOKED_UP_AT_ONCE = 100
 """Addresses that one query asks for: databases bound the length of a statement."""
 
 _tenant: ContextVar[TenantReference | None] = ContextVar("mailconfig_tenant", default=None)
 
 
-@contextmanager
-def sending_for(tenant: TenantReference | None) -> Iterator[None]:
+def sending_for(tenant: TenantReference | None) -> SendingFor:
     """Within this block, mail that names no account is sent by an account of this tenant, or not at all.
 
     Holds for this thread or async task, and what it awaits. Blocks may be nested; ``None`` is the project itself.
-    What ``mail_admins`` and Django's error reports send within the block stays the project's own.
+    What ``mail_admins`` and Django's error reports send within the block stays the project's own. As a decorator it is a block
+    around each call of a function, also of an async one.
 
     Raises:
         TypeError, ValueError: this is no stored tenant, nor a key or short name of one.
     """
-    token = _tenant.set(None if tenant is None else checked_tenant(tenant))
-    try:
-        yield
-    finally:
-        _tenant.reset(token)
+    return SendingFor(None if tenant is None else checked_tenant(tenant))
+
+
+class SendingFor:
+    """The block of :func:`sending_for`; each is entered once."""
+
+    def __init__(self, tenant: TenantReference | None) -> None:
+        """Keep the tenant, which was checked, until the block is entered."""
+        self._tenant = tenant
+        self._before: Token[TenantReference | None] | None = None
+
+    def __enter__(self) -> None:
+        """Send for the tenant from now on."""
+        if self._before is not None:
+            msg = "this block was entered already: call sending_for again"
+            raise RuntimeError(msg)
+        self._before = _tenant.set(self._tenant)
+
+    def __exit__(self, *_: object) -> None:
+        """Send for whom was sent for before."""
+        if self._before is not None:
+            _tenant.reset(self._before)
+
+    def __call__(self, function: F) -> F:
+        """Return the function with a block around each call, until what it awaits is done.
+
+        Raises:
+            TypeError: it yields, and between its values the block would be its caller's.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            msg = "a function that yields cannot be decorated with sending_for: open the block within it"
+            raise TypeError(msg)
+        called: Any = function
+
+        @wraps(called)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            with SendingFor(self._tenant):
+                return await called(*args, **kwargs)
+
+        @wraps(called)
+        def plain(*args: Any, **kwargs: Any) -> Any:
+            with SendingFor(self._tenant):
+                return called(*args, **kwargs)
+
+        return cast("F", awaited if inspect.iscoroutinefunction(function) else plain)
 
 
 def checked_tenant(tenant: TenantReference) -> TenantReference:
@@ -92,18 +135,24 @@ def routed(
 
     Args:
         messages: of a sequence the accounts are asked for at once; of a generator one mail is held at a time.
-        tenant: whose accounts are asked; else that of :func:`sending_for`, else those marked for the project.
+        tenant: whose accounts are asked; else that of :func:`sending_for` when this is called, else those marked for the
+            project.
 
     Raises:
-        NoAccount: nobody sends one of them.
+        NoAccount: nobody sends one of them, as it comes.
     """
     ambient = _tenant.get() if tenant is None else None
-    chosen = Routes(ambient if tenant is None else tenant)
-    project = Routes(None)
+    return _routed(messages, ambient if tenant is None else tenant, is_ambient=ambient is not None)
+
+
+def _routed(
+    messages: Iterable[EmailMessage], tenant: TenantReference | None, *, is_ambient: bool
+) -> Iterator[tuple[EmailMessage, Account]]:
+    chosen, project = Routes(tenant), Routes(None)
     if isinstance(messages, Sequence):
         chosen.look_up({from_address(message).lower() for message in messages})
     for message in messages:
-        routes = project if ambient is not None and _is_for_operators(message) else chosen
+        routes = project if is_ambient and _is_for_operators(message) else chosen
         yield message, routes.account_of(from_address(message))
 
 
@@ -121,13 +170,12 @@ def choose_accounts(
         tenant: whose accounts are asked.
 
     Raises:
-        NoAccount: nobody sends one of them, or there is no such account.
+        NoAccount: there is no such account; or nobody sends one of them, as it comes.
     """
     if account is None:
-        yield from routed(messages, tenant=tenant)
-        return
+        return routed(messages, tenant=tenant)
     named = account_named(account, tenant=tenant)
-    yield from ((message, named) for message in messages)
+    return ((message, named) for message in messages)
 
 
 def find_project_account(*, from_email: str) -> tuple[str, Account | None]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
 import django
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
 from django.apps import apps
 from django.core import mail
 from django.core.mail import EmailMessage
@@ -380,6 +381,44 @@ def test_the_context_ends_nests_and_is_each_threads_and_tasks_own(
         raise ZeroDivisionError
     assert sent_by(None) == default
     assert asyncio.run(both()) == [config, default]
+
+
+def test_as_a_decorator_it_holds_for_each_call_also_of_what_is_awaited(
+    config: Account, acme: Tenant, default: Account
+) -> None:
+    @delivery.sending_for(acme)
+    def plain(depth: int) -> Account:
+        return plain(depth - 1) if depth else account_for(EmailMessage("s", "b"))
+
+    @delivery.sending_for("acme")
+    async def awaited() -> Account:
+        await asyncio.sleep(0)
+        return await sync_to_async(account_for)(EmailMessage("s", "b"))
+
+    assert (plain(2), async_to_sync(awaited)(), plain(0)) == (config, config, config)
+    assert account_for(EmailMessage("s", "b")) == default
+    with pytest.raises(TypeError, match="yields"):
+
+        @delivery.sending_for(acme)
+        def yielding() -> Iterator[None]:
+            yield
+
+
+def test_a_block_is_entered_once(acme: Tenant) -> None:
+    block = delivery.sending_for(acme)
+    with block, pytest.raises(RuntimeError):
+        block.__enter__()
+
+
+def test_who_is_sent_for_is_decided_when_the_accounts_are_asked_for(
+    config: Account, acme: Tenant, default: Account
+) -> None:
+    """And not when somebody gets round to queueing them."""
+    message = EmailMessage("s", "b", None, ["anna@example.net"])
+    with delivery.sending_for(acme):
+        pairs = delivery.choose_accounts([message])
+    with delivery.sending_for(None):
+        assert [row.account_id for row in delivery.enqueue_for(pairs)] == [config.pk]
 
 
 @pytest.mark.parametrize("wrong", [True, 1.5, object(), Tenant(slug="acme")])
