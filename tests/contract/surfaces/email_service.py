@@ -32,7 +32,7 @@ QUERIES = f"""
                   sqlite postgres
 POST   {SEND}     7      4
 GET    {MESSAGE}  6      7
-DELETE {MESSAGE}  7      8
+DELETE {MESSAGE}  11     12
 POST   {TEST}     22     25
 POST   {VALIDATE} 8      9
 GET    {CHECK}    3      3
@@ -117,22 +117,59 @@ APPS: tuple[object, ...] = (
     APP | {"authority": "https://evil.test"},
     APP | {"scope": "x"},
 )
+URLS = (
+    "",
+    "files.test/a.pdf",
+    "//files.test/a.pdf",
+    "ftp://files.test/a.pdf",
+    "file:///etc/passwd",
+    "javascript:alert(1)",
+    "http://files.test/a.pdf",
+    "https://",
+    "https:///a.pdf",
+    "https:/\\files.test/a.pdf",
+    "https:\\\\files.test/a.pdf",
+    "https://user@files.test/a.pdf",
+    "https://user:kanarienvogel@files.test/a.pdf",
+    "https://files.test/a.pdf#page=2",
+    "https://files.test:0/a.pdf",
+    "https://files.test:22/a.pdf",
+    "https://files.test:25/a.pdf",
+    "https://files.test:6379/a.pdf",
+    "https://files.test:65536/a.pdf",
+    "https://files.test:x/a.pdf",
+    "https://files.test\t/a.pdf",
+    "https://files.test/a.pdf\n",
+    "https://files.test/a b.pdf",
+    "https://2130706433/a.pdf",
+    "https://127.1/a.pdf",
+    "https://127.0.0.1/a.pdf",
+    "https://10.0.0.1/a.pdf",
+    "https://169.254.169.254/latest/meta-data/",
+    "https://[::1]/a.pdf",
+    "https://[fd00::1]/a.pdf",
+    "https://[fe80::1%25eth0]/a.pdf",
+    "https://*/a.pdf",
+    "https://files.test/\x00",
+    "NS-EU-" + "1" * 300 + "-A",
+)
+"""Of no file that may be fetched."""
+GOOD_URL = "https://files.test/a.pdf"
 LONG_URL = "https://files.test/" + "a" * 2_048
 ATTACHMENTS: tuple[object, ...] = (
     None,
     "",
-    "https://files.test/a.pdf",
+    GOOD_URL,
     {},
     1,
     [None],
     [1],
     [""],
     [[]],
-    [{"url": "https://files.test/a.pdf"}],
-    ["https://files.test/a.pdf"] * 11,
+    [{"url": GOOD_URL}],
+    [GOOD_URL] * 11,
     [LONG_URL],
-    ["https://files.test/a.pdf\n"],
-    ["https://files.test/\x00"],
+    *([GOOD_URL, url] for url in URLS),
 )
 
 EMAIL_SERVICE = Surface(
