@@ -2,7 +2,7 @@
 
 Off unless the environment variable ``MAILCONFIG_CRASH_AT`` is set when the process starts: to ``<name>:<probability>``, where
 1 always kills, or to ``<name>@<n>`` for the n-th time that any thread comes by ``point(name)``. The process then ends as by
-``kill -9``.
+``kill -9``; with ``=stop`` behind it, it stands still as by ``kill -STOP``, and goes on when it is told to.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import re
 import signal
 from itertools import count
 
-_set = re.fullmatch(r"(\w+)(?:@(\d+)|:([\d.]+))?", os.environ.get("MAILCONFIG_CRASH_AT", ""))
+_set = re.fullmatch(r"(\w+)(?:@(\d+)|:([\d.]+))?(=stop)?", os.environ.get("MAILCONFIG_CRASH_AT", ""))
 _name = _set[1] if _set else ""
 _number = int(_set[2]) if _set and _set[2] else None
 _chance = float(_set[3] or 1) if _set else 0.0
+_signal = signal.SIGSTOP if _set and _set[4] else signal.SIGKILL
 _times = count(1)
 
 
 def point(name: str) -> None:
-    """Kill this process if it was asked to crash here."""
+    """Kill or stop this process if it was asked to crash here."""
     if name != _name:
         return
     # A count and not a sum: threads come by at the same time.
     comes = next(_times) == _number if _number else random.random() < _chance  # noqa: S311 - dice, not cryptography
     if comes:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), _signal)
 
 
 def is_armed(*names: str) -> bool:

@@ -81,8 +81,11 @@ class Child:
     def stand_still(self) -> None:
         """SIGSTOP, and wait until each of its threads has stopped: on a busy machine one goes on for a while."""
         self.signal(signal.SIGSTOP)
-        tasks = Path(f"/proc/{self.pid}/task")
-        until(lambda: all(_is_stopped(task) for task in tasks.iterdir()), why="it did not stand still")
+        until(self.stands_still, why="it did not stand still")
+
+    def stands_still(self) -> bool:
+        """Whether each of its threads has stopped."""
+        return all(_is_stopped(task) for task in Path(f"/proc/{self.pid}/task").iterdir())
 
     @property
     def is_running(self) -> bool:

@@ -50,6 +50,7 @@ class FolderSync:
         """
         name = self._taken.mailbox.sync_folder
         state = session.examine(name)
+        crash.point("after_examine")
         folder = storing.open_folder(self._taken, name, state)
         if _is_unchanged(folder, state):
             return True
@@ -57,6 +58,7 @@ class FolderSync:
             self._store(folder, batch)
             if self._is_over():
                 return False
+        crash.point("before_end")
         storing.note_end(self._taken, folder, highest_modseq=state.highest_modseq)
         return True
 

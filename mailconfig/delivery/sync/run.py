@@ -83,6 +83,7 @@ def sync_lane(
         due_at = failures.rest(ownership, error, what="synced")
         sync.finished_at, sync.error_code = ownership.clock.now(), "internal_error"
     finally:
+        crash.point("before_free")
         lanes.free(ownership, due_at=due_at, succeeded_at=sync.succeeded_at, finished_at=sync.finished_at)
     if sync.succeeded_at is not None and taken.mailbox.sends_only_when_synced:
         let_send(account_id)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
 from mailconfig import delivery, signals
 from mailconfig.delivery.clock import database_now
-from mailconfig.models import Lane, Mailbox, Purpose, SyncedFolder, SyncedMessage
+from mailconfig.models import Lane, Mailbox, Purpose, SyncedContent, SyncedFolder, SyncedMessage
 from tests.factories import PASSWORD
-from tests.servers.children import Child, environment
+from tests.servers.children import Child, drain_worker, environment, until
 from tests.servers.faults import Action, Close, Endless, Hang, Raw, Reply
 from tests.servers.imap import FakeFolder, FakeIMAP
 
@@ -174,11 +176,8 @@ def test_an_error_of_our_own_lets_the_mailbox_rest(
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["after_lane", "before_batch@2", "after_batch@2"])
 def test_a_sync_that_is_killed_leaves_no_gap_and_nothing_twice(
-    server: FakeIMAP, mailbox: Mailbox, point: str, tmp_path: object
+    server: FakeIMAP, mailbox: Mailbox, point: str, tmp_path: Path
 ) -> None:
-    from pathlib import Path
-
-    assert isinstance(tmp_path, Path)
     server.add_messages(350)
     make_due(mailbox)
     settings = {"ALLOW_PLAIN_LOGIN": True, "LEASE_SECONDS": 1.0, "USE_CELERY": False}
@@ -193,6 +192,46 @@ def test_a_sync_that_is_killed_leaves_no_gap_and_nothing_twice(
     assert delivery.sync_account(account_id=mailbox.pk).stored == 350 - stored
     assert uids(mailbox) == list(range(1, 351))
     assert server.credentials == {USER: PASSWORD}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("point", "stored"),
+    [
+        ("after_lane", 0),
+        ("after_examine", 0),
+        ("before_batch@1", 0),
+        ("before_batch@2", 100),
+        ("after_batch@2", 200),
+        ("before_end", 250),
+        ("before_free", 250),
+    ],
+)
+def test_a_sync_that_stands_still_until_its_lease_is_over_does_nothing_any_more(
+    server: FakeIMAP, mailbox: Mailbox, point: str, stored: int, tmp_path: Path
+) -> None:
+    """Its server goes on answering it, and it believes that the lane is its own."""
+    server.add_messages(250)
+    make_due(mailbox)
+    point = point if "@" in point else f"{point}@1"
+    settings = {"ALLOW_PLAIN_LOGIN": True, "LEASE_SECONDS": 300.0, "USE_CELERY": False}
+    with drain_worker(tmp_path, settings, crash_at=f"{point}=stop", once=True) as child:
+        until(child.stands_still)
+        assert SyncedMessage.objects.count() == stored
+        lanes = Lane.objects.filter(account=mailbox, purpose=Purpose.SYNC)
+        assert lanes.filter(lease_until__gt=database_now()).update(lease_until=database_now()) == 1
+        report = delivery.sync_account(account_id=mailbox.pk)
+        assert (report.stored, report.is_complete) == (250 - stored, True)
+        left = lanes.values().get()
+        rows = list(SyncedMessage.objects.order_by("pk").values_list("pk", "uid", "synced_at"))
+        child.signal(signal.SIGCONT)
+        assert child.wait() == 0, child.said()
+
+    assert [uid for _pk, uid, _at in rows] == list(range(1, 251))
+    assert list(SyncedMessage.objects.order_by("pk").values_list("pk", "uid", "synced_at")) == rows
+    assert SyncedContent.objects.count() == 250
+    assert SyncedFolder.objects.get().highest_uid == 250
+    assert lanes.values().get() == left
 
 
 def test_the_status_names_mailboxes_that_are_not_synced_as_they_should_be(server: FakeIMAP) -> None:
