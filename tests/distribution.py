@@ -15,6 +15,7 @@ TOGETHER = {
     "tests/acceptance/test_demo.py": "demo",
     "tests/acceptance/test_published_outbound.py": "demo",
     "tests/acceptance/test_published_requests.py": "demo",
+    "tests/acceptance/test_published_service.py": "service",
     "tests/acceptance/test_generated_client.py": "client",
     "tests/integration/delivery/imports/test_mail.py": "other queues",
     "tests/integration/delivery/imports/test_settings.py": "other queues",

@@ -10,12 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from django.db import connection
 
 from tests.servers.demo import ROOT, Demo, environment, running
 
@@ -23,23 +22,7 @@ START_SECONDS = 240
 END_SECONDS = 120
 PROVIDERS = "/api/v2/mail/providers"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        connection.vendor != "sqlite", reason="the demo brings its own SQLite database: once is enough"
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo") / "var"
-
-
-@pytest.fixture(scope="module")
-def demo(var: Path) -> Iterator[Demo]:
-    with running(var) as started:
-        yield started
+pytestmark = pytest.mark.slow
 
 
 def make_token(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from django.db import connection
 
-from tests.servers.demo import Demo, running
+from tests.servers.demo import Demo
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        connection.vendor != "sqlite", reason="the demo brings its own SQLite database: once is enough"
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running(tmp_path_factory.mktemp("demo") / "var") as started:
-        yield started
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("ssl", "kind"), [("0", "other"), ("1", "exchange"), ("2", "google")])

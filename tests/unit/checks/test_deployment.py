@@ -94,6 +94,7 @@ def test_what_files_and_tokens_may_cross_is_warned_of(settings: Any) -> None:
     assert ids(check_deployment()) == set()
 
 
+@pytest.mark.django_db  # or it would be left to a run on PostgreSQL beside
 @pytest.mark.skipif(connections["default"].vendor != "sqlite", reason="SQLite's own settings")
 def test_sqlite_is_asked_for_wal_and_immediate_transactions() -> None:
     given = connections["default"].settings_dict
