@@ -140,6 +140,16 @@ class Settings:
     require_https: bool = True
     """Whether the tenants' surface refuses plain http, as its clients expect."""
 
+    pii_resolver: str = ""
+    """Dotted path of the class that says what PII tokens stand for; see :mod:`mailconfig.resolvers`. Empty: mail with tokens
+    is refused."""
+    pii_resolver_url: str = ""
+    """Where ``mailconfig.resolvers.http.HttpResolver`` asks."""
+    pii_resolver_headers: Mapping[str, str] = field(default_factory=dict)
+    """Fields of its requests, such as the one that authorises it."""
+    pii_resolver_seconds: Seconds = 5.0
+    """How long an answer is waited for, from the look-up of a name to the last byte."""
+
     inline_bytes: Octets = 256 * 1024
     """Messages up to this size stay in the row; larger ones go to ``storage``."""
     storage: str = "default"

@@ -5,6 +5,8 @@ Exception
 └─ MailconfigError
    ├─ SecretUnreadable           the stored token does not open; nothing is sent with it
    │  └─ DestinationChanged      … because it was entered for another server
+   ├─ ResolverAway               nobody can say for now what a token stands for
+   ├─ TokenInvalid               what a token stands for cannot be used, now or ever; ``code`` says why
    ├─ TransportError             the far side or the way to it; says at which stage and what became of it
    │  ├─ HostNotAllowed          no host name, or one that policy forbids: nothing was connected
    │  │  └─ UrlNotAllowed         … or no URL that may be used
@@ -54,6 +56,22 @@ class SecretUnreadable(MailconfigError):
 
 class DestinationChanged(SecretUnreadable):
     """The secret was entered for another protocol, host, port, security, authentication or username."""
+
+
+class ResolverAway(MailconfigError):
+    """Nobody can say for now what a token stands for: the mail waits. Its words are never shown, as those of no resolver are."""
+
+
+class TokenInvalid(MailconfigError):
+    """A token stands for something that cannot be used, now or ever: the mail fails.
+
+    Attributes:
+        code: our own stable word for it: ``token_unknown``, ``token_invalid``.
+    """
+
+    def __init__(self, message: str, *, code: str = "token_invalid") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class TransportError(MailconfigError):

@@ -214,11 +214,13 @@ class Envelope:
 
     sender: str
     """Reverse-path without brackets; empty is the null sender."""
-    recipients: tuple[str, ...]
+    recipients: tuple[str, ...] = field(repr=False)
     size: int = 0
     """Octets of the message, for SIZE (RFC 1870)."""
     eight_bit: bool = False
     """The message has octets above 127 and needs 8BITMIME (RFC 6152)."""
+    masks: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Values of this mail that nobody may keep, each with what is to stand in its place in the far side's words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

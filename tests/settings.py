@@ -111,6 +111,7 @@ MAILCONFIG: dict[str, Any] = {
     "ALLOWED_NETWORKS": ["127.0.0.0/8", "::1/128"],
     "ALLOWED_PORTS": None,
     "ALLOW_PLAIN_LOGIN": True,
+    "PII_RESOLVER": "tests.resolver.Resolver",
     # What a test wants to be otherwise in the processes it starts, as JSON.
     **json.loads(os.environ.get("TESTS_MAILCONFIG", "{}")),
 }

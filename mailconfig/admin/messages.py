@@ -156,7 +156,9 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
 
     @admin.display(description=gettext_lazy("size"))
     def size_text(self, message: Message) -> str:
-        """Say its size."""
+        """Say its size, or that it is not known before."""
+        if message.has_tokens:
+            return _("resolved when sent")
         return str(filesizeformat(message.size))
 
     @admin.display(description=gettext_lazy("error"))

@@ -10,8 +10,10 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 
 from mailconfig import crash
-from mailconfig.conf import get_settings, setting_problems
+from mailconfig.conf import Settings, get_settings, setting_problems
 from mailconfig.models.validators import validate_address
+from mailconfig.resolvers import load_resolver
+from mailconfig.resolvers.http import HttpResolver
 from mailconfig.transports.network.tls import why_no_ca_file
 
 
@@ -78,11 +80,39 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
                 id="mailconfig.E016",
             )
         )
+    messages += _resolver_problems(settings)
     if crash.is_armed():
         messages.append(
             checks.Warning("MAILCONFIG_CRASH_AT is set: this process will kill itself.", id="mailconfig.W010")
         )
     return messages
+
+
+def _resolver_problems(settings: Settings) -> list[checks.CheckMessage]:
+    """Problems of what says what tokens stand for: mail would wait for it in vain."""
+    if not settings.pii_resolver:
+        return []
+    try:
+        resolver = load_resolver()
+    except ImproperlyConfigured as error:
+        return [
+            checks.Error(
+                str(error),
+                hint="It is the dotted path of a class that is called without arguments, and has the method of"
+                " mailconfig.resolvers.TokenResolver.",
+                id="mailconfig.E040",
+            )
+        ]
+    why = resolver.why_not_usable() if isinstance(resolver, HttpResolver) else ""
+    if not why:
+        return []
+    return [
+        checks.Error(
+            why,
+            hint="HttpResolver asks there, over https unless ALLOW_PLAIN_HTTP is on, at one of WEB_PORTS.",
+            id="mailconfig.E041",
+        )
+    ]
 
 
 @checks.register("mailconfig", deploy=True)

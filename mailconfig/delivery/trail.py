@@ -85,7 +85,7 @@ def moved(
 
     Args:
         event: ``hold``, ``release``, ``requeue`` or ``cancel`` by hand, ``test_mail``; by ourselves ``reap``,
-            ``prepare`` and ``internal_error``.
+            ``prepare``, ``internal_error`` and ``unresolved``.
     """
     if not is_logged(state):
         return

@@ -54,6 +54,7 @@ class WaitReason(models.TextChoices):
     RETRY = "retry", _("The mail server asked to try again later.")
     BUSY = "busy", _("Its turn has not come yet.")
     HANDING_OVER = "handing_over", _("It is being handed over.")
+    UNRESOLVED = "unresolved", _("What its tokens stand for is not known yet; we ask again.")
     HELD = "held", _("Somebody holds it back.")
     MAYBE_SENT = "maybe_sent", _("It may have arrived already: release it to send it again, or cancel it.")
     UNKNOWN_OUTCOME = "unknown_outcome", _("It may or may not have been accepted; we wait for certainty.")

@@ -1,32 +1,28 @@
-"""Takes our own secrets out of what a server says, however it writes them."""
+"""Takes our own secrets, and values that nobody may keep, out of what a server says, however it writes them."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import html
 import json
 import re
-import unicodedata
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections import deque
+from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
+from .masks import Mask, with_masks
+from .squeezing import ENCODED_WORD, Squeeze, decoded_word, squeezed, squeezed_ascii, with_mask
+
 MAX_TEXT = 500
+MOST_MASKS = 32
+MOST_MASKED = 4096
+"""Characters of a text that are searched for what a mask hides; the others are cut."""
 MASK = "***"
 LEAST_OF_NAME = 8
 """Characters of a user name from which on it may be a password typed into the wrong field."""
 _LEAST_IN_ASCII = 4
 _LEAST_ENCODED = 6
 """What is shorter stands in ordinary words."""
-_JOINS_LINES = "|"
-"""Stands between the lines of a greeting as we show it."""
-_ESCAPES = "\\"
-"""Stands before quotes in what is quoted (RFC 5321 §4.1.2, JSON)."""
-_ENCODED = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
-_DROPPED = {code: None for code in range(128) if not 0x20 < code < 0x7F} | dict.fromkeys(
-    map(ord, (_JOINS_LINES, _ESCAPES))
-)
 
 
 class Scrubber:
@@ -36,12 +32,13 @@ class Scrubber:
     has no width), in any case and width, and with its letters beyond ASCII garbled.
     """
 
-    __slots__ = ("_needles", "_secrets")
+    __slots__ = ("_masks", "_needles", "_secrets")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         found = {needle for secret in secrets for needle in _needles(secret)}
         self._needles = tuple(sorted(found, key=lambda found: len(found[0]), reverse=True))
         self._secrets: tuple[str, ...] = ()
+        self._masks: deque[Mask] = deque(maxlen=MOST_MASKS)
 
     @classmethod
     def for_login(cls, username: str, secret: str) -> Scrubber:
@@ -76,77 +73,43 @@ class Scrubber:
         scrubber._secrets = tuple(filter(None, map(squeezed, plain)))
         return scrubber
 
+    def mask(self, masks: Iterable[tuple[str, str]]) -> None:
+        """From now on write for each value what stands in its place. The last :data:`MOST_MASKS` are known."""
+        known = {(mask.value, mask.name) for mask in self._masks}
+        self._masks.extend(Mask(*pair) for pair in masks if pair not in known)
+
     def clean(self, text: str) -> str:
         """Printable, without a secret, cut to :data:`MAX_TEXT` characters."""
+        if self._masks:
+            text = with_masks(text[:MOST_MASKED], list(self._masks))
         seen = {squeeze: squeeze(text) for squeeze in {squeeze for _needle, squeeze in self._needles}}
         for needle, squeeze in self._needles:
             if needle in seen[squeeze]:  # as it came: what is masked on the way only makes fewer of them
-                text = _masked(text, needle, squeeze)
+                text = with_mask(text, needle, squeeze, MASK)
         if self._secrets:
-            text = _ENCODED.sub(self._without_encoded, text)
+            text = ENCODED_WORD.sub(self._without_encoded, text)
         if not text.isprintable():
             text = "".join(character for character in text if character.isprintable())
         return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
     def _without_encoded(self, found: re.Match[str]) -> str:
         """``MASK`` for base64 of something with a secret in it."""
-        bare = found[0].rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
-        try:
-            decoded = base64.b64decode(bare + "=" * (-len(bare) % 4))
-        except binascii.Error:
-            return found[0]
-        inside = squeezed(decoded.decode("utf-8", "replace"))
+        inside = squeezed(decoded_word(found[0]))
         return MASK if any(secret in inside for secret in self._secrets) else found[0]
 
     def __repr__(self) -> str:
         return f"Scrubber({MASK})"
 
 
-def squeezed(text: str) -> str:
-    """``text`` in one case and width, without what cannot be seen."""
-    if text.isascii():
-        return text.translate(_DROPPED).lower()
-    return "".join(map(_seen, text))
-
-
-def _squeezed_ascii(text: str) -> str:
-    """``text`` as :func:`squeezed` without anything beyond ASCII, which servers garble in many ways."""
-    return (text if text.isascii() else text.encode("ascii", "ignore").decode()).translate(_DROPPED).lower()
-
-
-_Squeeze = Callable[[str], str]
-
-
-def _needles(secret: str) -> Iterable[tuple[str, _Squeeze]]:
+def _needles(secret: str) -> Iterable[tuple[str, Squeeze]]:
     """The texts to look for, each with the form of a text in which it is found."""
-    whole, in_ascii = squeezed(secret), _squeezed_ascii(secret)
+    whole, in_ascii = squeezed(secret), squeezed_ascii(secret)
     if whole:
         yield whole, squeezed
     elif secret:
         yield secret, str
     if len(in_ascii) >= _LEAST_IN_ASCII and in_ascii != whole:
-        yield in_ascii, _squeezed_ascii
-
-
-def _masked(text: str, needle: str, squeeze: _Squeeze) -> str:
-    """``text`` with :data:`MASK` for each stretch that is ``needle`` once it is squeezed."""
-    places = [place for place, character in enumerate(text) for _ in squeeze(character)]
-    plain = "".join(map(squeeze, text))
-    kept, done = [], 0
-    at = plain.find(needle)
-    while at >= 0:
-        kept += [text[done : places[at]], MASK]
-        done = places[at + len(needle) - 1] + 1
-        at = plain.find(needle, at + len(needle))
-    return "".join([*kept, text[done:]])
-
-
-@lru_cache(maxsize=4096)
-def _seen(character: str) -> str:
-    if character.isspace() or not character.isprintable():
-        return ""
-    plain = unicodedata.normalize("NFKD", character.casefold())
-    return plain.replace(_JOINS_LINES, "").replace(_ESCAPES, "").replace(" ", "")
+        yield in_ascii, squeezed_ascii
 
 
 def _escaped(text: str) -> str:

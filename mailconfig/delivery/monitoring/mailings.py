@@ -62,6 +62,9 @@ FAILURES: dict[str, Promise | str] = {
     "internal_error": _("An error of our own, again and again."),
     "no_recipients": _("Nobody was left to send it to."),
     "recipient_refused": _("The mail server refused all recipients."),
+    "token_unknown": _("A token in it is unknown."),
+    "token_invalid": _("A token in it stands for what cannot be sent there."),
+    "unresolved": _("Nobody could say in time what its tokens stand for."),
     "sender_refused": _("The mail server refused the sender's address."),
     WaitReason.UNKNOWN_OUTCOME.value: _(
         "It may or may not have been accepted: the connection ended too early."

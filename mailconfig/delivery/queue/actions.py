@@ -7,13 +7,13 @@ from django.utils.translation import gettext as _
 
 from mailconfig.delivery import trail
 from mailconfig.delivery.clock import database_now
-from mailconfig.delivery.queue import attached
+from mailconfig.delivery.queue import attached, bodies
 from mailconfig.delivery.queue.ends import announce, erase_after, erases, final_values
 from mailconfig.delivery.queue.insertion import keep_accounts
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.wake import wake_lane
 from mailconfig.exceptions import InvalidTransition
-from mailconfig.models import Body, HandOver, Message, MessageState, Recipient, RecipientState, WaitReason
+from mailconfig.models import HandOver, Message, MessageState, Recipient, RecipientState, WaitReason
 
 
 def hold(*, message_id: int) -> None:
@@ -49,9 +49,7 @@ def requeue(*, message_id: int) -> None:
     with transaction.atomic():
         message = Message.objects.filter(pk=message_id).only("pk", "stored_as", "has_tokens").first()
         needs_files = message is not None and attached.needs_files(message)
-        if not needs_files and (
-            message is None or not (message.stored_as or Body.objects.filter(message_id=message_id).exists())
-        ):
+        if message is None or not (needs_files or bodies.is_there(message)):
             raise InvalidTransition(_("The message's bytes are gone."))
         _move(
             "requeue",
@@ -89,7 +87,7 @@ def cancel(*, message_id: int) -> None:
     with transaction.atomic():
         values = final_values(MessageState.CANCELLED, database_now())
         _move("cancel", message_id, MessageState.CANCELLED, **values)
-        erase_after(message_id, MessageState.CANCELLED)
+        erase_after(message_id, MessageState.CANCELLED, has_source=True)
         attached.stop_preparing([message_id])
         if erases(MessageState.CANCELLED):
             attached.erase([message_id])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from django.utils import timezone
 from mailconfig.conf import Settings, get_settings
 from mailconfig.delivery.mishaps import in_words
 from mailconfig.delivery.queue.storage_calls import Result, StorageHangs, calls
-from mailconfig.models import Attachment, Body, Message
+from mailconfig.models import Attachment, Body, Message, MessageSource
 
 logger = logging.getLogger("mailconfig.storage")
 
@@ -85,9 +85,22 @@ def inline(message_id: int) -> bytes | None:
     return None if octets is None else bytes(octets)
 
 
-def forget(message_ids: Iterable[int]) -> None:
+def forget(message_ids: Collection[int]) -> None:
     """Delete the bytes that the database has of these messages."""
     Body.objects.filter(message_id__in=message_ids).delete()
+
+
+def forget_source(message_id: int) -> None:
+    """Delete what a message is, or would have been, rendered from."""
+    MessageSource.objects.filter(message_id=message_id).delete()
+
+
+def is_there(message: Message) -> bool:
+    """Return whether the message can be sent: its bytes are there, or what they are rendered from."""
+    if message.stored_as:
+        return True
+    kept = MessageSource if message.has_tokens else Body
+    return kept.objects.filter(message_id=message.pk).exists()
 
 
 def open_chunks(stored_as: str, *, size: int | None = None) -> Iterator[bytes]:
@@ -174,6 +187,7 @@ def erase(message: Message) -> None:
     name = message.stored_as
     Message.objects.filter(pk=message.pk).update(stored_as="")
     forget([message.pk])
+    forget_source(message.pk)
     message.stored_as = ""
     if name:
         transaction.on_commit(lambda: delete(name), robust=True)

@@ -10,7 +10,7 @@ from email.errors import MessageError
 from email.message import EmailMessage
 
 from mailconfig.delivery.queue import bodies
-from mailconfig.models import Body, Message
+from mailconfig.models import Body, Message, MessageSource
 
 MOST_TEXT = 64 * 1024
 MOST_BYTES = 30 * 1024 * 1024
@@ -39,6 +39,8 @@ class Content:
     attachments: tuple[Attachment, ...] = ()
     is_erased: bool = False
     error: str = ""
+    has_tokens: bool = False
+    """It is as it was given: what its tokens stand for is known when it is sent, and nowhere else."""
 
 
 def read_content(*, message: Message) -> Content:
@@ -47,6 +49,8 @@ def read_content(*, message: Message) -> Content:
     Returns:
         The content; ``is_erased`` where the bytes are gone, ``error`` where they cannot be read.
     """
+    if message.has_tokens:
+        return _given(message)
     octets = None if message.stored_as else bodies.inline(message.pk)
     if octets is None and not message.stored_as:
         return Content(is_erased=True)
@@ -56,6 +60,25 @@ def read_content(*, message: Message) -> Content:
         return Content(error=str(error))
     except BROKEN as error:
         return Content(error=type(error).__name__)
+
+
+def _given(message: Message) -> Content:
+    """Return the source of a mail that is rendered when it is sent."""
+    source = MessageSource.objects.filter(message_id=message.pk).first()
+    if source is None:
+        return Content(is_erased=True, has_tokens=True)
+    headers = (
+        ("From", f"{source.from_name} <{source.from_email}>" if source.from_name else source.from_email),
+        ("To", source.recipient),
+        ("Subject", source.subject),
+        ("Message-ID", message.message_id),
+    )
+    return Content(
+        headers=headers,
+        text=source.text[:MOST_TEXT],
+        is_cut=len(source.text) > MOST_TEXT,
+        has_tokens=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)

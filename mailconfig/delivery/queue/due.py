@@ -24,6 +24,7 @@ from mailconfig.models import (
     Recipient,
     RecipientState,
 )
+from mailconfig.rendering.compose import Rendered
 
 READ_AHEAD_BYTES = 1024 * 1024
 """Bodies are read for so many octets at a time, so that a batch of large rows stays small in memory."""
@@ -40,6 +41,7 @@ _COLUMNS = (
     "not_before",
     "error_code",
     "failed_over_from_id",
+    "has_tokens",
 )
 
 
@@ -69,12 +71,28 @@ class DueMessage:
     """What the last attempt came to."""
     home_id: int | None = None
     """The account that it was queued for, if another one sends it."""
+    has_tokens: bool = False
+    """It is rendered once its tokens are resolved: see :meth:`render`."""
     recipients: list[DueRecipient] = field(default_factory=list)
     """Those due now."""
     others: bool = False
     """Whether it has recipients that are settled already, or that wait for a later time."""
-    body: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)
     opened: Iterator[bytes] | None = None
+    masks: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """What its tokens stand for, each with its token."""
+
+    def render(self, rendered: Rendered, masks: tuple[tuple[str, str], ...]) -> None:
+        """Take over what its source became with its tokens resolved; see :mod:`.sources`."""
+        self.body, self.size, self.eight_bit = rendered.body, rendered.size, rendered.eight_bit
+        self.masks = masks
+
+    def addresses(self, recipients: Iterable[DueRecipient]) -> tuple[str, ...]:
+        """Return where these recipients are; what a token stands for is nowhere but in here."""
+        if not self.has_tokens:
+            return tuple(recipient.address for recipient in recipients)
+        clear = {token: value for value, token in self.masks}
+        return tuple(clear.get(recipient.address, recipient.address) for recipient in recipients)
 
     def open(self) -> None:
         """Open a stored file before anything is proposed to a server. One that is gone is told by :meth:`chunks`.
@@ -137,6 +155,7 @@ def read(
     limit: int,
     without: Collection[int] = (),
     inline_only: bool = False,
+    rendered_only: bool = False,
 ) -> Batch:
     """The next due messages of an account in their order: priority, then time due, then id.
 
@@ -146,12 +165,14 @@ def read(
         limit: at most so many.
         without: ids that are in hand already.
         inline_only: leave out those whose bytes are in storage.
+        rendered_only: leave out those with tokens.
     """
     is_postgres = connection.vendor == "postgresql"
     find = _read_at_once if is_postgres else _read_by_priority
     found: list[DueMessage] = []
     octets = 0
-    for message in find(account_id, now, limit, without, inline_only=inline_only):
+    only = {"inline_only": inline_only, "rendered_only": rendered_only}
+    for message in find(account_id, now, limit, without, **only):
         octets += 0 if message.stored_as else message.size
         if found and octets > READ_AHEAD_BYTES:
             break
@@ -163,13 +184,19 @@ def read(
 
 
 def _read_at_once(
-    account_id: int, now: datetime, limit: int, without: Collection[int], *, inline_only: bool
+    account_id: int,
+    now: datetime,
+    limit: int,
+    without: Collection[int],
+    *,
+    inline_only: bool,
+    rendered_only: bool,
 ) -> Iterator[DueMessage]:
     """Due messages of all priorities, with their bytes and recipients."""
     values: list[object] = []
     taken = statements.array(without)
     for priority in Priority.values:
-        values += [account_id, priority, now, taken, account_id, inline_only]
+        values += [account_id, priority, now, taken, account_id, inline_only, rendered_only]
     for *columns, octets, recipients in statements.run(
         _READ.format(limit=limit), [*values, READ_AHEAD_BYTES]
     ):
@@ -184,13 +211,21 @@ def _read_at_once(
 
 
 def _read_by_priority(
-    account_id: int, now: datetime, limit: int, without: Collection[int], *, inline_only: bool
+    account_id: int,
+    now: datetime,
+    limit: int,
+    without: Collection[int],
+    *,
+    inline_only: bool,
+    rendered_only: bool,
 ) -> Iterator[DueMessage]:
     """Due messages, one range of the index after another."""
     for priority in Priority.values:
         rows = _due(account_id, now).filter(priority=priority).order_by("not_before", "id")
         if inline_only:
             rows = rows.filter(stored_as="")
+        if rendered_only:
+            rows = rows.filter(has_tokens=False)
         for row in rows.values_list(*_COLUMNS)[: limit + len(without)]:
             message = DueMessage(*row)
             if message.pk not in without:
@@ -202,17 +237,19 @@ def _read_by_priority(
 
 _READ_PRIORITY = """
     (SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code, priority,
-            failed_over_from_id
+            failed_over_from_id, has_tokens
        FROM mailconfig_message
       WHERE account_id = %s::bigint AND state = 'queued' AND priority = %s::smallint
         AND not_before <= %s::timestamptz AND id <> ALL (%s::bigint[])
         AND id <> ALL (ARRAY(SELECT message_id FROM mailconfig_handover WHERE account_id = %s::bigint))
         AND (stored_as = '' OR NOT %s::boolean)
+        AND NOT (has_tokens AND %s::boolean)
       ORDER BY not_before, id
       LIMIT {limit})
 """
 _READ = f"""
     SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code, failed_over_from_id,
+           has_tokens,
            (SELECT octets FROM mailconfig_body WHERE message_id = measured.id),
            (SELECT json_agg(json_build_array(id, address, state, not_before, attempts) ORDER BY id)
               FROM mailconfig_recipient WHERE message_id = measured.id)
@@ -262,17 +299,25 @@ def _share_out(message: DueMessage, rows: Iterable[_RecipientRow], now: datetime
         message.recipients = later
 
 
-def next_at(*, account_id: int, without: Collection[int] = (), inline_only: bool = False) -> datetime | None:
+def next_at(
+    *,
+    account_id: int,
+    without: Collection[int] = (),
+    inline_only: bool = False,
+    rendered_only: bool = False,
+) -> datetime | None:
     """When the next queued message is due (it may be past); ``None``: nothing is queued.
 
     Args:
         account_id: whose.
         without: messages that are left out.
         inline_only: leave out those whose bytes are in storage.
+        rendered_only: leave out those with tokens.
     """
-    if without or inline_only:
+    if without or inline_only or rendered_only:
         queued = Message.objects.exclude(pk__in=without)
-        rows = list(_first_of_each(account_id, queued.filter(stored_as="") if inline_only else queued))
+        queued = queued.filter(stored_as="") if inline_only else queued
+        rows = list(_first_of_each(account_id, queued.filter(has_tokens=False) if rendered_only else queued))
     else:
         rows = _FIRST_OF_EACH.rows(account_id=account_id)
     return min((at for times in rows for at in times if at is not None), default=None)

@@ -52,10 +52,18 @@ def erases(state: MessageState) -> bool:
     return state != MessageState.FAILED and not get_settings().keep_sent_bytes
 
 
-def erase_after(message_id: int, state: MessageState) -> None:
-    """Delete the bytes in the database of a message that has just ended in ``state``, or waits on."""
+def erase_after(message_id: int, state: MessageState, *, has_source: bool = False) -> None:
+    """Delete the bytes in the database of a message that has just ended in ``state``, or waits on.
+
+    Args:
+        message_id: which.
+        state: that it is in now.
+        has_source: it may have one instead of bytes, or besides.
+    """
     if state in FINAL_STATES and erases(state):
         bodies.forget([message_id])
+        if has_source:
+            bodies.forget_source(message_id)
 
 
 def announce(message_id: int, state: MessageState, *, stored_as: str = "") -> None:

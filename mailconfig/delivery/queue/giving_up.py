@@ -104,7 +104,7 @@ def _put_back(message_id: int, *, now: datetime, hold: bool, max_retries: int) -
     else:
         values |= {"wait_reason": "", "not_before": now}
     handing_over.update(state=state, **values)
-    erase_after(message_id, state)
+    erase_after(message_id, state, has_source=message.has_tokens)
     announce(message_id, state, stored_as=message.stored_as)
     trail.moved("reap", message_id, state, reason=str(values["wait_reason"]))
 

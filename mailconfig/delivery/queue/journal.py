@@ -148,7 +148,12 @@ class PostgresJournal(OrmJournal):
 
     @staticmethod
     def _is_plain(settlement: Settlement) -> bool:
-        return settlement.is_plain and settlement.turn.is_journaled and not settlement.turn.message.stored_as
+        message = settlement.turn.message
+        return (
+            settlement.is_plain
+            and settlement.turn.is_journaled
+            and not (message.stored_as or message.has_tokens)
+        )
 
 
 def open_journal(ownership: Ownership) -> Journal:

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
+from mailconfig.conf import get_settings
 from mailconfig.delivery.queue import attached, bodies
 from mailconfig.delivery.queue.enqueue import (
     checked_key,
@@ -76,6 +77,9 @@ def queue_service_mail(
     key = checked_key(idempotency_key)
     tokens = tokens_among((recipient, subject, text))
     check_attachments(attachments)
+    if tokens_among([*tokens, *attachments]) and not get_settings().pii_resolver:
+        msg = "nobody here can resolve tokens: PII_RESOLVER is not set"
+        raise InvalidMessage(msg)
     if tokens and sender.tenant_id is None:
         msg = "tokens belong to a tenant, and the account has none"
         raise InvalidMessage(msg)

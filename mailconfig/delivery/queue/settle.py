@@ -182,7 +182,7 @@ def _settle_message(settlement: Settlement, ownership: Ownership) -> MessageStat
         return ""
     if is_home:
         refuse_others(settlement, account_id=ownership.account_id)
-    erase_after(turn.message.pk, state)
+    erase_after(turn.message.pk, state, has_source=turn.message.has_tokens)
     announce(turn.message.pk, state, stored_as=turn.message.stored_as)
     return state
 
@@ -239,7 +239,7 @@ def _settle_late(settlement: Settlement) -> MessageState | str:
     else:
         return ""
     Message.objects.filter(pk=message.pk).update(state=state, **values)
-    erase_after(message.pk, state)
+    erase_after(message.pk, state, has_source=message.has_tokens)
     announce(message.pk, state, stored_as=turn.message.stored_as)
     return state
 

@@ -89,9 +89,14 @@ def store(taken: Taken, folder: SyncedFolder, batch: Batch, ties: Ties) -> Store
         _keep_lane(taken)
         _advance(folder, highest_uid=batch.last_uid)
         _move(folder, batch.recognised)
+        rows = [_values(folder, found, ties.answers.get(found.raw.uid)) for found in new]
+        private = {each.uid for each in ties.returns if each.is_private}
+        for row in rows:
+            if row["uid"] in private:
+                row["subject"] = ""  # some mail systems name there whom they could not reach
         numbers = insert(
-            [_values(folder, found, ties.answers.get(found.raw.uid)) for found in new],
-            [found.content for found in new],
+            rows,
+            [None if found.raw.uid in private else found.content for found in new],
         )
         bounces = store_returns(taken.mailbox, ties.returns, numbers)
     folder.highest_uid = batch.last_uid

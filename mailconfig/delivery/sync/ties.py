@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Q
 
+from mailconfig.delivery.queue.tokens import is_token
 from mailconfig.delivery.sync.batch import Found
 from mailconfig.incoming.addresses import normalised
 from mailconfig.incoming.reports import Report
 from mailconfig.models import Message, Recipient
+from mailconfig.transports.scrubber import Scrubber
 
 _OWN_ID = re.compile(r"<([0-9a-f]{32})@[^<>@]+>")
 """The form of most Message-IDs of ours: see :attr:`mailconfig.models.Message.message_id`."""
@@ -28,6 +30,8 @@ class Return:
     report: Report
     uid: int
     """Of the message that reports it."""
+    is_private: bool = False
+    """The message had a token there, and the report has what that stands for: nothing of its text may be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +87,32 @@ def _returns(found: Iterable[Found], sent: Mapping[str, int]) -> tuple[Return, .
     if not sent:
         return ()
     recipients: dict[tuple[int, str], str] = {}
+    tokens: dict[int, str] = {}
+    """Of messages that went to one: whom it stands for is known nowhere, but such a message has one recipient."""
     rows = Recipient.objects.filter(message_id__in=set(sent.values()))
-    for message_id, address in rows.values_list("message_id", "address"):
+    for message_id, address, has_tokens in rows.values_list("message_id", "address", "message__has_tokens"):
         recipients[message_id, normalised(address)] = address
+        if has_tokens and is_token(address):
+            tokens[message_id] = address
     returns = []
     for message in found:
         for report in message.reports:
             message_id = next((sent[name] for name in report.original_message_ids if name in sent), 0)
+            if token := tokens.get(message_id, ""):
+                returns.append(
+                    Return(message_id, token, _masked(report, token), message.raw.uid, is_private=True)
+                )
+                continue
             for spelling in (normalised(report.address), normalised(report.tried_address)):
                 if (message_id, spelling) in recipients:
                     address = recipients[message_id, spelling]
                     returns.append(Return(message_id, address, report, message.raw.uid))
                     break
     return tuple(returns)
+
+
+def _masked(report: Report, token: str) -> Report:
+    """Return the report with the token for the address that it names."""
+    scrubber = Scrubber()
+    scrubber.mask((address, token) for address in {report.address, report.tried_address})
+    return replace(report, address=token, tried_address=token, text=scrubber.clean(report.text))

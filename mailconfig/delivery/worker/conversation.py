@@ -30,6 +30,7 @@ from mailconfig.delivery.queue.turn import Turn
 from mailconfig.delivery.worker.aftermath import Aftermath, Progress, Share
 from mailconfig.delivery.worker.journaling import Journaling
 from mailconfig.delivery.worker.line import Line
+from mailconfig.delivery.worker.masking import Masking
 from mailconfig.delivery.worker.permission import Permission
 from mailconfig.delivery.worker.sessions import SessionKeeper
 from mailconfig.delivery.worker.standing import Standing
@@ -47,6 +48,10 @@ logger = logging.getLogger("mailconfig.drain")
 
 NOT_POISON = (DatabaseError, InterfaceError, LeaseLost, WrongInstallation)
 """What says nothing of the message in hand. Whatever else its bytes and addresses raise is its own."""
+
+
+class PrivateError(Exception):
+    """An error of which nothing is told but its type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class Conversation:
         self._commits = Committer(ownership)
         self._share = Share(progress)
         self._journaling: Journaling | None = None
+        self._masking = Masking()
 
     def begin(self, reading: Reading) -> None:
         """Go on with the account as it was read just now; what the last reading left in hand is dropped before."""
@@ -135,6 +141,7 @@ class Conversation:
     def converse(self) -> None:
         """Let a session send, until it, the supply or the account's standing ends that."""
         supply, permission, aftermath = self._supply, self._permission, self._aftermath
+        masking = self._masking
         session: Session | None = None
         try:
             session = self._open()
@@ -144,8 +151,9 @@ class Conversation:
                 for outcome in outcomes:
                     crash.point("after_reply")
                     turn = supply.in_hand
+                    masking.note(turn)
                     if turn is not None:
-                        aftermath.conclude(turn, outcome, session.end)
+                        aftermath.conclude(turn, masking.of_outcome(outcome), masking.of_end(session.end))
                     supply.settled()
                     permission.used()
                     self._ownership.renew_if_due()
@@ -166,8 +174,9 @@ class Conversation:
         self._sessions.was_used()
         if session is not None and session.end is not None:
             self._sessions.quit()
-            if session.end.error is None:
-                aftermath.after_session(session.end)
+            end = masking.of_end(session.end)
+            if end is not None and end.error is None:
+                aftermath.after_session(end)
 
     def _open(self) -> Session | None:
         """Return a session that is good for another message; ``None``: there is none, as the standing knows now."""
@@ -220,7 +229,12 @@ class Conversation:
             self._drop_journaled()
             self._reading.line.note_storage_away(error)
             return
-        logger.error("message %s cannot be handed over", turn.message.uuid, exc_info=error)
+        if turn.message.has_tokens:
+            # The words of an error, and the variables behind it, may hold what the tokens stand for.
+            error = PrivateError(type(error).__name__)
+            logger.error("message %s cannot be handed over: %s", turn.message.uuid, error)
+        else:
+            logger.error("message %s cannot be handed over", turn.message.uuid, exc_info=error)
         self.flush()
         note_internal_error(turn.message.pk, error, now=self._ownership.clock.now())
 

@@ -143,7 +143,7 @@ class Drain:
             return None
         self._reading = Reading(
             standing,
-            Line(account, self.settings, self.clock),
+            Line(account, self.settings, self.ownership),
             self._judge_for(account),
             sessions_of(account, self.settings) if self._room is not None else 1,
             self.settings.window,
@@ -168,6 +168,12 @@ class Drain:
         line, away = reading.line, reading.line.storage_error
         next_at = line.next_at()
         is_due = next_at is not None and next_at <= now
+        may_go = not is_due and line.limiter.free(now) != 0
+        if may_go and line.await_tokens(self.settings.limit_wait_seconds):
+            return True
+        if line.leave_tokens():
+            line.look_again()
+            return is_due
         if not is_due and away:
             standing.hold_back(guards.after_storage(away, standing.lane, now=now))
         limiter = line.limiter

@@ -6,16 +6,18 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from mailconfig.conf import Settings
-from mailconfig.delivery.clock import DatabaseClock
+from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.limits import Limiter
 from mailconfig.delivery.queue import due
 from mailconfig.delivery.queue.bodies import StorageAway
-from mailconfig.delivery.queue.due import DueMessage
+from mailconfig.delivery.queue.due import DueMessage, DueRecipient
 from mailconfig.delivery.queue.turn import Settlement, Turn
+from mailconfig.delivery.worker.token_mail import TokenMail
+from mailconfig.exceptions import ResolverAway, TokenInvalid
 from mailconfig.models import Account
 from mailconfig.values import Envelope
 
@@ -33,10 +35,12 @@ class Line:
     All sessions of a lane take from it, each a message of its own, and from the same slots.
     """
 
-    def __init__(self, account: Account, settings: Settings, clock: DatabaseClock) -> None:
+    def __init__(self, account: Account, settings: Settings, ownership: Ownership) -> None:
         self._account = account
         self._settings = settings
-        self._clock = clock
+        self._clock = clock = ownership.clock
+        self._tokens = TokenMail(ownership, settings)
+        self._has_left_tokens_out = False
         self._lock = threading.RLock()
         self._candidates: deque[DueMessage] = deque()
         self._looked_beyond_at = float("-inf")
@@ -55,13 +59,20 @@ class Line:
             return frozenset(self._in_hand)
 
     def next(self) -> Turn | None:
-        """The next turn of a message the journal has not taken yet; ``None``: nothing is due, or the limit is reached."""
+        """The next turn of a message the journal has not taken yet; ``None``: nothing can go now, or the limit is reached."""
         while (turn := self._take()) is not None:
+            message = turn.message
             try:
-                turn.message.open()
+                message.open()
+                if message.has_tokens:
+                    self._tokens.render(message)
+                    turn.envelope = self._envelope(message, turn.recipients)
             except StorageAway as error:
                 self.release(turn)
                 self.note_storage_away(error)
+            except (ResolverAway, TokenInvalid) as error:
+                self._tokens.give_up(message, error)
+                self._release_unresolved(turn)
             else:
                 return turn
         return None
@@ -74,17 +85,42 @@ class Line:
                 return None
             most = MAX_RECIPIENTS if free is None else min(free, MAX_RECIPIENTS)
             recipients = message.recipients[:most]
-            redirect = self._settings.redirect_all_to
-            addresses = (redirect,) if redirect else tuple(recipient.address for recipient in recipients)
-            envelope = Envelope(self._reverse_path(message), addresses, message.size, message.eight_bit)
             self.limiter.take(len(recipients))
             self._in_hand.add(message.pk)
+            envelope = self._envelope(message, recipients)
             return Turn(message, recipients, envelope, len(recipients), self._clock.now())
 
     def _reverse_path(self, message: DueMessage) -> str:
         """Where bounces go: of mail that was queued for another account to this one, as whom the server knows us."""
         is_own = message.home_id is None or not message.envelope_from
         return message.envelope_from if is_own else self._account.reverse_path
+
+    def _envelope(self, message: DueMessage, recipients: Sequence[DueRecipient]) -> Envelope:
+        """Return the envelope; of a mail with tokens it is none before that is rendered."""
+        redirect = self._settings.redirect_all_to
+        addresses = (redirect,) if redirect else message.addresses(recipients)
+        return Envelope(
+            self._reverse_path(message), addresses, message.size, message.eight_bit, message.masks
+        )
+
+    def _release_unresolved(self, turn: Turn) -> None:
+        with self._lock:
+            self.limiter.give_back(turn.slots, handed_over=0, ended_at=self._clock.now())
+            self._in_hand.discard(turn.message.pk)
+            if self._tokens.is_hopeless:
+                self._in_hand.difference_update(self._tokens.drop_later())
+                self._forget_candidates()
+
+    def await_tokens(self, seconds: float) -> bool:
+        """Return whether the resolution of a mail's tokens is over, waiting so long for that if any is under way."""
+        return bool(self._tokens) and self._tokens.await_one(seconds)
+
+    def leave_tokens(self) -> bool:
+        """Let go of mail whose tokens are being resolved; it comes back by itself. Returns whether there was any."""
+        with self._lock:
+            left = self._tokens.leave() if self._tokens else []
+            self._in_hand.difference_update(left)
+            return bool(left)
 
     def has_more_than(self, number: int) -> bool:
         """Return whether more mails than that could go now, as far as is known: due, and within the limits."""
@@ -111,23 +147,45 @@ class Line:
         self._looked_beyond_at = time.monotonic()
         read = self._in_hand.union(message.pk for message in self._candidates if beyond_batch)
         away = self.storage_error is not None
-        next_at = due.next_at(account_id=self._account.pk, without=read, inline_only=away)
+        next_at = due.next_at(
+            account_id=self._account.pk, without=read, inline_only=away, rendered_only=self._tokens.is_full
+        )
         is_due = next_at is not None and next_at <= self._clock.now()
         self._is_dry = self._is_dry and not is_due
         return is_due
 
     def _next_candidate(self) -> DueMessage | None:
-        if not (self._candidates or self._is_dry):
-            batch = due.read(
-                account_id=self._account.pk,
-                now=self._clock.now(),
-                limit=self._settings.batch_size,
-                without=self._in_hand,
-                inline_only=self.storage_error is not None,
-            )
-            self._candidates.extend(batch.messages)
-            self._is_dry = batch.is_all
-        return self._candidates.popleft() if self._candidates else None
+        tokens = self._tokens
+        if self._has_left_tokens_out and not tokens.is_full:
+            self._has_left_tokens_out = self._is_dry = False
+        while True:
+            if tokens and (resolved := tokens.next()):
+                tokens.begin()
+                return resolved
+            if not (self._candidates or self._is_dry):
+                self._read()
+            if not self._candidates:
+                tokens.begin()
+                return None
+            message = self._candidates.popleft()
+            if not message.has_tokens:
+                return message
+            self._in_hand.add(message.pk)
+            tokens.add(message)
+            tokens.begin()
+
+    def _read(self) -> None:
+        self._has_left_tokens_out = self._tokens.is_full
+        batch = due.read(
+            account_id=self._account.pk,
+            now=self._clock.now(),
+            limit=self._settings.batch_size,
+            without=self._in_hand,
+            inline_only=self.storage_error is not None,
+            rendered_only=self._has_left_tokens_out,
+        )
+        self._candidates.extend(batch.messages)
+        self._is_dry = batch.is_all
 
     def next_at(self) -> datetime | None:
         """When the next message that is not in hand, and whose bytes can be had now, is due; ``None``: there is none."""
@@ -135,6 +193,7 @@ class Line:
             account_id=self._account.pk,
             without=self.in_hand,
             inline_only=self.storage_error is not None,
+            rendered_only=self._tokens.is_full,
         )
 
     def look_again(self) -> None:

@@ -188,6 +188,8 @@ class SMTPSession:
 
     def _begin_envelope(self, envelope: Envelope) -> None:
         """Replies that trickle are each in time, and all together never end."""
+        if envelope.masks:
+            self._wire.mask(envelope.masks)
         self._wire.deadline = self._total.within(self._timeouts.transaction + len(envelope.recipients))
 
     def _offer(self, envelope: Envelope) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from mailconfig.transports.network.deadline import Deadline
 from mailconfig.transports.network.stream import Stream
@@ -29,6 +29,11 @@ class Wire(Stream):
         super().__init__(sock, deadline=deadline, on_wait=on_wait, wait_slice=wait_slice)
         self._max = max_reply_bytes
         self._known: dict[bytes, Reply] = {}
+
+    def mask(self, masks: Iterable[tuple[str, str]]) -> None:
+        """Write something else for these values in the replies that come; see :meth:`Scrubber.mask`."""
+        self.scrubber.mask(masks)
+        self._known.clear()
 
     def read_reply(self, seconds: float) -> Reply:
         """The next whole reply, within ``seconds``, cleaned."""

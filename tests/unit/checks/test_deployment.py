@@ -106,3 +106,51 @@ def test_sqlite_is_asked_for_wal_and_immediate_transactions() -> None:
         assert ids(check_sqlite()) == {"mailconfig.W020", "mailconfig.W021"}
     finally:
         given.update(kept)
+
+
+class NoResolver:
+    """Cannot resolve."""
+
+
+@pytest.mark.parametrize(
+    ("resolver", "words"),
+    [
+        ("nowhere.Resolver", "ModuleNotFoundError"),
+        (f"{__name__}.Missing", "ImportError"),
+        (f"{__name__}.NoResolver", "has no method resolve"),
+        ("math.pi", "TypeError"),
+    ],
+)
+def test_a_resolver_that_cannot_be_made_is_an_error(settings: Any, resolver: str, words: str) -> None:
+    settings.MAILCONFIG = {"PII_RESOLVER": resolver}
+    (error,) = check_settings()
+    assert error.id == "mailconfig.E040"
+    assert words in error.msg
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"PII_RESOLVER_URL": ""}, "begins with https://"),
+        ({"PII_RESOLVER_URL": "http://directory.example.com/"}, "begins with https://"),
+        ({"PII_RESOLVER_URL": "https://directory.example.com:8443/"}, "port 8443"),
+        ({"PII_RESOLVER_URL": "https://127.0.0.1/"}, "not allowed"),
+        ({"PII_RESOLVER_HEADERS": {"Authorization": "Bearer ü"}}, "cannot be written"),
+        ({"PII_RESOLVER_HEADERS": {"Not a name": "x"}}, "cannot be written"),
+    ],
+)
+def test_a_service_that_cannot_be_asked_is_an_error(
+    settings: Any, changed: dict[str, object], words: str
+) -> None:
+    usable = {
+        "PII_RESOLVER": "mailconfig.resolvers.http.HttpResolver",
+        "PII_RESOLVER_URL": "https://directory.example.com/resolve",
+        "PII_RESOLVER_HEADERS": {"Authorization": "Bearer secret"},
+    }
+    settings.MAILCONFIG = usable
+    assert check_settings() == []
+    settings.MAILCONFIG = usable | changed
+    (error,) = check_settings()
+    assert error.id == "mailconfig.E041"
+    assert words in error.msg
+    assert "Bearer" not in error.msg

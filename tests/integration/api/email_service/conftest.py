@@ -23,6 +23,7 @@ def deployment(settings: Settings, certificates: Certificates) -> None:
         "ALLOWED_PORTS": None,
         "CA_FILE": certificates.ca_file,
         "PROBE_SECONDS": 5.0,
+        "PII_RESOLVER": "tests.resolver.Resolver",
     }
 
 

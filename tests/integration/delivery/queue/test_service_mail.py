@@ -1,6 +1,7 @@
 """Mail of the email service becomes rows: rendered at once, or kept as it was given where it has tokens."""
 
 import threading
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -9,12 +10,18 @@ from mailconfig import delivery
 from mailconfig.exceptions import InvalidMessage, KeyReused
 from mailconfig.models import Account, AccountKind, Lane, Message, MessageSource, Recipient
 from tests.factories import body_of, make_account, make_tenant
+from tests.resolver import PATH
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TOKEN = "NS-EU-AB12-9"
 TEXTS = {"recipient": "anna@example.net", "subject": "Hello", "text": "Two\nlines"}
 """A mail without a token."""
+
+
+@pytest.fixture(autouse=True)
+def resolver(settings: Any) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "PII_RESOLVER": PATH}
 
 
 @pytest.fixture
@@ -91,6 +98,13 @@ def test_what_cannot_be_sent_is_refused_whatever_else_is_a_token(
 def test_tokens_need_a_tenant() -> None:
     with pytest.raises(InvalidMessage, match="tenant"):
         delivery.queue_service_mail(make_account(), **TEXTS | {"text": TOKEN})
+
+
+def test_tokens_are_refused_where_nobody_resolves_them(account: Account, settings: Any) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "PII_RESOLVER": ""}
+    with pytest.raises(InvalidMessage, match="PII_RESOLVER"):
+        delivery.queue_service_mail(account, **TEXTS | {"text": TOKEN})
+    delivery.queue_service_mail(account, **TEXTS)
 
 
 @pytest.mark.parametrize("token", [True, False], ids=["token", "clear"])
