@@ -29,7 +29,8 @@ WAITED = 5.0
 """Seconds of a request that waited for its broker, which stands still for longer; a busy machine takes less."""
 
 
-@pytest.fixture(params=[pytest.param("redis", marks=pytest.mark.redis), "folder"])
+# The folder is what goes with SQLite, as in the demo.
+@pytest.fixture(params=[pytest.param("redis", marks=[pytest.mark.redis, pytest.mark.one_database]), "folder"])
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Broker:
     """Of each kind."""
     if request.param == "redis":
@@ -110,6 +111,7 @@ def test_a_broker_that_is_flushed_loses_rings_and_no_mail(broker: Broker, sink: 
     check_delivery(sink, ledger)
 
 
+@pytest.mark.one_database
 @pytest.mark.redis
 def test_a_broker_that_stands_still_for_a_while_is_waited_for(
     redis_broker: Broker, sink: Sink, tmp_path: Path
@@ -126,6 +128,7 @@ def test_a_broker_that_stands_still_for_a_while_is_waited_for(
     assert max(json.loads(line)["seconds"] for line in ledger.read_text().splitlines()) < WAITED
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("state", ["down", "hanging"])
 def test_a_request_queues_mail_in_no_time_whatever_the_broker_does(
     state: str, sink: Sink, tmp_path: Path

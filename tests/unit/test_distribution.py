@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from tests import distribution, tables
+from tests import distribution, measuring, tables
 
 
 @dataclass(frozen=True)
@@ -50,5 +50,12 @@ def test_of_tables_that_say_nothing_of_a_database_the_second_one_runs_some_cases
 
 
 def test_the_files_that_are_named_are_there() -> None:
-    for name in (*distribution.TOGETHER, *distribution.ALIKE, *distribution.EACH):
+    named = (
+        *distribution.TOGETHER,
+        *distribution.ALIKE,
+        *distribution.EACH,
+        *measuring.UNMEASURED,
+        *measuring.ALONE,
+    )
+    for name in named:
         assert (distribution.ROOT / name).exists(), name

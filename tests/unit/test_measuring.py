@@ -51,6 +51,16 @@ def test_coverage_measures_what_was_chosen(meter: coverage.Coverage, name: str, 
     assert is_measuring(meter) is False
 
 
+def test_some_tests_are_measured_without_their_children(meter: coverage.Coverage) -> None:
+    (item,) = items = collected("tests/integration/faults/test_postgres.py::test_a")
+    measuring.choose(items)
+    measuring.rest(item.config)
+
+    with measuring.measuring(item):
+        assert coverage.Coverage.current() is meter
+        assert measuring.CHILDREN not in os.environ
+
+
 @pytest.mark.parametrize(
     ("worker", "dist", "goes_on", "children"),
     [
