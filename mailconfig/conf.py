@@ -38,6 +38,8 @@ RETRY: Final = "retry"
 HOLD: Final = "hold"
 SURFACES = ("outbound_email", "providers", "tenant_config", "mailboxes", "email_service")
 
+OAUTH2_SERVICES = ("microsoft", "google")
+"""Services whose usual places are known."""
 DEFAULT_CONCURRENCY = 20
 DEFAULT_SYNC_CONCURRENCY = 10
 """Accounts that one process drains at the same time on PostgreSQL, unless ``CONCURRENCY`` says otherwise."""
@@ -271,6 +273,12 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             yield f"MAILCONFIG['TIMEOUTS'] has the unknown key {shown(name)}. {meant}"
     if settings.retry_cap_seconds < settings.retry_seconds:
         yield "MAILCONFIG['RETRY_CAP_SECONDS'] must be at least RETRY_SECONDS, the first wait."
+    for name, authority in settings.oauth2_authorities.items():
+        if name not in OAUTH2_SERVICES:
+            known = ", ".join(OAUTH2_SERVICES)
+            yield f"MAILCONFIG['OAUTH2_AUTHORITIES'] has the unknown service {shown(name)}. There are {known}."
+        elif authority.startswith("http:") and not settings.allow_plain_http:
+            yield f"MAILCONFIG['OAUTH2_AUTHORITIES'][{name!r}] begins with http, and ALLOW_PLAIN_HTTP is off."
     if not settings.backoff_seconds:
         yield "MAILCONFIG['BACKOFF_SECONDS'] must name one wait at least."
 

@@ -1,6 +1,16 @@
 """The pages for those who keep mail accounts and look after the queue."""
 
-from . import accounts, bounces, connection_checks, mailboxes, messages, synced, tenants, workers
+from . import (
+    accounts,
+    bounces,
+    connection_checks,
+    mailboxes,
+    messages,
+    oauth2_clients,
+    synced,
+    tenants,
+    workers,
+)
 
 __all__ = [
     "accounts",
@@ -8,6 +18,7 @@ __all__ = [
     "connection_checks",
     "mailboxes",
     "messages",
+    "oauth2_clients",
     "synced",
     "tenants",
     "workers",

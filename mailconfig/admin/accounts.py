@@ -32,6 +32,7 @@ from mailconfig.models import (
     account_fields,
 )
 
+from . import oauth2_login
 from .account_actions import A_WORKER_CHECKS, AccountActions, as_shown
 from .account_list import (
     AccountChangeList,
@@ -126,6 +127,8 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         connection_fields: tuple[str, ...] = CONNECTION if editable else SEEN_CONNECTION
         if obj is None or not obj.has_secret:
             connection_fields = tuple(name for name in connection_fields if name != "clear_secret")
+        if editable and oauth2_login.is_offered(user_of(request)):
+            connection_fields = (*connection_fields, *oauth2_login.FIELDS)
         fieldsets: list[Any] = [
             (_("Identity"), {"fields": self._identity_for(request)}),
             (self._name_of_connection(), {"fields": connection_fields}),

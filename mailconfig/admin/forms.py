@@ -17,6 +17,7 @@ from mailconfig.models.choices import AuthenticationChoice
 from mailconfig.secrets.forms import SecretFormField
 from mailconfig.values import ErrorCode
 
+from . import oauth2_login
 from .proof import Proof
 from .themes import dress
 from .widgets import PresetSelect, preset_choices
@@ -35,7 +36,7 @@ UNLISTED_HOST = gettext_lazy(
 )
 
 
-class AccountForm(AccountModelForm):
+class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
     """An account as a person edits it.
 
     The admin sets ``proof`` on a subclass of its own for each request: what came of trying these values, or
@@ -56,7 +57,11 @@ class AccountForm(AccountModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         adding = self.instance._state.adding
-        if self.instance.authentication != AuthenticationChoice.OAUTH2 and "authentication" in self.fields:
+        if not oauth2_login.is_offered(self.by):
+            for name in oauth2_login.FIELDS:
+                self.fields.pop(name, None)
+        keeps_token = self.instance.authentication == AuthenticationChoice.OAUTH2
+        if not keeps_token and "oauth2_client" not in self.fields and "authentication" in self.fields:
             # A token that nobody renews works for an hour: not what an admin is after.
             choices = [choice for choice in AuthenticationChoice.choices if choice[0] != "oauth2"]
             cast("forms.ChoiceField", self.fields["authentication"]).choices = choices
@@ -66,7 +71,8 @@ class AccountForm(AccountModelForm):
             self.initial["seen_revision"] = self.instance.revision
         self._tell_about_secret()
         self._offer_failovers()
-        for name in ("preset", "secret", "clear_secret", "failover"):
+        oauth2_login.fill(self, self.instance)
+        for name in ("preset", "secret", "clear_secret", "failover", *oauth2_login.FIELDS):
             if name in self.fields:
                 dress(self.fields[name].widget)
 
@@ -110,6 +116,7 @@ class AccountForm(AccountModelForm):
             self.add_error("clear_secret", _("Either enter a password or remove the stored one."))
         elif cleaned.get("clear_secret") or (not entered and self._needs_no_login(cleaned)):
             self.instance.secret = None
+        oauth2_login.choose(self, self.instance, cleaned)
         return cleaned
 
     @staticmethod
@@ -161,14 +168,18 @@ class AccountForm(AccountModelForm):
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
+        if not self.errors:
+            oauth2_login.choose(self, self.instance, self.cleaned_data)
         if self.proof is not None and self.proof.errors is not None and not self.errors:
             self._update_errors(self.proof.errors)
 
     def connects_anew(self) -> bool:
         """Return whether what was entered is a connection that nobody has tried yet."""
+        if oauth2_login.waits_for_connection(self.instance):
+            return False
         if self.instance._state.adding:
             return True
-        return not account_fields.PROVED.isdisjoint(self.changed_data)
+        return not account_fields.PROVED.union(oauth2_login.FIELDS).isdisjoint(self.changed_data)
 
     def syncs_anew(self) -> bool:
         """Return whether what was entered is a way to read a mailbox that nobody has tried yet."""

@@ -13,6 +13,7 @@ from mailconfig.models.choices import SyncMethod
 from mailconfig.models.validators import validate_line
 from mailconfig.secrets.forms import SecretFormField
 
+from . import oauth2_login
 from .forms import AccountForm
 from .themes import dress
 
@@ -143,4 +144,4 @@ class MailboxForm(AccountForm):
         """Return whether there is something to sync, and what reads it is another than before."""
         syncs = self.cleaned_data.get("imap_host") and self.cleaned_data.get("is_sync_enabled")
         is_other = self.instance._state.adding or not RECEIVING.isdisjoint(self.changed_data)
-        return bool(syncs) and is_other
+        return bool(syncs) and is_other and not oauth2_login.waits_for_connection(self.instance)

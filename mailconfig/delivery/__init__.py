@@ -23,6 +23,7 @@ from mailconfig.delivery.accounts.oauth2_logins import (
     choose_oauth2_login,
     connect_account,
     disconnect_account,
+    log_in_by_microsoft,
     save_oauth2_client,
 )
 from mailconfig.delivery.accounts.opening import is_send_method, is_sync_method
@@ -151,6 +152,7 @@ __all__ = [
     "is_sync_method",
     "is_token",
     "leaves_checks_to_workers",
+    "log_in_by_microsoft",
     "mailing_facts",
     "may_choose_addresses",
     "may_send_from",

@@ -167,3 +167,18 @@ def test_hosts_are_listed_as_containers_have_them_and_compared_in_one_form(setti
     assert get_settings().network_policy().allowed_hosts == {
         "mail_server", "mailpit", "xn--bcher-kva.example", "::1", "127.0.0.1",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"mircosoft": "https://login.example.com"}, "unknown service 'mircosoft'"),
+        ({"microsoft": "http://127.0.0.1:8000"}, "ALLOW_PLAIN_HTTP is off"),
+        ({"microsoft": "http://login.example.com"}, "must begin with https"),
+        ({"google": "login.example.com"}, "must be an address such as"),
+        ({"google": "https://me@login.example.com"}, "must be an address such as"),
+        ({"google": "https://login.example.com/?a"}, "must be an address such as"),
+    ],
+)
+def test_where_a_service_lives_is_checked(problem: Any, given: dict[str, str], words: str) -> None:
+    assert words in problem({"OAUTH2_AUTHORITIES": given})

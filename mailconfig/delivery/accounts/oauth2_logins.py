@@ -29,9 +29,9 @@ from mailconfig.models import (
 from mailconfig.models.access import holds
 from mailconfig.models.lane import wake_lanes
 from mailconfig.models.oauth2 import grant_of, scopes_wanted
-from mailconfig.models.oauth2_providers import PROVIDERS, OAuth2GrantType
+from mailconfig.models.oauth2_providers import PROVIDERS, OAuth2GrantType, OAuth2Provider
 from mailconfig.transports.oauth2 import TokenAnswer
-from mailconfig.values import Authentication
+from mailconfig.values import Authentication, Secret, Security
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -225,6 +225,41 @@ def save_oauth2_client(*, client: OAuth2Client) -> None:
                 signals.account_resumed.send_robust(sender=Lane, account_id=account_id, purpose=str(purpose))
 
         transaction.on_commit(tell, robust=True)
+
+
+def log_in_by_microsoft(
+    *,
+    account: Account,
+    directory: str,
+    client_id: str,
+    client_secret: Secret,
+    host: str = "",
+    port: int = 587,
+) -> None:
+    """Let an account that is not stored send by an app of Microsoft's, in which nobody signs in; nothing is stored of it.
+
+    Args:
+        account: with the user name of the mailbox.
+        directory: the organisation's id, or a domain of it.
+        client_id: of the app.
+        client_secret: of the app.
+        host: the mail server; empty: Microsoft's own.
+        port: of the mail server.
+    """
+    facts = PROVIDERS[OAuth2Provider.MICROSOFT]
+    account.host, account.port = host or facts.mail_servers[0], port
+    account.security = Security.TLS if port == 465 else Security.STARTTLS
+    account.authentication, account.secret = Authentication.OAUTH2, None
+    client = OAuth2Client(
+        name=client_id,
+        provider=OAuth2Provider.MICROSOFT,
+        directory=directory,
+        client_id=client_id,
+        secret=client_secret,
+        # Whoever names a server here has the app's secret as well.
+        mail_servers=account.host,
+    )
+    account.oauth2_grant = OAuth2Grant(client=client, grant_type=OAuth2GrantType.CLIENT_CREDENTIALS)
 
 
 def scopes_of(account: Account, client: OAuth2Client) -> str:

@@ -55,11 +55,11 @@ def test_addresses_and_rights_follow_from_the_service(
 def test_where_a_service_lives_is_the_deployments_to_say(settings: Any) -> None:
     settings.MAILCONFIG = {
         **settings.MAILCONFIG,
-        "OAUTH2_AUTHORITIES": {"microsoft": "http://127.0.0.1:1/x/"},
+        "OAUTH2_AUTHORITIES": {"microsoft": "https://login.test/x/"},
     }
     client = OAuth2Client(name="App", client_id="app", directory="contoso.example")
-    assert client.token_url() == "http://127.0.0.1:1/x/contoso.example/oauth2/v2.0/token"
-    assert client.authorization_url() == "http://127.0.0.1:1/x/contoso.example/oauth2/v2.0/authorize"
+    assert client.token_url() == "https://login.test/x/contoso.example/oauth2/v2.0/token"
+    assert client.authorization_url() == "https://login.test/x/contoso.example/oauth2/v2.0/authorize"
 
 
 def test_reading_asks_for_one_right_more_and_an_organisation_for_its_own() -> None:

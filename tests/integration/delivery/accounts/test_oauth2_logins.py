@@ -14,7 +14,14 @@ from django.db import connection, connections, transaction
 from django.db.models.functions import Now
 from pytest_django import Settings
 
-from mailconfig.delivery import connect_account, drain_account
+from mailconfig.delivery import (
+    connect_account,
+    disconnect_account,
+    drain_account,
+    log_in_by_microsoft,
+    save_oauth2_client,
+    send_test_of_values,
+)
 from mailconfig.delivery.accounts import access_tokens
 from mailconfig.delivery.accounts.opening import check_sync, open_session
 from mailconfig.exceptions import (
@@ -454,6 +461,52 @@ def test_what_is_not_stored_leaves_nothing_behind(
     open_session(account).quit()
     assert not OAuth2Token.objects.exists()
     assert not OAuth2Grant.objects.exists()
+
+
+def test_an_app_of_microsofts_serves_a_test_without_being_stored(
+    authority: Authority, smtp: TokenSMTP, app: OAuth2Client
+) -> None:
+    account = Account(kind="tenant_config", username=USER, from_email=USER)
+    log_in_by_microsoft(
+        account=account,
+        directory="contoso.example",
+        client_id="app",
+        client_secret=Secret(APP_SECRET),
+        host="127.0.0.1",
+        port=smtp.port,
+    )
+    account.security = "none"
+    check = send_test_of_values(account=account, recipient="to@example.net", requested_by=None)
+    assert check.ok, check.server_text
+    assert [message.mail_from for message in smtp.messages] == [USER]
+    assert not OAuth2Token.objects.exists()
+    usual = Account(username=USER)
+    log_in_by_microsoft(account=usual, directory="d", client_id="app", client_secret=Secret("x"))
+    assert (usual.host, usual.port, usual.security) == ("smtp.office365.com", 587, "starttls")
+
+
+def test_a_mended_registration_lets_its_accounts_go_on(
+    authority: Authority, smtp: TokenSMTP, app: OAuth2Client
+) -> None:
+    account, other = account_for(smtp, app), make_account(smtp.port)
+    refusal_before = {"wait_reason": WaitReason.PAUSED_REGISTRATION}
+    Lane.objects.update(**refusal_before)
+    OAuth2Token.objects.create(client=app, scope="x", retry_at=Now(), failure_code="invalid_client")
+    save_oauth2_client(client=OAuth2Client.objects.get(pk=app.pk))
+    assert Lane.objects.get(account=account).wait_reason == ""
+    assert Lane.objects.get(account=other).wait_reason == WaitReason.PAUSED_REGISTRATION
+    assert OAuth2Token.objects.get().failure_code == ""
+
+
+def test_who_disconnects_an_account_leaves_nothing_of_the_permission(
+    authority: Authority, smtp: TokenSMTP, app: OAuth2Client
+) -> None:
+    account = account_for(smtp, app, authority)
+    log_in(account)
+    disconnect_account(account_id=account.pk)
+    assert OAuth2Grant.objects.get().refresh_token is None
+    assert not OAuth2Token.objects.exists()
+    assert refusal(account, TokenRefused).error == "not_connected"
 
 
 def test_no_secret_is_in_a_row_or_in_the_log(
