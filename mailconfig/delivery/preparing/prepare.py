@@ -26,6 +26,7 @@ from mailconfig.delivery.preparing import moves
 from mailconfig.delivery.preparing.fetching import Fetched, FetchFailed, fetch
 from mailconfig.delivery.preparing.file_names import unlike
 from mailconfig.delivery.preparing.leases import Lease, Stopped, take
+from mailconfig.delivery.preparing.private_urls import fetch_from
 from mailconfig.delivery.queue import attached
 from mailconfig.delivery.queue.bodies import StorageAway, delete_if_there
 from mailconfig.delivery.queue.file_urls import MOST_BYTES, MOST_BYTES_TOGETHER
@@ -139,15 +140,19 @@ def _fetched(
     most_bytes: int,
 ) -> Fetched:
     settings = get_settings()
-    try:
+
+    def fetched(url: str) -> Fetched:
         return fetch(
-            attachment.url,
+            url,
             spool,
             file_surroundings(within=settings.attachment_seconds, on_wait=lease.keep_up),
             deadline=deadline,
             most_bytes=most_bytes,
             hosts=settings.attachment_hosts,
         )
+
+    try:
+        return fetch_from(attachment, fetched)
     except FetchFailed as error:
         if error.problem == AttachmentProblem.TOO_LARGE and most_bytes < MOST_BYTES:
             raise FetchFailed(AttachmentProblem.TOO_LARGE_TOGETHER, detail=error.detail) from None

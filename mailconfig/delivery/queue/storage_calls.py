@@ -22,7 +22,7 @@ class StorageHangs(Exception):
     """The storage did not answer in time, or so many calls hang that no other is made."""
 
 
-class _Calls:
+class Calls:
     """Makes calls in daemon threads, never more than :data:`MOST_CALLS`."""
 
     def __init__(self) -> None:
@@ -83,5 +83,5 @@ def _discard(discard: Callable[[Any], object], late: Future[Any]) -> None:
         discard(None if late.exception() else late.result())
 
 
-calls = _Calls()
+calls = Calls()
 os.register_at_fork(after_in_child=calls.renew)

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from mailconfig import delivery
 from mailconfig.delivery.queue.bodies import StorageAway, _Chunks
-from mailconfig.delivery.queue.storage_calls import MOST_CALLS, StorageHangs, _Calls
+from mailconfig.delivery.queue.storage_calls import MOST_CALLS, Calls, StorageHangs
 from mailconfig.exceptions import NoAccount
 from mailconfig.models import Account, Lane, Message, WaitReason
 from tests.factories import make_account, make_email
@@ -173,7 +173,7 @@ def test_a_storage_that_hangs_holds_up_its_mail_and_nothing_else(
 
 
 def test_a_storage_that_hangs_for_good_keeps_a_bounded_number_of_threads(folder: Path) -> None:
-    calls, end = _Calls(), threading.Event()
+    calls, end = Calls(), threading.Event()
     try:
         for _ in range(MOST_CALLS):
             with pytest.raises(StorageHangs, match="did not answer"):
@@ -186,7 +186,7 @@ def test_a_storage_that_hangs_for_good_keeps_a_bounded_number_of_threads(folder:
 
 
 def test_what_comes_too_late_is_closed_and_an_error_of_the_storage_is_its_own(folder: Path) -> None:
-    calls, end = _Calls(), threading.Event()
+    calls, end = Calls(), threading.Event()
     closed = threading.Event()
 
     def late() -> str:
