@@ -11,15 +11,19 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+_TOKEN = r'UPDATE "?mailconfig_lane"?\s+SET "?lease_token"?'
+_UNTIL = '"?lease_until"?'
+"""Set to a time that is computed where a lane is taken, to nothing where it is left: a value, to Django 6.1."""
+
 
 def takes_lane(sql: str) -> bool:
     """Return whether a statement takes a lane, in the words of the ORM or in our own."""
-    return bool(re.search(r'UPDATE "?mailconfig_lane"?\s+SET "?lease_token"? = %s', sql))
+    return bool(re.search(rf"{_TOKEN} = %s(?:::uuid)?, {_UNTIL} = (?!%s,|NULL,)", sql))
 
 
 def leaves_lane(sql: str) -> bool:
     """Return whether a statement gives a lane up."""
-    return bool(re.search(r'UPDATE "?mailconfig_lane"?\s+SET "?lease_token"? = NULL', sql))
+    return bool(re.search(rf"{_TOKEN} = (?:NULL|%s), {_UNTIL} = (?:NULL|%s),", sql))
 
 
 @contextmanager
