@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import threading
-import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.files.storage import storages
 from django.db import connection, connections
 
 from mailconfig import delivery
 from mailconfig.delivery.preparing import prepare
-from mailconfig.delivery.queue import attached, bodies
-from mailconfig.exceptions import InvalidAttachment, InvalidTransition, KeyReused
+from mailconfig.exceptions import InvalidTransition
 from mailconfig.models import (
     Account,
     Attachment,
@@ -33,43 +28,18 @@ from mailconfig.models import (
 )
 from mailconfig.testing import outbox
 from tests.factories import body_of
+from tests.integration.delivery.preparing.calls import (
+    PDF,
+    bytes_of,
+    files_in,
+    make_due,
+    prepared,
+    queue,
+    stored_files,
+)
 from tests.servers.http import Asked, ScriptedHttpServer, answer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PDF = b"%PDF-1.7 \x00\xff"
-
-
-def queue(account: Account, *urls: str, **values: Any) -> Message:
-    given = {"recipient": "anna@example.net", "subject": "Hello", "text": "Two\nlines"} | values
-    return delivery.queue_service_mail(account, attachments=urls, **given)
-
-
-def prepared(message: Message) -> Message:
-    """The message after one try."""
-    delivery.prepare_message(message_id=message.pk)
-    return Message.objects.get(pk=message.pk)
-
-
-def make_due(message: Message) -> None:
-    Preparation.objects.filter(pk=message.pk).update(due_at=delivery.database_now())
-
-
-def bytes_of(message: Message) -> bytes:
-    return b"".join(bodies.chunks(message))
-
-
-def files_in(data: bytes) -> list[tuple[str, str, bytes]]:
-    parsed = email.message_from_bytes(data, policy=email.policy.default)
-    parts: list[Any] = list(parsed.iter_attachments())
-    return [(part.get_filename(), part.get_content_type(), part.get_payload(decode=True)) for part in parts]
-
-
-def stored_files() -> list[str]:
-    try:
-        return storages["default"].listdir(bodies.FOLDER)[1]
-    except FileNotFoundError:
-        return []
 
 
 def test_mail_with_files_is_prepared_and_then_sent_with_them(
@@ -305,144 +275,6 @@ def test_an_error_of_our_own_costs_one_mail_a_minute_and_the_third_fails_it(
 
     assert prepared(message).state == MessageState.FAILED
     assert Message.objects.get().error_code == WaitReason.INTERNAL_ERROR
-
-
-def test_a_stored_file_that_is_gone_is_fetched_anew_and_a_storage_that_is_away_waited_for(
-    files: ScriptedHttpServer, account: Account, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.MAILCONFIG = {**settings.MAILCONFIG, "INLINE_BYTES": 5}
-    files.scripts["/a.pdf"] = answer(PDF)
-    message = queue(account, files.url("/a.pdf"))
-    real = attached.read_files
-
-    def away(*_arguments: object) -> Any:
-        raise bodies.StorageAway("no disk")
-
-    monkeypatch.setattr(attached, "read_files", away)
-    assert prepared(message).wait_reason == WaitReason.STORAGE_AWAY
-    monkeypatch.setattr(attached, "read_files", real)
-    monkeypatch.setattr(bodies, "keep", away)
-    make_due(message)
-    assert prepared(message).wait_reason == WaitReason.STORAGE_AWAY
-    monkeypatch.undo()
-    storages["default"].delete(Attachment.objects.get().stored_as)
-    make_due(message)
-
-    assert prepared(message).state == MessageState.PREPARING
-    assert prepared(message).state == MessageState.QUEUED
-    assert len(files.asked) == 2
-
-
-def test_files_are_too_large_together(files: ScriptedHttpServer, account: Account) -> None:
-    megabytes = b"x" * (7 * 2**20)
-    for number in range(3):
-        files.scripts[f"/{number}"] = answer(megabytes)
-    message = queue(account, *(files.url(f"/{number}") for number in range(3)))
-
-    assert prepared(message).error_code == AttachmentProblem.TOO_LARGE_TOGETHER
-
-
-def test_ten_files_of_twenty_megabytes_fit_into_a_mail_and_into_memory(
-    files: ScriptedHttpServer, account: Account
-) -> None:
-    for number in range(10):
-        files.scripts[f"/{number}.bin"] = [answer(length=2**21), *([b"x" * 2**16] * 32)]
-    message = queue(account, *(files.url(f"/{number}.bin") for number in range(10)))
-
-    tracemalloc.start()
-    try:
-        queued = prepared(message)
-        most = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-    assert queued.state == MessageState.QUEUED
-    assert queued.size > 27 * 10**6
-    assert most < 90 * 2**20
-
-
-@pytest.mark.parametrize(
-    ("urls", "position"),
-    [
-        (["http://files.test/"], 0),
-        (["https://files.test/", "https://u@files.test/"], 1),
-        (["https://127.0.0.1/"], 0),
-        (["https://files.test:22/"], 0),
-        (["https://files.test/a b"], 0),
-        ([""], 0),
-        (["https://files.test/"] * 11, None),
-    ],
-)
-def test_what_cannot_be_fetched_is_refused_at_once_and_nothing_is_queued(
-    account: Account, urls: list[str], position: int | None
-) -> None:
-    with pytest.raises(InvalidAttachment) as caught:
-        queue(account, *urls)
-    assert caught.value.position == position
-    assert not Message.objects.exists()
-
-
-def test_only_hosts_of_the_list_are_taken(account: Account, settings: Any) -> None:
-    settings.MAILCONFIG = {**settings.MAILCONFIG, "ATTACHMENT_HOSTS": ["files.test"]}
-
-    assert queue(account, "https://FILES.test/a").pk
-    with pytest.raises(InvalidAttachment):
-        queue(account, "https://other.test/a")
-
-
-def test_networks_of_mail_servers_are_none_of_files(account: Account, settings: Any) -> None:
-    settings.MAILCONFIG = {"ALLOWED_NETWORKS": ["127.0.0.0/8"], "ALLOWED_HOSTS": ["127.0.0.1"]}
-
-    with pytest.raises(InvalidAttachment):
-        queue(account, "https://127.0.0.1/")
-
-
-def test_the_same_key_with_other_files_is_another_mail(account: Account) -> None:
-    first = queue(account, "https://files.test/a", idempotency_key="k")
-
-    assert queue(account, "https://files.test/a", idempotency_key="k").pk == first.pk
-    with pytest.raises(KeyReused):
-        queue(account, "https://files.test/b", idempotency_key="k")
-    assert Preparation.objects.count() == 1
-
-
-def test_purged_mail_takes_its_files_along_and_files_of_nobody_go_after_a_day(
-    files: ScriptedHttpServer, account: Account, settings: Any
-) -> None:
-    settings.MAILCONFIG = {**settings.MAILCONFIG, "INLINE_BYTES": 5}
-    files.scripts["/a.pdf"] = answer(PDF)
-    message = queue(account, files.url("/a.pdf"), files.url("/b.pdf"))
-    assert prepared(message).state == MessageState.FAILED
-    (name,) = stored_files()
-    assert delivery.purge().files == 0
-    long_ago = delivery.database_now() - timedelta(days=60)
-    Message.objects.update(settled_at=long_ago, created_at=long_ago)
-
-    assert delivery.purge().messages == 1
-
-    assert name not in stored_files()
-    assert not Attachment.objects.exists()
-
-
-def test_files_of_a_mail_that_is_settled_are_erased_by_the_sweep(
-    files: ScriptedHttpServer, account: Account, settings: Any
-) -> None:
-    """A mail with tokens keeps them for as long as it may be sent."""
-    settings.MAILCONFIG = {**settings.MAILCONFIG, "INLINE_BYTES": 5}
-    files.scripts["/a.pdf"] = answer(PDF)
-    message = queue(account, files.url("/a.pdf"))
-    Message.objects.update(has_tokens=True)
-
-    assert prepared(message).state == MessageState.QUEUED
-    assert attached.read_files(message.pk) == [("a.pdf", PDF, "application/pdf")]
-    assert MessageSource.objects.exists()
-    delivery.sweep()
-    assert stored_files()
-
-    Message.objects.update(state=MessageState.SENT, settled_at=delivery.database_now())
-    delivery.sweep()
-    assert not stored_files()
-    assert Attachment.objects.get().name == "a.pdf"
 
 
 def test_an_account_with_such_mail_is_in_use_and_mail_of_a_deleted_one_fails(
