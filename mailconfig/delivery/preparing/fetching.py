@@ -24,7 +24,7 @@ from mailconfig.exceptions import (
     TransportError,
     UrlNotAllowed,
 )
-from mailconfig.http_urls import HttpUrl, InvalidUrl, redirected
+from mailconfig.http_urls import InvalidUrl, redirected
 from mailconfig.models import AttachmentProblem
 from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.http import HttpHeaders, HttpRequest, OpenAnswer, open_request
@@ -63,7 +63,7 @@ class FetchFailed(MailconfigError):
     """A file did not come.
 
     Attributes:
-        problem: the reason.
+        problem: the reason: an :class:`AttachmentProblem`, or a code of what its token stands for.
         temporary: whether it may come later without anybody changing anything.
         retry_after: seconds for which the server wants to be left alone, where it says so.
         detail: what exactly it was, for staff.
@@ -71,13 +71,13 @@ class FetchFailed(MailconfigError):
 
     def __init__(
         self,
-        problem: AttachmentProblem,
+        problem: str,
         *,
         temporary: bool = False,
         retry_after: float | None = None,
         detail: str = "",
     ) -> None:
-        super().__init__(str(problem.value))
+        super().__init__(str(problem))
         self.problem = problem
         self.temporary = temporary
         self.retry_after = retry_after
@@ -92,6 +92,7 @@ def fetch(
     deadline: Deadline,
     most_bytes: int,
     hosts: Collection[str] = (),
+    is_secret: bool = False,
 ) -> Fetched:
     """Write the file at a URL into ``sink``, and tell what it is.
 
@@ -102,6 +103,7 @@ def fetch(
         deadline: over all of it, redirects included.
         most_bytes: the largest file that is taken.
         hosts: the only ones that are allowed, if there are any; holds for each redirect.
+        is_secret: a token stands for the URL, so nothing of it gives the file its name.
 
     Raises:
         FetchFailed: no file came, or what came is none. Something may be in ``sink``.
@@ -114,7 +116,7 @@ def fetch(
             request = HttpRequest(url=str(url))
             with open_request(request, surroundings, most_bytes=most_bytes, deadline=deadline) as answer:
                 if answer.status not in _REDIRECTS:
-                    return _taken(answer, sink, first)
+                    return _taken(answer, sink, name_in_path(first.target), is_secret=is_secret)
                 location = answer.headers.get("location")
             problem = AttachmentProblem.REDIRECTS
             url = redirected(url, location, plain_http=plain_http, listed=hosts)
@@ -126,8 +128,8 @@ def fetch(
         raise _failed(error) from None
 
 
-def _taken(answer: OpenAnswer, sink: Sink, asked: HttpUrl) -> Fetched:
-    """Write the body into the sink.
+def _taken(answer: OpenAnswer, sink: Sink, in_path: str, *, is_secret: bool) -> Fetched:
+    """Write the body into the sink. ``in_path`` is the name that the URL had which was asked for.
 
     Raises:
         FetchFailed: there is none, or it is not the file.
@@ -137,7 +139,6 @@ def _taken(answer: OpenAnswer, sink: Sink, asked: HttpUrl) -> Fetched:
         raise _refused(answer.status, answer.headers)
     declared = answer.headers.get("content-type")
     offered = clean_name(filename_of(answer.headers.get_all("content-disposition")))
-    in_path = name_in_path(asked.target)
     wants_html = says_html(offered) or says_html(in_path)
     size, beginning = 0, b""
     for chunk in answer.chunks():
@@ -149,7 +150,7 @@ def _taken(answer: OpenAnswer, sink: Sink, asked: HttpUrl) -> Fetched:
         size += len(chunk)
     if not size:
         raise FetchFailed(AttachmentProblem.EMPTY)
-    name = offered or in_path or _NO_NAME
+    name = offered or ("" if is_secret else in_path) or _NO_NAME
     content_type = type_of(name, declared)
     return Fetched(with_ending(name, content_type), content_type, size)
 

@@ -106,7 +106,14 @@ def fail(lease: Lease, code: str, *, detail: str = "", attachment: Attachment | 
         _end(lease, code, detail)
 
 
-def put_off(lease: Lease, message: Message, attachment: Attachment, error: FetchFailed) -> None:
+def put_off(
+    lease: Lease,
+    message: Message,
+    attachment: Attachment | None,
+    error: FetchFailed,
+    *,
+    reason: WaitReason = WaitReason.FILES_AWAY,
+) -> None:
     """Let a mail wait whose file does not come for now; longer each time, and not for ever."""
     settings = get_settings()
     retries = message.account.max_retries
@@ -121,7 +128,7 @@ def put_off(lease: Lease, message: Message, attachment: Attachment, error: Fetch
             return
         asked = min(error.retry_after or 0.0, settings.retry_cap_seconds)
         until = now + timedelta(seconds=max(asked, retry_seconds(failures, settings)))
-        _wait(lease, until, failures, WaitReason.FILES_AWAY, code=error.problem, detail=error.detail)
+        _wait(lease, until, failures, reason, code=error.problem, detail=error.detail)
 
 
 def go_on_later(lease: Lease, until: datetime, reason: WaitReason, *, detail: str = "") -> None:

@@ -7,14 +7,13 @@ moment leaves a lease that runs out, and whoever comes next fetches what is miss
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from email.utils import format_datetime
 
-from django.core.mail import EmailMessage
 from django.db import DatabaseError, InterfaceError
 
 from mailconfig import crash
@@ -30,10 +29,15 @@ from mailconfig.delivery.preparing.private_urls import fetch_from
 from mailconfig.delivery.queue import attached
 from mailconfig.delivery.queue.bodies import StorageAway, delete_if_there
 from mailconfig.delivery.queue.file_urls import MOST_BYTES, MOST_BYTES_TOGETHER
+from mailconfig.delivery.queue.resolving import resolve
+from mailconfig.delivery.queue.sources import compose_source
+from mailconfig.delivery.queue.storage_calls import Calls, StorageHangs
+from mailconfig.delivery.queue.tokens import tokens_among
+from mailconfig.delivery.queue.unresolved import UNRESOLVED
 from mailconfig.delivery.web import file_surroundings
-from mailconfig.exceptions import InvalidMessage, LeaseLost
+from mailconfig.exceptions import InvalidMessage, LeaseLost, ResolverAway, TokenInvalid
 from mailconfig.models import Attachment, AttachmentProblem, Message, MessageSource, WaitReason
-from mailconfig.rendering.compose import Rendered, compose
+from mailconfig.rendering.compose import Rendered
 from mailconfig.transports.network.deadline import Deadline
 
 logger = logging.getLogger("mailconfig.files")
@@ -41,6 +45,11 @@ logger = logging.getLogger("mailconfig.files")
 IN_MEMORY = 1024 * 1024
 """Of a file that comes; more of it waits on disk."""
 STORAGE_REST = timedelta(minutes=1)
+RESOLVER_GRACE = 1.0
+"""Seconds besides those that a resolver is told that it has; then nobody waits for it any more."""
+
+_resolver_calls = Calls()
+os.register_at_fork(after_in_child=_resolver_calls.renew)
 
 _rendering = threading.Lock()
 """Files and the mail made of them are in memory for a moment: of one mail at a time in this process."""
@@ -86,7 +95,9 @@ def prepare_message(*, message_id: int, should_stop: Callable[[], bool] = never)
 
 
 def _prepare(lease: Lease) -> None:
-    message = Message.objects.select_related("account").defer("account__secret").get(pk=lease.message_id)
+    message = (
+        Message.objects.select_related("account", "tenant").defer("account__secret").get(pk=lease.message_id)
+    )
     try:
         if _fetch_missing(lease, message):
             _finish(lease, message)
@@ -99,13 +110,15 @@ def _prepare(lease: Lease) -> None:
 def _fetch_missing(lease: Lease, message: Message) -> bool:
     """Fetch what is not there yet. Returns whether all is; if not, that was noted."""
     files = list(Attachment.objects.filter(message_id=message.pk).order_by("position"))
+    missing = [attachment for attachment in files if attachment.size is None]
+    urls = _urls_of(lease, message, missing)
+    if urls is None:
+        return False
     deadline = Deadline(get_settings().attachment_seconds)
-    for attachment in files:
-        if attachment.size is not None:
-            continue
+    for attachment in missing:
         lease.keep_up()
         try:
-            _fetch_one(lease, attachment, files, deadline)
+            _fetch_one(lease, attachment, urls[attachment.url], files, deadline)
         except FetchFailed as error:
             if error.temporary:
                 moves.put_off(lease, message, attachment, error)
@@ -116,10 +129,38 @@ def _fetch_missing(lease: Lease, message: Message) -> bool:
     return True
 
 
-def _fetch_one(lease: Lease, attachment: Attachment, files: list[Attachment], deadline: Deadline) -> None:
+def _urls_of(lease: Lease, message: Message, files: Sequence[Attachment]) -> dict[str, str] | None:
+    """Return the URL that each one given is: itself, or what its token stands for, which is in no row and no log.
+
+    ``None``: nobody can say, and that was noted.
+    """
+    given = [attachment.url for attachment in files]
+    urls = {url: url for url in given}
+    tokens = tokens_among(given)
+    if not tokens:
+        return urls
+    tenant = "" if message.tenant is None else message.tenant.slug
+    seconds = get_settings().pii_resolver_seconds
+    try:
+        return urls | _resolver_calls.make(
+            lambda: resolve(tenant, tokens, seconds=seconds), seconds=seconds + RESOLVER_GRACE
+        )
+    except TokenInvalid as error:
+        moves.fail(lease, error.code)
+    except (ResolverAway, StorageHangs):
+        away = FetchFailed(UNRESOLVED, temporary=True)
+        moves.put_off(lease, message, None, away, reason=WaitReason.UNRESOLVED)
+    return None
+
+
+def _fetch_one(
+    lease: Lease, attachment: Attachment, url: str, files: list[Attachment], deadline: Deadline
+) -> None:
     room = MOST_BYTES_TOGETHER - sum(other.size or 0 for other in files)
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
-        found = _fetched(lease, attachment, spool, deadline, most_bytes=min(MOST_BYTES, room))
+        found = _fetched(
+            lease, url, spool, deadline, most_bytes=min(MOST_BYTES, room), is_secret=url != attachment.url
+        )
         found = _named_apart(found, [other.name for other in files if other.size is not None])
         octets, name = attached.keep(spool, found.size)
     crash.point("files_kept")
@@ -133,11 +174,12 @@ def _fetch_one(lease: Lease, attachment: Attachment, files: list[Attachment], de
 
 def _fetched(
     lease: Lease,
-    attachment: Attachment,
+    url: str,
     spool: tempfile.SpooledTemporaryFile[bytes],
     deadline: Deadline,
     *,
     most_bytes: int,
+    is_secret: bool,
 ) -> Fetched:
     settings = get_settings()
 
@@ -149,6 +191,7 @@ def _fetched(
             deadline=deadline,
             most_bytes=most_bytes,
             hosts=settings.attachment_hosts,
+            is_secret=is_secret,
         )
 
     try:
@@ -187,22 +230,13 @@ def _finish(lease: Lease, message: Message) -> None:
 
 def _rendered(message: Message) -> Rendered:
     source = MessageSource.objects.get(message_id=message.pk)
-    mail = EmailMessage(
-        source.subject,
-        source.text,
-        from_email="",
-        to=[source.recipient],
-        headers={"Date": format_datetime(message.created_at)},
-    )
-    mail.from_email = ""
-    for name, content, kind in attached.read_files(message.pk):
-        mail.attach(name, content, kind)
-    return compose(
-        mail,
-        from_email=source.from_email,
-        from_name=source.from_name,
-        reply_to_email=source.reply_to_email,
-        reply_to_name=source.reply_to_name,
+    return compose_source(
+        source,
+        recipient=source.recipient,
+        subject=source.subject,
+        text=source.text,
+        files=attached.read_files(message.pk),
         envelope_from=message.envelope_from,
+        created_at=message.created_at,
         number=message.uuid,
     )

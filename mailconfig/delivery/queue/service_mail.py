@@ -80,7 +80,7 @@ def queue_service_mail(
     if tokens_among([*tokens, *attachments]) and not get_settings().pii_resolver:
         msg = "nobody here can resolve tokens: PII_RESOLVER is not set"
         raise InvalidMessage(msg)
-    if tokens and sender.tenant_id is None:
+    if tokens_among([*tokens, *attachments]) and sender.tenant_id is None:
         msg = "tokens belong to a tenant, and the account has none"
         raise InvalidMessage(msg)
     # What the tokens stand for is checked when it is known; all else is now.

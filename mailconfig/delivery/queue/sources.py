@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from email.utils import format_datetime
 
 from django.core.mail import EmailMessage
@@ -71,7 +73,41 @@ def _rendered(
         raise InvalidMessage("no subject")
     if source.text in values and _NOT_IN_TEXT.search(text):
         raise InvalidMessage("no text")
-    mail = EmailMessage(subject, text, to=[recipient], headers={"Date": format_datetime(message.created_at)})
+    return compose_source(
+        source,
+        recipient=recipient,
+        subject=subject,
+        text=text,
+        files=files,
+        envelope_from=message.envelope_from,
+        created_at=message.created_at,
+        number=message.uuid,
+    )
+
+
+def compose_source(
+    source: MessageSource,
+    *,
+    recipient: str,
+    subject: str,
+    text: str,
+    files: Sequence[File],
+    envelope_from: str,
+    created_at: datetime,
+    number: uuid.UUID,
+) -> Rendered:
+    """Render a mail of a source's identity: the same bytes for the same arguments.
+
+    Args:
+        source: says From and Reply-To.
+        recipient, subject, text: what the source has, or what its tokens stand for.
+        files: the attachments, in their order.
+        envelope_from, created_at, number: those of its message, from which Date and Message-ID follow.
+
+    Raises:
+        InvalidMessage: it cannot be sent as it is, or is too large.
+    """
+    mail = EmailMessage(subject, text, to=[recipient], headers={"Date": format_datetime(created_at)})
     mail.from_email = ""  # Django fills in a default; none at all means the account's own
     for name, content, kind in files:
         mail.attach(name, content, kind)
@@ -81,8 +117,8 @@ def _rendered(
         from_name=source.from_name,
         reply_to_email=source.reply_to_email,
         reply_to_name=source.reply_to_name,
-        envelope_from=message.envelope_from,
-        number=message.uuid,
+        envelope_from=envelope_from,
+        number=number,
     )
 
 

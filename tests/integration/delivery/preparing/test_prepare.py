@@ -267,7 +267,7 @@ def test_an_error_of_our_own_costs_one_mail_a_minute_and_the_third_fails_it(
 ) -> None:
     files.scripts["/a.pdf"] = answer(PDF)
     message = queue(account, files.url("/a.pdf"))
-    monkeypatch.setattr(prepare, "compose", lambda *_args, **_rest: 1 / 0)
+    monkeypatch.setattr(prepare, "compose_source", lambda *_args, **_rest: 1 / 0)
 
     for _ in range(2):
         assert prepared(message).wait_reason == WaitReason.INTERNAL_ERROR
