@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -17,12 +17,11 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery import lanes
-from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.mishaps import Containment, is_database_away, lacks_migration, outage
 from mailconfig.delivery.queue.retry import backoff_seconds
+from mailconfig.delivery.worker.due_lanes import DueLanes
 from mailconfig.delivery.worker.figures import Figures, Throughput
 from mailconfig.delivery.worker.in_hand import InHand, LaneInHand
-from mailconfig.delivery.worker.picking import LONG_AGO, DueLane, next_due_at, pick_due
 from mailconfig.delivery.worker.purposes import Report, Work
 from mailconfig.delivery.worker.room import LaneRoom, Room
 from mailconfig.delivery.worker.threads import Threads
@@ -32,13 +31,7 @@ logger = logging.getLogger("mailconfig.drain")
 
 LONGEST_TURN = 60.0
 """Seconds for which a lane is kept while nobody else waits for it; its session would be renewed after as long anyway."""
-READ_AHEAD = 2
-"""So many times the concurrency is read at once; what is not taken soon is read again."""
-LEAST_READ = 200
-"""Ranking ten thousand due lanes takes PostgreSQL some 20 ms, however few of them are read."""
 COMPLAIN_EVERY = 60.0
-LOOK_UP_SECONDS = 0.25
-"""So often it is seen that lanes in hand begin to wait for their servers, which makes room and is no event."""
 LONGEST_REST = 30.0
 FRUITLESS_TURNS = 3
 """A lane that is due after each of so many turns that brought nothing about is left alone for a while."""
@@ -82,17 +75,10 @@ class Supervisor:
         self._in_hand = InHand(concurrency)
         self._bell = threading.Event()
         self._finished: SimpleQueue[Finished] = SimpleQueue()
-        self._line: deque[DueLane] = deque()
-        self._looked_at = float("-inf")
-        self._looked_until = LONG_AGO
-        """By the database's clock: what was due then and is not in line was left out, and is not waited for."""
+        self._containment = Containment(rest_seconds=lambda failures: backoff_seconds(failures, settings))
+        self._due = DueLanes(work, self._in_hand, self._containment, look_seconds=settings.ring_seconds)
         self._rung_at = float("-inf")
-        self._must_look = True
-        self._found_all = False
-        """Nothing is due but what was read."""
-        self._is_nobody_else = False
-        """What was read is of servers that have their share, since there was nothing else."""
-        self._has_left_out = self._has_just_started = False
+        self._has_just_started = False
         self._was_done = False
         """Whether its last look found nothing to do; not while it looks, when lanes are neither in line nor in hand."""
         self._is_winding_down = False
@@ -103,14 +89,13 @@ class Supervisor:
         self._unreturned: set[int] = set()
         """Accounts whose drains ended in the middle: their lanes may be ours still, the database having been away."""
         self._fatal: BaseException | None = None
-        self._containment = Containment(rest_seconds=lambda failures: backoff_seconds(failures, settings))
 
     # What others ask and tell, from any thread.
 
     def ring(self) -> None:
         """Have it look for what is due, now."""
         self._rung_at = time.monotonic()
-        self._must_look = True
+        self._due.must_look = True
         self._bell.set()
 
     def wake(self) -> None:
@@ -119,7 +104,7 @@ class Supervisor:
 
     def is_done(self) -> bool:
         """Return whether nothing is due, as far as it has looked, and no lane is in hand."""
-        return self._was_done and not self._must_look
+        return self._was_done and not self._due.must_look
 
     def fail(self, error: BaseException) -> None:
         """End the run with this error."""
@@ -197,20 +182,20 @@ class Supervisor:
             between()
             self._give_back()
             self._fill()
-            seconds = self._seconds_to_wait()
+            seconds = self._due.seconds_to_wait(has_just_started=self._has_just_started)
             outage.end()
         except WrongInstallation:
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the loop: a worker goes on, whatever it meets
             return self._rest_after(error)
         self._failures = 0
-        self._was_done = not (self._in_hand or self._line) and self._found_all
+        self._was_done = not (self._in_hand or self._due.line) and self._due.found_all
         return seconds
 
     def _rest_after(self, error: Exception) -> float:
         """Tell of an error of the loop's own, and wait: for the database, for a migration, for whatever it is."""
         self._failures += 1
-        self._must_look, self._found_all = True, False
+        self._due.forget()
         self._complain(error)
         with suppress(DatabaseError, InterfaceError):
             if not connection.in_atomic_block:
@@ -235,89 +220,36 @@ class Supervisor:
                 break
         self._bell.clear()
 
-    def _seconds_to_wait(self) -> float:
-        """Until the next lane becomes due."""
-        most = self._settings.ring_seconds
-        if self._is_look_wanted():
-            return 0.0
-        if self._line or self._has_just_started:
-            return min(most, LOOK_UP_SECONDS)  # those that begin are not to be disturbed
-        due_at = next_due_at(self._work.purpose, after=self._looked_until)
-        if due_at is None:
-            return most
-        seconds = (due_at - database_now()).total_seconds()
-        if seconds <= 0:
-            self._must_look = True
-            return 0.0 if self._is_look_wanted() else min(most, LOOK_UP_SECONDS)
-        return min(most, seconds)
-
     # Lanes.
 
     def _fill(self) -> None:
         """Take lanes as long as there is room for them."""
         self._has_just_started = False
-        if self._is_look_due():
-            self._look()
+        if self._due.is_look_due():
+            self._due.look()
         while self._in_hand.room() and not self.is_stopping():
-            lane = self._next_lane()
-            if lane is None and self._may_find_more():
-                self._look()
-                lane = self._next_lane()
+            lane = self._due.next_lane()
+            if lane is None and self._due.may_find_more():
+                self._due.look()
+                lane = self._due.next_lane()
             if lane is None:
                 break
             in_hand = self._in_hand.add(lane)
             if in_hand is None:  # a further session of another lane was faster
-                self._line.appendleft(lane)
+                self._due.line.appendleft(lane)
                 break
             self._start(in_hand)
             self._has_just_started = True
             if not self.has_threads:
                 break
-        self._in_hand.note_others(self._line)
+        self._in_hand.note_others(self._due.line)
 
     def _give_back(self) -> None:
         """Give back the lanes that their drains could not: their leases would keep everybody from them."""
         if self._unreturned:
             lanes.abandon(self._unreturned.difference(self._in_hand.account_ids), purpose=self._work.purpose)
             self._unreturned.clear()
-            self._must_look = True
-
-    def _is_look_due(self) -> bool:
-        """Return whether to read what is due: it was read long ago, or something came about and there is room."""
-        is_old = time.monotonic() - self._looked_at >= self._settings.ring_seconds
-        return is_old or self._is_look_wanted()
-
-    def _is_look_wanted(self) -> bool:
-        """Return whether something came about, and what was read before is used up."""
-        has_room = self._in_hand.room() > 0 or self._in_hand.further_sessions > 0
-        return self._must_look and not self._line and has_room
-
-    def _may_find_more(self) -> bool:
-        """Return whether a look may bring up lanes that the last one did not, or left out for others' sake."""
-        return not self._is_nobody_else if self._line else not self._found_all
-
-    def _look(self) -> None:
-        """Read what is due: of servers that have their share only if there is nothing else."""
-        self._must_look, self._looked_at, self._looked_until = False, time.monotonic(), database_now()
-        limit = max(LEAST_READ, READ_AHEAD * self._in_hand.concurrency)
-        without = {*self._in_hand.account_ids, *self._containment.resting(self._work.unit)}
-        left_out = self._in_hand.crowded()
-        found = pick_due(self._work.purpose, limit=limit, without=without, not_at=left_out)
-        self._is_nobody_else = not found and bool(left_out)
-        if self._is_nobody_else:
-            left_out = self._in_hand.hanging()
-            found = pick_due(self._work.purpose, limit=limit, without=without, not_at=left_out)
-        self._line = deque(found)
-        self._found_all, self._has_left_out = len(found) < limit, bool(left_out)
-
-    def _next_lane(self) -> DueLane | None:
-        """The next one that may be taken: of a server that has its share only if nobody else waits."""
-        left_out = self._in_hand.hanging() if self._is_nobody_else else self._in_hand.crowded()
-        for lane in self._line:
-            if lane.host not in left_out and lane not in self._in_hand:
-                self._line.remove(lane)
-                return lane
-        return None
+            self._due.must_look = True
 
     def _start(self, in_hand: LaneInHand) -> None:
         work = partial(self._drain, in_hand)
@@ -378,7 +310,7 @@ class Supervisor:
                 in_hand, report, failure = self._finished.get_nowait()
                 self._in_hand.remove(in_hand)
                 # A ring may have been for this one, which every look leaves out as long as it is in hand.
-                self._must_look |= self._has_left_out or self._rung_at >= in_hand.since
+                self._due.must_look |= self._due.has_left_out or self._rung_at >= in_hand.since
                 if report is None:
                     self._unreturned.add(in_hand.lane.account_id)
                 if report is not None:
@@ -402,7 +334,7 @@ class Supervisor:
                 self._containment.let_rest(self._work.unit, account_id)
                 return
         if report.is_due:
-            self._must_look = True
+            self._due.must_look = True
 
     # The end.
 
