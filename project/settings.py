@@ -31,6 +31,7 @@ MAILCONFIG: dict[str, Any] = {
     "ALLOWED_PORTS": None,
     "ALLOW_PLAIN_LOGIN": True,
     "REQUIRE_HTTPS": False,
+    "PII_RESOLVER": "project.directory.TableResolver",
 }
 EMAIL_BACKEND = "mailconfig.backend.EmailBackend"
 DEFAULT_FROM_EMAIL = "support@acme.example"
