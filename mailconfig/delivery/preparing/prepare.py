@@ -25,7 +25,6 @@ from mailconfig.delivery.preparing import moves
 from mailconfig.delivery.preparing.fetching import Fetched, FetchFailed, fetch
 from mailconfig.delivery.preparing.file_names import unlike
 from mailconfig.delivery.preparing.leases import Lease, Stopped, take
-from mailconfig.delivery.preparing.private_urls import fetch_from
 from mailconfig.delivery.queue import attached
 from mailconfig.delivery.queue.bodies import StorageAway, delete_if_there
 from mailconfig.delivery.queue.file_urls import MOST_BYTES, MOST_BYTES_TOGETHER
@@ -182,8 +181,7 @@ def _fetched(
     is_secret: bool,
 ) -> Fetched:
     settings = get_settings()
-
-    def fetched(url: str) -> Fetched:
+    try:
         return fetch(
             url,
             spool,
@@ -193,13 +191,17 @@ def _fetched(
             hosts=settings.attachment_hosts,
             is_secret=is_secret,
         )
-
-    try:
-        return fetch_from(attachment, fetched)
     except FetchFailed as error:
         if error.problem == AttachmentProblem.TOO_LARGE and most_bytes < MOST_BYTES:
             raise FetchFailed(AttachmentProblem.TOO_LARGE_TOGETHER, detail=error.detail) from None
+        if is_secret:
+            raise _without_url(error) from None
         raise
+
+
+def _without_url(error: FetchFailed) -> FetchFailed:
+    """Return the failure without what exactly it was, which may tell of the URL that a token stands for."""
+    return FetchFailed(error.problem, temporary=error.temporary, retry_after=error.retry_after)
 
 
 def _named_apart(found: Fetched, others: list[str]) -> Fetched:

@@ -7,12 +7,10 @@ person's data. Of an error its type is logged, and nothing else.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 
 from django.core.exceptions import ImproperlyConfigured
 
-from mailconfig.delivery.queue.storage_calls import Calls, StorageHangs
 from mailconfig.exceptions import ResolverAway, TokenInvalid
 from mailconfig.resolvers import load_resolver
 
@@ -48,23 +46,6 @@ def resolve(tenant: str, tokens: Sequence[str], *, seconds: float) -> dict[str, 
             raise TokenInvalid("a token stands for no text, or for one that is too long", code=TOKEN_INVALID)
         values[token] = value
     return values
-
-
-def resolve_in_time(tenant: str, tokens: Sequence[str], *, seconds: float) -> dict[str, str]:
-    """Return what :func:`resolve` does, waiting no longer than ``seconds`` for it.
-
-    Raises:
-        ResolverAway: nobody can say, or not in time.
-        TokenInvalid: see :func:`resolve`.
-    """
-    try:
-        return _calls.make(lambda: resolve(tenant, tokens, seconds=seconds), seconds=seconds)
-    except StorageHangs:
-        raise ResolverAway("the resolver does not answer in time") from None
-
-
-_calls = Calls()
-os.register_at_fork(after_in_child=_calls.renew)
 
 
 def _ask(tenant: str, tokens: Sequence[str], seconds: float) -> Mapping[str, object]:

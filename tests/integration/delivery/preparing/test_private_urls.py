@@ -81,8 +81,8 @@ def test_a_mail_of_tokens_goes_with_the_file_of_a_token(acme: Account, settings:
     ("value", "code"),
     [
         (None, "token_unknown"),
-        ("ftp://kanarienvogel.example/", "token_invalid"),
-        ("http://169.254.169.254/kanarienvogel", "token_invalid"),
+        ("ftp://kanarienvogel.example/", "attachment_url"),
+        ("http://169.254.169.254/kanarienvogel", "attachment_url"),
         (7, "token_invalid"),
     ],
 )
