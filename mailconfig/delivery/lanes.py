@@ -205,12 +205,9 @@ def wait(
         LeaseLost: somebody else owns the lane by now.
     """
     newly = reason != lane.wait_reason
-    values: dict[str, object] = {
-        "wait_reason": reason,
-        "wait_since": now if newly else lane.wait_since,
-        "wait_until": until,
-        "wait_text": text,
-    }
+    since = now if newly else lane.wait_since
+    values: dict[str, object] = {"wait_reason": reason, "wait_since": since, "wait_until": until}
+    values["wait_text"] = text
     if error_code:
         values |= {"last_error_at": now, "last_error_code": error_code, "last_error_text": text}
     counts = {"failures": failures, "strikes": strikes, "breaches": breaches}
@@ -227,14 +224,15 @@ def wait(
         words=text,
     )
     if newly and reason in PAUSES:
-        signals.account_paused.send_robust(
-            sender=Lane,
-            account_id=lane.account_id,
-            purpose=str(lane.purpose),
-            reason=str(reason),
-            text=text,
-        )
+        _tell_pause(lane, str(reason), text)
     return True
+
+
+def _tell_pause(lane: Lane, reason: str, text: str) -> None:
+    purpose = str(lane.purpose)
+    signals.account_paused.send_robust(
+        sender=Lane, account_id=lane.account_id, purpose=purpose, reason=reason, text=text
+    )
 
 
 def clear(

@@ -19,9 +19,10 @@ from mailconfig.api.common.schema import describe
 from mailconfig.models import AccountKind, CheckKind, ConnectionCheck, Mailbox
 
 from . import listing
+from .problem_serializers import MailboxProblem
 from .reading import WHOLE
 from .resources import Shape
-from .serializers import CheckDocument, MailboxDocument, MailboxProblem
+from .serializers import CheckDocument, MailboxDocument
 from .views import MailboxesView, require_send_method, require_sync_method
 
 PREFER = OpenApiParameter(

@@ -17,12 +17,10 @@ from . import listing
 from .alias_serializers import ALIAS_TYPE, AliasAttributes, MailAliasDocument, MailAliasPage
 from .filters import Filter, read_key, read_moment, read_text
 from .listing import Listing
+from .problem_serializers import MailboxProblem
 from .reading import TYPE
 from .related import RelatedView, mailbox_relationship, resource
 from .resources import Shape, email_hash, time_of
-from .serializers import (
-    MailboxProblem,
-)
 
 ALIASES = Listing(
     type=ALIAS_TYPE,

@@ -15,6 +15,7 @@ from mailconfig.api.common.schema import describe
 from mailconfig.models import Mailbox
 
 from . import listing
+from .problem_serializers import MailboxProblem
 from .reading import USER_TYPE, read_document
 from .resources import ALL_RELATIONSHIPS, RELATIONSHIPS, attributes_of, included_users, user_resource
 from .serializers import (
@@ -22,7 +23,6 @@ from .serializers import (
     ChangedMailboxDocument,
     MailboxDocument,
     MailboxPage,
-    MailboxProblem,
     NewMailboxDocument,
     UserDocument,
 )

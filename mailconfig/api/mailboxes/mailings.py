@@ -38,10 +38,10 @@ from .mailing_serializers import (
     RecipientAttributes,
     RecipientPage,
 )
+from .problem_serializers import MailboxProblem
 from .reading import TYPE, Sent, key_of, read_document, read_linkage
 from .related import RelatedView, mailbox_relationship, resource
 from .resources import Shape, time_of
-from .serializers import MailboxProblem
 
 BODIES = frozenset({"bodyHtml", "bodyText"})
 MOST_BODIES = 100

@@ -23,6 +23,7 @@ from mailconfig.models.choices import MailboxSendMethod
 
 from . import listing
 from .media import JSONAPINegotiation, JSONAPIParser, JSONAPIRenderer
+from .problem_serializers import MailboxProblem
 from .reading import BIGGEST_KEY, WHOLE, Sent, key_of, read_linkage
 from .resources import (
     Rights,
@@ -30,11 +31,7 @@ from .resources import (
     included_users,
     mailbox_resource,
 )
-from .serializers import (
-    WRITABLE,
-    MailboxAttributes,
-    MailboxProblem,
-)
+from .serializers import WRITABLE, MailboxAttributes
 from .writing import TOLD_OF, write_attributes
 
 CONFLICT = "conflict"
