@@ -6,10 +6,9 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiResponse
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,7 +22,17 @@ from mailconfig.api.common.connection_checks import (
 )
 from mailconfig.api.common.errors import of_check
 from mailconfig.api.common.schema import describe
-from mailconfig.models import AccountKind, CheckKind, ConnectionCheck, Tenant, TenantMailConfig
+from mailconfig.models import (
+    AccountKind,
+    CheckKind,
+    ConnectionCheck,
+    OAuth2Client,
+    OAuth2GrantType,
+    OAuth2Provider,
+    Tenant,
+    TenantMailConfig,
+)
+from mailconfig.models.account_rules import destination_changed
 from mailconfig.models.choices import SMTP
 from mailconfig.values import Authentication, Security
 
@@ -36,6 +45,8 @@ from .serializers import (
     ValidateCredentialsSerializer,
 )
 
+MICROSOFT = "microsoft_auth"
+MICROSOFT_HOST, MICROSOFT_PORT = "smtp.office365.com", 587
 TLS_PORT = 465
 """Where TLS begins with the first byte (RFC 8314 §3.3)."""
 
@@ -61,6 +72,8 @@ def completed(
         Conflict: something is missing, and nothing is stored.
         ValidationError: the values do not go together, or the stored password would go elsewhere.
     """
+    if MICROSOFT in values:
+        values = {"host": MICROSOFT_HOST, "port": MICROSOFT_PORT, **values}
     if config is None and not {"host", "port"} <= values.keys():
         raise no_configuration()
     account = copy.copy(config) or TenantMailConfig(tenant=tenant, authentication=Authentication.NONE)
@@ -68,15 +81,47 @@ def completed(
         setattr(account, column, values.get(column, getattr(account, column)))
     if config is None or _server_of(account) != _server_of(config):
         account.security, account.send_method = security_at(account.port), SMTP
-    _set_login(account, values)
+    if MICROSOFT in values:
+        _let_in_by_microsoft(account, values[MICROSOFT], values)
+    else:
+        _set_login(account, values)
+        if config is not None and account.authentication == Authentication.OAUTH2:
+            _require_server_of(account, config)
     if config is None and not account.sender:
         raise no_configuration()
     account.clean()
     return account
 
 
+def _let_in_by_microsoft(
+    account: TenantMailConfig, app: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
+    """Have it log in by an app registration that is not stored, and leaves nothing behind.
+
+    Its tokens are shown to the server that the caller names, who could show them to any.
+    """
+    account.security = Security.TLS if account.port == TLS_PORT else Security.STARTTLS
+    account.username = app.get("user") or values.get("username") or account.sender
+    client = OAuth2Client(
+        provider=OAuth2Provider.MICROSOFT,
+        directory=app["tenant_id"],
+        client_id=app["client_id"],
+        secret=app["client_secret"],
+        mail_servers=account.host,
+    )
+    delivery.choose_oauth2_login(
+        account=account, client=client, grant_type=OAuth2GrantType.CLIENT_CREDENTIALS
+    )
+
+
 def _server_of(account: TenantMailConfig) -> tuple[str, int]:
     return account.host.lower(), account.port
+
+
+def _require_server_of(account: TenantMailConfig, config: TenantMailConfig) -> None:
+    """Refuse to show tokens of the stored login to another server, as its password would be."""
+    if _server_of(account) != _server_of(config):
+        raise DjangoValidationError({"secret": destination_changed()})
 
 
 def _set_login(account: TenantMailConfig, values: Mapping[str, Any]) -> None:
@@ -118,8 +163,6 @@ class SendTestEmail(EmailServiceView):
         serializer.is_valid(raise_exception=True)
         values: dict[str, Any] = dict(serializer.validated_data)
         recipient = values.pop("email")
-        if "microsoft_auth" in values:
-            raise ValidationError({"microsoft_auth": [_("Not available on this server.")]})
         config = self.config()
         if config is not None and not values and is_for_worker(request):
             check = delivery.request_check(
@@ -138,7 +181,8 @@ class SendTestEmail(EmailServiceView):
             tenant=self.tenant,
             counts_for=config if config is not None and _is_same_login(account, config) else None,
         )
-        problem = of_check(check, user=self.principal).named(self.wire_names)
+        of_login = dict.fromkeys(("secret", "authentication"), MICROSOFT) if MICROSOFT in values else {}
+        problem = of_check(check, user=self.principal).named({**self.wire_names, **of_login})
         if check.ok:
             return Response({"message": problem.message})
         status, body = self.render_problem(problem)
