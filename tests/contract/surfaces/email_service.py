@@ -32,7 +32,7 @@ QUERIES = f"""
                   sqlite postgres
 POST   {SEND}     7      4
 GET    {MESSAGE}  6      7
-DELETE {MESSAGE}  11     12
+DELETE {MESSAGE}  12     13
 POST   {TEST}     22     25
 POST   {VALIDATE} 8      9
 GET    {CHECK}    3      3
