@@ -91,17 +91,19 @@ def attachment_part(content: object, mimetype: str, filename: str, encoding: str
         InvalidMessage: the type, the name or the content cannot be used.
     """
     main, sub, parameters = split_type(mimetype)
+    ends = {0}
     if main == "text" and isinstance(content, (bytes, bytearray, memoryview)):
         try:
-            content = bytes(content).decode()
+            content, ends = bytes(content).decode(), set()  # a file: not even LF may become CRLF
         except UnicodeDecodeError:
             mimetype = OCTET_STREAM
     if isinstance(content, str):
         # A text whose line ends would not survive (a lone CR, or a mixture) travels as the bytes it is.
-        if main == "text" and content.count("\r") == content.count("\r\n") in {0, content.count("\n")}:
+        ends.add(content.count("\n"))
+        if main == "text" and content.count("\r") == content.count("\r\n") in ends:
             part = text_part(content, sub + parameters, encoding)
         else:
-            part = binary_part(utf8(content), mimetype)
+            part = binary_part(utf8(content), _with_charset(mimetype))
     elif isinstance(content, (bytes, bytearray, memoryview)):
         part = binary_part(content, mimetype)
     else:
@@ -109,6 +111,12 @@ def attachment_part(content: object, mimetype: str, filename: str, encoding: str
         raise InvalidMessage(msg)
     part.head.extend(_disposition(filename))
     return part
+
+
+def _with_charset(mimetype: str) -> str:
+    """Return a type whose text is in UTF-8, and says so unless it says otherwise (RFC 2046 §4.1.2: else it were ASCII)."""
+    is_silent = mimetype.lower().startswith("text/") and not _CHARSET.search(mimetype)
+    return f'{mimetype}; charset="utf-8"' if is_silent else mimetype
 
 
 def guessed_type(filename: str) -> str:

@@ -110,7 +110,8 @@ def compose_source(
     mail = EmailMessage(subject, text, to=[recipient], headers={"Date": format_datetime(created_at)})
     mail.from_email = ""  # Django fills in a default; none at all means the account's own
     for name, content, kind in files:
-        mail.attach(name, content, kind)
+        # Django's attach makes a text of what looks like one, and ends of lines of texts change on their way.
+        mail.attachments.append((name, content, kind))
     return compose(
         mail,
         from_email=source.from_email,

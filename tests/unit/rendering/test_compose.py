@@ -301,6 +301,29 @@ def test_every_form_of_attachment_is_taken(tmp_path: Path) -> None:
     assert found[8].get_payload(decode=True) == b"a,b\r\n1,2\r\n"
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a\nb\n",
+        b"a\r\nb\r\n",
+        b"a\rb\r\n",
+        "ü\n".encode(),
+        "ü\r\n".encode(),
+        b"\xff\n",
+        b"a  \n\n",
+        b"\x00\n",
+    ],
+)
+@pytest.mark.parametrize("kind", ["text/csv", "text/plain", "application/json"])
+def test_the_octets_of_a_file_arrive_as_they_are(content: bytes, kind: str) -> None:
+    message = mail()
+    message.attachments.append(("file", content, kind))
+    _body, file = read(compose(message)).iter_parts()
+    assert file.get_payload(decode=True) == content
+    if file.get_content_maintype() == "text":
+        assert file.get_content_charset() == "utf-8"
+
+
 def test_a_type_may_have_parameters() -> None:
     message = mail()
     message.attach_alternative("BEGIN:VCALENDAR", "text/calendar; method=REQUEST; charset=latin-1")

@@ -49,7 +49,9 @@ def test_mail_with_files_is_prepared_and_then_sent_with_them(
     files.scripts["/a.pdf"] = answer(PDF)
     files.scripts["/b"] = answer(b"x" * 2000, fields='Content-Disposition: attachment; filename="A.pdf"\r\n')
 
-    message = queue(account, files.url("/a.pdf"), files.url("/b"))
+    files.scripts["/c.csv"] = answer(b"a\nb\n")
+
+    message = queue(account, files.url("/a.pdf"), files.url("/b"), files.url("/c.csv"))
 
     assert (message.state, files.connections) == (MessageState.PREPARING, 0)
     assert delivery.due_files() == [message.pk]
@@ -63,12 +65,14 @@ def test_mail_with_files_is_prepared_and_then_sent_with_them(
     assert files_in(mail.body) == [
         ("a.pdf", "application/pdf", PDF),
         ("A (2).pdf", "application/pdf", b"x" * 2000),
+        ("c.csv", "text/csv", b"a\nb\n"),
     ]
     assert b"Two\r\nlines" in mail.body
     assert Message.objects.get().state == MessageState.SENT
     assert [(row.name, row.size, row.has_bytes) for row in Attachment.objects.order_by("position")] == [
         ("a.pdf", len(PDF), False),
         ("A (2).pdf", 2000, False),
+        ("c.csv", 4, False),
     ]
     assert not Preparation.objects.exists()
     assert not MessageSource.objects.exists()
