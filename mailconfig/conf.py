@@ -135,6 +135,10 @@ class Settings:
     """Where a service signs people in and gives out tokens, by the service's name, if not at its usual place: a national
     cloud, say ``{"microsoft": "https://login.microsoftonline.us"}``."""
 
+    oauth2_redirect_base: Authority | None = None
+    """Where browsers reach this site, say ``"https://mail.example.com"``: services send them back there after a sign-in. The
+    host of a request is not asked, since anybody may write one. ``None``: nobody can be sent to sign in."""
+
     surfaces: tuple[str, ...] = SURFACES
     """The REST surfaces that are switched on; any other answers 404 wherever it is mounted."""
     api_authentication: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ Exception
       ├─ NoAccount               no account for this mail
       ├─ AccountInUse            cannot be deleted: mail of it is not sent yet; ``waiting`` says how many
       ├─ QueueBusy               another queue, whose mail was to be taken over, is sending just now
+      ├─ SignInRefused           a sign-in at a service came to nothing; ``fault`` says why
       ├─ AccountChanged          somebody else changed it meanwhile: nothing was stored
       ├─ NotProved               the connection did not work, so nothing was stored; ``check`` says why
       ├─ InvalidTransition       the message is not in a state that allows it
@@ -43,7 +44,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .values import Answer, ErrorCode, Remedy, Stage
+    from .values import Answer, ErrorCode, Remedy, SignInFault, Stage
 
 
 class MailconfigError(Exception):
@@ -204,6 +205,18 @@ class SessionLost(TransportError):
 
 class DeliveryError(MailconfigError):
     """A refusal to do something, and why."""
+
+
+class SignInRefused(DeliveryError):
+    """A sign-in at a service came to nothing; nothing was stored.
+
+    Attributes:
+        fault: why.
+    """
+
+    def __init__(self, fault: SignInFault) -> None:
+        super().__init__(f"the sign-in came to nothing: {fault}")
+        self.fault = fault
 
 
 class TransportMissing(DeliveryError):

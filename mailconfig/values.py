@@ -76,6 +76,23 @@ class Remedy(enum.StrEnum):
     """The app registration is mended, here or at the service."""
 
 
+class SignInFault(enum.StrEnum):
+    """Reasons why a sign-in at a service came to nothing."""
+
+    NOT_NEEDED = "not_needed"
+    """The account logs in by other means."""
+    UNKNOWN = "unknown"
+    """Nobody began it in this browser, it took too long, or it was ended before."""
+    ANOTHER_PERSON = "another_person"
+    """Somebody else began it."""
+    ANOTHER_SERVICE = "another_service"
+    """The answer came from another service than the one that was asked."""
+    DENIED = "denied"
+    """Whoever signed in did not agree."""
+    REFUSED = "refused"
+    """The service did not like the question: the app registration is to be looked at."""
+
+
 class Secret:
     """A password or token that does not show itself.
 

@@ -41,6 +41,7 @@ from .account_list import (
     quota_html,
     words_html,
 )
+from .connecting import connect_context
 from .durations import date_text
 from .forms import AccountForm
 from .health import HealthFilter
@@ -321,7 +322,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         context["may_skip_proof"] = self._may_skip_proof(request)
         context["may_test"] = account is not None and self.may_test(request, account)
         if account is not None:
-            context |= self.check_context(request, account)
+            context |= self.check_context(request, account) | connect_context(request, account)
         return super().render_change_form(request, context, *args, **kwargs)
 
     # Deleting

@@ -16,6 +16,7 @@ from mailconfig.delivery import save_oauth2_client
 from mailconfig.models import OAuth2Client
 from mailconfig.secrets.forms import SecretFormField
 
+from .connecting import redirect_uri
 from .key_fields import KeyFields
 from .themes import dress
 
@@ -45,8 +46,12 @@ class OAuth2ClientAdmin(KeyFields, admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("tenant",)
     search_fields = ("name", "client_id", "directory")
     tenant_fields = ("tenant",)
+    readonly_fields = ("redirect_uri",)
     fieldsets: ClassVar[Any] = (
-        (None, {"fields": ("name", "provider", "directory", "client_id", "secret", "tenant")}),
+        (
+            None,
+            {"fields": ("name", "provider", "directory", "client_id", "secret", "tenant", "redirect_uri")},
+        ),
         (
             gettext_lazy("If something is not as usual"),
             {
@@ -58,6 +63,11 @@ class OAuth2ClientAdmin(KeyFields, admin.ModelAdmin):  # type: ignore[type-arg]
 
     class Media:
         css: ClassVar = {"all": ["mailconfig/admin.css"]}
+
+    @admin.display(description=gettext_lazy("redirect URI to register"))
+    def redirect_uri(self, _client: OAuth2Client) -> str:
+        """Where the service sends browsers back: what an app is registered with, letter by letter."""
+        return redirect_uri() or _("none: OAUTH2_REDIRECT_BASE does not say where browsers reach this site")
 
     @method_decorator(sensitive_post_parameters("secret"))
     def changeform_view(self, *args: Any, **kwargs: Any) -> Any:

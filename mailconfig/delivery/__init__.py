@@ -39,6 +39,13 @@ from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
 from mailconfig.delivery.accounts.save import Proved, delete_account, prove_account, save_account
 from mailconfig.delivery.accounts.say import may_choose_addresses
 from mailconfig.delivery.accounts.send_test_mail import send_test_mail, send_test_of_values
+from mailconfig.delivery.accounts.signing_in import (
+    SignIn,
+    begin_sign_in,
+    find_sign_in_client,
+    finish_sign_in,
+    redirect_uri_of,
+)
 from mailconfig.delivery.accounts.throttle import duration_in_words
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.imports.accounts import PlannedAccount
@@ -108,6 +115,7 @@ __all__ = [
     "QueueReport",
     "Refusal",
     "RefusalCode",
+    "SignIn",
     "StandIn",
     "Status",
     "StoppedAccount",
@@ -121,6 +129,7 @@ __all__ = [
     "WorkerStatus",
     "accounts_in_health",
     "adopt",
+    "begin_sign_in",
     "cancel",
     "checked_tenant",
     "choose_accounts",
@@ -144,6 +153,8 @@ __all__ = [
     "find_attention",
     "find_project_account",
     "find_service_mail",
+    "find_sign_in_client",
+    "finish_sign_in",
     "hold",
     "import_mail",
     "import_settings",
@@ -175,6 +186,7 @@ __all__ = [
     "read_texts",
     "recent_check",
     "recipient_states",
+    "redirect_uri_of",
     "refusal_of",
     "release",
     "request_check",

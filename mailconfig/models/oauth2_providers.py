@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -47,6 +47,8 @@ class ProviderFacts:
     """Rights that an app asks for where nobody signs in; empty: the service has no such way."""
     mail_servers: tuple[str, ...]
     """Where its tokens may be shown."""
+    authorization_parameters: Mapping[str, str] = field(default_factory=dict)
+    """What has to be asked for besides, so that a login lasts."""
 
 
 PROVIDERS: Mapping[str, ProviderFacts] = {
@@ -75,6 +77,8 @@ PROVIDERS: Mapping[str, ProviderFacts] = {
         send=("https://mail.google.com/",),
         read=("https://mail.google.com/",),
         mail_servers=("smtp.gmail.com", "imap.gmail.com"),
+        # Without them a second agreement brings no refresh token.
+        authorization_parameters={"access_type": "offline", "prompt": "consent"},
     ),
 }
 """By :class:`OAuth2Provider`; what is not here says all of it itself."""

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import itertools
 import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
-from urllib.parse import parse_qs, unquote_plus
+from urllib.parse import parse_qs, quote, unquote_plus, urlencode, urlsplit
 
 from tests.servers.chaos import ChaosServer
 from tests.servers.http import Asked, ScriptedHttpServer, answer
@@ -95,6 +96,8 @@ class Authority:
         self.apps: dict[str, str] = {}
         self.refresh_tokens: dict[str, Issued] = {}
         self.access_tokens: dict[str, Issued] = {}
+        self.codes: dict[str, dict[str, str]] = {}
+        """What was asked for where somebody agreed, by the code that was given for it. Each serves once."""
         self.forms: list[dict[str, str]] = []
         """What was asked, by names."""
         self.says: list[Reply] = []
@@ -119,6 +122,8 @@ class Authority:
         self.apps[client_id] = secret
         for path in (f"/{directory}/oauth2/v2.0/token", "/token"):
             self._http.scripts[path] = self._token
+        self._http.scripts[f"/{directory}/oauth2/v2.0/authorize"] = self._ask_person
+        self._http.scripts["/agree"] = self._agreed
 
     def agree(self, user: str) -> str:
         """Return a refresh token that somebody agreed to."""
@@ -131,6 +136,28 @@ class Authority:
         token = f"access-{next(self._numbers)}.{user or 'app'}".replace("@", "-at-")
         self.access_tokens[token] = Issued(user)
         return token
+
+    def answer_to(self, url: str) -> dict[str, str]:
+        """Return the parameters that the browser comes back with, where somebody agreed at that address."""
+        query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        code = f"code-{next(self._numbers)}"
+        self.codes[code] = query
+        return {"code": code, "state": query["state"]}
+
+    def _ask_person(self, asked: Asked) -> bytes:
+        """Show a page that asks somebody to agree."""
+        query = quote(urlsplit(asked.target).query)
+        page = (
+            "<!doctype html><title>Sign in</title><h1>Let the app send mail?</h1>"
+            f"<form method=get action=/agree><input type=hidden name=query value='{query}'><button>Accept</button></form>"
+        )
+        return answer(page.encode(), fields="Content-Type: text/html; charset=utf-8\r\n")
+
+    def _agreed(self, asked: Asked) -> bytes:
+        query = unquote_plus(parse_qs(urlsplit(asked.target).query)["query"][0])
+        back = parse_qs(query)["redirect_uri"][0]
+        found = urlencode(self.answer_to(f"?{query}"))
+        return answer(status="302 Found", fields=f"Location: {back}?{found}\r\n")
 
     def revoke_all(self) -> None:
         """Let no token that was given out be worth anything."""
@@ -165,6 +192,8 @@ class Authority:
             return WRONG_SECRET
         if form["grant_type"] == "client_credentials":
             return 200, self._body("", form), ""
+        if form["grant_type"] == "authorization_code":
+            return self._for_code(form)
         issued = self.refresh_tokens.get(form.get("refresh_token", ""))
         if issued is None or not issued.is_valid:
             return REVOKED
@@ -173,6 +202,17 @@ class Authority:
             issued.is_valid = False
             body["refresh_token"] = self.agree(issued.user)
         return 200, body, ""
+
+    def _for_code(self, form: dict[str, str]) -> Reply:
+        asked = self.codes.pop(form.get("code", ""), {})
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        mine = (form["client_id"], form.get("redirect_uri"), challenge, "S256")
+        names = ("client_id", "redirect_uri", "code_challenge", "code_challenge_method")
+        if mine != tuple(asked.get(name) for name in names):
+            return microsoft_error("invalid_grant", 70000, "The code is not valid.")
+        user = asked.get("login_hint", "")
+        return 200, {**self._body(user, {"scope": asked["scope"]}), "refresh_token": self.agree(user)}, ""
 
     def _body(self, user: str, form: dict[str, str]) -> dict[str, Any]:
         found = {"token_type": "Bearer", "scope": form.get("scope", ""), "access_token": self.issue(user)}

@@ -37,6 +37,7 @@ from tests.documents import ROOT, Document, code_words, document, documents, row
 README = document("README.md")
 SETTINGS = {item.name.upper() for item in fields(Settings)}
 OTHER_NAMES = {
+    "LOGIN_URL",
     # Settings of Django and Celery, and environment variables
     "ATOMIC_REQUESTS", "AUTH_USER_MODEL", "AUTOCOMMIT", "CELERY_BROKER_URL", "CELERY_TASK_ALWAYS_EAGER", "CONN_MAX_AGE", "DATABASE_URL",
     "ADMINS", "DEFAULT_AUTHENTICATION_CLASSES", "DEFAULT_FROM_EMAIL", "DEMO_DIR", "DISABLE_SERVER_SIDE_CURSORS", "EMAIL_BACKEND",

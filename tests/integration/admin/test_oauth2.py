@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from mailconfig.models import Account, OAuth2Client, OAuth2Grant, OAuth2Token
 from mailconfig.values import Secret
-from tests.factories import make_account, make_oauth2_client, make_oauth2_grant, make_tenant
+from tests.factories import make_account, make_oauth2_client, make_oauth2_grant, make_tenant, make_user
 from tests.servers.authority import Authority, TokenSMTP
 
 from .conftest import permitted
@@ -90,7 +90,7 @@ def test_an_account_of_an_organisation_is_tried_and_stored(
     assert len(authority.forms) == 1
     authority.always = (400, {"error": "invalid_client"}, "")
     OAuth2Token.objects.all().delete()
-    url = admin_url("smtpprovider", "change", account.pk)
+    url = admin_url("outboundemail", "change", account.pk)
     refused = client.post(url, entered(client, url, username="other@example.com"))
     assert "refuses the app registration" in refused.content.decode()
 
@@ -99,7 +99,7 @@ def test_an_account_that_somebody_has_to_connect_is_stored_without_being_tried(
     client: Client, app: OAuth2Client, smtp: TokenSMTP
 ) -> None:
     account = make_account(smtp.port, kind="smtp_provider", username=LOGIN)
-    url = admin_url("smtpprovider", "change", account.pk)
+    url = admin_url("outboundemail", "change", account.pk)
     response = client.post(url, entered(client, url, **chosen(app, "authorization_code", smtp)))
     assert response.status_code == 302, response.content.decode()
     stored = Account.objects.get()
@@ -113,7 +113,7 @@ def test_back_to_a_password_nothing_is_left_of_the_permission(
         server.port, kind="smtp_provider", username=LOGIN, authentication="oauth2", secret=None
     )
     make_oauth2_grant(account, client=app)
-    url = admin_url("smtpprovider", "change", account.pk)
+    url = admin_url("outboundemail", "change", account.pk)
     response = client.post(url, entered(client, url, **values(server.port)))
     assert response.status_code == 302, response.content.decode()
     assert not OAuth2Grant.objects.exists()
@@ -149,3 +149,27 @@ def test_only_who_may_choose_registrations_sees_them_and_none_of_another_tenant(
     assert not {"oauth2_client", "oauth2_grant_type"} & set(form.fields)
     other.post(url, entered(other, url, **chosen(app, "client_credentials", smtp)))
     assert not Account.objects.exists()
+
+
+def test_the_page_leads_to_connecting_and_says_what_to_register(
+    client: Client, smtp: TokenSMTP, app: OAuth2Client, settings: Settings
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "OAUTH2_REDIRECT_BASE": "https://mail.example.com/"}
+    account = make_account(smtp.port, authentication="oauth2", secret=None, owner=make_user("owner"))
+    make_oauth2_grant(account, client=app, refresh_token=None)
+    page = client.get(admin_url("outboundemail", "change", account.pk)).content.decode()
+    assert f'href="/oauth2/connect/{account.uuid}/?from=admin">Connect<' in page
+    assert f"https://mail.example.com/oauth2/connect/{account.uuid}/" in page
+    page = client.get(admin_url("oauth2client", "change", app.pk)).content.decode()
+    assert "https://mail.example.com/oauth2/callback/" in page
+
+
+def test_where_nobody_signs_in_nothing_leads_to_connecting(
+    client: Client, smtp: TokenSMTP, app: OAuth2Client
+) -> None:
+    account = make_account(smtp.port, authentication="oauth2", secret=None)
+    make_oauth2_grant(account, client=app, grant_type="client_credentials")
+    assert (
+        "/oauth2/connect/"
+        not in client.get(admin_url("outboundemail", "change", account.pk)).content.decode()
+    )
