@@ -26,6 +26,11 @@ def leaves_lane(sql: str) -> bool:
     return bool(re.search(rf"{_TOKEN} = (?:NULL|%s), {_UNTIL} = (?:NULL|%s),", sql))
 
 
+def names_row(params: Any, pk: int) -> bool:
+    """Return whether a statement is given this key. To Python ``True`` is ``1``, which is the first row's."""
+    return any(param == pk and not isinstance(param, bool) for param in params or ())
+
+
 @contextmanager
 def on_every_connection(wrapper: Callable[..., Any]) -> Iterator[None]:
     """Wrap what this thread executes, and what each connection executes that is opened meanwhile."""

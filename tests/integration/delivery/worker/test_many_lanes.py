@@ -25,7 +25,7 @@ from tests.servers.chaos import ChaosServer
 from tests.servers.children import Child, environment, until
 from tests.servers.faults import Hang, Slow
 from tests.storages import ObjectStorage
-from tests.wrapping import on_every_connection, takes_lane
+from tests.wrapping import names_row, on_every_connection, takes_lane
 
 from .conftest import queue, sent
 
@@ -193,7 +193,7 @@ def test_what_means_to_end_a_process_ends_one_turn(
         bad, *good = queue(server.port, 6)
 
         def leave(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-            if takes_lane(sql) and bad.pk in params:
+            if takes_lane(sql) and names_row(params, bad.pk):
                 raise SystemExit(3)
             return execute(sql, params, many, context)
 
@@ -234,7 +234,7 @@ def test_once_comes_back_to_a_lane_whose_connection_to_the_database_was_lost(
         cut: list[str] = []
 
         def cut_off(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-            if takes_lane(sql) and unlucky.pk in params and not cut:
+            if takes_lane(sql) and names_row(params, unlucky.pk) and not cut:
                 cut.append(sql)
                 return execute("SELECT pg_terminate_backend(pg_backend_pid())", (), many, context)
             return execute(sql, params, many, context)
