@@ -190,7 +190,7 @@ def test_only_whose_mailbox_it_is_sends_from_it(api: APIClient, bob: User, box: 
 @pytest.mark.parametrize(
     ("values", "state", "tells"),
     [
-        ({"state": MessageState.PREPARING}, "queued", False),
+        ({"state": MessageState.PREPARING}, "queued", True),
         ({"state": MessageState.HELD, "wait_reason": WaitReason.HELD}, "queued", True),
         ({"not_before": NOW + timedelta(days=1)}, "scheduled", False),
         (
