@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 KEPT = "mailconfig_sign_ins"
 MOST_KEPT = 5
 """Sign-ins that one browser may have begun; the oldest goes."""
+CODE = "no-referrer"
+"""The policy of an answer whose address had a code in it."""
 ADMIN = "admin"
 """Who comes from there goes back there."""
 
@@ -97,7 +99,7 @@ def callback(request: HttpRequest) -> HttpResponse:
         return _failed(request, account, origin, words.words_of(error))
     if account is None:
         raise Http404
-    return _apart(HttpResponseRedirect(_tried(request, account, origin)))
+    return _apart(HttpResponseRedirect(_tried(request, account, origin)), referrer=CODE)
 
 
 def _tried(request: HttpRequest, account: Account, origin: str) -> str:
@@ -170,8 +172,9 @@ def _failed(request: HttpRequest, account: Account | None, origin: str, said: st
     )
     if account is not None and may_see:
         messages.error(request, said)
-        return _apart(HttpResponseRedirect(_page(account, origin)))
-    return _apart(TemplateResponse(request, "mailconfig/not_connected.html", {"said": said}, status=400))
+        return _apart(HttpResponseRedirect(_page(account, origin)), referrer=CODE)
+    page = TemplateResponse(request, "mailconfig/not_connected.html", {"said": said}, status=400)
+    return _apart(page, referrer=CODE)
 
 
 def _page(account: Account, origin: str, check: ConnectionCheck | None = None) -> str:
@@ -187,8 +190,12 @@ def _page(account: Account, origin: str, check: ConnectionCheck | None = None) -
     return reverse("mailconfig-connect", args=[account.uuid])
 
 
-def _apart(response: HttpResponse) -> HttpResponse:
-    """Let nobody else learn the address, which may have had a code in it, nor draw the page in a frame."""
-    response["Referrer-Policy"] = "no-referrer"
+def _apart(response: HttpResponse, *, referrer: str = "same-origin") -> HttpResponse:
+    """Let nobody else learn the address, nor draw the page in a frame.
+
+    Where the address has a code in it not even our own pages learn it. Forms cannot be sent from such a page: a browser that
+    tells nothing says ``Origin: null``, which Django refuses.
+    """
+    response["Referrer-Policy"] = referrer
     response["X-Frame-Options"] = "DENY"
     return response

@@ -134,8 +134,10 @@ def test_somebody_signs_in_comes_back_and_the_connection_is_tried(
     assert [way for way, *_ in smtp.auth_attempts] == ["XOAUTH2"]
     assert ConnectionCheck.objects.get(account=account).state == "passed"
     assert Lane.objects.get(account=account, purpose="send").wait_reason == ""
-    page = alice.get(page_of(account)).content.decode()
-    assert "Connected" in page
+    page = alice.get(page_of(account))
+    assert "Connected" in page.content.decode()
+    # With no-referrer a browser would say `Origin: null` with the page's form, which is refused.
+    assert page["Referrer-Policy"] == "same-origin"
     alice.post(reverse("mailconfig-disconnect", args=[account.uuid]))
     assert not is_connected(account)
 
