@@ -218,8 +218,11 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         self, request: HttpRequest, obj: Account | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
         """A form that knows what came of trying its values."""
+        # The fieldsets, whose fields these are, have asked already whether there is something to choose.
+        offers_oauth2 = not set(oauth2_login.FIELDS).isdisjoint(kwargs.get("fields") or ())
         form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (form,), {"proof": proof_of(request), "by": user_of(request)})
+        of_request = {"proof": proof_of(request), "by": user_of(request), "offers_oauth2": offers_oauth2}
+        return type(form.__name__, (form,), of_request)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """The account that it fails over to is chosen by name; its form knows which there are to choose from."""

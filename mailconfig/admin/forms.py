@@ -39,12 +39,13 @@ UNLISTED_HOST = gettext_lazy(
 class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
     """An account as a person edits it.
 
-    The admin sets ``proof`` on a subclass of its own for each request: what came of trying these values, or
-    ``None`` as long as nothing was tried.
+    The admin sets on a subclass of its own for each request: ``proof``, what came of trying these values, or
+    ``None`` as long as nothing was tried; ``by``, who edits; ``offers_oauth2``, whether app registrations are offered.
     """
 
     proof: ClassVar[Proof | None] = None
     by: ClassVar[User | None] = None
+    offers_oauth2: ClassVar[bool] = False
 
     preset = forms.ChoiceField(label=gettext_lazy("Mail service"), required=False, widget=PresetSelect)
     clear_secret = forms.BooleanField(
@@ -57,7 +58,7 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         adding = self.instance._state.adding
-        if not oauth2_login.is_offered(self.by):
+        if not self.offers_oauth2:
             for name in oauth2_login.FIELDS:
                 self.fields.pop(name, None)
         keeps_token = self.instance.authentication == AuthenticationChoice.OAUTH2
@@ -85,7 +86,12 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
             "Accounts of the same tenant that nobody else owns, and that you may change."
         )
         field.queryset = failovers_for(self.instance, self.by)
-        if len(field.queryset[: LISTED_FAILOVERS + 1]) > LISTED_FAILOVERS:
+        found = list(field.queryset[: LISTED_FAILOVERS + 1])
+        if len(found) <= LISTED_FAILOVERS:
+            # As the field would, which would read them once more.
+            listed = [(one.pk, field.label_from_instance(one)) for one in found]
+            field.choices = [("", field.empty_label), *listed]
+        else:
             field.widget = forms.NumberInput()
             field.help_text = gettext_lazy(
                 "There are many: enter the number that stands in the address of its page."

@@ -59,7 +59,7 @@ def fill(form: Any, account: Account) -> None:
     if account.tenant_id:
         offered = offered.filter(Q(tenant=None) | Q(tenant=account.tenant_id))
     form.fields["oauth2_client"].queryset = offered
-    grant = grant_of(account)
+    grant = grant_of(account) if account.authentication == AuthenticationChoice.OAUTH2 else None
     if grant is not None:
         form.initial.setdefault("oauth2_client", grant.client_id)
         form.initial.setdefault("oauth2_grant_type", grant.grant_type)

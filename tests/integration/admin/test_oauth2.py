@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from mailconfig.models import Account, OAuth2Client, OAuth2Grant, OAuth2Token
@@ -117,6 +119,21 @@ def test_back_to_a_password_nothing_is_left_of_the_permission(
     response = client.post(url, entered(client, url, **values(server.port)))
     assert response.status_code == 302, response.content.decode()
     assert not OAuth2Grant.objects.exists()
+
+
+def test_the_page_of_an_account_with_a_password_asks_for_no_permission_and_once_for_what_it_offers(
+    client: Client, app: OAuth2Client
+) -> None:
+    make_account(kind="smtp_provider", name="other")
+    account = make_account(2525, kind="smtp_provider", username=LOGIN)
+    with CaptureQueriesContext(connection) as captured:
+        page = client.get(admin_url("smtpprovider", "change", account.pk)).content.decode()
+    assert str(app) in page
+    assert ">other</option>" in page
+    asked = [query["sql"] for query in captured.captured_queries]
+    assert not [sql for sql in asked if "mailconfig_oauth2grant" in sql]
+    assert len([sql for sql in asked if "mailconfig_oauth2client" in sql]) == 2, "whether any, and which"
+    assert len([sql for sql in asked if 'U0."tenant_id"' in sql]) == 1, "the accounts that may stand in"
 
 
 @pytest.mark.parametrize(
