@@ -26,6 +26,9 @@ logger = logging.getLogger("mailconfig.tasks")
 
 OPTIONS: dict[str, Any] = {"ignore_result": True, "acks_late": False, "max_retries": 0}
 
+NEXT_FILES = 2
+"""Mails that workers are called for when the files of another one were fetched. The sweep calls for all."""
+
 
 class Periodic(Task):  # type: ignore[type-arg]
     """A task of the beat, which is thrown away once the next one is due.
@@ -163,11 +166,16 @@ def check(check_id: int) -> None:
 @shared_task(name="mailconfig.prepare", **OPTIONS)
 @waiting_for_tables()
 def prepare(message_id: int) -> None:
-    """Fetch the files of a mail, and queue it once all are there."""
+    """Fetch the files of a mail, and queue it once all are there. Then others have their turn, whom a full share kept out."""
     try:
-        delivery.prepare_message(message_id=message_id, should_stop=_is_shutting_down)
+        was_done = delivery.prepare_message(
+            message_id=message_id, should_stop=_is_shutting_down, within_share=True
+        )
     except WrongInstallation as error:
         logger.error("%s", error)
+        return
+    for another in delivery.due_files()[:NEXT_FILES] if was_done else ():
+        _ring_files(another)
 
 
 @shared_task(name="mailconfig.purge", base=Periodic, **OPTIONS)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Subquery
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
@@ -18,6 +20,11 @@ from mailconfig.exceptions import LeaseLost
 from mailconfig.models import Message, MessageState, Preparation
 
 MOST_DUE = 100
+MOST_OF_ACCOUNT = 2
+"""Mails of one account whose files are fetched at once, so that a server which hangs for one tenant leaves room for the
+others: of one worker, or of all under Celery, where they take the place of drains."""
+MOST_LOOKED_AT = 5000
+"""Of what is due: among these each account has its turn."""
 
 
 class Stopped(Exception):
@@ -25,11 +32,25 @@ class Stopped(Exception):
 
 
 def due_files(*, now: datetime | None = None) -> list[int]:
-    """Return the messages whose files are to be fetched, the longest due first; a few are enough, and nobody owns them."""
+    """Return the messages whose files are to be fetched, each account in its turn; a few are enough, and nobody owns them."""
+    return list(due_by_account(now=now))
+
+
+def due_by_account(*, now: datetime | None = None) -> dict[int, int]:
+    """Return the messages whose files are to be fetched, with their accounts; a few are enough, and nobody owns them.
+
+    First is what is longest due of each account, then the next of each: whose files do not come is in nobody's way.
+    """
     now = now or database_now()
     free = Q(lease_until=None) | Q(lease_until__lt=now)
     due = Preparation.objects.filter(free, due_at__lte=now).order_by("due_at", "pk")
-    return list(due.values_list("pk", flat=True)[:MOST_DUE])
+    turns: Counter[int] = Counter()
+    in_turn = []
+    for message_id, account_id in due.values_list("pk", "message__account_id")[:MOST_LOOKED_AT]:
+        turns[account_id] += 1
+        in_turn.append((turns[account_id], message_id, account_id))
+    in_turn.sort(key=itemgetter(0))
+    return {message_id: account_id for _turn, message_id, account_id in in_turn[:MOST_DUE]}
 
 
 class Lease:
@@ -89,15 +110,35 @@ class Lease:
         return Preparation.objects.filter(pk=self.message_id, lease_token=self._token)
 
 
-def take(message_id: int, *, should_stop: Callable[[], bool]) -> Lease | None:
-    """Own a mail that is due, or ``None``: it is not, or somebody else does."""
+def take(message_id: int, *, should_stop: Callable[[], bool], within_share: bool = False) -> Lease | None:
+    """Own a mail that is due, or ``None``: it is not, or somebody else does.
+
+    Args:
+        message_id: its key.
+        should_stop: see :meth:`Lease.keep_up`.
+        within_share: leave it if as many mails of its account as may be are in hand already, by whomever.
+    """
+    if within_share and _in_hand_beside(message_id).count() >= MOST_OF_ACCOUNT:
+        return None
     now, token = database_now(), uuid.uuid4()
     lease = Lease(message_id, token, should_stop)
     free = Q(lease_until=None) | Q(lease_until__lt=now)
     due = Preparation.objects.filter(free, pk=message_id, due_at__lte=now)
     until = now + timedelta(seconds=get_settings().lease_seconds)
-    taken = due.update(lease_token=token, lease_until=until, worker=worker_name())
-    return lease if taken else None
+    if not due.update(lease_token=token, lease_until=until, worker=worker_name()):
+        return None
+    # Of several that are taken at one moment the first stay.
+    if within_share and _in_hand_beside(message_id).filter(pk__lt=message_id).count() >= MOST_OF_ACCOUNT:
+        lease.give_back()
+        return None
+    return lease
+
+
+def _in_hand_beside(message_id: int) -> QuerySet[Preparation]:
+    """Return the other mails of the same account that somebody owns."""
+    account = Message.objects.filter(pk=message_id).values("account_id")
+    owned = Preparation.objects.filter(lease_until__gt=database_now()).exclude(pk=message_id)
+    return owned.filter(message__account_id=Subquery(account))
 
 
 def _lost() -> LeaseLost:

@@ -59,12 +59,15 @@ def never() -> bool:
     return False
 
 
-def prepare_message(*, message_id: int, should_stop: Callable[[], bool] = never) -> bool:
+def prepare_message(
+    *, message_id: int, should_stop: Callable[[], bool] = never, within_share: bool = False
+) -> bool:
     """Fetch the files of a mail, as far as they come now, and queue it once all are there.
 
     Args:
         message_id: its key.
         should_stop: asked about twice a second.
+        within_share: leave it if as many mails of its account as may be are in hand already.
 
     Returns:
         Whether it was this call that did so; else somebody else does, or it is not due.
@@ -74,7 +77,7 @@ def prepare_message(*, message_id: int, should_stop: Callable[[], bool] = never)
         DatabaseError, InterfaceError: the database does not answer.
     """
     ensure_this_installation()
-    lease = take(message_id, should_stop=should_stop)
+    lease = take(message_id, should_stop=should_stop, within_share=within_share)
     if lease is None:
         return False
     crash.point("files_taken")

@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts.check_requests import due_checks
 from mailconfig.delivery.mishaps import Containment, outage
-from mailconfig.delivery.preparing.leases import due_files
+from mailconfig.delivery.preparing.leases import due_by_account
 from mailconfig.delivery.queue.retry import backoff_seconds
 from mailconfig.delivery.worker.pool import CheckPool, FilePool
 from mailconfig.delivery.worker.presence import PRESENCE_SECONDS, Presence
@@ -77,7 +77,7 @@ class HouseKeeping:
     def _look(self, checks: CheckPool, files: FilePool) -> None:
         """Look for both over one connection; what one look throws costs the other nothing."""
         self._containment.call(lambda: checks.offer(due_checks()), "the checks that are due")
-        self._containment.call(lambda: files.offer(due_files()), "the files to be fetched")
+        self._containment.call(lambda: _offer_files(files), "the files to be fetched")
 
     def sweep_once(self) -> None:
         """Sweep, and have the checks run that are due, in this thread.
@@ -135,6 +135,11 @@ class HouseKeeping:
             finally:
                 connections.close_all()  # it is not needed for a while
             self._stop.wait(task.seconds)
+
+
+def _offer_files(files: FilePool) -> None:
+    due = due_by_account()
+    files.offer(due, due)
 
 
 class _Task:

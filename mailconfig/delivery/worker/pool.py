@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -12,11 +13,12 @@ from typing import Self
 from django.db import connections
 
 from mailconfig.delivery.accounts.check_requests import run_check
+from mailconfig.delivery.preparing.leases import MOST_OF_ACCOUNT
 from mailconfig.delivery.preparing.prepare import prepare_message
 
 THREADS = 4
 """Checks of one worker; each lasts as long as its deadline at most."""
-FILE_THREADS = 2
+FILE_THREADS = 4
 """Mails of one worker whose files are fetched at once."""
 
 
@@ -34,6 +36,7 @@ class Pool:
         *,
         should_stop: Callable[[], bool],
         at_once: int,
+        most_of_group: int | None = None,
         logger: logging.Logger,
     ) -> None:
         """Make one at rest.
@@ -43,33 +46,63 @@ class Pool:
             name: what a piece is called in the log.
             should_stop: whether no more is to be begun.
             at_once: pieces under way at the same time, at most.
+            most_of_group: those of one group; ``None``: as many.
             logger: told of what ``work`` throws.
         """
         self._work, self._name, self._logger = work, name, logger
         self._should_stop = should_stop
+        self._at_once, self._most_of_group = at_once, most_of_group or at_once
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix=f"mailconfig-{name}")
         self._lock = threading.Lock()
-        self._offered: set[int] = set()
+        self._waiting: dict[int, int] = {}
+        """What no thread has begun, in its order, by key: the group that it is of."""
+        self._under_way: dict[int, int] = {}
+        self._busy = 0
 
-    def offer(self, keys: Iterable[int]) -> None:
-        """Have these done soon, each once while it is under way. Returns at once."""
-        for key in keys:
-            with self._lock:
-                if key in self._offered:
-                    continue
-                self._offered.add(key)
-            self._threads.submit(self._run, key)
+    def offer(self, keys: Iterable[int], groups: Mapping[int, int] | None = None) -> None:
+        """Have these done soon, in this order, each once while it is under way. Returns at once.
 
-    def _run(self, key: int) -> None:
-        try:
-            if not self._should_stop():
+        What was offered before and has not begun is forgotten: who it is the turn of may have changed.
+
+        Args:
+            keys: all that is to be done now.
+            groups: by key; ``None``: each is its own.
+        """
+        groups = groups or {}
+        with self._lock:
+            self._waiting = {key: groups.get(key, key) for key in keys if key not in self._under_way}
+            more = min(self._at_once - self._busy, len(self._waiting))
+            self._busy += more
+        for _ in range(more):
+            self._threads.submit(self._run)
+
+    def _run(self) -> None:
+        """Do one after the other until there is nothing that this thread may begin."""
+        while (key := self._begin()) is not None:
+            try:
                 self._work(key)
-        except Exception:
-            self._logger.exception("%s %s: an error of our own; everything else goes on", self._name, key)
-        finally:
-            connections.close_all()
-            with self._lock:
-                self._offered.discard(key)
+            except Exception:
+                self._logger.exception("%s %s: an error of our own; everything else goes on", self._name, key)
+            finally:
+                connections.close_all()
+                with self._lock:
+                    del self._under_way[key]
+
+    def _begin(self) -> int | None:
+        """Return what is next. Of a group that is full nothing is: those who do its others go on with it."""
+        is_ending = self._should_stop()
+        with self._lock:
+            full = {
+                group
+                for group, count in Counter(self._under_way.values()).items()
+                if count >= self._most_of_group
+            }
+            for key, group in () if is_ending else self._waiting.items():
+                if group not in full:
+                    self._under_way[key] = self._waiting.pop(key)
+                    return key
+            self._busy -= 1
+        return None
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +110,10 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=error is not None or self._should_stop())
+        if error is not None:
+            with self._lock:
+                self._waiting = {}
+        self._threads.shutdown(wait=True)
 
 
 class CheckPool(Pool):
@@ -108,5 +144,6 @@ class FilePool(Pool):
             "files",
             should_stop=should_stop,
             at_once=FILE_THREADS,
+            most_of_group=MOST_OF_ACCOUNT,
             logger=logging.getLogger("mailconfig.files"),
         )
