@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import unquote
 
 from mailconfig.delivery.preparing.file_names import (
     clean_name,
@@ -29,6 +30,7 @@ from mailconfig.models import AttachmentProblem
 from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.http import HttpHeaders, HttpRequest, OpenAnswer, open_request
 from mailconfig.transports.http.disposition import filename_of
+from mailconfig.transports.masks import Mask, with_masks
 from mailconfig.transports.network.deadline import Deadline
 from mailconfig.values import ErrorCode
 
@@ -116,7 +118,7 @@ def fetch(
             request = HttpRequest(url=str(url))
             with open_request(request, surroundings, most_bytes=most_bytes, deadline=deadline) as answer:
                 if answer.status not in _REDIRECTS:
-                    return _taken(answer, sink, name_in_path(first.target), is_secret=is_secret)
+                    return _taken(answer, sink, name_in_path(first.target), secret=text if is_secret else "")
                 location = answer.headers.get("location")
             problem = AttachmentProblem.REDIRECTS
             url = redirected(url, location, plain_http=plain_http, listed=hosts)
@@ -128,8 +130,14 @@ def fetch(
         raise _failed(error) from None
 
 
-def _taken(answer: OpenAnswer, sink: Sink, in_path: str, *, is_secret: bool) -> Fetched:
-    """Write the body into the sink. ``in_path`` is the name that the URL had which was asked for.
+def _taken(answer: OpenAnswer, sink: Sink, in_path: str, *, secret: str) -> Fetched:
+    """Write the body into the sink.
+
+    Args:
+        answer: as far as its body.
+        sink: takes it.
+        in_path: the name that the URL had which was asked for.
+        secret: all of that URL, if nothing of it may be told.
 
     Raises:
         FetchFailed: there is none, or it is not the file.
@@ -150,7 +158,9 @@ def _taken(answer: OpenAnswer, sink: Sink, in_path: str, *, is_secret: bool) -> 
         size += len(chunk)
     if not size:
         raise FetchFailed(AttachmentProblem.EMPTY)
-    name = offered or ("" if is_secret else in_path) or _NO_NAME
+    if secret and with_masks(offered, [Mask(unquote(secret), "")]) != offered:
+        offered = ""  # servers mostly offer what the URL ends with
+    name = offered or ("" if secret else in_path) or _NO_NAME
     content_type = type_of(name, declared)
     return Fetched(with_ending(name, content_type), content_type, size)
 

@@ -57,18 +57,29 @@ def prepared(message: Message) -> Message:
     return Message.objects.get(pk=message.pk)
 
 
+@pytest.mark.parametrize(
+    ("offered", "name"),
+    [
+        ("", "attachment.pdf"),
+        ('="anna-canary.pdf"', "attachment.pdf"),
+        ("*=UTF-8''an%6Ea-c%61nary.pdf", "attachment.pdf"),
+        ('="Your bill.pdf"', "Your bill.pdf"),
+    ],
+)
 def test_a_url_that_a_token_stands_for_is_fetched_and_stands_nowhere(
-    files: ScriptedHttpServer, account: Account, caplog: pytest.LogCaptureFixture
+    files: ScriptedHttpServer, account: Account, caplog: pytest.LogCaptureFixture, offered: str, name: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
     know(account, NS_EU_FILE_1=files.url("/canary/anna-canary.pdf?key=canary"))
-    files.scripts["/canary/anna-canary.pdf"] = answer(PDF, fields="Content-Type: application/pdf\r\n")
+    fields = "Content-Type: application/pdf\r\n"
+    fields += f"Content-Disposition: attachment; filename{offered}\r\n" if offered else ""
+    files.scripts["/canary/anna-canary.pdf"] = answer(PDF, fields=fields)
 
     message = prepared(queue(account))
 
     assert (message.state, message.has_tokens) == (MessageState.QUEUED, False)
     row = Attachment.objects.get()
-    assert (row.url, row.name, row.content_type) == (TOKEN, "attachment.pdf", "application/pdf")
+    assert (row.url, row.name, row.content_type) == (TOKEN, name, "application/pdf")
     rows = [*Message.objects.all(), *Attachment.objects.all(), *MessageSource.objects.all()]
     assert "canary" not in serializers.serialize("json", rows)
     assert "canary" not in caplog.text
