@@ -124,6 +124,7 @@ class Authority:
             self._http.scripts[path] = self._token
         self._http.scripts[f"/{directory}/oauth2/v2.0/authorize"] = self._ask_person
         self._http.scripts["/agree"] = self._agreed
+        self._http.scripts["/tokeninfo"] = self._tell
 
     def agree(self, user: str) -> str:
         """Return a refresh token that somebody agreed to."""
@@ -158,6 +159,13 @@ class Authority:
         back = parse_qs(query)["redirect_uri"][0]
         found = urlencode(self.answer_to(f"?{query}"))
         return answer(status="302 Found", fields=f"Location: {back}?{found}\r\n")
+
+    def _tell(self, asked: Asked) -> bytes:
+        """Tell a mail server who a token is for, as Google's endpoint of that name does."""
+        issued = self.access_tokens.get(parse_qs(urlsplit(asked.target).query)["access_token"][0])
+        if issued is None or not issued.is_valid:
+            return answer(b'{"error": "invalid_token"}', status="401 Unauthorized")
+        return answer(json.dumps({"user": issued.user}).encode(), fields="Content-Type: application/json\r\n")
 
     def revoke_all(self) -> None:
         """Let no token that was given out be worth anything."""

@@ -21,13 +21,15 @@ class Dovecot(RealServer):
 
     Args:
         expired: whether its certificate has run out.
+        tokens: where it asks who a token is for, up to the token itself; empty: it takes passwords alone.
     """
 
     needs = "dovecot-imapd"
     greeting = b"* OK"
 
-    def __init__(self, *, expired: bool = False) -> None:
+    def __init__(self, *, expired: bool = False, tokens: str = "") -> None:
         super().__init__()
+        self._tokens = tokens
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.tls_port = int(free.getsockname()[1])
         self.maildir = self.folder / "mail" / USER
@@ -54,7 +56,13 @@ class Dovecot(RealServer):
                 (self.maildir / folder / part).mkdir(parents=True)
         self._give(self.folder / "mail")
         configuration = self.folder / "dovecot.conf"
-        configuration.write_text(_CONFIGURATION.format(self=self, folder=self.folder))
+        text = _CONFIGURATION.format(self=self, folder=self.folder)
+        if self._tokens:
+            (self.folder / "tokens").write_text(
+                f"tokeninfo_url = {self._tokens}\nusername_attribute = user\n"
+            )
+            text += _TOKENS.format(folder=self.folder)
+        configuration.write_text(text)
         program = str(shutil.which("dovecot", path=SYSTEM_PATH))
         return [program, "-F", "-c", str(configuration)], {"PATH": SYSTEM_PATH}
 
@@ -119,5 +127,14 @@ service imap-login {{
     port = {self.tls_port}
     ssl = yes
   }}
+}}
+"""
+
+_TOKENS = """\
+auth_mechanisms = plain login xoauth2 oauthbearer
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/tokens
 }}
 """
