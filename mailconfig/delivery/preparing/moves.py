@@ -53,13 +53,14 @@ def note_file(lease: Lease, attachment: Attachment, found: Fetched, octets: byte
         Preparation.objects.filter(pk=lease.message_id).update(failures=0)
 
 
-def forget_files(lease: Lease) -> None:
-    """Have all files of a mail fetched anew: what was stored of one is gone or damaged."""
+def forget_files(lease: Lease, error: Exception) -> None:
+    """Have all files of a mail fetched anew, since what was stored of one is gone or damaged; the third time it fails."""
     with lease.writing():
         attached.erase([lease.message_id])
         files = Attachment.objects.filter(message_id=lease.message_id)
         files.update(size=None, name="", content_type="")
-        lease.put_off(database_now(), failures=0)
+        if not _fails_for_internal_error(lease, in_words(error)):
+            lease.put_off(database_now(), failures=0)
 
 
 def queue(lease: Lease, message: Message, rendered: Rendered | None) -> None:
@@ -141,15 +142,20 @@ def go_on_later(lease: Lease, until: datetime, reason: WaitReason, *, detail: st
 def note_internal_error(lease: Lease, error: Exception) -> None:
     """Put a mail that we stumbled over back for a minute, or let it fail the third time."""
     with lease.writing():
-        row = Message.objects.filter(pk=lease.message_id)
-        stumbled = row.values_list("internal_errors", flat=True).get() + 1
-        row.update(internal_errors=stumbled)
         detail = in_words(error)
-        if stumbled >= INTERNAL_ERRORS:
-            _end(lease, WaitReason.INTERNAL_ERROR, detail)
-            return
-        until = database_now() + INTERNAL_PAUSE
-        _wait(lease, until, 0, WaitReason.INTERNAL_ERROR, code=WaitReason.INTERNAL_ERROR, detail=detail)
+        if not _fails_for_internal_error(lease, detail):
+            until = database_now() + INTERNAL_PAUSE
+            _wait(lease, until, 0, WaitReason.INTERNAL_ERROR, code=WaitReason.INTERNAL_ERROR, detail=detail)
+
+
+def _fails_for_internal_error(lease: Lease, detail: str) -> bool:
+    """Count one more, and return whether it was one too many: then the mail has failed."""
+    row = Message.objects.filter(pk=lease.message_id)
+    stumbled = row.values_list("internal_errors", flat=True).get() + 1
+    row.update(internal_errors=stumbled)
+    if stumbled >= INTERNAL_ERRORS:
+        _end(lease, WaitReason.INTERNAL_ERROR, detail)
+    return stumbled >= INTERNAL_ERRORS
 
 
 def is_too_old(message: Message, now: datetime) -> bool:

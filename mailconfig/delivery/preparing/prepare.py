@@ -228,7 +228,7 @@ def _finish(lease: Lease, message: Message) -> None:
         return
     except (OSError, ValueError) as error:
         logger.warning("message %s: its files are fetched anew, since one is damaged: %s", message.pk, error)
-        moves.forget_files(lease)
+        moves.forget_files(lease, error)
         return
     moves.queue(lease, message, rendered)
 

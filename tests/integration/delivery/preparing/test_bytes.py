@@ -58,6 +58,25 @@ def test_a_stored_file_that_is_gone_is_fetched_anew_and_a_storage_that_is_away_w
     assert len(files.asked) == 2
 
 
+def test_a_storage_that_loses_each_file_is_not_asked_for_ever(
+    files: ScriptedHttpServer, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_arguments: object) -> Any:
+        raise FileNotFoundError("gone")
+
+    monkeypatch.setattr(attached, "read_files", gone)
+    files.scripts["/a.pdf"] = answer(PDF)
+    message = queue(account, files.url("/a.pdf"))
+
+    states = [prepared(message).state for _ in range(3)]
+
+    assert states == [MessageState.PREPARING, MessageState.PREPARING, MessageState.FAILED]
+    assert Message.objects.get().error_code == WaitReason.INTERNAL_ERROR
+    monkeypatch.undo()
+    delivery.requeue(message_id=message.pk)
+    assert prepared(message).state == MessageState.QUEUED
+
+
 def test_files_are_too_large_together(files: ScriptedHttpServer, account: Account) -> None:
     megabytes = b"x" * (7 * 2**20)
     for number in range(3):
