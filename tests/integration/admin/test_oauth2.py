@@ -92,7 +92,7 @@ def test_an_account_of_an_organisation_is_tried_and_stored(
     assert len(authority.forms) == 1
     authority.always = (400, {"error": "invalid_client"}, "")
     OAuth2Token.objects.all().delete()
-    url = admin_url("outboundemail", "change", account.pk)
+    url = admin_url("smtpprovider", "change", account.pk)
     refused = client.post(url, entered(client, url, username="other@example.com"))
     assert "refuses the app registration" in refused.content.decode()
 
@@ -101,7 +101,7 @@ def test_an_account_that_somebody_has_to_connect_is_stored_without_being_tried(
     client: Client, app: OAuth2Client, smtp: TokenSMTP
 ) -> None:
     account = make_account(smtp.port, kind="smtp_provider", username=LOGIN)
-    url = admin_url("outboundemail", "change", account.pk)
+    url = admin_url("smtpprovider", "change", account.pk)
     response = client.post(url, entered(client, url, **chosen(app, "authorization_code", smtp)))
     assert response.status_code == 302, response.content.decode()
     stored = Account.objects.get()
@@ -115,7 +115,7 @@ def test_back_to_a_password_nothing_is_left_of_the_permission(
         server.port, kind="smtp_provider", username=LOGIN, authentication="oauth2", secret=None
     )
     make_oauth2_grant(account, client=app)
-    url = admin_url("outboundemail", "change", account.pk)
+    url = admin_url("smtpprovider", "change", account.pk)
     response = client.post(url, entered(client, url, **values(server.port)))
     assert response.status_code == 302, response.content.decode()
     assert not OAuth2Grant.objects.exists()

@@ -177,7 +177,10 @@ def test_html_comes_alone_under_a_policy_that_allows_nothing(client: Client) -> 
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert "no-store" in answer.headers["Cache-Control"]
     text = answer.content.decode()
-    assert '<p style="color: red">Hi <a>there</a></p>' in text
+    assert '<p style="color: red">Hi <a title="https://evil.test/">there</a></p>' in text, (
+        "a link leads nowhere and says where it would lead"
+    )
+    assert "href" not in text
     assert "<script" not in text
 
 

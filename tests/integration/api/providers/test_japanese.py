@@ -21,6 +21,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.test import APIClient
 
 from mailconfig.api.common.errors import problem_of
+from mailconfig.api.common.serializers import StrictSerializer
 from mailconfig.delivery import run_check
 from mailconfig.delivery.accounts import logins
 from mailconfig.exceptions import SecretUnreadable, WrongInstallation
@@ -370,7 +371,7 @@ def throttles(api: APIClient, alice: User, settings: Settings) -> Answers:
 
 
 def of_others() -> Iterator[str]:
-    """What only other surfaces or a host's own classes run into, told by the same map."""
+    """What only other surfaces or a host's own classes run into, told by the same map and the same serializers."""
     errors = (
         *(SecretUnreadable("x"), WrongInstallation("x"), RequestDataTooBig("x")),
         *(Throttled(wait=5), Throttled(wait=500), Throttled()),
@@ -379,6 +380,9 @@ def of_others() -> Iterator[str]:
         for problem in filter(None, map(problem_of, errors)):
             yield problem.message
             yield from (one.message for several in problem.fields.values() for one in several)
+        strict = StrictSerializer(data={"x": 1})
+        assert not strict.is_valid()
+        yield from map(str, strict.errors["x"])
 
 
 def test_every_refusal_is_japanese_and_every_sentence_of_the_surface_is_heard(
