@@ -21,6 +21,7 @@ from mailconfig.delivery.accounts.probe import adopt_check, probe_sync_values, p
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
 from mailconfig.delivery.accounts.say import require_say
 from mailconfig.delivery.queue.backlog import count_unsent
+from mailconfig.delivery.queue.moving import part
 from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotProved
 from mailconfig.models import (
     Account,
@@ -175,6 +176,8 @@ def _store(account: Account, proved: Proved) -> None:
     if proved.check is not None:
         _require_proved_destination(account, proved.binding)
     had_grant = logged_in_by_oauth2(account)
+    if not account._state.adding and account.would_be_held_by_another():
+        part(account_id=account.pk)  # mail of one tenant is no mail of another's
     account.save()
     store_grant(account, had_one=had_grant)
 

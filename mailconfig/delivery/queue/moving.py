@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce, NullIf
 from mailconfig import crash
 from mailconfig.delivery.queue.due import waiting
 from mailconfig.delivery.queue.insertion import keep_accounts
+from mailconfig.delivery.wake import ring_on_commit
 from mailconfig.models import Attempt, AttemptOutcome, Message, Priority, WaitReason
 
 BATCH = 500
@@ -101,6 +102,32 @@ def _move(keys: Collection[int], account_id: int, to: int, because: WaitReason |
         if moved and not keep_accounts([to]):
             transaction.set_rollback(True)
             return 0
+    return moved
+
+
+def part(*, account_id: int, home_id: int | None = None) -> int:
+    """Bring mail home that an account sends for another, or another for it, since they may not do that any more.
+
+    Other rules than for :func:`move`: all of it goes, whether the account at home can send or not. What is being handed over at this
+    moment stays until that is over.
+
+    Args:
+        account_id: the one that got another owner or tenant, or that sends.
+        home_id: only mail that was queued for this account, and that ``account_id`` sends.
+
+    Returns:
+        How many messages were moved.
+    """
+    theirs = Q(account_id=account_id, failed_over_from__isnull=False) | Q(failed_over_from_id=account_id)
+    if home_id is not None:
+        theirs = Q(account_id=account_id, failed_over_from_id=home_id)
+    rows = waiting(Message.objects.filter(theirs))
+    with transaction.atomic():
+        homes = set(rows.order_by().values_list("failed_over_from_id", flat=True).distinct())
+        moved = rows.update(
+            account_id=F("failed_over_from_id"), failed_over_from_id=None, failed_over_because=""
+        )
+        ring_on_commit({(home, None) for home in homes})
     return moved
 
 

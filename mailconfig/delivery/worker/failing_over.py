@@ -12,10 +12,11 @@ from mailconfig import crash
 from mailconfig.conf import get_settings
 from mailconfig.delivery.queue import ways
 from mailconfig.delivery.queue.due import waiting
-from mailconfig.delivery.queue.moving import move
+from mailconfig.delivery.queue.moving import move, part
 from mailconfig.delivery.queue.ways import Way, Ways
 from mailconfig.delivery.wake import wake_lane
-from mailconfig.models import Lane, Message, MessageState, Priority, WaitReason
+from mailconfig.models import Account, Lane, Message, MessageState, Priority, WaitReason
+from mailconfig.models.failover import may_take_over
 
 logger = logging.getLogger("mailconfig.upkeep")
 
@@ -54,21 +55,37 @@ def fail_over(now: datetime) -> int:
 def bring_home(now: datetime) -> int:
     """Move mail back whose stand-in was held back for long in its turn, where the account it was queued for can send.
 
+    Mail whose stand-in may not send it any more goes back at once: one of the two got another owner or tenant.
+
     Returns:
         How many messages were moved.
     """
     over = Message.objects.filter(state=MessageState.QUEUED, failed_over_from__isnull=False)
+    moved = _part_strangers(over)
     lanes = _held_back_long(now).filter(Exists(over.filter(account_id=OuterRef("account_id"))))
     held = {lane.account_id: lane for lane in lanes[:STEP]}
     pairs = over.filter(account_id__in=held).order_by().values_list("account_id", "failed_over_from_id")
     homes = list(pairs.distinct()) if held else []
     found = Ways(now)
     found.look_up([], homes={home_id for _account_id, home_id in homes})
-    moved = 0
     for account_id, home_id in homes:
         if way := found.way_to(home_id):
             moved += _move(held[account_id], way, min(MOST, way.room), now, is_home=True)
     return moved
+
+
+def _part_strangers(over: QuerySet[Message]) -> int:
+    pairs = set(over.order_by().values_list("account_id", "failed_over_from_id").distinct()[:STEP])
+    if not pairs:
+        return 0
+    keys = {key for pair in pairs for key in pair}
+    accounts = Account.all_rows.only("tenant_id", "owner_id").in_bulk(keys)
+    strangers = [
+        (account_id, home_id)
+        for account_id, home_id in pairs
+        if not may_take_over(accounts[account_id], accounts[home_id])
+    ]
+    return sum(part(account_id=account_id, home_id=home_id) for account_id, home_id in strangers)
 
 
 def _held_back_long(now: datetime) -> QuerySet[Lane]:

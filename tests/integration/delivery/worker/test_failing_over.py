@@ -13,7 +13,8 @@ from django.utils import timezone
 from mailconfig import delivery
 from mailconfig.exceptions import KeyReused
 from mailconfig.models import PAUSES, Account, Attempt, Lane, Message
-from tests.factories import make_account, make_email, make_hand_over, make_message, make_tenant
+from mailconfig.values import Secret
+from tests.factories import PASSWORD, make_account, make_email, make_hand_over, make_message, make_tenant
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Reply
 
@@ -100,6 +101,25 @@ def test_mail_fails_over_and_new_mail_goes_the_usual_way_once_it_is_back(
     assert where(later) == ("first", None, "")
     delivery.drain_account(account_id=first.pk)
     assert server.messages[1].mail_from == "sender@example.com"
+
+
+@pytest.mark.parametrize("changed", ["other", "first"])
+@pytest.mark.parametrize("by", ["a save", "somebody's SQL"])
+def test_mail_goes_home_from_who_may_not_send_it_any_more(
+    first: Account, other: Account, changed: str, by: str
+) -> None:
+    message = make_message(first, not_before=timezone.now() - AGO)
+    hold_back(first)
+    delivery.sweep()
+    assert where(message) == ("other", "first", "paused_login")
+    account = Account.objects.get(name=changed)
+    if by == "a save":
+        account.tenant, account.failover, account.secret = make_tenant(), None, Secret(PASSWORD)
+        delivery.save_account(account=account, by=None)
+    else:
+        Account.objects.filter(pk=account.pk).update(tenant=make_tenant())
+        delivery.sweep()
+    assert where(message) == ("first", None, "")
 
 
 @pytest.mark.parametrize("reason", ["no_sender", "sync_stale", "storage_away", "internal_error"])
