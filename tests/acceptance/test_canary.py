@@ -32,6 +32,9 @@ from mailconfig.models import (
     Lane,
     Mailbox,
     Message,
+    OAuth2Client,
+    OAuth2Grant,
+    OAuth2Token,
     OutboundEmail,
     SMTPProvider,
     TenantMailConfig,
@@ -43,7 +46,14 @@ from mailconfig.values import NetworkPolicy, Secret
 from tests.acceptance.crew import Broker
 from tests.acceptance.kills import FAST
 from tests.canary import CANARY, LOGIN, hits
-from tests.factories import account_values, make_email, make_tenant, make_user
+from tests.factories import (
+    account_values,
+    make_email,
+    make_oauth2_client,
+    make_oauth2_grant,
+    make_tenant,
+    make_user,
+)
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import Child, drain_worker, environment, until
 from tests.servers.faults import Reply
@@ -103,13 +113,17 @@ def accounts(server: ChaosServer) -> list[Account]:
         if isinstance(field, SecretField)
     }
     of_mailbox = ("imap_secret", "ews_secret", "sendgrid_secret")
-    assert secret_fields == {(Account, "secret"), *((Mailbox, name) for name in of_mailbox)}, (
-        "a new secret field: store the canary in it, here"
-    )
+    of_oauth2 = {(OAuth2Client, "secret"), (OAuth2Grant, "refresh_token"), (OAuth2Token, "access_token")}
+    of_accounts = {(Account, "secret"), *((Mailbox, name) for name in of_mailbox)}
+    assert secret_fields == of_accounts | of_oauth2, "a new secret field: store the canary in it, here"
     values = account_values(server.port, username=LOGIN, secret=Secret(CANARY))
     values.pop("kind")
+    outbound = OutboundEmail.objects.create(**values)
+    app = make_oauth2_client(secret=Secret(CANARY))
+    grant = make_oauth2_grant(outbound, client=app, refresh_token=Secret(CANARY))
+    OAuth2Token.objects.create(client=app, grant=grant, scope="mail", access_token=Secret(CANARY))
     return [
-        OutboundEmail.objects.create(**values),
+        outbound,
         SMTPProvider.objects.create(**values),
         TenantMailConfig.objects.create(**values, tenant=make_tenant()),
         Mailbox.objects.create(
