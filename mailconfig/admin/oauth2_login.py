@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from mailconfig.delivery import choose_oauth2_login
 from mailconfig.models import Account, OAuth2Client, OAuth2GrantType
 from mailconfig.models.choices import AuthenticationChoice
-from mailconfig.models.oauth2 import grant_of
+from mailconfig.models.oauth2_grant import grant_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

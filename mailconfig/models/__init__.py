@@ -25,7 +25,8 @@ from .mailbox import Mailbox
 from .mailing import Mailing
 from .message import FINAL_STATES, WAITING_STATES, Message, MessageState, Priority
 from .message_source import MessageSource
-from .oauth2 import OAuth2Client, OAuth2Grant, OAuth2Token
+from .oauth2 import OAuth2Client
+from .oauth2_grant import OAuth2Grant, OAuth2Token
 from .oauth2_providers import OAuth2GrantType, OAuth2Provider
 from .outbound_email import OutboundEmail
 from .recipient import Recipient, RecipientState

@@ -16,7 +16,8 @@ from mailconfig.delivery.accounts.token_rows import HeldToken, Lease
 from mailconfig.delivery.web import web_surroundings
 from mailconfig.exceptions import TokenRefused, TokenUnavailable, TransportError
 from mailconfig.models import OAuth2Client, OAuth2Grant, OAuth2GrantType, OAuth2Provider, OAuth2Token
-from mailconfig.models.oauth2 import CLIENT_SECRET, REFRESH_TOKEN
+from mailconfig.models.oauth2 import CLIENT_SECRET
+from mailconfig.models.oauth2_grant import REFRESH_TOKEN
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.oauth2 import (

@@ -32,7 +32,7 @@ from mailconfig.exceptions import (
 from mailconfig.models import Account, CheckKind, ConnectionCheck, Lane, Mailbox, Purpose
 from mailconfig.models.account_rules import why_enter_again
 from mailconfig.models.mailbox_rules import why_enter_others_again
-from mailconfig.models.oauth2 import grant_of
+from mailconfig.models.oauth2_grant import grant_of
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.transports.contract import Session, Verdict
 from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage

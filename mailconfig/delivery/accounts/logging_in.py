@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from mailconfig.delivery.accounts.access_tokens import find_token
 from mailconfig.exceptions import HostNotAllowed, LoginRefused, TokenRefused
 from mailconfig.models import Account, OAuth2Grant
-from mailconfig.models.oauth2 import grant_of, scopes_wanted
+from mailconfig.models.oauth2_grant import grant_of, scopes_wanted
 from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.oauth2 import CONNECT_AGAIN
 from mailconfig.values import Authentication, ConnectionSettings, ErrorCode, Remedy, Stage

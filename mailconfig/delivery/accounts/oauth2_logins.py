@@ -28,7 +28,7 @@ from mailconfig.models import (
 )
 from mailconfig.models.access import holds
 from mailconfig.models.lane import wake_lanes
-from mailconfig.models.oauth2 import grant_of, scopes_wanted
+from mailconfig.models.oauth2_grant import grant_of, scopes_wanted
 from mailconfig.models.oauth2_providers import PROVIDERS, OAuth2GrantType, OAuth2Provider
 from mailconfig.transports.oauth2 import TokenAnswer
 from mailconfig.values import Authentication, Secret, Security

@@ -36,7 +36,7 @@ from mailconfig.models import (
 )
 from mailconfig.models.account_destination import SECRET_COLUMNS, SecretName, is_override
 from mailconfig.models.failover import lock_chains
-from mailconfig.models.oauth2 import logged_in_by_oauth2
+from mailconfig.models.oauth2_grant import logged_in_by_oauth2
 from mailconfig.rendering.signature import sanitised
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Authentication, Security

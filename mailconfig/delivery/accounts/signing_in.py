@@ -21,7 +21,7 @@ from mailconfig.delivery.accounts.oauth2_logins import connect_account, scopes_o
 from mailconfig.delivery.web import web_surroundings
 from mailconfig.exceptions import SignInRefused
 from mailconfig.models import Account, AccountKind, Mailbox, OAuth2Client, OAuth2Grant, OAuth2GrantType
-from mailconfig.models.oauth2 import grant_of
+from mailconfig.models.oauth2_grant import grant_of
 from mailconfig.models.oauth2_providers import PROVIDERS
 from mailconfig.values import Authentication, Secret, SignInFault
 

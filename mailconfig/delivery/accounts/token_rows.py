@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from mailconfig.delivery.clock import database_now
 from mailconfig.exceptions import SecretUnreadable, TokenRefused, TokenUnavailable, TransportError
 from mailconfig.models import OAuth2Grant, OAuth2Token
-from mailconfig.models.oauth2 import ACCESS_TOKEN
+from mailconfig.models.oauth2_grant import ACCESS_TOKEN
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.transports.oauth2 import TokenAnswer
 from mailconfig.values import Secret

@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 
 from mailconfig.delivery import delete_account
 from mailconfig.models import Account, OAuth2Client, OAuth2Grant, OAuth2Token
-from mailconfig.models.oauth2 import ACCESS_TOKEN, CLIENT_SECRET, REFRESH_TOKEN, grant_of
+from mailconfig.models.oauth2 import CLIENT_SECRET
+from mailconfig.models.oauth2_grant import ACCESS_TOKEN, REFRESH_TOKEN, grant_of
 from mailconfig.values import Secret
 from tests.factories import (
     make_account,
