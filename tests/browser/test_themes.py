@@ -119,6 +119,10 @@ def test_an_account_is_added_and_saved(page: Page, theme: str, server: ChaosServ
     turn_to(page, "Sending (SMTP)")
     page.select_option("#id_preset", "gmail")
     expect(page.locator("#id_host")).to_have_value("smtp.gmail.com")
+    # Both halves are tried at a save, and nothing but loopback may be called.
+    turn_to(page, "Receiving (IMAP)")
+    expect(page.locator("#id_imap_host")).to_have_value("imap.gmail.com")
+    page.fill("#id_imap_host", "")
     turn_to(page, "Identity")
     page.fill("#id_name", "Bob's mailbox")
     page.fill("#id_from_email", LOGIN)
