@@ -65,6 +65,7 @@ GROUPS = {
         "view_check",
         "staff_view",
         "translate_stored",
+        "words_of_check",
         "duration_in_words",
     ),
     "Coming from elsewhere": ("import_settings", "import_mail"),

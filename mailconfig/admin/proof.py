@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest
 
-from mailconfig.delivery import Proved, prove_account, refusal_of, translate_stored
+from mailconfig.delivery import Proved, prove_account, refusal_of, words_of_check
 from mailconfig.exceptions import MailconfigError, NotProved
 from mailconfig.models import Account, CheckKind, ConnectionCheck, account_fields
 
@@ -67,7 +67,7 @@ def errors_of(error: MailconfigError | ValidationError) -> ValidationError:
     if isinstance(error, ValidationError):
         return error
     if isinstance(error, NotProved):
-        return _at(_field_of(error.check), _words_of(error.check), "not_proved")
+        return _at(_field_of(error.check), words_of_check(error.check), "not_proved")
     refusal = refusal_of(error)
     if refusal is None:
         raise error
@@ -87,7 +87,3 @@ def _field_of(check: ConnectionCheck) -> str:
     if check.kind == CheckKind.SYNC:
         return _RECEIVING.get(check.guilty_field, "")
     return check.guilty_field if check.guilty_field in account_fields.PROVED else ""
-
-
-def _words_of(check: ConnectionCheck) -> str:
-    return " ".join(translate_stored(part) for part in (check.message, check.hint) if part)

@@ -29,7 +29,7 @@ from mailconfig.delivery import (
     probe_account,
     redirect_uri_of,
     request_check,
-    translate_stored,
+    words_of_check,
 )
 from mailconfig.exceptions import MailconfigError
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, OAuth2Client, OAuth2Grant
@@ -116,11 +116,9 @@ def _tried(request: HttpRequest, account: Account, origin: str) -> str:
         messages.error(request, words.words_of(error))
         return _page(account, origin)
     if check.state == CheckState.FAILED:
-        messages.error(
-            request, " ".join(translate_stored(part) for part in (check.message, check.hint) if part)
-        )
+        messages.error(request, words_of_check(check))
     elif check.state == CheckState.PASSED:
-        messages.success(request, translate_stored(check.message) or check.get_state_display())
+        messages.success(request, words_of_check(check))
     return _page(account, origin, check)
 
 

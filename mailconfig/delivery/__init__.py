@@ -16,7 +16,7 @@
 """
 
 from mailconfig.delivery.accounts.check_requests import due_checks, request_check, run_check
-from mailconfig.delivery.accounts.check_view import staff_view, translate_stored, view_check
+from mailconfig.delivery.accounts.check_view import staff_view, translate_stored, view_check, words_of_check
 from mailconfig.delivery.accounts.failovers import failovers_for, useless_failovers
 from mailconfig.delivery.accounts.hosts import require_allowed_host
 from mailconfig.delivery.accounts.oauth2_logins import (
@@ -213,4 +213,5 @@ __all__ = [
     "wake_lane",
     "was_swept_within",
     "with_mailing_states",
+    "words_of_check",
 ]

@@ -121,6 +121,11 @@ def is_unreachable(check: ConnectionCheck | CheckResult) -> bool:
     return check.code == ErrorCode.CONNECT_FAILED and check.message == sentences.UNREACHABLE
 
 
+def words_of_check(check: ConnectionCheck) -> str:
+    """Return what a check says and advises, in the active language; ``""``: nothing yet."""
+    return " ".join(translate_stored(part) for part in (check.message, check.hint) if part)
+
+
 def translate_stored(sentence: str) -> str:
     """Return the words of a sentence that a check stored, in the active language."""
     return gettext(sentences.in_english(sentence)) if sentence else ""

@@ -40,6 +40,7 @@ from mailconfig.models import (
     Tenant,
     WaitReason,
 )
+from mailconfig.rendering.compose import Rendered
 
 __all__ = ["find_service_mail", "queue_service_mail"]
 
@@ -77,20 +78,9 @@ def queue_service_mail(
     key = checked_key(idempotency_key)
     tokens = tokens_among((recipient, subject, text))
     check_attachments(attachments)
-    if tokens_among([*tokens, *attachments]) and not get_settings().pii_resolver:
-        msg = "nobody here can resolve tokens: PII_RESOLVER is not set"
-        raise InvalidMessage(msg)
-    if tokens_among([*tokens, *attachments]) and sender.tenant_id is None:
-        msg = "tokens belong to a tenant, and the account has none"
-        raise InvalidMessage(msg)
-    # What the tokens stand for is checked when it is known; all else is now.
-    shown = STAND_IN if is_token(recipient) else recipient
-    mail = EmailMessage(subject, text, from_email="", to=[shown])
-    mail.from_email = ""  # Django fills in a default; none at all means the account's own
-    rendered = compose_for(sender, mail, signature=None)
-    if "@" not in rendered.recipients[0]:
-        msg = "the recipient is not an e-mail address"
-        raise InvalidMessage(msg)
+    if tokens_among([*tokens, *attachments]):
+        _require_resolver(sender)
+    rendered = _rendered(sender, recipient, subject, text)
     new = new_message(rendered, sender, Priority.NORMAL, None, is_test=False)
     if key is not None:
         new.idempotency_key, new.content_digest = key, _digest(recipient, subject, text, attachments)
@@ -112,6 +102,27 @@ def queue_service_mail(
     )
     addresses = (recipient,) if is_token(recipient) else rendered.recipients
     return _insert_and_ring(NewMessage(new, addresses, None, source, tuple(attachments)))
+
+
+def _require_resolver(sender: Account) -> None:
+    if not get_settings().pii_resolver:
+        msg = "nobody here can resolve tokens: PII_RESOLVER is not set"
+        raise InvalidMessage(msg)
+    if sender.tenant_id is None:
+        msg = "tokens belong to a tenant, and the account has none"
+        raise InvalidMessage(msg)
+
+
+def _rendered(sender: Account, recipient: str, subject: str, text: str) -> Rendered:
+    """Render it as it stands. What the tokens stand for is checked when it is known; all else is now."""
+    shown = STAND_IN if is_token(recipient) else recipient
+    mail = EmailMessage(subject, text, from_email="", to=[shown])
+    mail.from_email = ""  # Django fills in a default; none at all means the account's own
+    rendered = compose_for(sender, mail, signature=None)
+    if "@" not in rendered.recipients[0]:
+        msg = "the recipient is not an e-mail address"
+        raise InvalidMessage(msg)
+    return rendered
 
 
 def find_service_mail(

@@ -77,7 +77,10 @@ class SMTPSession:
         self._require(idle=True)
         self._refuse_unasked(Stage.SENDER)
         self._begin_envelope(envelope)
-        if not self._offer(envelope):
+        lines = commands(envelope, self.capabilities)  # which checks the addresses, in any case
+        if self._pipelines(envelope):
+            self._write_proposal((*lines, DATA))
+        else:
             self._settled = too_large(envelope, self.capabilities) or self._lock_step(envelope)
         self._proposal = envelope
 
@@ -130,11 +133,8 @@ class SMTPSession:
         if not self._awaits_dot:
             raise RuntimeError("no message was handed over")
         self._wire.deadline = self._total
-        reply = self._read(Stage.DOT, self._timeouts.dot)
-        if not (reply.is_success or reply.is_transient or reply.is_permanent):
-            raise self._misplaced(reply, Stage.DOT)
+        reply = self._read_final(Stage.DOT, self._timeouts.dot)
         self._awaits_dot = False
-        self._leave_after(reply)
         if self._proposal:
             self._begin_envelope(self._proposal)
         return reply
@@ -191,14 +191,6 @@ class SMTPSession:
         if envelope.masks:
             self._wire.mask(envelope.masks)
         self._wire.deadline = self._total.within(self._timeouts.transaction + len(envelope.recipients))
-
-    def _offer(self, envelope: Envelope) -> bool:
-        """Write a whole proposal at once, if that is possible. Checks the addresses in any case."""
-        lines = commands(envelope, self.capabilities)
-        if not self._pipelines(envelope):
-            return False
-        self._write_proposal((*lines, DATA))
-        return True
 
     def _pipelines(self, envelope: Envelope) -> bool:
         return (

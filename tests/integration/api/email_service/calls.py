@@ -48,7 +48,7 @@ def send(user: User | None, body: Any = MAIL, **how: Any) -> Any:
     return call(user, "POST", "send-email", body, **how)
 
 
-def test_mail(user: User | None, **values: Any) -> Any:
+def ask_test_mail(user: User | None, **values: Any) -> Any:
     """Ask for a test mail with these values."""
     return call(user, "POST", "send-test-email", {"email": "someone@example.net", **values})
 

@@ -22,7 +22,7 @@ from tests.integration.api.email_service.calls import (
     server_of,
     validate,
 )
-from tests.integration.api.email_service.calls import test_mail as ask
+from tests.integration.api.email_service.calls import ask_test_mail as ask
 from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Close, Endless, Hang, Reply

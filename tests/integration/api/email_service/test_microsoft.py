@@ -22,7 +22,7 @@ from mailconfig.models import (
 from mailconfig.values import Authentication, Secret, Security
 from tests.factories import make_oauth2_client, make_oauth2_grant
 from tests.integration.api.email_service.calls import LOGIN, configure, said, server_of
-from tests.integration.api.email_service.calls import test_mail as ask
+from tests.integration.api.email_service.calls import ask_test_mail as ask
 from tests.servers import authority as microsoft
 from tests.servers.authority import Authority, TokenSMTP
 from tests.servers.certificates import Certificates
