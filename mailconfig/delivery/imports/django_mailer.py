@@ -42,9 +42,8 @@ class DjangoMailer:
     def read(self, choice: Choice) -> Iterator[WaitingMail | LeftMail]:
         """See :class:`~mailconfig.delivery.imports.elsewhere.OtherQueue`."""
         rows = _messages().objects.order_by("priority", "when_added", "pk")
-        most = getattr(settings, "MAILER_EMAIL_MAX_RETRIES", None)
-        if most is not None and not choice.with_failed:
-            rows = rows.filter(~Q(priority=DEFERRED) | Q(retry_count__lt=most))
+        if not choice.with_failed:
+            rows = rows.exclude(_given_up())
         keys = list(rows.values_list("pk", flat=True))
         for start in range(0, len(keys), AT_ONCE):
             chunk = keys[start : start + AT_ONCE]
@@ -52,11 +51,14 @@ class DjangoMailer:
             for row in (found[key] for key in chunk if key in found):
                 yield _waiting(row, choice)
 
-    def remarks(self) -> Iterator[str]:
+    def remarks(self, choice: Choice) -> Iterator[str]:
         """See :class:`~mailconfig.delivery.imports.elsewhere.OtherQueue`."""
         unwanted = _model("DontSendEntry").objects.count()
         if unwanted:
             yield f"{unwanted} entries of its don't-send list stay: nothing here keeps mail from those addresses"
+        given_up = _messages().objects.filter(_given_up()).count()
+        if given_up and not choice.with_failed:
+            yield f"{given_up} mails were given up there: --include-failed takes them over as well"
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
@@ -107,6 +109,12 @@ def _model(name: str) -> Any:
 
 def _messages() -> Any:
     return _model("Message")
+
+
+def _given_up() -> Q:
+    """Return what is true of mail that it tries no more."""
+    most = getattr(settings, "MAILER_EMAIL_MAX_RETRIES", None)
+    return Q(pk=None) if most is None else Q(priority=DEFERRED, retry_count__gte=most)
 
 
 def _waiting(row: Any, choice: Choice) -> WaitingMail | LeftMail:

@@ -61,11 +61,11 @@ class OtherQueue(Protocol):
     def read(self, choice: Choice) -> Iterator[WaitingMail | LeftMail]:
         """Yield all that waits, as it would be sent. No transaction is needed."""
 
-    def remarks(self) -> Iterator[str]:
-        """Yield what else it holds that nothing here takes over."""
+    def remarks(self, choice: Choice) -> Iterator[str]:
+        """Yield what else it holds that is not taken over by this choice."""
 
     def stopped(self) -> AbstractContextManager[None]:
-        """Within the block no process of this machine sends from it.
+        """Hold its lock within the block, so that no process that looks at the same lock sends from it.
 
         Raises:
             QueueBusy: one does just now.

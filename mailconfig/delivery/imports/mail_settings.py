@@ -133,7 +133,7 @@ def _of_email_settings() -> MailSettings:
         return MailSettings(servers=(), not_mapped=tuple(left))
     options = {name: getattr(settings, setting, None) for name, setting in _SETTINGS.items()}
     server = _server(DEFAULT, "EMAIL_HOST", options)
-    return MailSettings(servers=(server,), by_mailer={SMTP: server}, not_mapped=tuple(left))
+    return MailSettings(servers=(server,), by_mailer={SMTP: server, OURS: server}, not_mapped=tuple(left))
 
 
 _SETTINGS = {

@@ -158,7 +158,11 @@ class _Reader:
         for pair in made.state.get("_headers") or ():
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 raise Unreadable("an enclosed part is damaged")
-            part[self._text(pair[0])] = self._text(pair[1])
+            name, value = self._text(pair[0]), self._text(pair[1])
+            try:
+                part[name] = value
+            except ValueError as error:  # a field that stands there once only, or more than a line
+                raise Unreadable("an enclosed part is damaged") from error
         payload = made.state.get("_payload")
         if isinstance(payload, list):
             part.set_payload([self._part(inner, depth - 1) for inner in payload])

@@ -132,14 +132,14 @@ class _Machine:
 
     def _update(self, values: list[Any]) -> None:
         if not isinstance(self._stack[-1], Made):
-            self._top(dict).update(zip(values[::2], values[1::2], strict=True))
+            self._top(dict).update(zip(_plain(values[::2]), values[1::2], strict=True))
 
     def _dictionary(self, values: list[Any]) -> None:
         self._stack.append({})
         self._update(values)
 
     def _add(self, values: list[Any]) -> None:
-        self._top(set).update(values)
+        self._top(set).update(_plain(values))
 
     def _set_item(self) -> None:
         value, key = self.pop(), self.pop()
@@ -176,6 +176,13 @@ class _Machine:
     def _build(self) -> None:
         state = self.pop()
         self._top(Made).state = state
+
+
+def _plain(keys: list[Any]) -> list[Any]:
+    """Return keys or members as they are. Of nested ones a few steps make what takes hours to hash, or ends the process."""
+    if not all(key is None or isinstance(key, (str, bytes, int, float)) for key in keys):
+        raise Unreadable("the pickle is damaged")
+    return keys
 
 
 _SKIPPED = frozenset({"PROTO", "FRAME"})
@@ -217,7 +224,7 @@ _STEPS: Mapping[str, Callable[[_Machine, Any], None]] = {
     "SETITEM": lambda machine, _: machine._set_item(),
     "SETITEMS": lambda machine, _: machine._update(machine._since_mark()),
     "ADDITEMS": lambda machine, _: machine._add(machine._since_mark()),
-    "FROZENSET": lambda machine, _: machine._stack.append(frozenset(machine._since_mark())),
+    "FROZENSET": lambda machine, _: machine._stack.append(frozenset(_plain(machine._since_mark()))),
     "GLOBAL": lambda machine, named: machine._global(named.replace(" ", ".", 1)),
     "STACK_GLOBAL": lambda machine, _: machine._stack_global(),
     "REDUCE": lambda machine, _: machine._make(machine.pop()),

@@ -32,6 +32,11 @@ class PostOffice:
         """See :class:`~mailconfig.delivery.imports.elsewhere.OtherQueue`."""
         if router.db_for_write(_emails()) != connection.alias:
             return "its tables are in another database, so a mail could not leave the one queue as it enters the other"
+        from post_office import settings as theirs
+
+        if not hasattr(theirs, "mailers_are_configured"):
+            # Rendering a mail logs in at its server in releases before.
+            return "it has to be release 3.12 or later: upgrade it first"
         return ""
 
     def read(self, choice: Choice) -> Iterator[WaitingMail | LeftMail]:
@@ -45,13 +50,13 @@ class PostOffice:
             for row in (found[key] for key in chunk if key in found):
                 yield _waiting(row, choice)
 
-    def remarks(self) -> Iterator[str]:
+    def remarks(self, choice: Choice) -> Iterator[str]:
         """See :class:`~mailconfig.delivery.imports.elsewhere.OtherQueue`."""
         templates = _model("EmailTemplate").objects.count()
         if templates:
             yield f"{templates} templates stay: render them in your code, and send what they give"
         failed = _emails().objects.filter(status=FAILED).count()
-        if failed:
+        if failed and not choice.with_failed:
             yield f"{failed} mails failed there: --include-failed takes them over as well"
 
     @contextmanager

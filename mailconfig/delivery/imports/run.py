@@ -125,7 +125,7 @@ def _import_queue(
     report = QueueReport(name=queue.name, why_not=queue.why_not())
     if report.why_not:
         return report
-    report.remarks += queue.remarks()
+    report.remarks += queue.remarks(choice)
     if not store:
         for entry in queue.read(choice):
             _note(report, entry, _try(entry, by_mailer, chosen) if isinstance(entry, WaitingMail) else entry)

@@ -313,8 +313,21 @@ def test_deferred_mail_of_mailer_comes_too_unless_it_was_given_up(account: Accou
 
     assert dict(Message.objects.values_list("subject", "priority")) == {"low": 2, "deferred": 1}
     assert "note: 1 entries of its don't-send list stay" in said
-    apply("--include-failed")
+    assert "note: 1 mails were given up there: --include-failed" in said
+    assert "were given up there" not in apply("--include-failed")
     assert Message.objects.filter(subject="given up").exists()
+
+
+def test_a_release_of_post_office_that_logs_in_to_render_is_not_touched(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from post_office import settings as theirs
+
+    from_post_office()
+    monkeypatch.delattr(theirs, "mailers_are_configured")  # as it is before 3.12
+
+    assert "it has to be release 3.12 or later" in run()
+    assert not Message.objects.exists()
 
 
 def test_a_row_of_mailer_that_would_run_code_is_left(account: Account) -> None:
@@ -400,10 +413,11 @@ def test_a_failure_in_between_leaves_each_mail_in_one_of_the_two_queues(
     assert sorted(Message.objects.values_list("subject", flat=True)) == ["0", "1", "2"]
 
 
-def test_mail_goes_by_the_server_that_would_have_sent_it(account: Account) -> None:
+@pytest.mark.parametrize("backend", ["post_office.EmailBackend", "mailconfig.backend.EmailBackend"])
+def test_mail_goes_by_the_server_that_would_have_sent_it(account: Account, backend: str) -> None:
     from_post_office(sender="other@example.com")
     from_mailer(subject="second")
-    with settings_of(**EMAIL | {"EMAIL_BACKEND": "post_office.EmailBackend"}):
+    with settings_of(**EMAIL | {"EMAIL_BACKEND": backend}):
         assert "2" not in (dry := run()).partition("django-post-office: ")[2][:1]
         assert ": 1 would be queued for default" in dry
         run("--apply")

@@ -150,6 +150,25 @@ def test_a_pickle_that_sets_attributes_of_a_class_changes_none() -> None:
     assert vars(EmailMessage).get("mixed_subtype") in {None, "mixed"}
 
 
+def twice() -> MIMEText:
+    part = MIMEText("x")
+    part._headers.append(("Content-Type", "text/plain"))  # type: ignore[attr-defined]
+    return part
+
+
+def of_newer_class(part: MIMEText) -> MIMEPart:
+    newer = MIMEPart()
+    newer.__dict__.update(part.__dict__)
+    return newer
+
+
+def doubled(times: int) -> tuple[Any, ...]:
+    key: tuple[Any, ...] = ()
+    for _ in range(times):
+        key = (key, key)
+    return key
+
+
 def circle() -> list[Any]:
     inner: list[Any] = []
     inner.append(inner)
@@ -177,8 +196,10 @@ def nested_part(depth: int, times: int) -> MIMEMultipart:
         (with_state(attachments=[("a", b"x" * 100_000, None)] * 100), "MAX_MESSAGE_BYTES"),
         (with_state(attachments=[nested_part(30, 1)]), "nested too deeply"),
         (with_state(attachments=[nested_part(2, 3000)]), "nested too deeply"),
+        (with_state(attachments=[of_newer_class(twice())]), "part is damaged"),
+        (with_state(extra_headers={doubled(2): "x"}), "pickle is damaged"),
     ],
-    ids=["own class", "no mail", "bytes", "text for list", "headers", "pair", "circle", "circle of parts", "large", "deep", "many"],
+    ids=["own class", "no mail", "bytes", "text for list", "headers", "pair", "circle", "circle of parts", "large", "deep", "many", "twice", "key"],
 )  # fmt: skip
 def test_what_cannot_be_read_says_why(value: object, words: str) -> None:
     with pytest.raises(Unreadable, match=words):
