@@ -26,6 +26,9 @@ logger = logging.getLogger("mailconfig.tasks")
 
 OPTIONS: dict[str, Any] = {"ignore_result": True, "acks_late": False, "max_retries": 0}
 
+FILES_OPTIONS: dict[str, Any] = {**OPTIONS, "soft_time_limit": 3600, "time_limit": 3660}
+"""It has a deadline itself (``ATTACHMENT_SECONDS``). A shorter limit that the host sets for all tasks would come in the middle."""
+
 NEXT_FILES = 2
 """Mails that workers are called for when the files of another one were fetched. The sweep calls for all."""
 
@@ -163,7 +166,7 @@ def check(check_id: int) -> None:
     delivery.run_check(check_id=check_id)
 
 
-@shared_task(name="mailconfig.prepare", **OPTIONS)
+@shared_task(name="mailconfig.prepare", **FILES_OPTIONS)
 @waiting_for_tables()
 def prepare(message_id: int) -> None:
     """Fetch the files of a mail, and queue it once all are there. Then others have their turn, whom a full share kept out."""

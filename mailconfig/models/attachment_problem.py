@@ -32,6 +32,3 @@ class AttachmentProblem(models.TextChoices):
     )
     WEB_PAGE = "attachment_web_page", _("A web page came instead of the file: perhaps a page to log in.")
     EMPTY = "attachment_empty", _("The file is empty.")
-    UNRESOLVED = "unresolved", _("Nobody could say what the token of the file stands for.")
-    TOKEN_UNKNOWN = "token_unknown", _("The token of the file is unknown.")
-    TOKEN_INVALID = "token_invalid", _("The token of the file stands for nothing that can be fetched.")

@@ -119,10 +119,12 @@ def store_grant(account: Account, *, had_one: bool) -> None:
     """
     if account.authentication != Authentication.OAUTH2:
         if had_one:
+            token_rows.hold(account.pk)
             OAuth2Grant.objects.filter(account_id=account.pk).delete()
         return
     grant = _chosen(account)
     if grant is not None:
+        token_rows.hold(account.pk)
         grant.account = account
         grant.admit(account)
         grant.save()
@@ -159,6 +161,7 @@ def connect_account(
     asked_at: datetime = database_now()
     with transaction.atomic():
         account = _account_for_grant(account_id)
+        token_rows.hold(account_id)
         rows = OAuth2Grant.objects.select_for_update(of=("self",)).select_related("client")
         grant = rows.filter(
             account_id=account_id, client=client, grant_type=OAuth2GrantType.AUTHORIZATION_CODE
@@ -189,6 +192,7 @@ def _account_for_grant(account_id: int) -> Account:
 def disconnect_account(*, account_id: int) -> None:
     """Forget what somebody agreed to. The service is not told: who agreed may withdraw it there."""
     with transaction.atomic():
+        token_rows.hold(account_id)
         OAuth2Grant.objects.filter(account_id=account_id).update(
             refresh_token=None, connected_at=None, connected_by=None, scopes=""
         )

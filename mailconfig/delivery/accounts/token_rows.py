@@ -131,6 +131,11 @@ def put(row: OAuth2Token, answer: TokenAnswer, *, asked_at: datetime) -> None:
     row.save()
 
 
+def hold(account_id: int) -> None:
+    """Lock the token of an account before its grant is locked, as :func:`store` does; in the caller's transaction."""
+    list(OAuth2Token.objects.select_for_update().filter(grant__account_id=account_id).values_list("pk"))
+
+
 def give_back(lease: Lease) -> None:
     """Let others fetch: nothing is known of the service."""
     OAuth2Token.objects.filter(pk=lease.row_id, lease_token=lease.token).update(

@@ -17,7 +17,8 @@ _LONGEST_ENDING = 16
 _TYPE = re.compile(r"([a-z0-9][a-z0-9!#$&^_.+-]{0,62})/([a-z0-9][a-z0-9!#$&^_.+-]{0,62})")
 _RESERVED = re.compile(r'[<>:"|?*]')
 _HTML = re.compile(
-    rb"(?:\xef\xbb\xbf)?[\t\n\f\r ]*(?:<!--.*?-->[\t\n\f\r ]*)*<(?:!doctype html|html)[\t\n\f\r >]",
+    # Possessive: a row of comments can be divided in 2**n ways, and would be tried in all of them.
+    rb"(?:\xef\xbb\xbf)?[\t\n\f\r ]*+(?:<!--.*?-->[\t\n\f\r ]*+)*+<(?:!doctype html|html)[\t\n\f\r >]",
     re.IGNORECASE | re.DOTALL,
 )
 _ENCLOSING = frozenset({"multipart", "message"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from mailconfig import crash
 from mailconfig.conf import get_settings
@@ -90,6 +90,8 @@ def queue(lease: Lease, message: Message, rendered: Rendered | None) -> None:
             lease.end()
             trail.moved("prepare", message.pk, MessageState.QUEUED)
             transaction.on_commit(lambda: _wake(message.account_id), robust=True)
+    except (OperationalError, InterfaceError):
+        raise  # the commit may have taken place: what is an orphan goes with the purge
     except BaseException:
         bodies.delete_if_there(name)
         raise
@@ -139,10 +141,14 @@ def go_on_later(lease: Lease, until: datetime, reason: WaitReason, *, detail: st
         _wait(lease, until, failures, reason, code=reason if detail else "", detail=detail)
 
 
-def note_internal_error(lease: Lease, error: Exception) -> None:
-    """Put a mail that we stumbled over back for a minute, or let it fail the third time."""
+def note_internal_error(lease: Lease, error: Exception, *, is_private: bool) -> None:
+    """Put a mail that we stumbled over back for a minute, or let it fail the third time.
+
+    Args:
+        is_private: what it says may be what a token stands for, so nothing but its type is kept.
+    """
     with lease.writing():
-        detail = in_words(error)
+        detail = type(error).__name__ if is_private else in_words(error)
         if not _fails_for_internal_error(lease, detail):
             until = database_now() + INTERNAL_PAUSE
             _wait(lease, until, 0, WaitReason.INTERNAL_ERROR, code=WaitReason.INTERNAL_ERROR, detail=detail)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from mailconfig import crash
 from mailconfig.conf import get_settings
@@ -31,7 +31,7 @@ from mailconfig.delivery.queue.file_urls import MOST_BYTES, MOST_BYTES_TOGETHER
 from mailconfig.delivery.queue.resolving import resolve
 from mailconfig.delivery.queue.sources import compose_source
 from mailconfig.delivery.queue.storage_calls import Calls, StorageHangs
-from mailconfig.delivery.queue.tokens import tokens_among
+from mailconfig.delivery.queue.tokens import is_token, tokens_among
 from mailconfig.delivery.queue.unresolved import UNRESOLVED
 from mailconfig.delivery.web import file_surroundings
 from mailconfig.exceptions import InvalidMessage, LeaseLost, ResolverAway, TokenInvalid
@@ -90,10 +90,19 @@ def prepare_message(
     except (DatabaseError, InterfaceError):
         raise
     except Exception as error:
-        logger.exception("message %s: an error of our own while its files are fetched", message_id)
+        is_private = _has_private_urls(message_id)
+        shown = type(error).__name__ if is_private else error
+        text = "message %s: an error of our own while its files are fetched: %s"
+        logger.error(text, message_id, shown, exc_info=None if is_private else error)
         with suppress(LeaseLost):
-            moves.note_internal_error(lease, error)
+            moves.note_internal_error(lease, error, is_private=is_private)
     return True
+
+
+def _has_private_urls(message_id: int) -> bool:
+    """Return whether the URL of a file is a token, so that an error may tell what it stands for."""
+    urls = Attachment.objects.filter(message_id=message_id).values_list("url", flat=True)
+    return any(map(is_token, urls))
 
 
 def _prepare(lease: Lease) -> None:
@@ -168,6 +177,8 @@ def _fetch_one(
     crash.point("files_kept")
     try:
         moves.note_file(lease, attachment, found, octets, name)
+    except (OperationalError, InterfaceError):
+        raise  # the commit may have taken place: what is an orphan goes with the purge
     except BaseException:
         delete_if_there(name)
         raise

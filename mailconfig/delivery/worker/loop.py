@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -11,7 +12,7 @@ from django.db import connection
 from mailconfig.conf import DEFAULT_CONCURRENCY, get_settings
 from mailconfig.delivery.mishaps import Containment
 from mailconfig.delivery.postgres.listening import Listener
-from mailconfig.delivery.preparing.leases import due_files
+from mailconfig.delivery.preparing.leases import due_by_account
 from mailconfig.delivery.preparing.prepare import prepare_message
 from mailconfig.delivery.queue.writer import shared_writer
 from mailconfig.delivery.sync.report import SyncReport
@@ -53,7 +54,10 @@ def drain_all(
     on_sync: Callable[[SyncReport], object] = _ignore,
     concurrency: int | None = None,
 ) -> int:
-    """Sweep once, fetch files that are due, drain every account and sync every mailbox that is, until nothing is any more.
+    """Sweep once, drain every account and sync every mailbox that is due, until nothing is any more.
+
+    Files that are due are fetched beside that, and what they belong to is drained then: a server that hangs holds up no
+    other mail. Each is tried once.
 
     Args:
         should_stop: asked between messages.
@@ -74,17 +78,21 @@ def drain_all(
         settled += report.settled
         on_report(report)
 
-    _fetch_files(should_stop)
+    were_prepared = threading.Event()
     supervisor = _supervisor(concurrency, should_stop, note, on_sync)
     with (
         CheckPool(should_stop=should_stop) as checks,
-        FilePool(should_stop=should_stop, on_prepared=supervisor.ring) as files,
+        FilePool(should_stop=should_stop, on_prepared=were_prepared.set) as files,
     ):
         _house_keeping(checks, files, Presence(supervisor), supervisor).sweep_once()
         with commits_of(supervisor), supervisor:
             supervisor.run(once=True)
             while not should_stop() and sweep().mended >= STEP:
                 supervisor.run(once=True)
+    if _fetch_files(should_stop, with_threads=supervisor.has_threads) or were_prepared.is_set():
+        again = _supervisor(concurrency, should_stop, note, on_sync)
+        with commits_of(again), again:
+            again.run(once=True)
     return settled
 
 
@@ -122,15 +130,27 @@ def run(
                 supervisor.run(between=keeping.do_what_is_due)
 
 
-def _fetch_files(should_stop: Callable[[], bool]) -> None:
-    """Prepare what is due, in this thread: what is queued then is drained in the same run."""
+def _fetch_files(should_stop: Callable[[], bool], *, with_threads: bool) -> bool:
+    """Fetch what is due by now, of each mail once; return whether there was something."""
     containment = Containment(rest_seconds=lambda _failures: 0.0)
-    while found := due_files():  # what was tried is queued, failed, put off, or owned until its lease ends
-        for message_id in found:
-            if should_stop():
-                return
+    tried: set[int] = set()
+    while not should_stop():
+        due = {key: account for key, account in due_by_account().items() if key not in tried}
+        if not due:
+            break
+        tried |= due.keys()
+        if with_threads:
+            with FilePool(should_stop=should_stop, on_prepared=_nobody_asks) as files:
+                files.offer(due, due)
+            continue
+        for message_id in due:
             work = partial(prepare_message, message_id=message_id, should_stop=should_stop)
             containment.call(work, "the files of message %s", message_id)
+    return bool(tried)
+
+
+def _nobody_asks() -> None:
+    """Nobody waits to hear that files are there."""
 
 
 def _supervisor(

@@ -72,9 +72,15 @@ class Pool:
         with self._lock:
             self._waiting = {key: groups.get(key, key) for key in keys if key not in self._under_way}
             more = min(self._at_once - self._busy, len(self._waiting))
-            self._busy += more
         for _ in range(more):
-            self._threads.submit(self._run)
+            with self._lock:
+                self._busy += 1
+            try:
+                self._threads.submit(self._run)
+            except BaseException:  # no thread could be started: the next offer tries again
+                with self._lock:
+                    self._busy -= 1
+                raise
 
     def _run(self) -> None:
         """Do one after the other until there is nothing that this thread may begin."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from mailconfig.models import (
     WaitReason,
 )
 from mailconfig.testing import outbox
-from tests.factories import body_of
+from tests.factories import body_of, make_email
 from tests.integration.delivery.preparing.calls import (
     PDF,
     bytes_of,
@@ -40,6 +41,26 @@ from tests.integration.delivery.preparing.calls import (
 from tests.servers.http import Asked, ScriptedHttpServer, answer
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_run_sends_other_mail_while_a_server_of_files_hangs(
+    files: ScriptedHttpServer, account: Account, settings: Any
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "OUTBOX": True}
+
+    def hang_until_other_mail_has_gone(_asked: Asked) -> bytes:
+        until = monotonic() + 10
+        while not outbox and monotonic() < until:
+            sleep(0.02)
+        return answer(PDF) if outbox else answer(b"", status="503 Busy")
+
+    files.scripts["/a.pdf"] = hang_until_other_mail_has_gone
+    queue(account, files.url("/a.pdf"))
+    delivery.enqueue(make_email(), account=account)
+
+    delivery.drain_all(should_stop=lambda: False)
+
+    assert [bool(files_in(mail.body)) for mail in outbox] == [False, True]
 
 
 def test_mail_with_files_is_prepared_and_then_sent_with_them(

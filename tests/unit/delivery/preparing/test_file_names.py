@@ -100,6 +100,9 @@ def test_a_type_is_what_the_name_says_before_what_the_server_does(
         ("application/pdf", b"%PDF-1.7", False),
         ("application/pdf", b"\n <!DOCTYPE html><html>", True),
         ("application/pdf", b"<HTML lang=en>", True),
+        ("application/pdf", b"<!-- a --> <!-- b -->\n<html>", True),
+        # 2**146 ways to divide it, of which one is enough.
+        ("application/pdf", b"<!---->" * 146 + b"x", False),
         ("application/octet-stream", b"\xef\xbb\xbf<!-- x -->\n<html>", True),
         ("text/xml", b"<?xml version='1.0'?><htmlish/>", False),
         ("text/plain", b"<htmlish>", False),
