@@ -36,7 +36,8 @@ def answer(
 class ScriptedHttpServer:
     """Listens on loopback while used as a context manager; paths that no script has are answered by 404.
 
-    A server that has said what it had to say closes; one that is in the middle ends when the client has gone.
+    A server that has said what it had to say closes, unless it keeps connections; one that is in the middle ends when the
+    client has gone.
     """
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
@@ -45,6 +46,8 @@ class ScriptedHttpServer:
         self.connections = 0
         self.says_goodbye = True
         """Whether the end of TLS is announced (close_notify)."""
+        self.keeps = False
+        """Whether a connection takes one request after another."""
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._open: set[socket.socket] = set()
@@ -66,6 +69,7 @@ class ScriptedHttpServer:
         self.asked.clear()
         self.connections = 0
         self.says_goodbye = True
+        self.keeps = False
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -104,10 +108,9 @@ class ScriptedHttpServer:
                 talk = self._tls.wrap_socket(sock, server_side=True)
                 with self._lock:
                     self._open.add(talk)
-            asked = _read(talk)
-            self.asked.append(asked)
-            for piece in self._pieces(asked):
-                talk.sendall(piece)
+            self._answer_one(talk)
+            while self.keeps:
+                self._answer_one(talk)
             self._end(talk)
         except (OSError, ValueError):
             pass
@@ -116,6 +119,12 @@ class ScriptedHttpServer:
                 self._open -= {sock, talk}
             with contextlib.suppress(OSError):
                 talk.close()
+
+    def _answer_one(self, talk: socket.socket) -> None:
+        asked = _read(talk)
+        self.asked.append(asked)
+        for piece in self._pieces(asked):
+            talk.sendall(piece)
 
     def _pieces(self, asked: Asked) -> Iterable[bytes]:
         script = self.scripts.get(asked.target.partition("?")[0], answer(b"not here", status="404 Not Found"))

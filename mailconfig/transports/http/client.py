@@ -2,7 +2,7 @@
 
 h11 reads and writes the protocol and opens nothing, so what holds elsewhere holds here: the gate vets and connects, and
 each byte comes through :class:`Stream` under one deadline. There are no proxies, no environment, no cookies, no
-redirects followed, no connection kept, and nothing is decompressed: 1 MB may be 1 GB then.
+redirects followed, no connection kept (:mod:`.kept` has one that is), and nothing is decompressed: 1 MB may be 1 GB then.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def send_request(
         ValueError: the request has a field that cannot be written, or that is not the caller's to set.
         UrlNotAllowed: no URL for us, or a host or port that policy forbids; nothing was connected.
         ConnectionFailed, TLSFailed: no connection came about; see :mod:`mailconfig.transports.network.gate`.
-        AnswerEncoded, AnswerTooLarge, SessionLost, ProtocolError: see :meth:`OpenAnswer.chunks`.
+        AnswerEncoded, AnswerTooLarge, SessionLost, ProtocolError: see :meth:`OpenAnswer.chunks`; ``ambiguous``: a part
+            of the body (without one: the whole request) was sent by then, the method is one that may change something,
+            and no status says that nothing was done.
     """
     with open_request(request, surroundings, most_bytes=most_bytes, deadline=deadline) as answer:
         return HttpAnswer(status=answer.status, headers=answer.headers, body=b"".join(answer.chunks()))
@@ -65,11 +67,11 @@ def open_request(
 
     Leaving the context closes the connection. Arguments and errors are those of :func:`send_request`.
     """
-    url = _vetted(request, surroundings)
+    url = vetted_url(request, surroundings)
     exchange = Exchange(request, url, most_bytes=most_bytes)
     deadline = deadline or Deadline(surroundings.timeouts.total or MOST_SECONDS)
     stream = Stream(
-        _connect(url, surroundings, deadline),
+        connected(url, surroundings, deadline),
         deadline=deadline,
         on_wait=surroundings.on_wait,
         wait_slice=surroundings.wait_slice,
@@ -81,7 +83,12 @@ def open_request(
         stream.close()
 
 
-def _vetted(request: HttpRequest, surroundings: Surroundings) -> HttpUrl:
+def vetted_url(request: HttpRequest, surroundings: Surroundings) -> HttpUrl:
+    """Return the request's URL in its parts.
+
+    Raises:
+        UrlNotAllowed: it is no URL for us, or has a host or port that policy forbids; nothing was looked up.
+    """
     policy = surroundings.policy
     try:
         url = check_url(request.url, plain_http=policy.allow_plain_http, listed=policy.allowed_hosts)
@@ -97,7 +104,12 @@ def _vetted(request: HttpRequest, surroundings: Surroundings) -> HttpUrl:
     )
 
 
-def _connect(url: HttpUrl, surroundings: Surroundings, deadline: Deadline) -> socket.socket:
+def connected(url: HttpUrl, surroundings: Surroundings, deadline: Deadline) -> socket.socket:
+    """Return a connected socket to the URL's host, in verified TLS unless the URL begins with ``http://``.
+
+    Raises:
+        ConnectionFailed, TLSFailed: see :mod:`mailconfig.transports.network.gate`.
+    """
     policy, timeouts = surroundings.policy, surroundings.timeouts
     started = monotonic()
     addresses = gate.resolve(url.host, url.port, policy, resolver=surroundings.resolver, deadline=deadline)
