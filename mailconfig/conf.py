@@ -139,6 +139,10 @@ class Settings:
     """Where browsers reach this site, say ``"https://mail.example.com"``: services send them back there after a sign-in. The
     host of a request is not asked, since anybody may write one. ``None``: nobody can be sent to sign in."""
 
+    public_base_url: Authority | None = None
+    """Where the world reaches this site, say ``"https://mail.example.com"``: links in mail, and the addresses at which mail
+    services report, begin with it. The host of a request is not asked. ``None``: there are neither."""
+
     surfaces: tuple[str, ...] = SURFACES
     """The REST surfaces that are switched on; any other answers 404 wherever it is mounted."""
     api_authentication: tuple[str, ...] = ()

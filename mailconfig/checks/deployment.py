@@ -147,6 +147,15 @@ def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
                 id="mailconfig.W016",
             )
         )
+    if settings.public_base_url is not None and settings.public_base_url.startswith("http:"):
+        messages.append(
+            checks.Warning(
+                "MAILCONFIG['PUBLIC_BASE_URL'] names this machine itself, which nobody else reaches.",
+                hint="Links in mail and the addresses given to mail services begin with it: name the host by which the world"
+                " reaches this site, with https.",
+                id="mailconfig.W018",
+            )
+        )
     if settings.attachment_networks and not settings.attachment_hosts:
         messages.append(
             checks.Warning(

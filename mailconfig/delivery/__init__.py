@@ -92,6 +92,7 @@ from mailconfig.delivery.sync.content import SyncedText, read_synced_content
 from mailconfig.delivery.sync.report import SyncReport
 from mailconfig.delivery.sync.run import sync_account
 from mailconfig.delivery.wake import ring_due, wake_lane
+from mailconfig.delivery.web import public_url
 from mailconfig.delivery.worker.drain import DrainReport, drain_account
 from mailconfig.delivery.worker.loop import drain_all, run
 from mailconfig.delivery.worker.process import process_worker
@@ -178,6 +179,7 @@ __all__ = [
     "probe_values",
     "process_worker",
     "prove_account",
+    "public_url",
     "purge",
     "queue_mailing",
     "queue_service_mail",

@@ -1,4 +1,4 @@
-"""Surroundings of requests by HTTP: what :mod:`mailconfig.transports.http` has to know of the deployment."""
+"""Our place in the web: surroundings of requests by :mod:`mailconfig.transports.http`, and the address of this site."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ def file_surroundings(*, within: float, on_wait: Callable[[], None]) -> Surround
     """
     settings = get_settings()
     return _surroundings(settings, settings.attachment_policy(), 0.5, within, on_wait)
+
+
+def public_url(path: str) -> str:
+    """Return the address at which the world reaches a path of this site; ``""``: the deployment does not say where that is.
+
+    The host of a request may be anybody's word, and such an address is stored elsewhere for long.
+    """
+    base = get_settings().public_base_url
+    return base.rstrip("/") + path if base else ""
 
 
 def _surroundings(

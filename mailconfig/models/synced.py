@@ -175,6 +175,9 @@ class SuppressionReason(models.TextChoices):
     """Reasons for which an address is on the list of those to which nothing should be sent."""
 
     BOUNCE = "bounce", _("mail to it came back")
+    OPT_OUT = "opt_out", _("wants no more mail")
+    COMPLAINT = "complaint", _("called a mail spam")
+    MANUAL = "manual", _("listed by hand")
 
 
 class Suppression(models.Model):

@@ -90,6 +90,10 @@ def test_what_files_and_tokens_may_cross_is_warned_of(settings: Any) -> None:
     }
     assert ids(check_deployment()) == {"mailconfig.W016", "mailconfig.W017"}
 
+    settings.MAILCONFIG |= {"PUBLIC_BASE_URL": "http://localhost:8000"}
+    assert ids(check_deployment()) == {"mailconfig.W016", "mailconfig.W017", "mailconfig.W018"}
+
+    settings.MAILCONFIG |= {"PUBLIC_BASE_URL": "https://mail.example.com"}
     settings.MAILCONFIG |= {"ATTACHMENT_HOSTS": ["files.internal"], "ALLOW_PLAIN_HTTP": False}
     assert ids(check_deployment()) == set()
 
