@@ -23,7 +23,10 @@ class SyncedKind(models.TextChoices):
 
 
 class SyncedFolder(models.Model):
-    """A folder of a mailbox, and how far it was read. Its UIDs mean something as long as UIDVALIDITY stays (RFC 3501 §2.3.1.1)."""
+    """A folder of a mailbox, and how far it was read. Its UIDs mean something as long as UIDVALIDITY stays (RFC 3501 §2.3.1.1).
+
+    Where the far side has no such numbers, they are given here (:mod:`mailconfig.delivery.sync.numbering`).
+    """
 
     mailbox = models.ForeignKey(
         Mailbox, on_delete=models.CASCADE, related_name="synced_folders", db_index=False
@@ -34,6 +37,8 @@ class SyncedFolder(models.Model):
     """All messages up to this one were looked at, and stored if they are to be."""
     highest_modseq = models.BigIntegerField(null=True, editable=False)
     """The folder's mod-sequence when it was read to its end (RFC 7162); ``None``: the server counts none."""
+    position = models.TextField(blank=True, default="", db_default="", editable=False)
+    """Up to where it was read, in the far side's own words; empty: its UIDs say so."""
 
     objects = WrittenManager["SyncedFolder"]()
 
@@ -63,6 +68,8 @@ class SyncedMessage(models.Model):
     )
     uid_validity = models.BigIntegerField(editable=False)
     uid = models.BigIntegerField(editable=False)
+    key = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
+    """The far side's own key of it, or a digest of one that is longer; empty: it has a UID."""
     kind = models.CharField(_("kind"), max_length=16, choices=SyncedKind.choices, default=SyncedKind.MAIL)
 
     message_id = models.CharField("Message-ID", max_length=255, blank=True)
@@ -115,6 +122,7 @@ class SyncedMessage(models.Model):
             # What came in within a day counts towards a limit.
             models.Index(fields=["mailbox", "received_at"], name="mailconfig_synced_received"),
             models.Index(fields=["mailbox", "message_id"], name="mailconfig_synced_message_id"),
+            models.Index(fields=["mailbox", "key"], name="mailconfig_synced_key", condition=~Q(key="")),
         ]
 
     def __str__(self) -> str:

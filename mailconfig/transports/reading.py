@@ -1,13 +1,18 @@
 """The contract between delivery and whatever reads mail that came in, in terms of no protocol.
 
-A message has a number in its folder, its UID, that never changes and grows with each message, as long as the folder's UID
-validity is the same (as RFC 3501 §2.3.1.1 has it). Nothing is ever marked, moved or deleted.
+There are two kinds of far sides. Where a message has a number in its folder, its UID, that never changes and grows with each
+message as long as the folder's UID validity is the same (as RFC 3501 §2.3.1.1 has it), it is read by a :class:`ReadingSession`.
+Where it has a key of the far side's own instead, and how far a folder was read is a text that means something to the far
+side alone, it is read by a :class:`KeyedSession`; delivery gives such messages numbers. Nothing is ever marked, moved or
+deleted.
 """
 
 from __future__ import annotations
 
+import abc
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from mailconfig.values import ConnectionSettings, Stage
@@ -45,6 +50,11 @@ class Arrival(Protocol):
     @property
     def uid(self) -> int:
         """Return its UID."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Return the far side's own key of it; ``""``: its UID is all it has."""
         ...
 
     @property
@@ -130,6 +140,72 @@ class ReadingSession(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedState:
+    """A folder as it is when a keyed session opens it."""
+
+    exists: int
+    """How many messages are in it, as far as the far side tells."""
+    goes_on: bool
+    """Whether the position still means something there; else all is told anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedMessage:
+    """A message from its beginning on, by the far side's own key."""
+
+    key: str
+    """Never another message's in this folder, and the same whenever it is told again."""
+    size: int
+    """Octets of the whole message; what the far side says where that is only about right and ``octets`` are not all."""
+    received_at: dt.datetime | None
+    """The far side's date; ``None``: it has none that can be read."""
+    octets: bytes
+    """All of it, or as much as was asked for."""
+
+
+class KeyedSession(abc.ABC):
+    """An open session that reads where messages have keys. Never used by two threads at a time.
+
+    Errors are those of a :class:`ReadingSession`.
+    """
+
+    @property
+    @abc.abstractmethod
+    def closed(self) -> bool:
+        """Return whether it is over."""
+
+    @abc.abstractmethod
+    def examine(self, folder: str, *, position: str) -> KeyedState:
+        """Open a folder to read in it.
+
+        Args:
+            folder: its name.
+            position: up to where it was read; ``""``: it never was.
+
+        Raises:
+            ValueError: no folder can have this name.
+        """
+
+    @abc.abstractmethod
+    def messages_after(self, *, most: int) -> Iterator[tuple[str, tuple[KeyedMessage, ...]]]:
+        """Yield what came into the open folder since the position, a batch at a time, each with the position behind it.
+
+        A message may be told again, and batches may be empty. All octets of a batch are at most some megabytes.
+
+        Args:
+            most: octets of each message that are wanted.
+        """
+
+    @abc.abstractmethod
+    def quit(self) -> None:
+        """Say goodbye and close; never raises."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Drop the connection; never raises."""
+
+
 class ReadingTransport(Protocol):
     """One way to read the mail that came in."""
 
@@ -143,7 +219,7 @@ class ReadingTransport(Protocol):
         """Return the ports of its protocol, which need no allowing."""
         ...
 
-    def open(self, settings: ConnectionSettings, surroundings: Surroundings) -> ReadingSession:
+    def open(self, settings: ConnectionSettings, surroundings: Surroundings) -> ReadingSession | KeyedSession:
         """Open a session that is logged in.
 
         Raises:

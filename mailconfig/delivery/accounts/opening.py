@@ -11,7 +11,7 @@ from mailconfig.delivery.accounts.logging_in import credentials_of, log_in
 from mailconfig.exceptions import TransportMissing
 from mailconfig.models import Account, Mailbox
 from mailconfig.transports.contract import OnStage, Session, Surroundings, Transport
-from mailconfig.transports.reading import ReadingSession, ReadingTransport
+from mailconfig.transports.reading import KeyedSession, ReadingSession, ReadingTransport
 from mailconfig.transports.registry import reading_transport_for, transport_for
 
 OUTBOX = "outbox"
@@ -92,7 +92,7 @@ def open_sync_session(
     within: float | None = None,
     on_stage: OnStage | None = None,
     on_wait: Callable[[], None] | None = None,
-) -> ReadingSession:
+) -> ReadingSession | KeyedSession:
     """Open a session that reads in a mailbox: credentials, gate, handshake, login.
 
     Args:

@@ -48,12 +48,15 @@ class Batch:
         found: those that are to be stored, without their texts at first.
         excluded: how many are not.
         recognised: primary keys of those that were stored before, by the UIDs that they have now.
+        position: up to where the folder was read with it, where the far side says so; ``None``: its UIDs say so, or
+            more of what came with it follows.
     """
 
     last_uid: int
     found: list[Found] = field(default_factory=list)
     excluded: int = 0
     recognised: Mapping[int, int] = field(default_factory=dict)
+    position: str | None = None
 
     @property
     def new(self) -> list[Found]:

@@ -8,11 +8,12 @@ from mailconfig import crash
 from mailconfig.conf import Settings
 from mailconfig.delivery.sync import storing
 from mailconfig.delivery.sync.batch import HEADER_BYTES, Batch, Exclusion, batches_of, read_texts, whole_batch
+from mailconfig.delivery.sync.numbering import NumberingSession
 from mailconfig.delivery.sync.recognising import Recogniser
 from mailconfig.delivery.sync.taking import Taken
 from mailconfig.delivery.sync.ties import find_ties
 from mailconfig.models import SyncedFolder
-from mailconfig.transports.reading import FolderState, ReadingSession
+from mailconfig.transports.reading import FolderState, KeyedSession, ReadingSession
 
 MOST_READ = 1024 * 1024
 """Octets of a message that are read at most, whatever the setting: a session has a cap on each literal."""
@@ -37,7 +38,7 @@ class FolderSync:
         keeps_text = settings.synced_content_days > 0
         self._most = min(settings.sync_message_bytes, MOST_READ) if keeps_text else 0
 
-    def run(self, session: ReadingSession) -> bool:
+    def run(self, session: ReadingSession | KeyedSession) -> bool:
         """Read what is new.
 
         Returns:
@@ -49,6 +50,8 @@ class FolderSync:
             Edited: the mailbox was edited since it was read.
         """
         name = self._taken.mailbox.sync_folder
+        if isinstance(session, KeyedSession):
+            session = NumberingSession(session, self._taken.mailbox, self._taken.folder)
         state = session.examine(name)
         crash.point("after_examine")
         folder = storing.open_folder(self._taken, name, state)
@@ -70,10 +73,14 @@ class FolderSync:
         exclusion, recogniser = Exclusion(self._taken.mailbox), Recogniser(folder)
         if self._most and exclusion.is_empty and not recogniser.has_some:
             for last_uid, messages in session.messages_after(folder.highest_uid, most=self._most):
-                yield whole_batch(last_uid, messages, most=self._most)
+                batch = whole_batch(last_uid, messages, most=self._most)
+                batch.position = _position_of(session)
+                yield batch
             return
         for last_uid, heads in session.heads_after(folder.highest_uid, header_bytes=HEADER_BYTES):
             for batch in batches_of(last_uid, heads, exclusion, most=self._most):
+                if batch.last_uid == last_uid:
+                    batch.position = _position_of(session)
                 batch.recognised = recogniser.recognise(batch.found)
                 read_texts(session, batch.new, most=self._most)
                 yield batch
@@ -88,6 +95,10 @@ class FolderSync:
         self.bounces += stored.bounces
         self.excluded += batch.excluded
         self._on_batch()
+
+
+def _position_of(session: ReadingSession) -> str | None:
+    return session.position if isinstance(session, NumberingSession) else None
 
 
 def _is_unchanged(folder: SyncedFolder, state: FolderState) -> bool:

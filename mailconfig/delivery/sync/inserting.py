@@ -70,9 +70,11 @@ def _copy(statement: str, rows: Iterable[Sequence[Any]]) -> None:
 def _columns(model: type[Model]) -> tuple[Sequence[str], str]:
     """Return attributes in the order of the columns that are written, and the statement that takes them.
 
-    What the database itself fills in is left to it.
+    What the database itself works out is left to it.
     """
-    fields = [field for field in model._meta.concrete_fields if not field.has_db_default()]
+    fields = [
+        field for field in model._meta.concrete_fields if not hasattr(field.db_default, "resolve_expression")
+    ]
     columns = ", ".join(connection.ops.quote_name(field.column) for field in fields if field.column)
     table = connection.ops.quote_name(model._meta.db_table)
     return tuple(field.attname for field in fields), f"COPY {table} ({columns}) FROM STDIN"

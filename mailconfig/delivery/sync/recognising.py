@@ -36,22 +36,30 @@ class Recogniser:
         if not self.has_some or not found:
             return {}
         known = self._stored(found)
-        recognised = {}
+        recognised: dict[int, int] = {}
+        taken: set[int] = set()
         for message in found:
-            candidates = known.get(_key_of(message))
-            if candidates:
-                recognised[message.raw.uid] = candidates.pop(0)
+            candidates = [*known.get(("key", message.raw.key), ()), *known.get(_key_of(message), ())]
+            for pk in candidates:
+                if pk not in taken:
+                    recognised[message.raw.uid] = pk
+                    taken.add(pk)
+                    break
         return recognised
 
     def _stored(self, found: list[Found]) -> dict[Key, list[int]]:
         names = {message.head.message_id for message in found if message.head.message_id}
         times = {received_at(message) for message in found if not message.head.message_id}
-        rows = self._elsewhere.filter(Q(message_id__in=names) | Q(message_id="", received_at__in=times))
+        keys = {message.raw.key for message in found if message.raw.key}
+        alike = Q(message_id__in=names) | Q(message_id="", received_at__in=times)
+        rows = self._elsewhere.filter(alike | Q(key__in=keys) if keys else alike)
         known: dict[Key, list[int]] = defaultdict(list)
         for row in rows.order_by("pk").values_list(
-            "pk", "message_id", "received_at", "size", "from_address", "subject", "dated_at"
+            "pk", "key", "message_id", "received_at", "size", "from_address", "subject", "dated_at"
         ):
-            pk, message_id, at, size, *rest = row
+            pk, key, message_id, at, size, *rest = row
+            if key:
+                known["key", key].append(pk)
             known[(message_id, at, size) if message_id else ("", at, size, *rest)].append(pk)
         return known
 

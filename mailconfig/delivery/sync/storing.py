@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -73,6 +72,7 @@ def open_folder(taken: Taken, name: str, state: FolderState) -> SyncedFolder:
             stale = SyncedMessage.objects.filter(folder=folder, uid_validity=uid_validity)
             stale.update(uid_validity=-F("pk"))
             folder.uid_validity, folder.highest_uid, folder.highest_modseq = uid_validity, 0, None
+            folder.position = ""
             folder.save()
     return folder
 
@@ -87,8 +87,9 @@ def store(taken: Taken, folder: SyncedFolder, batch: Batch, ties: Ties) -> Store
     new = batch.new
     with transaction.atomic():
         _keep_lane(taken)
-        _advance(folder, highest_uid=batch.last_uid)
-        _move(folder, batch.recognised)
+        progress = {} if batch.position is None else {"position": batch.position}
+        _advance(folder, highest_uid=batch.last_uid, **progress)
+        _move(folder, batch)
         rows = [_values(folder, found, ties.answers.get(found.raw.uid)) for found in new]
         private = {each.uid for each in ties.returns if each.is_private}
         for row in rows:
@@ -130,7 +131,7 @@ def _keep_lane(taken: Taken) -> None:
         raise LeaseLost("the lane was taken by another worker")
 
 
-def _advance(folder: SyncedFolder, **values: int | None) -> None:
+def _advance(folder: SyncedFolder, **values: int | str | None) -> None:
     """Change the folder's progress if it is still what we know: what was read of it was read while the lane was taken."""
     as_known = SyncedFolder.objects.filter(
         pk=folder.pk, uid_validity=folder.uid_validity, highest_uid=folder.highest_uid
@@ -139,13 +140,17 @@ def _advance(folder: SyncedFolder, **values: int | None) -> None:
         raise LeaseLost("the folder was read by another worker")
 
 
-def _move(folder: SyncedFolder, recognised: Mapping[int, int]) -> None:
+def _move(folder: SyncedFolder, batch: Batch) -> None:
+    recognised = batch.recognised
     if recognised:
+        keys = {found.raw.uid: found.raw.key for found in batch.found}
         moved = [
-            SyncedMessage(pk=pk, folder=folder, uid_validity=folder.uid_validity, uid=uid)
+            SyncedMessage(
+                pk=pk, folder=folder, uid_validity=folder.uid_validity, uid=uid, key=keys.get(uid, "")
+            )
             for uid, pk in recognised.items()
         ]
-        SyncedMessage.objects.bulk_update(moved, ["folder", "uid_validity", "uid"])
+        SyncedMessage.objects.bulk_update(moved, ["folder", "uid_validity", "uid", "key"])
 
 
 def _values(folder: SyncedFolder, found: Found, answers: int | None) -> dict[str, Any]:
@@ -156,6 +161,7 @@ def _values(folder: SyncedFolder, found: Found, answers: int | None) -> dict[str
         "folder_id": folder.pk,
         "uid_validity": folder.uid_validity,
         "uid": raw.uid,
+        "key": raw.key,
         "kind": found.kind,
         "message_id": head.message_id,
         "in_reply_to": head.in_reply_to,

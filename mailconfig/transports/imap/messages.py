@@ -46,6 +46,8 @@ class MessageHead:
     """The lines of the header, or the beginning of them: see ``is_whole``."""
     is_whole: bool
     """Whether the header is not longer than was asked for."""
+    key: str = ""
+    """There is none besides the UID."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class MessageStart:
     """The server's date; ``None``: it has none that can be read."""
     octets: bytes
     """All of it, or as much as was asked for."""
+    key: str = ""
+    """There is none besides the UID."""
 
 
 def is_section(name: str) -> bool:

@@ -23,6 +23,7 @@ from mailconfig.exceptions import (
 )
 from mailconfig.models import Account, Mailbox
 from mailconfig.transports import registry
+from mailconfig.transports.imap import IMAPSession
 from mailconfig.values import Secret, Security
 from tests.integration.delivery.accounts.conftest import PASSWORD, USERNAME, imap_mailbox, new_account
 from tests.servers.certificates import Certificates
@@ -43,6 +44,7 @@ def test_a_session_reads_in_the_mailbox_with_its_stored_password(server: FakeIMA
     mailbox = imap_mailbox(server, stored=True)
 
     session = open_sync_session(mailbox)
+    assert isinstance(session, IMAPSession)
     state = session.examine(mailbox.sync_folder)
     session.quit()
 
