@@ -75,6 +75,10 @@ class Settings:
     """Networks that files may be fetched from although they are not public."""
     attachment_seconds: Seconds = 120.0
     """One deadline over all files of a mail, at each try."""
+    webhook_networks: tuple[NetworkText, ...] = ()
+    """Networks that tenants' webhooks may be in although they are not public."""
+    webhook_seconds: Seconds = 10.0
+    """One deadline over each request to a webhook."""
     ehlo_name: EhloName = ""
     timeouts: Mapping[str, Seconds] = field(default_factory=dict)
     """Overrides of :class:`mailconfig.values.Timeouts` by name, in seconds."""
@@ -174,6 +178,8 @@ class Settings:
     retention_days: Days = 30
     """Settled messages older than this are purged. ``0`` keeps them for ever."""
     check_retention_days: Days = 30
+    webhook_retention_days: Days = 7
+    """How long it can be seen what came of each event that a webhook was told."""
 
     log_addresses: bool = False
     """Whether the log may tell recipients, and the server's words with the addresses in them."""
@@ -207,6 +213,14 @@ class Settings:
         return replace(
             self.web_policy(),
             allowed_networks=tuple(ipaddress.ip_network(text) for text in self.attachment_networks),
+            allowed_hosts=frozenset(),
+        )
+
+    def webhook_policy(self) -> NetworkPolicy:
+        """Where tenants may have their events told: those who name the URLs are no administrators."""
+        return replace(
+            self.web_policy(),
+            allowed_networks=tuple(ipaddress.ip_network(text) for text in self.webhook_networks),
             allowed_hosts=frozenset(),
         )
 

@@ -28,6 +28,9 @@ account_resumed = Signal()
 message_bounced = Signal()
 """A report came in that a message did not arrive. Arguments: ``message_id``, ``account_id``, ``bounce_id``."""
 
+webhook_disabled = Signal()
+"""A tenant's webhook was disabled by itself. Arguments: ``endpoint_id``, ``tenant_id``, ``reason`` (``gone``, ``failing``)."""
+
 recipient_opted_out = Signal()
 """A person asked for no more mail. Arguments: ``tenant_id`` (``None`` outside of tenants), ``address``, ``message_id`` (of
 the mail they answered, or ``None``), ``account_id`` (the same), ``source`` (how it was said: a code)."""

@@ -138,8 +138,10 @@ def _is_shutting_down() -> bool:
 @shared_task(name="mailconfig.ring", base=Periodic, **OPTIONS)
 @waiting_for_tables()
 def ring() -> None:
-    """Call a worker for each lane that is due. Runs every second."""
+    """Call a worker for each lane that is due, and for each webhook. Runs every second."""
     delivery.ring_due()
+    for endpoint_id in delivery.call_for_endpoints():
+        _ring_webhook(endpoint_id)
 
 
 @shared_task(name="mailconfig.sweep", base=Periodic, **OPTIONS)
@@ -181,6 +183,19 @@ def prepare(message_id: int) -> None:
         _ring_files(another)
 
 
+@shared_task(name="mailconfig.webhook", **OPTIONS)
+@waiting_for_tables()
+def webhook(endpoint_id: int) -> None:
+    """Tell a webhook what waits for it, for one turn."""
+    try:
+        goes_on = delivery.deliver_events(endpoint_id=endpoint_id, should_stop=_is_shutting_down)
+    except WrongInstallation as error:
+        logger.error("%s", error)
+        return
+    if goes_on:
+        _ring_webhook(endpoint_id)
+
+
 @shared_task(name="mailconfig.purge", base=Periodic, **OPTIONS)
 @waiting_for_tables()
 def purge() -> None:
@@ -218,6 +233,10 @@ def _publish_files(message_id: int) -> None:
     prepare.apply_async((message_id,), retry=False, ignore_result=True, expires=60)
 
 
+def _publish_webhook(endpoint_id: int) -> None:
+    webhook.apply_async((endpoint_id,), retry=False, ignore_result=True, expires=60)
+
+
 def _ring_drain(account_id: int) -> None:
     if get_settings().use_celery:
         doorbell.ring(_publish_drain, account_id)
@@ -236,6 +255,11 @@ def _ring_check(check_id: int) -> None:
 def _ring_files(message_id: int) -> None:
     if get_settings().use_celery:
         doorbell.ring(_publish_files, message_id)
+
+
+def _ring_webhook(endpoint_id: int) -> None:
+    if get_settings().use_celery:
+        doorbell.ring(_publish_webhook, endpoint_id)
 
 
 @receiver(signals.message_queued, dispatch_uid="mailconfig-doorbell")

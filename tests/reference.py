@@ -71,6 +71,15 @@ GROUPS = {
     "Coming from elsewhere": ("import_settings", "import_mail"),
     "Draining": ("drain_account", "drain_all", "run", "wake_lane", "ring_due"),
     "Syncing": ("sync_account", "note_activity"),
+    "Webhooks": (
+        "save_webhook",
+        "check_webhook_url",
+        "rotate_webhook_secret",
+        "send_test_event",
+        "delete_webhook",
+        "deliver_events",
+        "call_for_endpoints",
+    ),
     "Upkeep": ("sweep", "was_swept_within", "purge", "status", "find_attention", "adopt", "database_now"),
 }
 OTHERS = "Other operations"

@@ -93,6 +93,15 @@ from mailconfig.delivery.sync.report import SyncReport
 from mailconfig.delivery.sync.run import sync_account
 from mailconfig.delivery.wake import ring_due, wake_lane
 from mailconfig.delivery.web import public_url
+from mailconfig.delivery.webhooks.deliver import deliver_events
+from mailconfig.delivery.webhooks.endpoints import (
+    check_webhook_url,
+    delete_webhook,
+    rotate_webhook_secret,
+    save_webhook,
+    send_test_event,
+)
+from mailconfig.delivery.webhooks.leases import call_for_endpoints
 from mailconfig.delivery.worker.drain import DrainReport, drain_account
 from mailconfig.delivery.worker.loop import drain_all, run
 from mailconfig.delivery.worker.process import process_worker
@@ -131,7 +140,9 @@ __all__ = [
     "accounts_in_health",
     "adopt",
     "begin_sign_in",
+    "call_for_endpoints",
     "cancel",
+    "check_webhook_url",
     "checked_tenant",
     "choose_accounts",
     "choose_oauth2_login",
@@ -139,6 +150,8 @@ __all__ = [
     "count_unsent",
     "database_now",
     "delete_account",
+    "delete_webhook",
+    "deliver_events",
     "disconnect_account",
     "drain_account",
     "drain_all",
@@ -195,10 +208,13 @@ __all__ = [
     "requeue",
     "require_allowed_host",
     "ring_due",
+    "rotate_webhook_secret",
     "run",
     "run_check",
     "save_account",
     "save_oauth2_client",
+    "save_webhook",
+    "send_test_event",
     "send_test_mail",
     "send_test_of_values",
     "sending_for",

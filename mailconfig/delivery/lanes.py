@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -20,7 +21,15 @@ from mailconfig.delivery import trail
 from mailconfig.delivery.clock import DatabaseClock
 from mailconfig.delivery.postgres import statements
 from mailconfig.exceptions import LeaseLost
-from mailconfig.models import PAUSES, Account, Lane, Purpose, WaitReason
+from mailconfig.models import (
+    PAUSES,
+    Account,
+    Lane,
+    Purpose,
+    WaitReason,
+    note_account_paused,
+    note_account_resumed,
+)
 
 MOST_COUNTED = 32_767
 """What the columns of failures and strikes hold: whoever failed so often is counted no further."""
@@ -212,8 +221,12 @@ def wait(
         values |= {"last_error_at": now, "last_error_code": error_code, "last_error_text": text}
     counts = {"failures": failures, "strikes": strikes, "breaches": breaches}
     values |= {name: min(count, MOST_COUNTED) for name, count in counts.items() if count is not None}
-    if not _write(lane, values, token=token, revision=revision):
-        return False
+    pauses = newly and reason in PAUSES
+    with transaction.atomic() if pauses else nullcontext():
+        if not _write(lane, values, token=token, revision=revision):
+            return False
+        if pauses:
+            note_account_paused(lane.account_id, purpose=lane.purpose, reason=reason)
     trail.waits(
         lane.account_id,
         purpose=lane.purpose,
@@ -223,7 +236,7 @@ def wait(
         error_code=error_code,
         words=text,
     )
-    if newly and reason in PAUSES:
+    if pauses:
         _tell_pause(lane, str(reason), text)
     return True
 
@@ -272,7 +285,11 @@ def clear(
     }
     if succeeded_at is not None:
         values["validated_at"] = succeeded_at
-    if not _write(lane, values, token=token, revision=revision):
+    with transaction.atomic() if paused else nullcontext():
+        was_written = _write(lane, values, token=token, revision=revision)
+        if was_written and paused:
+            note_account_resumed(lane.account_id, purpose=lane.purpose)
+    if not was_written:
         lane.refresh_from_db(fields=list(values))
         return False
     if paused:

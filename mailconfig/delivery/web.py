@@ -41,6 +41,16 @@ def public_url(path: str) -> str:
     return base.rstrip("/") + path if base else ""
 
 
+def webhook_surroundings(*, within: float) -> Surroundings:
+    """Return the surroundings for the webhooks of tenants.
+
+    Args:
+        within: seconds for everything.
+    """
+    settings = get_settings()
+    return _surroundings(settings, settings.webhook_policy(), 0.5, within, None)
+
+
 def _surroundings(
     settings: Settings,
     policy: NetworkPolicy,

@@ -24,6 +24,7 @@ from .mail_alias import MailAlias
 from .mailbox import Mailbox
 from .mailing import Mailing
 from .message import FINAL_STATES, WAITING_STATES, Message, MessageState, Priority
+from .message_events import note_message_bounced, note_message_settled, note_recipient_opted_out
 from .message_source import MessageSource
 from .oauth2 import OAuth2Client
 from .oauth2_grant import OAuth2Grant, OAuth2Token
@@ -43,10 +44,23 @@ from .synced import (
 from .tally import Tally
 from .tenant import Tenant
 from .tenant_mail_config import TenantMailConfig
+from .webhook import (
+    CHOSEN_KINDS,
+    MOST_ENDPOINTS,
+    DeliveryState,
+    DisabledReason,
+    EventKind,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookProblem,
+)
+from .webhook_events import note_account_paused, note_account_resumed
 from .worker import Worker
 
 __all__ = [
+    "CHOSEN_KINDS",
     "FINAL_STATES",
+    "MOST_ENDPOINTS",
     "PAUSES",
     "WAITING_STATES",
     "Account",
@@ -62,6 +76,9 @@ __all__ = [
     "CheckKind",
     "CheckState",
     "ConnectionCheck",
+    "DeliveryState",
+    "DisabledReason",
+    "EventKind",
     "HandOver",
     "Installation",
     "Lane",
@@ -94,5 +111,13 @@ __all__ = [
     "Tenant",
     "TenantMailConfig",
     "WaitReason",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookProblem",
     "Worker",
+    "note_account_paused",
+    "note_account_resumed",
+    "note_message_bounced",
+    "note_message_settled",
+    "note_recipient_opted_out",
 ]

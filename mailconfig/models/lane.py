@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailconfig import signals
 
+from .webhook_events import note_account_resumed
 from .written import WrittenManager
 
 
@@ -190,6 +191,7 @@ def wake_lanes(account_id: int, *, reconnects: Collection[Purpose]) -> None:
             most_sessions=None,
         )
         for purpose in anew.filter(wait_reason__in=PAUSES).values_list("purpose", flat=True):
+            note_account_resumed(account_id, purpose=purpose)
             transaction.on_commit(partial(_tell_resumed, account_id, purpose), robust=True)
     blamed = Q(wait_reason__in=[*PAUSES, WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY])
     over = anew.filter(blamed) if reconnects else lanes.none()

@@ -25,6 +25,7 @@ from mailconfig.models import (
     OAuth2Token,
     Purpose,
     WaitReason,
+    note_account_resumed,
 )
 from mailconfig.models.access import holds
 from mailconfig.models.lane import wake_lanes
@@ -223,6 +224,9 @@ def save_oauth2_client(*, client: OAuth2Client) -> None:
             due_at=Now(),
             rung_at=None,
         )
+
+        for _pk, account_id, purpose in resumed:
+            note_account_resumed(account_id, purpose=purpose)
 
         def tell() -> None:
             for _pk, account_id, purpose in resumed:

@@ -42,6 +42,7 @@ _COLUMNS = (
     "error_code",
     "failed_over_from_id",
     "has_tokens",
+    "tenant_id",
 )
 
 
@@ -73,6 +74,7 @@ class DueMessage:
     """The account that it was queued for, if another one sends it."""
     has_tokens: bool = False
     """It is rendered once its tokens are resolved: see :meth:`render`."""
+    tenant_id: int | None = None
     recipients: list[DueRecipient] = field(default_factory=list)
     """Those due now."""
     others: bool = False
@@ -237,7 +239,7 @@ def _read_by_priority(
 
 _READ_PRIORITY = """
     (SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code, priority,
-            failed_over_from_id, has_tokens
+            failed_over_from_id, has_tokens, tenant_id
        FROM mailconfig_message
       WHERE account_id = %s::bigint AND state = 'queued' AND priority = %s::smallint
         AND not_before <= %s::timestamptz AND id <> ALL (%s::bigint[])
@@ -249,7 +251,7 @@ _READ_PRIORITY = """
 """
 _READ = f"""
     SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code, failed_over_from_id,
-           has_tokens,
+           has_tokens, tenant_id,
            (SELECT octets FROM mailconfig_body WHERE message_id = measured.id),
            (SELECT json_agg(json_build_array(id, address, state, not_before, attempts) ORDER BY id)
               FROM mailconfig_recipient WHERE message_id = measured.id)

@@ -11,6 +11,7 @@ from django.db.models.functions import Least
 
 from mailconfig import signals
 from mailconfig.conf import get_settings
+from mailconfig.delivery import telling
 from mailconfig.delivery.lanes import MOST_COUNTED
 from mailconfig.delivery.queue import bodies
 from mailconfig.delivery.queue.turn import state_after
@@ -66,13 +67,25 @@ def erase_after(message_id: int, state: MessageState, *, has_source: bool = Fals
             bodies.forget_source(message_id)
 
 
-def announce(message_id: int, state: MessageState, *, stored_as: str = "") -> None:
-    """After commit: erase stored bytes, and tell who listens."""
+def announce(
+    message_id: int, state: MessageState, *, stored_as: str = "", tenant_id: int | None = telling.ANY
+) -> None:
+    """Tell of a state that a message is in now, within the transaction that brought it there.
+
+    Its tenant's webhooks are told with that transaction; after it stored bytes are erased, and who listens is told.
+
+    Args:
+        message_id: of the message.
+        state: that it is in now.
+        stored_as: the name of its stored bytes.
+        tenant_id: of the message, where the caller knows it.
+    """
+    if state not in FINAL_STATES and state != MessageState.HELD:
+        return
+    telling.tell_settled(message_id, tenant_id=tenant_id)
     if stored_as and erases(state) and state in FINAL_STATES:
         transaction.on_commit(lambda: bodies.delete(stored_as), robust=True)
-    if signals.message_settled.has_listeners(Message) and (
-        state in FINAL_STATES or state == MessageState.HELD
-    ):
+    if signals.message_settled.has_listeners(Message):
         transaction.on_commit(lambda: _send_signal(message_id, state), robust=True)
 
 

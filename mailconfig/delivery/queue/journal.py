@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from mailconfig import signals
+from mailconfig.delivery import telling
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import outcomes, parts, writer
 from mailconfig.delivery.queue.parts import Part
@@ -111,7 +112,14 @@ class PostgresJournal(OrmJournal):
     ) -> Callable[[], None]:
         """See :class:`Journal`."""
         listened_to = signals.message_settled.has_listeners(Message)
-        plain = [] if listened_to else [settlement for settlement in finished if self._is_plain(settlement)]
+        told = telling.listening_tenants() if finished else frozenset()
+        plain = [
+            settlement
+            for settlement in finished
+            if not listened_to
+            and self._is_plain(settlement)
+            and not (told and settlement.turn.message.tenant_id in told)
+        ]
         if len(plain) < len(finished):
             special = [settlement for settlement in finished if settlement not in plain]
             settle_all(special, ownership=self.ownership)

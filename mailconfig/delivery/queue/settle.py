@@ -183,7 +183,7 @@ def _settle_message(settlement: Settlement, ownership: Ownership) -> MessageStat
     if is_home:
         refuse_others(settlement, account_id=ownership.account_id)
     erase_after(turn.message.pk, state, has_source=turn.message.has_tokens)
-    announce(turn.message.pk, state, stored_as=turn.message.stored_as)
+    announce(turn.message.pk, state, stored_as=turn.message.stored_as, tenant_id=turn.message.tenant_id)
     return state
 
 
@@ -240,7 +240,7 @@ def _settle_late(settlement: Settlement) -> MessageState | str:
         return ""
     Message.objects.filter(pk=message.pk).update(state=state, **values)
     erase_after(message.pk, state, has_source=message.has_tokens)
-    announce(message.pk, state, stored_as=turn.message.stored_as)
+    announce(message.pk, state, stored_as=turn.message.stored_as, tenant_id=message.tenant_id)
     return state
 
 

@@ -11,7 +11,7 @@ from mailconfig import signals
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.sync.ties import Return
 from mailconfig.incoming.addresses import normalised
-from mailconfig.models import Bounce, Mailbox, Suppression, SuppressionReason
+from mailconfig.models import Bounce, Mailbox, Suppression, SuppressionReason, note_message_bounced
 
 
 def store_returns(mailbox: Mailbox, returns: Sequence[Return], reported_in: Mapping[int, int]) -> int:
@@ -49,6 +49,13 @@ def store_returns(mailbox: Mailbox, returns: Sequence[Return], reported_in: Mapp
         bounce.save()
     _suppress(mailbox, [each for each in returns if each.report.is_about_address])
     for bounce in fresh.values():
+        note_message_bounced(
+            bounce.message_id,
+            address=bounce.address,
+            is_permanent=bounce.is_permanent,
+            enhanced_code=bounce.enhanced_code,
+            bounce_id=bounce.pk,
+        )
         transaction.on_commit(partial(_tell, mailbox.pk, bounce.message_id, bounce.pk), robust=True)
     return len(fresh)
 

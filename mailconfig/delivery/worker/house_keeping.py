@@ -1,4 +1,4 @@
-"""House-keeping of a worker: sweep, purge and the look for due checks and files, each in a thread of its own."""
+"""House-keeping of a worker: sweep, purge and the look for due checks, files and webhooks, each in a thread of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from mailconfig.delivery.accounts.check_requests import due_checks
 from mailconfig.delivery.mishaps import Containment, outage
 from mailconfig.delivery.preparing.leases import due_by_account
 from mailconfig.delivery.queue.retry import backoff_seconds
-from mailconfig.delivery.worker.pool import CheckPool, FilePool
+from mailconfig.delivery.webhooks.leases import due_endpoints
+from mailconfig.delivery.worker.pool import CheckPool, FilePool, WebhookPool
 from mailconfig.delivery.worker.presence import PRESENCE_SECONDS, Presence
 from mailconfig.delivery.worker.purge import PURGE_SECONDS, purge
 from mailconfig.delivery.worker.sweep import SweepReport, sweep
@@ -26,7 +27,7 @@ from mailconfig.exceptions import WrongInstallation
 logger = logging.getLogger("mailconfig.upkeep")
 
 LOOK_SECONDS = 2.0
-"""From one look for checks, and for mail whose files are to be fetched, to the next."""
+"""From one look for checks, for mail whose files are to be fetched and for webhooks that are to be told, to the next."""
 END_SECONDS = 5.0
 """How long a step under way is waited for at the end; each may be broken off."""
 
@@ -41,6 +42,7 @@ class HouseKeeping:
         self,
         checks: CheckPool,
         files: FilePool,
+        webhooks: WebhookPool,
         presence: Presence,
         *,
         on_sweep: Callable[[SweepReport], object],
@@ -51,6 +53,7 @@ class HouseKeeping:
         Args:
             checks: runs what is found.
             files: fetches those of the mails that are found.
+            webhooks: tells those that are found.
             presence: shows that the worker lives.
             on_sweep: told what each sweep did.
             on_wrong_installation: told that nothing may be done here.
@@ -62,9 +65,9 @@ class HouseKeeping:
         self._frequent = (
             _Task("the sweep", settings.sweep_seconds, lambda: on_sweep(sweep())),
             _Task(
-                "the look for checks and files",
+                "the look for checks, files and webhooks",
                 min(LOOK_SECONDS, settings.sweep_seconds),
-                partial(self._look, checks, files),
+                partial(self._look, checks, files, webhooks),
             ),
         )
         self._tasks = (
@@ -74,10 +77,11 @@ class HouseKeeping:
         )
         self._threads: list[threading.Thread] = []
 
-    def _look(self, checks: CheckPool, files: FilePool) -> None:
-        """Look for both over one connection; what one look throws costs the other nothing."""
+    def _look(self, checks: CheckPool, files: FilePool, webhooks: WebhookPool) -> None:
+        """Look for all over one connection; what one look throws costs the others nothing."""
         self._containment.call(lambda: checks.offer(due_checks()), "the checks that are due")
         self._containment.call(lambda: _offer_files(files), "the files to be fetched")
+        self._containment.call(lambda: _offer_webhooks(webhooks), "the webhooks to be told")
 
     def sweep_once(self) -> None:
         """Sweep, and have the checks run that are due, in this thread.
@@ -140,6 +144,11 @@ class HouseKeeping:
 def _offer_files(files: FilePool) -> None:
     due = due_by_account()
     files.offer(due, due)
+
+
+def _offer_webhooks(webhooks: WebhookPool) -> None:
+    due = due_endpoints()
+    webhooks.offer(due, due)
 
 
 class _Task:

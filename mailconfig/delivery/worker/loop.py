@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -16,13 +17,18 @@ from mailconfig.delivery.preparing.leases import due_by_account
 from mailconfig.delivery.preparing.prepare import prepare_message
 from mailconfig.delivery.queue.writer import shared_writer
 from mailconfig.delivery.sync.report import SyncReport
+from mailconfig.delivery.webhooks.deliver import deliver_events
+from mailconfig.delivery.webhooks.leases import due_endpoints
 from mailconfig.delivery.worker.drain import DrainReport
 from mailconfig.delivery.worker.house_keeping import HouseKeeping
-from mailconfig.delivery.worker.pool import CheckPool, FilePool
+from mailconfig.delivery.worker.pool import CheckPool, FilePool, WebhookPool
 from mailconfig.delivery.worker.presence import Presence
 from mailconfig.delivery.worker.side_by_side import SideBySide
 from mailconfig.delivery.worker.sweep import STEP, SweepReport, sweep
 from mailconfig.exceptions import WrongInstallation
+
+MOST_TURNS = 60
+"""Of one webhook in a run that is to end, each of some seconds."""
 
 
 def _ignore(report: DrainReport | SyncReport) -> None:
@@ -57,7 +63,7 @@ def drain_all(
     """Sweep once, drain every account and sync every mailbox that is due, until nothing is any more.
 
     Files that are due are fetched beside that, and what they belong to is drained then: a server that hangs holds up no
-    other mail. Each is tried once.
+    other mail. Each is tried once. Then webhooks are told what waits for them.
 
     Args:
         should_stop: asked between messages.
@@ -83,8 +89,9 @@ def drain_all(
     with (
         CheckPool(should_stop=should_stop) as checks,
         FilePool(should_stop=should_stop, on_prepared=were_prepared.set) as files,
+        WebhookPool(should_stop=should_stop) as webhooks,
     ):
-        _house_keeping(checks, files, Presence(supervisor), supervisor).sweep_once()
+        _house_keeping(checks, files, webhooks, Presence(supervisor), supervisor).sweep_once()
         with commits_of(supervisor), supervisor:
             supervisor.run(once=True)
             while not should_stop() and sweep().mended >= STEP:
@@ -93,6 +100,7 @@ def drain_all(
         again = _supervisor(concurrency, should_stop, note, on_sync)
         with commits_of(again), again:
             again.run(once=True)
+    _tell_webhooks(should_stop, with_threads=supervisor.has_threads)
     return settled
 
 
@@ -121,8 +129,9 @@ def run(
         with (
             Presence(supervisor) as presence,
             FilePool(should_stop=should_stop, on_prepared=supervisor.ring) as files,
+            WebhookPool(should_stop=should_stop) as webhooks,
         ):
-            keeping = _house_keeping(checks, files, presence, supervisor)
+            keeping = _house_keeping(checks, files, webhooks, presence, supervisor)
             if supervisor.has_threads:
                 with commits_of(supervisor), keeping, _listener(supervisor), supervisor:
                     supervisor.run()
@@ -147,6 +156,24 @@ def _fetch_files(should_stop: Callable[[], bool], *, with_threads: bool) -> bool
             work = partial(prepare_message, message_id=message_id, should_stop=should_stop)
             containment.call(work, "the files of message %s", message_id)
     return bool(tried)
+
+
+def _tell_webhooks(should_stop: Callable[[], bool], *, with_threads: bool) -> None:
+    """Tell what waits by now, as long as endpoints take it; one that fails has had its turn."""
+    containment = Containment(rest_seconds=lambda _failures: 0.0)
+    turns: Counter[int] = Counter()
+    while not should_stop():
+        due = {key: tenant for key, tenant in due_endpoints().items() if turns[key] < MOST_TURNS}
+        if not due:
+            break
+        turns.update(due.keys())
+        if with_threads:
+            with WebhookPool(should_stop=should_stop) as webhooks:
+                webhooks.offer(due, due)
+            continue
+        for endpoint_id in due:
+            work = partial(deliver_events, endpoint_id=endpoint_id, should_stop=should_stop)
+            containment.call(work, "webhook %s", endpoint_id)
 
 
 def _nobody_asks() -> None:
@@ -180,7 +207,11 @@ def _listener(supervisor: SideBySide) -> AbstractContextManager[object]:
 
 
 def _house_keeping(
-    checks: CheckPool, files: FilePool, presence: Presence, supervisor: SideBySide
+    checks: CheckPool,
+    files: FilePool,
+    webhooks: WebhookPool,
+    presence: Presence,
+    supervisor: SideBySide,
 ) -> HouseKeeping:
     def after_sweep(report: SweepReport) -> None:
         if report.mended or report.reaped:
@@ -190,5 +221,10 @@ def _house_keeping(
         supervisor.fail(error)
 
     return HouseKeeping(
-        checks, files, presence, on_sweep=after_sweep, on_wrong_installation=after_wrong_installation
+        checks,
+        files,
+        webhooks,
+        presence,
+        on_sweep=after_sweep,
+        on_wrong_installation=after_wrong_installation,
     )

@@ -15,11 +15,16 @@ from django.db import connections
 from mailconfig.delivery.accounts.check_requests import run_check
 from mailconfig.delivery.preparing.leases import MOST_OF_ACCOUNT
 from mailconfig.delivery.preparing.prepare import prepare_message
+from mailconfig.delivery.webhooks.deliver import deliver_events
+from mailconfig.delivery.webhooks.leases import MOST_OF_TENANT
 
 THREADS = 4
 """Checks of one worker; each lasts as long as its deadline at most."""
 FILE_THREADS = 4
 """Mails of one worker whose files are fetched at once."""
+
+WEBHOOK_THREADS = 4
+"""Endpoints that one worker tells something at once; each has its turn for some seconds."""
 
 
 class Pool:
@@ -120,6 +125,20 @@ class Pool:
             with self._lock:
                 self._waiting = {}
         self._threads.shutdown(wait=True)
+
+
+class WebhookPool(Pool):
+    """Tells endpoints what happened, each in its turn."""
+
+    def __init__(self, *, should_stop: Callable[[], bool]) -> None:
+        super().__init__(
+            lambda endpoint_id: deliver_events(endpoint_id=endpoint_id, should_stop=should_stop),
+            "webhook",
+            should_stop=should_stop,
+            at_once=WEBHOOK_THREADS,
+            most_of_group=MOST_OF_TENANT,
+            logger=logging.getLogger("mailconfig.webhooks"),
+        )
 
 
 class CheckPool(Pool):

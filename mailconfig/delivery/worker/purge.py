@@ -15,6 +15,7 @@ from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.limits import WEEK
 from mailconfig.delivery.queue import attached, bodies
 from mailconfig.delivery.sync.upkeep import purge_contents
+from mailconfig.delivery.webhooks.upkeep import purge_deliveries
 from mailconfig.delivery.worker.deleted_accounts import remove_accounts
 from mailconfig.delivery.worker.steps import do_steps
 from mailconfig.models import Account, Attempt, ConnectionCheck, Message, Tally
@@ -35,10 +36,11 @@ class PurgeReport:
     files: int
     accounts: int
     texts: int
+    webhooks: int
 
 
 def purge(*, most: int = 100_000) -> PurgeReport:
-    """Delete what was settled long ago: messages, attempts that no window counts, checks, files, deleted accounts; and texts that came in.
+    """Delete what was settled long ago: messages, attempts that no window counts, checks, files, deleted accounts; texts that came in, and what webhooks were told.
 
     Args:
         most: messages (and as many attempts, and accounts) deleted at most in this call.
@@ -52,6 +54,7 @@ def purge(*, most: int = 100_000) -> PurgeReport:
             "purge_files": bodies.remove_orphans,
             "purge_accounts": partial(_purge_accounts, now, most),
             "purge_synced_texts": partial(purge_contents, now, most),
+            "purge_webhooks": partial(purge_deliveries, now, most),
         }
     )
     return PurgeReport(*gone.values())

@@ -16,6 +16,7 @@ from mailconfig.delivery.queue.due import waiting
 from mailconfig.delivery.queue.giving_up import end_orphans, reap
 from mailconfig.delivery.sync import upkeep
 from mailconfig.delivery.wake import ring_due
+from mailconfig.delivery.webhooks.upkeep import drop_surplus
 from mailconfig.delivery.worker.failing_over import bring_home, fail_over
 from mailconfig.delivery.worker.presence import forget_silent
 from mailconfig.delivery.worker.steps import do_steps
@@ -62,6 +63,7 @@ def sweep() -> SweepReport:
             "mend": partial(_mend, now),
             "forget_workers": partial(forget_silent, now),
             "erase_files": erase_of_settled,
+            "drop_events": drop_surplus,
             "ring": ring_due,
         }
     )

@@ -1,0 +1,1 @@
+"""Webhooks: what tenants are told, and what becomes of it when their servers misbehave."""
