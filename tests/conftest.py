@@ -78,6 +78,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     measuring.rest(session.config)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Store what was measured before anybody is told that this process is done."""
+    measuring.save(session.config)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Measure a test, unless others of its kind are enough."""

@@ -64,6 +64,13 @@ def rest(config: pytest.Config) -> None:
         config.stash[_meter] = meter, os.environ.pop(CHILDREN, None)
 
 
+def save(config: pytest.Config) -> None:
+    """Store what was measured: a worker of xdist that takes more than ten seconds to end is killed."""
+    if _meter in config.stash:
+        meter, _ = config.stash[_meter]
+        meter.save()
+
+
 @contextmanager
 def measuring(item: pytest.Item) -> Iterator[None]:
     """Measure this process and those that the test starts, if the test was chosen and anything is measured."""

@@ -8,12 +8,19 @@ from typing import Any
 import pytest
 
 from mailconfig.exceptions import LoginRefused, ProtocolError, SecretUnreadable, TransportError
+from mailconfig.transports.smtp import sasl
 from mailconfig.values import Authentication, ErrorCode, NetworkPolicy, Secret, Security, Stage, Timeouts
 from tests.integration.transports.sessions import PASSWORD, USER, open_session, settings_for
 from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Action, Hang, Raw, Reply, Reset
 
 UMLAUTS = "not-a-real-pässwörd-🔑"
+
+
+@pytest.fixture(autouse=True)
+def forget_mechanisms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of an earlier test may have had the same port, and its mechanism would be tried first, or alone."""
+    monkeypatch.setattr(sasl, "_memory", sasl._Memory())
 
 
 @pytest.fixture
