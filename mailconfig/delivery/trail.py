@@ -85,7 +85,7 @@ def moved(
 
     Args:
         event: ``hold``, ``release``, ``requeue`` or ``cancel`` by hand, ``test_mail``; by ourselves ``reap``,
-            ``prepare``, ``internal_error`` and ``unresolved``.
+            ``prepare``, ``internal_error``, ``suppressed`` and ``unresolved``.
     """
     if not is_logged(state):
         return

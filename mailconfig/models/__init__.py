@@ -23,7 +23,7 @@ from .lane import PAUSES, Lane, Purpose, WaitReason
 from .mail_alias import MailAlias
 from .mailbox import Mailbox
 from .mailing import Mailing
-from .message import FINAL_STATES, WAITING_STATES, Message, MessageState, Priority
+from .message import FINAL_STATES, WAITING_STATES, Message, MessageKind, MessageState, Priority
 from .message_events import note_message_bounced, note_message_settled, note_recipient_opted_out
 from .message_source import MessageSource
 from .oauth2 import OAuth2Client
@@ -32,10 +32,9 @@ from .oauth2_providers import OAuth2GrantType, OAuth2Provider
 from .outbound_email import OutboundEmail
 from .recipient import Recipient, RecipientState
 from .smtp_provider import SMTPProvider
+from .suppression import NO_TENANT, UNREACHABLE, Suppression, SuppressionReason, tenant_key
 from .synced import (
     Bounce,
-    Suppression,
-    SuppressionReason,
     SyncedContent,
     SyncedFolder,
     SyncedKind,
@@ -61,7 +60,9 @@ __all__ = [
     "CHOSEN_KINDS",
     "FINAL_STATES",
     "MOST_ENDPOINTS",
+    "NO_TENANT",
     "PAUSES",
+    "UNREACHABLE",
     "WAITING_STATES",
     "Account",
     "AccountKind",
@@ -86,6 +87,7 @@ __all__ = [
     "Mailbox",
     "Mailing",
     "Message",
+    "MessageKind",
     "MessageSource",
     "MessageState",
     "OAuth2Client",
@@ -120,4 +122,5 @@ __all__ = [
     "note_message_bounced",
     "note_message_settled",
     "note_recipient_opted_out",
+    "tenant_key",
 ]

@@ -54,6 +54,17 @@ class Priority(models.IntegerChoices):
     LOW = 2, _("low")
 
 
+class MessageKind(models.IntegerChoices):
+    """Kinds of mail, by what of the suppression list stops it."""
+
+    TRANSACTIONAL = 0, _("transactional")
+    """Nothing does: somebody waits for it."""
+    ORDINARY = 1, _("ordinary")
+    """Addresses that cannot be reached, or that were listed by hand."""
+    BULK = 2, _("bulk")
+    """All of it, so opting out and complaints as well."""
+
+
 class Message(models.Model):
     """One mail of one account. Rendered once: every attempt sends the same bytes."""
 
@@ -96,6 +107,13 @@ class Message(models.Model):
         _("state"), max_length=16, choices=MessageState.choices, default=MessageState.QUEUED
     )
     priority = models.SmallIntegerField(_("priority"), choices=Priority.choices, default=Priority.NORMAL)
+    kind = models.SmallIntegerField(
+        _("kind"),
+        choices=MessageKind.choices,
+        default=MessageKind.ORDINARY,
+        db_default=MessageKind.ORDINARY,
+        editable=False,
+    )
     not_before = models.DateTimeField(_("not before"), db_default=Now())
     """When it is due, by the database's clock; also its place in the queue."""
 

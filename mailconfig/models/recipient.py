@@ -36,6 +36,10 @@ class Recipient(models.Model):
     """When it is tried again after a transient refusal; ``None``: with the message."""
     attempts = models.SmallIntegerField(default=0, db_default=0, editable=False)
     """How often it was put off, counting towards the retries: the parts of a large mail each have their own."""
+    error_code = models.CharField(
+        _("error"), max_length=32, blank=True, default="", db_default="", editable=False
+    )
+    """Why it failed, where it was not the server that said so: ``suppressed_`` and the reason."""
     reply_code = models.PositiveSmallIntegerField(_("reply"), null=True)
     enhanced_code = models.CharField(max_length=16, blank=True)
     reply_text = models.TextField(blank=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -173,56 +173,6 @@ class Bounce(models.Model):
         default_permissions: ClassVar = ("view",)
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["message", "address"], name="mailconfig_bounce_once"),
-        ]
-
-    def __str__(self) -> str:
-        return self.address
-
-
-class SuppressionReason(models.TextChoices):
-    """Reasons for which an address is on the list of those to which nothing should be sent."""
-
-    BOUNCE = "bounce", _("mail to it came back")
-    OPT_OUT = "opt_out", _("wants no more mail")
-    COMPLAINT = "complaint", _("called a mail spam")
-    MANUAL = "manual", _("listed by hand")
-
-
-class Suppression(models.Model):
-    """An address that a tenant's mail came back from for good."""
-
-    tenant = models.ForeignKey(
-        "mailconfig.Tenant",
-        on_delete=models.CASCADE,
-        related_name="suppressions",
-        null=True,
-        blank=True,
-        verbose_name=_("tenant"),
-    )
-    """``None``: of the accounts that belong to no tenant."""
-    address = models.CharField(_("address"), max_length=320)
-    """Normalised, as two spellings of one address are one."""
-    reason = models.CharField(_("reason"), max_length=16, choices=SuppressionReason.choices)
-    message = models.ForeignKey(
-        Message, on_delete=models.SET_NULL, related_name="+", null=True, blank=True, verbose_name=_("message")
-    )
-    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
-
-    objects = WrittenManager["Suppression"]()
-
-    class Meta:
-        base_manager_name = "objects"
-        verbose_name = _("suppressed address")
-        verbose_name_plural = _("suppressed addresses")
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["tenant", "address"],
-                name="mailconfig_suppression_once",
-                condition=Q(tenant__isnull=False),
-            ),
-            models.UniqueConstraint(
-                F("address"), name="mailconfig_suppression_alone", condition=Q(tenant__isnull=True)
-            ),
         ]
 
     def __str__(self) -> str:

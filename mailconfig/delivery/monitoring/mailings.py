@@ -57,6 +57,13 @@ RECIPIENT_REFUSED = _("The mail server refused the recipient.")
 PARTIAL = _("Some of the recipients were refused.")
 BOUNCED = _("It came back: the recipient could not be reached.")
 SOME_BOUNCED = _("It came back from some of the recipients.")
+SUPPRESSED: dict[str, Promise | str] = {
+    "suppressed_bounce": _("Nothing is sent to the recipient, from whom mail came back for good."),
+    "suppressed_complaint": _("Nothing of this kind is sent to the recipient, who reported mail as spam."),
+    "suppressed_manual": _("Nothing is sent to the recipient, who is on the list of suppressed addresses."),
+    "suppressed_opt_out": _("Nothing of this kind is sent to the recipient, who opted out."),
+}
+"""Sentences for codes of what was not sent for the suppression list's sake."""
 FAILURES: dict[str, Promise | str] = {
     "account_deleted": _("The mailbox was deleted."),
     "internal_error": _("An error of our own, again and again."),
@@ -69,6 +76,7 @@ FAILURES: dict[str, Promise | str] = {
     WaitReason.UNKNOWN_OUTCOME.value: _(
         "It may or may not have been accepted: the connection ended too early."
     ),
+    **SUPPRESSED,
     **{problem.value: problem.label for problem in AttachmentProblem},
 }
 """Sentences for codes of messages that failed."""
@@ -192,7 +200,8 @@ def recipient_states(recipients: Sequence[Recipient]) -> dict[int, tuple[Mailing
             recipient.state == RecipientState.AS_MESSAGE and rows[recipient.message_id].state in _SENT
         )
         if recipient.state == RecipientState.FAILED:
-            found[recipient.pk] = (MailingState.FAILED, str(RECIPIENT_REFUSED))
+            said = SUPPRESSED.get(recipient.error_code, RECIPIENT_REFUSED)
+            found[recipient.pk] = (MailingState.FAILED, str(said))
         elif (recipient.message_id, recipient.address.lower()) in returned and arrived:
             found[recipient.pk] = (MailingState.BOUNCED, str(BOUNCED))
         elif arrived:

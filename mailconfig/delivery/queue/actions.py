@@ -68,6 +68,7 @@ def requeue(*, message_id: int) -> None:
             state=RecipientState.AS_MESSAGE,
             not_before=None,
             attempts=0,
+            error_code="",
             reply_code=None,
             enhanced_code="",
             reply_text="",

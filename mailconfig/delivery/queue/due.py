@@ -14,11 +14,13 @@ from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, Subque
 from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.postgres.compiled import Compiled
 from mailconfig.delivery.queue import bodies
+from mailconfig.delivery.queue.listed import find_listed, listed_sql
 from mailconfig.models import (
     Account,
     Body,
     HandOver,
     Message,
+    MessageKind,
     MessageState,
     Priority,
     Recipient,
@@ -42,6 +44,7 @@ _COLUMNS = (
     "error_code",
     "failed_over_from_id",
     "has_tokens",
+    "kind",
     "tenant_id",
 )
 
@@ -74,9 +77,12 @@ class DueMessage:
     """The account that it was queued for, if another one sends it."""
     has_tokens: bool = False
     """It is rendered once its tokens are resolved: see :meth:`render`."""
+    kind: int = MessageKind.ORDINARY
     tenant_id: int | None = None
     recipients: list[DueRecipient] = field(default_factory=list)
     """Those due now."""
+    suppressed: list[tuple[DueRecipient, str]] = field(default_factory=list)
+    """Those that are on the suppression list, each with the reason; no others hear of the mail before they are left out."""
     others: bool = False
     """Whether it has recipients that are settled already, or that wait for a later time."""
     body: bytes | None = field(default=None, repr=False)
@@ -205,8 +211,8 @@ def _read_at_once(
         message = DueMessage(*columns)
         message.body = None if octets is None else bytes(octets)
         rows = (
-            (pk, address, state, None if at is None else datetime.fromisoformat(at), attempts)
-            for pk, address, state, at, attempts in recipients or ()
+            (pk, address, state, None if at is None else datetime.fromisoformat(at), attempts, reason)
+            for pk, address, state, at, attempts, reason in recipients or ()
         )
         _share_out(message, rows, now)
         yield message
@@ -239,7 +245,7 @@ def _read_by_priority(
 
 _READ_PRIORITY = """
     (SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code, priority,
-            failed_over_from_id, has_tokens, tenant_id
+            failed_over_from_id, has_tokens, kind, tenant_id
        FROM mailconfig_message
       WHERE account_id = %s::bigint AND state = 'queued' AND priority = %s::smallint
         AND not_before <= %s::timestamptz AND id <> ALL (%s::bigint[])
@@ -249,12 +255,15 @@ _READ_PRIORITY = """
       ORDER BY not_before, id
       LIMIT {limit})
 """
+_LISTED = f"SELECT min(reason) FROM ({listed_sql('measured', 'recipient.address')}) AS found"  # noqa: S608 - SQL of our own
 _READ = f"""
     SELECT id, uuid, envelope_from, size, eight_bit, stored_as, attempts, created_at, not_before, error_code, failed_over_from_id,
-           has_tokens, tenant_id,
+           has_tokens, kind, tenant_id,
            (SELECT octets FROM mailconfig_body WHERE message_id = measured.id),
-           (SELECT json_agg(json_build_array(id, address, state, not_before, attempts) ORDER BY id)
-              FROM mailconfig_recipient WHERE message_id = measured.id)
+           (SELECT json_agg(json_build_array(id, address, state, not_before, attempts,
+                                             CASE WHEN measured.kind > 0 AND state = '' THEN ({_LISTED}) END)
+                            ORDER BY id)
+              FROM mailconfig_recipient AS recipient WHERE message_id = measured.id)
       FROM (SELECT *, sum(CASE WHEN stored_as = '' THEN size ELSE 0 END) OVER (ORDER BY priority, not_before, id
                           ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS octets_before
               FROM ({" UNION ALL ".join([_READ_PRIORITY] * len(Priority))}
@@ -275,28 +284,35 @@ def _add_recipients(messages: list[DueMessage], now: datetime) -> None:
     by_message: dict[int, list[_RecipientRow]] = {message.pk: [] for message in messages}
     rows = Recipient.objects.filter(message_id__in=by_message).order_by("pk")
     for message_id, *row in rows.values_list("message_id", *_RECIPIENT_COLUMNS):
-        by_message[message_id].append(cast("_RecipientRow", tuple(row)))
+        by_message[message_id].append(cast("_RecipientRow", (*row, None)))
     for message in messages:
-        _share_out(message, by_message[message.pk], now)
+        waiting = [row[1] for row in by_message[message.pk] if row[2] == RecipientState.AS_MESSAGE]
+        listed = find_listed(message.tenant_id, message.kind, waiting)
+        rows_of_message = [(*row[:5], listed.get(row[1])) for row in by_message[message.pk]]
+        _share_out(message, rows_of_message, now)
 
 
 _RECIPIENT_COLUMNS = ("pk", "address", "state", "not_before", "attempts")
-_RecipientRow = tuple[int, str, str, datetime | None, int]
+_RecipientRow = tuple[int, str, str, datetime | None, int, str | None]
+"""The last one is the reason for which it is on the suppression list."""
 
 
 def _share_out(message: DueMessage, rows: Iterable[_RecipientRow], now: datetime) -> None:
     """Give a message those of its recipients that are due, in the order of their rows."""
     later: list[DueRecipient] = []
-    for pk, address, state, not_before, attempts in rows:
+    for pk, address, state, not_before, attempts, reason in rows:
         if state != RecipientState.AS_MESSAGE:
             message.others = True
+        elif reason:
+            message.others = True
+            message.suppressed.append((DueRecipient(pk, address, attempts), reason))
         elif not_before is not None and not_before > now:
             later.append(DueRecipient(pk, address, attempts))
         else:
             message.recipients.append(DueRecipient(pk, address, attempts))
     if later and message.recipients:
         message.others = True
-    elif later:
+    elif later and not message.suppressed:
         # The message itself is due, whoever made it so: then are they.
         message.recipients = later
 

@@ -16,6 +16,7 @@ from mailconfig import signals
 from mailconfig.delivery import telling
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import outcomes, parts, writer
+from mailconfig.delivery.queue.listed import find_listed
 from mailconfig.delivery.queue.parts import Part
 from mailconfig.delivery.queue.settle import settle_all
 from mailconfig.delivery.queue.transitions import states_allowing
@@ -39,8 +40,8 @@ class Journal(Protocol):
         """Write the outcomes of ``finished`` and, in the same commit, the journal of ``group``.
 
         A turn of ``group`` may be handed over only if it ``is_journaled`` afterwards. It is not if the
-        message is no longer queued, the lane is no longer ours, or the account was edited, disabled or
-        deleted since ``revision``; the outcomes are written all the same.
+        message is no longer queued, a recipient of it is on the suppression list, the lane is no longer ours, or the
+        account was edited, disabled or deleted since ``revision``; the outcomes are written all the same.
 
         Returns:
             What waits for the commit. Nothing is known before; until then no turn may be touched.
@@ -88,7 +89,7 @@ class OrmJournal:
         # Written before the message is looked at: where rows cannot be locked, this keeps others from writing.
         HandOver.objects.bulk_create([entry], ignore_conflicts=True)
         written = HandOver.objects.filter(message_id=entry.message_id, lease_token=owner.token)
-        if written and self._is_queued(entry.message_id, owner.account_id):
+        if written and self._is_queued(entry.message_id, owner.account_id) and not self._is_listed(turn):
             turn.handed_over_at = entry.handed_over_at
         else:
             written.delete()
@@ -102,6 +103,12 @@ class OrmJournal:
         if connection.features.has_select_for_update:
             queued = queued.select_for_update()
         return bool(queued.values_list("pk", flat=True))
+
+    @staticmethod
+    def _is_listed(turn: Turn) -> bool:
+        """Return whether a recipient is on the suppression list by now: then the mail is read again, without that one."""
+        addresses = (recipient.address for recipient in turn.recipients)
+        return bool(find_listed(turn.message.tenant_id, turn.message.kind, addresses))
 
 
 class PostgresJournal(OrmJournal):

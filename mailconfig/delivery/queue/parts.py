@@ -11,6 +11,7 @@ from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.postgres.statements import columns_of, rows_sql
 from mailconfig.delivery.queue.ends import erases
+from mailconfig.delivery.queue.listed import listed_sql
 from mailconfig.delivery.queue.turn import Settlement, Turn
 from mailconfig.models import MessageState
 from mailconfig.values import Answer
@@ -75,7 +76,7 @@ _ERASED = """, erased AS (
 _JOURNAL = """
 journal AS (
     SELECT message.id, message.account_id, turn.token, turn.worker, turn.slots, turn.started_at
-      FROM {turn} AS turn (message_id, lane_id, token, revision, worker, slots, started_at)
+      FROM {turn} AS turn (message_id, lane_id, token, revision, worker, slots, started_at, first, last)
       JOIN mailconfig_message AS message ON message.id = turn.message_id{patience}
      WHERE message.state || '' = 'queued'
        AND EXISTS (SELECT 1 FROM mailconfig_lane AS lane
@@ -84,6 +85,9 @@ journal AS (
        AND EXISTS (SELECT 1 FROM mailconfig_account AS account
                     WHERE account.id = message.account_id AND account.revision = turn.revision
                       AND account.is_enabled AND account.deleted_at IS NULL)
+       AND (message.kind = 0 OR NOT EXISTS (SELECT 1 FROM mailconfig_recipient AS recipient, LATERAL ({listed}) AS found
+                                             WHERE recipient.message_id = message.id AND recipient.state = ''
+                                               AND recipient.id BETWEEN turn.first AND turn.last))
        FOR NO KEY UPDATE OF message {locked}
 ), opened AS (
     INSERT INTO mailconfig_handover (message_id, account_id, lease_token, worker, recipients, started_at, handed_over_at)
@@ -95,7 +99,8 @@ journal AS (
 """The message is locked, so that nobody cancels it meanwhile; whoever does looks for a hand-over afterwards."""
 
 _CAME = ("bigint", "uuid", "timestamptz", "int", "int", "text", "text")
-_TURN = ("bigint", "bigint", "uuid", "bigint", "text", "int", "timestamptz")
+_TURN = ("bigint", "bigint", "uuid", "bigint", "text", "int", "timestamptz", "bigint", "bigint")
+_LISTED = listed_sql("message", "recipient.address")
 
 
 def start(parts: Sequence[Part], *, waits_for_locks: bool = True) -> Callable[[], None]:
@@ -140,8 +145,8 @@ def _statement(plain: int, group: int, *, erase: bool, waits: bool) -> str:
         pieces.append(_DONE.format(came=came, patience=patience, erased=_ERASED if erase else ""))
         answers.append("SELECT message_id, id, NULL::timestamptz FROM noted")
     if group:
-        turn = rows_sql(_TURN, group)
-        pieces.append(_JOURNAL.format(turn=turn, patience=patience, locked="" if waits else "SKIP LOCKED"))
+        turn, locked = rows_sql(_TURN, group), "" if waits else "SKIP LOCKED"
+        pieces.append(_JOURNAL.format(turn=turn, patience=patience, locked=locked, listed=_LISTED))
         answers.append("SELECT message_id, NULL::bigint, handed_over_at FROM opened")
     return "WITH " + ",".join(pieces) + " UNION ALL ".join(answers)
 
@@ -162,4 +167,6 @@ def _came(settlement: Settlement, part: Part) -> tuple[object, ...]:
 def _turn(turn: Turn, part: Part) -> tuple[object, ...]:
     owner = part.ownership
     slots = turn.accepted() or turn.slots
-    return turn.message.pk, owner.lane_id, owner.token, part.revision, owner.worker, slots, turn.started_at
+    keys = [recipient.pk for recipient in turn.recipients]
+    fence = owner.lane_id, owner.token, part.revision, owner.worker
+    return turn.message.pk, *fence, slots, turn.started_at, min(keys, default=0), max(keys, default=0)

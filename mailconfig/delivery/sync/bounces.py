@@ -61,7 +61,7 @@ def store_returns(mailbox: Mailbox, returns: Sequence[Return], reported_in: Mapp
 
 
 def _suppress(mailbox: Mailbox, returns: Sequence[Return]) -> None:
-    """List addresses that are refused themselves: another message to them would be, too. Sending does not look at the list yet."""
+    """List addresses that are refused themselves: another message to them would be, too."""
     rows = {normalised(each.address): each for each in returns}
     Suppression.objects.bulk_create(
         [

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from mailconfig.conf import Settings
 from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.limits import Limiter
-from mailconfig.delivery.queue import due
+from mailconfig.delivery.queue import due, suppressing
 from mailconfig.delivery.queue.bodies import StorageAway
 from mailconfig.delivery.queue.due import DueMessage, DueRecipient
 from mailconfig.delivery.queue.turn import Settlement, Turn
@@ -39,6 +39,7 @@ class Line:
         self._account = account
         self._settings = settings
         self._clock = clock = ownership.clock
+        self._ownership = ownership
         self._tokens = TokenMail(ownership, settings)
         self._has_left_tokens_out = False
         self._lock = threading.RLock()
@@ -184,8 +185,14 @@ class Line:
             inline_only=self.storage_error is not None,
             rendered_only=self._has_left_tokens_out,
         )
-        self._candidates.extend(batch.messages)
         self._is_dry = batch.is_all
+        if any(message.suppressed for message in batch.messages):
+            self._ownership.renew_if_due()  # where nobody is left, the next batch follows, and no server is asked between
+        for message in batch.messages:
+            if message.suppressed and not suppressing.leave_out(message, ownership=self._ownership):
+                self._in_hand.add(message.pk)  # none of ours any more: not to be read again
+            elif message.recipients or not message.suppressed:
+                self._candidates.append(message)
 
     def next_at(self) -> datetime | None:
         """When the next message that is not in hand, and whose bytes can be had now, is due; ``None``: there is none."""

@@ -15,6 +15,7 @@ from mailconfig.delivery.lanes import Ownership
 from mailconfig.delivery.queue import attached, unresolved
 from mailconfig.delivery.queue.bodies import StorageAway
 from mailconfig.delivery.queue.due import DueMessage
+from mailconfig.delivery.queue.listed import code_of, find_listed
 from mailconfig.delivery.queue.sources import masks_of, render_source, tokens_of
 from mailconfig.delivery.worker.resolutions import MOST_OF_ACCOUNT, Resolution, resolutions
 from mailconfig.exceptions import ResolverAway, TokenInvalid
@@ -98,7 +99,8 @@ class TokenMail:
 
         Raises:
             ResolverAway: nobody can say for now what its tokens stand for.
-            TokenInvalid: they cannot be used, or its files are gone.
+            TokenInvalid: they cannot be used, its files are gone, or its recipient is on the suppression list, which
+                knows nobody by a token.
             StorageAway: its files cannot be had for now.
         """
         source, resolution = self._taken.pop(message.pk)
@@ -114,7 +116,10 @@ class TokenMail:
             raise
         except (OSError, ValueError):  # a file is gone, or damaged
             raise TokenInvalid("its files are gone", code="internal_error") from None
-        message.render(render_source(message, source, values, files), masks_of(values))
+        rendered = render_source(message, source, values, files)
+        for reason in find_listed(message.tenant_id, message.kind, rendered.recipients).values():
+            raise TokenInvalid("its recipient is on the suppression list", code=code_of(reason))
+        message.render(rendered, masks_of(values))
 
     def give_up(self, message: DueMessage, error: ResolverAway | TokenInvalid) -> None:
         """Let a mail wait, or fail, that could not be rendered."""
