@@ -52,7 +52,13 @@ class MailconfigError(Exception):
 
 
 class SecretUnreadable(MailconfigError):
-    """The stored secret cannot be opened: a key is missing or wrong, or the token is damaged."""
+    """The stored secret cannot be opened: a key is missing or wrong, or the token is damaged.
+
+    Attributes:
+        remedy: what helps where it belongs to a login by OAuth 2; ``None``: it is the account's own, and is entered again.
+    """
+
+    remedy: Remedy | None = None
 
 
 class DestinationChanged(SecretUnreadable):
@@ -189,6 +195,10 @@ class FolderRefused(TransportError):
 
 class ProtocolError(TransportError):
     """The server broke the protocol, or a cap on what it may send."""
+
+
+class TokenAnswerBroken(ProtocolError):
+    """The service that gives out access tokens answers what is no answer (RFC 6749 §5). The mail server was not asked."""
 
 
 class AnswerEncoded(ProtocolError):

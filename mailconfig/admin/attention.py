@@ -13,6 +13,7 @@ from mailconfig.delivery import StoppedAccount, find_attention
 from mailconfig.models import AccountKind, WaitReason
 
 from .account_links import MODEL_OF_KIND, account_url
+from .connecting import connect_context
 from .durations import moment_text
 from .typed import user_of
 
@@ -45,7 +46,7 @@ def attention_for(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
         return {}
     found = find_attention(kinds=kinds, limit=SHOWN)
     return {
-        "stopped": [_stopped(stopped, site, found.at) for stopped in found.stopped],
+        "stopped": [_stopped(stopped, site, found.at, request) for stopped in found.stopped],
         "count": found.count,
         "hidden": max(0, found.count - SHOWN),
         "nobody_sends": found.nobody_sends,
@@ -56,7 +57,8 @@ def attention_for(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
     }
 
 
-def _stopped(stopped: StoppedAccount, site: AdminSite, now: datetime) -> dict[str, Any]:
+def _stopped(stopped: StoppedAccount, site: AdminSite, now: datetime, request: HttpRequest) -> dict[str, Any]:
+    is_to_connect = stopped.reason == WaitReason.PAUSED_CONSENT
     return {
         "account": stopped.account,
         "url": account_url(stopped.account, site),
@@ -64,6 +66,9 @@ def _stopped(stopped: StoppedAccount, site: AdminSite, now: datetime) -> dict[st
         "advice": str(ADVICE.get(stopped.reason, "")),
         "since": moment_text(stopped.since, now) if stopped.since else "",
         "words": stopped.words,
+        "connect_url": connect_context(request, stopped.account).get("connect_url", "")
+        if is_to_connect
+        else "",
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypedDict
 
@@ -21,6 +21,7 @@ from mailconfig.exceptions import (
     MailconfigError,
     ProtocolError,
     SecretUnreadable,
+    TokenAnswerBroken,
     TokenRefused,
     TokenUnavailable,
     TransportError,
@@ -85,7 +86,8 @@ def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings
     text = _words(error)
     failures = lane.failures + 1
     if isinstance(error, SecretUnreadable):
-        return Wait(WaitReason.SECRET_UNREADABLE, now + LOOK_AGAIN, text, "secret_unreadable")
+        reason = WaitReason.SECRET_UNREADABLE if error.remedy is None else _REMEDIES[error.remedy]
+        return Wait(reason, now + LOOK_AGAIN, text, "secret_unreadable")
     if not isinstance(error, TransportError):
         raise error
     code = str(error.code)
@@ -94,9 +96,8 @@ def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings
         return Wait(WaitReason.PAUSED_CONFIG, None, text, code)
     if isinstance(error, TokenRefused):
         return Wait(_REMEDIES[error.remedy], None, text, code)
-    if isinstance(error, TokenUnavailable) and error.retry_after is not None:
-        rest = timedelta(seconds=max(LEAST_REST, error.retry_after))
-        return Wait(WaitReason.SERVER_AWAY, now + rest, text, code, failures)
+    if isinstance(error, (TokenUnavailable, TokenAnswerBroken)):
+        return _without_token(error, now, backoff, Wait(WaitReason.TOKEN_AWAY, None, text, code, failures))
     if isinstance(error, LoginRefused):
         if error.temporary:
             return Wait(WaitReason.SERVER_AWAY, now + max(backoff, LOGIN_BACKOFF), text, code, failures)
@@ -110,6 +111,17 @@ def after_failure(error: MailconfigError, lane: Lane, *, now: datetime, settings
     if error.temporary:
         return Wait(WaitReason.SERVER_AWAY, now + backoff, text, code, failures)
     return Wait(WaitReason.PAUSED_CONFIG, now + CONFIG_RETRY, text, code)
+
+
+def _without_token(
+    error: TokenUnavailable | TokenAnswerBroken, now: datetime, backoff: timedelta, wait: Wait
+) -> Wait:
+    """Return the wait for a service that gives out no tokens, with its end: the mail server has nothing to do with it."""
+    if isinstance(error, TokenUnavailable) and error.retry_after is not None:
+        return replace(wait, until=now + timedelta(seconds=max(LEAST_REST, error.retry_after)))
+    if isinstance(error, TokenUnavailable) and not error.temporary:
+        return replace(wait, reason=WaitReason.PAUSED_REGISTRATION, until=now + CONFIG_RETRY, failures=None)
+    return replace(wait, until=now + backoff)
 
 
 def after_strike(lane: Lane, *, now: datetime, settings: Settings, text: str) -> Wait:

@@ -19,7 +19,7 @@ from .choices import AccountKind, Scope
 from .connection_check import CheckKind, CheckState, ConnectionCheck
 from .hand_over import HandOver
 from .installation import Installation
-from .lane import PAUSES, Lane, Purpose, WaitReason
+from .lane import AWAY, PAUSES, Lane, Purpose, WaitReason
 from .mail_alias import MailAlias
 from .mailbox import Mailbox
 from .mailing import Mailing
@@ -57,6 +57,7 @@ from .webhook_events import note_account_paused, note_account_resumed
 from .worker import Worker
 
 __all__ = [
+    "AWAY",
     "CHOSEN_KINDS",
     "FINAL_STATES",
     "MOST_ENDPOINTS",

@@ -31,6 +31,7 @@ class WaitReason(models.TextChoices):
     SERVER_LIMIT = "server_limit", _("The mail server says its limit is reached.")
     SERVER_AWAY = "server_away", _("The mail server cannot be reached; we try again.")
     LOGIN_RETRY = "login_retry", _("The mail server refused the login; one more try is made.")
+    TOKEN_AWAY = "token_away", _("The sign-in service gives out no access token now; we try again.")
     PAUSED_LOGIN = "paused_login", _("The login does not work. Check user name, password and encryption.")
     PAUSED_CONFIG = "paused_config", _("The connection's settings do not work. Check them.")
     PAUSED_SENDER = "paused_sender", _("The mail server refuses the sender's address.")
@@ -40,7 +41,7 @@ class WaitReason(models.TextChoices):
     )
     PAUSED_REGISTRATION = (
         "paused_registration",
-        _("The mail service refuses the app registration. Check it."),
+        _("The app registration does not work. Check it."),
     )
     PAUSED_PROTOCOL = "paused_protocol", _("The mail server breaks the protocol.")
     STORAGE_AWAY = "storage_away", _("The storage of large mails cannot be reached; we try again.")
@@ -74,6 +75,11 @@ PAUSES = frozenset(
     }
 )
 """Reasons that last until credentials change or somebody tests the connection."""
+
+
+AWAY = frozenset({WaitReason.SERVER_AWAY, WaitReason.TOKEN_AWAY})
+"""Reasons that pass by themselves, once whoever is away is back: the account's mail server, or the service that gives out its
+tokens."""
 
 
 class Lane(models.Model):
@@ -193,7 +199,7 @@ def wake_lanes(account_id: int, *, reconnects: Collection[Purpose]) -> None:
         for purpose in anew.filter(wait_reason__in=PAUSES).values_list("purpose", flat=True):
             note_account_resumed(account_id, purpose=purpose)
             transaction.on_commit(partial(_tell_resumed, account_id, purpose), robust=True)
-    blamed = Q(wait_reason__in=[*PAUSES, WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY])
+    blamed = Q(wait_reason__in=[*PAUSES, *AWAY, WaitReason.LOGIN_RETRY])
     over = anew.filter(blamed) if reconnects else lanes.none()
     for ended in (over, lanes.exclude(blamed)):
         ended.exclude(wait_reason="").update(

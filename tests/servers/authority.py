@@ -113,6 +113,11 @@ class Authority:
         self.is_open.set()
         self._http.__exit__()
 
+    @property
+    def requests(self) -> int:
+        """How many requests came, those among them that wait to be looked at."""
+        return len(self._http.asked)
+
     def url(self, path: str = "") -> str:
         """Return an address here; without a path what a deployment names as its authority."""
         return self._http.url(path)

@@ -11,10 +11,11 @@ from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
+from mailconfig import crash
 from mailconfig.delivery.accounts import token_rows
 from mailconfig.delivery.accounts.token_rows import HeldToken, Lease
 from mailconfig.delivery.web import web_surroundings
-from mailconfig.exceptions import TokenRefused, TokenUnavailable, TransportError
+from mailconfig.exceptions import SecretUnreadable, TokenRefused, TokenUnavailable, TransportError
 from mailconfig.models import OAuth2Client, OAuth2Grant, OAuth2GrantType, OAuth2Provider, OAuth2Token
 from mailconfig.models.oauth2 import CLIENT_SECRET
 from mailconfig.models.oauth2_grant import REFRESH_TOKEN
@@ -39,6 +40,8 @@ WAIT_SECONDS = 25.0
 LOOK_SECONDS = 0.1
 COME_BACK_SECONDS = 10.0
 
+LEFT = "A process ended while it renewed the permission. If the service gave out another one then, nobody has it."
+
 _nobody = threading.Event()
 """Never set: to be waited on."""
 
@@ -57,8 +60,8 @@ def find_token(
     Raises:
         TokenUnavailable: none came, and later one may.
         TokenRefused: the service gives out none before somebody acts.
-        ProtocolError: its answer is none.
-        SecretUnreadable: the app's secret or the refresh token does not open.
+        TokenAnswerBroken: its answer is none.
+        SecretUnreadable: the app's secret or the refresh token does not open; its ``remedy`` says what helps.
         RuntimeError: a transaction is open.
     """
     if not grant.is_connected:
@@ -116,9 +119,13 @@ def _fetch(
     try:
         # As it is under the lease: the last one who had it may have stored another refresh token.
         current = grant if row.grant is None else row.grant
+        crash.point("before_token")
         answer = _ask(current, row.scope, surroundings)
+        crash.point("after_token")
         held = token_rows.store(lease, answer)
     except TransportError as error:
+        if lease.was_left and isinstance(error, TokenRefused) and error.remedy is Remedy.CONNECT:
+            error.detail = LEFT
         token_rows.note_failure(lease, row, error)
         logger.warning(
             "no access token: registration=%s grant=%s error=%s",
@@ -138,14 +145,14 @@ def _ask(grant: OAuth2Grant, scope: str, surroundings: Surroundings) -> TokenAns
     """Ask the service.
 
     Raises:
-        TokenUnavailable, TokenRefused, ProtocolError, SecretUnreadable: see :func:`find_token`.
+        TokenUnavailable, TokenRefused, TokenAnswerBroken, SecretUnreadable: see :func:`find_token`.
     """
     client = grant.client
     parameters: dict[str, str | Secret] = {"grant_type": OAuth2GrantType.CLIENT_CREDENTIALS.value}
     if not grant.is_of_organisation:
         refresh = grant.refresh_token
         if isinstance(refresh, SealedSecret):
-            refresh = refresh.bound_to(grant.secret_binding(REFRESH_TOKEN))
+            refresh = _that_opens(refresh.bound_to(grant.secret_binding(REFRESH_TOKEN)), Remedy.CONNECT)
         parameters = {"grant_type": "refresh_token", "refresh_token": refresh or ""}
     # Of the others a refresh token is for what was agreed to (RFC 6749 §6); Microsoft wants to hear it.
     if scope and (grant.is_of_organisation or client.provider == OAuth2Provider.MICROSOFT):
@@ -162,11 +169,11 @@ def ask_client(
     """Ask a service in the name of an app registration for whatever the parameters say; nothing is stored.
 
     Raises:
-        TokenUnavailable, TokenRefused, ProtocolError, SecretUnreadable: see :func:`find_token`.
+        TokenUnavailable, TokenRefused, TokenAnswerBroken, SecretUnreadable: see :func:`find_token`.
     """
     secret = client.secret
     if isinstance(secret, SealedSecret):
-        secret = secret.bound_to(client.secret_binding(CLIENT_SECRET))
+        secret = _that_opens(secret.bound_to(client.secret_binding(CLIENT_SECRET)), Remedy.REGISTRATION)
     request = TokenRequest(
         url=client.token_url(),
         client_id=client.client_id,
@@ -178,6 +185,20 @@ def ask_client(
     within = FETCH_SECONDS if total is None else min(FETCH_SECONDS, total)
     found = web_surroundings(within=within, on_wait=surroundings.on_wait)
     return request_token(request, replace(found, resolver=surroundings.resolver))
+
+
+def _that_opens(secret: Secret, remedy: Remedy) -> Secret:
+    """Return the secret, which can be shown.
+
+    Raises:
+        SecretUnreadable: it cannot, and this helps.
+    """
+    try:
+        secret.reveal()
+    except SecretUnreadable as error:
+        error.remedy = remedy
+        raise
+    return secret
 
 
 def of_grant(error: TokenRefused, *, is_of_organisation: bool) -> TokenRefused:

@@ -73,7 +73,7 @@ class FetchedToken:
 
         Raises:
             HostNotAllowed: the app's tokens are not for this server.
-            TokenRefused, TokenUnavailable, ProtocolError, SecretUnreadable: there is none.
+            TokenRefused, TokenUnavailable, TokenAnswerBroken, SecretUnreadable: there is none.
         """
         self._require_own()
         return self._with_token(surroundings, refused=None)

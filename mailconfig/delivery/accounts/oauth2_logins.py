@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -212,7 +211,8 @@ def save_oauth2_client(*, client: OAuth2Client) -> None:
             retry_at=None, failures=0, failed_at=None, failure_code="", failure_text=""
         )
         waiting = Lane.objects.filter(
-            Q(wait_reason=WaitReason.PAUSED_REGISTRATION), account__oauth2_grant__client=client
+            wait_reason__in=[WaitReason.PAUSED_REGISTRATION, WaitReason.TOKEN_AWAY],
+            account__oauth2_grant__client=client,
         )
         resumed = list(waiting.select_for_update(of=("self",)).values_list("pk", "account_id", "purpose"))
         Lane.objects.filter(pk__in=[pk for pk, _account, _purpose in resumed]).update(

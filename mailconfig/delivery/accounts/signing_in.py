@@ -122,7 +122,7 @@ def finish_sign_in(*, sign_in: SignIn | None, answer: Mapping[str, str], by: Abs
 
     Raises:
         SignInRefused: nothing was stored, and why.
-        TokenRefused, TokenUnavailable, ProtocolError, SecretUnreadable: the service gave no token for its code.
+        TokenRefused, TokenUnavailable, TokenAnswerBroken, SecretUnreadable: the service gave no token for its code.
         NoAccount, ValidationError: see :func:`~.oauth2_logins.connect_account`.
     """
     if sign_in is None or not 0 <= time() - sign_in.began_at <= SIGN_IN_SECONDS:

@@ -48,6 +48,8 @@ class Lease:
     token: uuid.UUID
     began_at: datetime
     """By the database's clock, from before the service was asked."""
+    was_left: bool = False
+    """Whether the one who had it last ended without a word: what the service gave then is lost."""
 
 
 def find_row(grant: OAuth2Grant, scope: str) -> OAuth2Token:
@@ -88,18 +90,21 @@ def usable(row: OAuth2Token, now: datetime, *, refused: int | None) -> HeldToken
 
 
 def take(row: OAuth2Token) -> Lease | None:
-    """Return the lease on the row's next token; ``None``: somebody else has it, or there is another token by now.
+    """Return the lease on the row's next token; ``None``: somebody else has it, or it was asked for since the row was read.
 
     Raises:
         RuntimeError: a transaction is open.
     """
     token, began_at = uuid.uuid4(), database_now()
-    free = Q(lease_until=None) | Q(lease_until__lt=Now())
     with transaction.atomic(durable=True):
-        mine = OAuth2Token.objects.filter(free, pk=row.pk, number=row.number)
-        if not mine.update(lease_token=token, lease_until=Now() + LEASE):
+        # Whoever had the lease meanwhile may have been sent away, which holds for those who have read the row before.
+        rested = Q(retry_at=None) | Q(retry_at__lte=Now())
+        mine = OAuth2Token.objects.filter(rested, pk=row.pk, number=row.number)
+        values = {"lease_token": token, "lease_until": Now() + LEASE}
+        was_left = bool(mine.filter(lease_until__lt=Now()).update(**values))
+        if not was_left and not mine.filter(lease_until=None).update(**values):
             return None
-    return Lease(row.pk, token, began_at)
+    return Lease(row.pk, token, began_at, was_left=was_left)
 
 
 def store(lease: Lease, answer: TokenAnswer) -> HeldToken | None:

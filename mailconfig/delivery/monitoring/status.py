@@ -17,6 +17,7 @@ from mailconfig.delivery.monitoring.workers import WorkerStatus, workers_at_work
 from mailconfig.delivery.worker.steps import FailingStep, failing_steps
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import (
+    AWAY,
     PAUSES,
     Account,
     Installation,
@@ -32,7 +33,7 @@ OURS = frozenset({WaitReason.INTERNAL_ERROR, WaitReason.STORAGE_AWAY})
 """Reasons that lie with us or the deployment, and that somebody has to see to."""
 STALLED = timedelta(minutes=10)
 """Due mail of an account that tries and tries, and gets nothing out for so long, is for somebody to look at."""
-_SAYS_NOTHING = frozenset({"", WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY})
+_SAYS_NOTHING = frozenset({"", *AWAY, WaitReason.LOGIN_RETRY})
 """Reasons that come and go with each try, so that none of them says how long it has been so."""
 
 

@@ -10,11 +10,11 @@ from django.db.models import Count, Q
 
 from mailconfig.conf import Settings
 from mailconfig.delivery.limits import usage
-from mailconfig.models import PAUSES, Account, Lane, Message, MessageState, Purpose, WaitReason
+from mailconfig.models import AWAY, PAUSES, Account, Lane, Message, MessageState, Purpose, WaitReason
 from mailconfig.models.failover import MOST_HOPS, may_take_over
 
 LIMITS = frozenset({WaitReason.LIMIT, WaitReason.SERVER_LIMIT})
-REASONS = PAUSES | LIMITS | {WaitReason.SERVER_AWAY, WaitReason.LOGIN_RETRY, WaitReason.DISABLED}
+REASONS = PAUSES | LIMITS | AWAY | {WaitReason.LOGIN_RETRY, WaitReason.DISABLED}
 """Reasons for which an account's mail goes over another one. What lies with us, or is to be so, is none."""
 STOCK = 5000
 """So much mail of others an account has in hand at most. What was moved does not come back when its own account can send

@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce, Now, RowNumber
 from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.postgres.compiled import Compiled
 from mailconfig.delivery.postgres.statements import array
-from mailconfig.models import Lane, Purpose, WaitReason
+from mailconfig.models import AWAY, Lane, Purpose
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """Before anything became due."""
@@ -35,7 +35,7 @@ class DueLane(NamedTuple):
     account_id: int
     host: Host
     was_away: bool = False
-    """Whether its server could not be reached the last time."""
+    """Whether its server, or the service that gives out its tokens, could not be reached the last time."""
 
 
 def pick_due(
@@ -62,8 +62,7 @@ def pick_due(
     else:
         rows = list(_due(purpose, limit, without=without, not_at=not_at))
     return tuple(
-        DueLane(pk, Host(name, port, preset), reason == WaitReason.SERVER_AWAY)
-        for pk, name, port, preset, reason in rows
+        DueLane(pk, Host(name, port, preset), reason in AWAY) for pk, name, port, preset, reason in rows
     )
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from mailconfig.exceptions import ProtocolError, TokenRefused, TokenUnavailable
+from mailconfig.exceptions import TokenAnswerBroken, TokenRefused, TokenUnavailable
 from mailconfig.transports.http import HttpAnswer
 from mailconfig.transports.scrubber import Scrubber
 from mailconfig.values import Answer, ErrorCode, Remedy, Secret, Stage
@@ -64,7 +64,7 @@ def read_answer(answer: HttpAnswer, scrubber: Scrubber) -> TokenAnswer:
     """Return the token of an answer.
 
     Raises:
-        TokenUnavailable, TokenRefused, ProtocolError: see :func:`.asking.request_token`.
+        TokenUnavailable, TokenRefused, TokenAnswerBroken: see :func:`.asking.request_token`.
     """
     if answer.status == 429 or answer.status >= 500:
         raise _not_now(answer, scrubber)
@@ -183,8 +183,8 @@ def _time(said: str) -> datetime | None:
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
-def _broken(message: str, answer: HttpAnswer) -> ProtocolError:
-    return ProtocolError(
+def _broken(message: str, answer: HttpAnswer) -> TokenAnswerBroken:
+    return TokenAnswerBroken(
         message,
         stage=Stage.LOGIN,
         code=ErrorCode.PROTOCOL_ERROR,

@@ -39,7 +39,7 @@ def request_token(request: TokenRequest, surroundings: Surroundings) -> TokenAns
     Raises:
         TokenUnavailable: none came, and later one may: the service is away, or busy (``retry_after``).
         TokenRefused: the service says no.
-        ProtocolError: its answer is none.
+        TokenAnswerBroken: its answer is none.
         SecretUnreadable: nothing was connected.
     """
     # The texts are in no variable that outlives its line: error reporters show those of every frame.

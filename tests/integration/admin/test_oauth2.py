@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from mailconfig.models import Account, OAuth2Client, OAuth2Grant, OAuth2Token
+from mailconfig.models import Account, Lane, OAuth2Client, OAuth2Grant, OAuth2Token
 from mailconfig.values import Secret
 from tests.factories import make_account, make_oauth2_client, make_oauth2_grant, make_tenant, make_user
 from tests.servers.authority import Authority, TokenSMTP
@@ -190,3 +190,16 @@ def test_where_nobody_signs_in_nothing_leads_to_connecting(
         "/oauth2/connect/"
         not in client.get(admin_url("outboundemail", "change", account.pk)).content.decode()
     )
+
+
+def test_an_account_whose_permission_ended_is_connected_again_from_wherever_one_is_told(
+    client: Client, app: OAuth2Client
+) -> None:
+    account = make_account(kind="smtp_provider", username=LOGIN, authentication="oauth2", secret=None)
+    make_oauth2_grant(account, client=app)
+    Lane.objects.update(wait_reason="paused_consent", wait_text="invalid_grant")
+    link = f'href="/oauth2/connect/{account.uuid}/?from=admin">Connect again</a>'
+    for page in (admin_url("smtpprovider", "changelist"), admin_url("smtpprovider", "change", account.pk)):
+        assert link in client.get(page).content.decode()
+    staff = permitted("bob", "view_smtpprovider")
+    assert link not in staff.get(admin_url("smtpprovider", "changelist")).content.decode()

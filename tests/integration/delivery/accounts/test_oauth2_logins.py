@@ -22,7 +22,7 @@ from mailconfig.delivery import (
     save_oauth2_client,
     send_test_of_values,
 )
-from mailconfig.delivery.accounts import access_tokens
+from mailconfig.delivery.accounts import access_tokens, token_rows
 from mailconfig.delivery.accounts.opening import check_sync, open_session
 from mailconfig.exceptions import (
     HostNotAllowed,
@@ -43,6 +43,7 @@ from mailconfig.models import (
     Purpose,
     WaitReason,
 )
+from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.transports.oauth2 import TokenAnswer, request_token
 from mailconfig.values import Remedy, Secret
 from tests.factories import (
@@ -226,6 +227,21 @@ def test_who_is_sent_away_stays_away_with_all_accounts_of_the_app(
     log_in(account_for(smtp, other, authority, username="c@contoso.example"))
     change_row(retry_at=Now())
     log_in(second)
+
+
+def test_who_looked_before_another_was_sent_away_does_not_ask_either(
+    authority: Authority, smtp: TokenSMTP, app: OAuth2Client
+) -> None:
+    account = account_for(smtp, app)
+    seen = token_rows.look(
+        token_rows.find_row(account.oauth2_grant, "https://outlook.office365.com/.default").pk
+    )
+    assert seen is not None
+    authority.says.append((429, {"error": "busy"}, "Retry-After: 120\r\n"))
+    refusal(account, TokenUnavailable)
+    assert token_rows.take(seen[0]) is None
+    change_row(retry_at=Now() - timedelta(seconds=1))
+    assert token_rows.take(seen[0]) is not None
 
 
 def test_a_service_that_is_away_is_left_alone_for_longer_each_time(
@@ -569,8 +585,9 @@ def test_a_permission_that_ended_pauses_the_account_until_it_is_connected_again(
 @pytest.mark.parametrize(
     ("reply", "reason", "rest"),
     [
-        ((429, "", "Retry-After: 300\r\n"), WaitReason.SERVER_AWAY, 300),
-        ((500, "", ""), WaitReason.SERVER_AWAY, 60),
+        ((429, "", "Retry-After: 300\r\n"), WaitReason.TOKEN_AWAY, 300),
+        ((500, "", ""), WaitReason.TOKEN_AWAY, 60),
+        ((200, "no answer", ""), WaitReason.TOKEN_AWAY, 60),
         (said.EXPIRED_SECRET, WaitReason.PAUSED_REGISTRATION, None),
     ],
 )
@@ -594,3 +611,24 @@ def test_a_service_that_gives_no_token_makes_mail_wait(
         assert abs((lane.wait_until - lane.wait_since).total_seconds() - rest) < rest / 4
     message.refresh_from_db()
     assert (message.state, message.attempts) == (MessageState.QUEUED, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("of_organisation", [True, False])
+def test_what_cannot_be_read_is_told_as_what_helps_and_looked_at_again(
+    authority: Authority, smtp: TokenSMTP, app: OAuth2Client, drained: Drained, *, of_organisation: bool
+) -> None:
+    account = account_for(smtp, app, None if of_organisation else authority)
+    message, rows = make_message(account), OAuth2Client.objects if of_organisation else OAuth2Grant.objects
+    name = "secret" if of_organisation else "refresh_token"
+    (stored,) = rows.values_list(name, flat=True)
+    rows.update(**{name: SealedSecret("garbage")})
+    lane = drained(account)
+    expected = WaitReason.PAUSED_REGISTRATION if of_organisation else WaitReason.PAUSED_CONSENT
+    assert (lane.wait_reason, lane.last_error_code, authority.forms) == (expected, "secret_unreadable", [])
+    assert lane.wait_until is not None, "the key may come back"
+    rows.update(**{name: stored})
+    Lane.objects.update(wait_until=Now(), due_at=Now())
+    drained(account)
+    message.refresh_from_db()
+    assert message.state == MessageState.SENT

@@ -70,7 +70,7 @@ def where(message: Message) -> tuple[str, str | None, str]:
     "reason",
     [
         "paused_login", "paused_config", "paused_sender", "paused_protocol", "secret_unreadable", "disabled",
-        "limit", "server_limit", "server_away", "login_retry",
+        "limit", "server_limit", "server_away", "login_retry", "token_away",
     ],
 )  # fmt: skip
 def test_mail_fails_over_and_new_mail_goes_the_usual_way_once_it_is_back(
