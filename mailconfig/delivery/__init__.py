@@ -35,6 +35,7 @@ from mailconfig.delivery.accounts.probe import (
     recent_check,
 )
 from mailconfig.delivery.accounts.refusals import Refusal, RefusalCode, refusal_of
+from mailconfig.delivery.accounts.registrations import does_somebody_sign_in, unreachable_registrations
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
 from mailconfig.delivery.accounts.save import Proved, delete_account, prove_account, save_account
 from mailconfig.delivery.accounts.say import may_choose_addresses
@@ -92,7 +93,7 @@ from mailconfig.delivery.sync.content import SyncedText, read_synced_content
 from mailconfig.delivery.sync.report import SyncReport
 from mailconfig.delivery.sync.run import sync_account
 from mailconfig.delivery.wake import ring_due, wake_lane
-from mailconfig.delivery.web import public_url
+from mailconfig.delivery.web import public_url, why_not_reached
 from mailconfig.delivery.webhooks.deliver import deliver_events
 from mailconfig.delivery.webhooks.endpoints import (
     check_webhook_url,
@@ -153,6 +154,7 @@ __all__ = [
     "delete_webhook",
     "deliver_events",
     "disconnect_account",
+    "does_somebody_sign_in",
     "drain_account",
     "drain_all",
     "due_checks",
@@ -224,12 +226,14 @@ __all__ = [
     "sweep",
     "sync_account",
     "translate_stored",
+    "unreachable_registrations",
     "usage",
     "useless_failovers",
     "view_check",
     "waiting_for_tables",
     "wake_lane",
     "was_swept_within",
+    "why_not_reached",
     "with_mailing_states",
     "words_of_check",
 ]

@@ -6,8 +6,25 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mailconfig.conf import Settings, get_settings
+from mailconfig.exceptions import HostNotAllowed
+from mailconfig.http_urls import InvalidUrl, check_url
 from mailconfig.transports.contract import Surroundings
+from mailconfig.transports.network import gate
 from mailconfig.values import NetworkPolicy
+
+
+def why_not_reached(url: str) -> str:
+    """Return why the settings let nobody connect to a URL of the deployment's, as far as its text tells; ``""``: they do.
+
+    No name is looked up.
+    """
+    policy = get_settings().web_policy()
+    try:
+        parts = check_url(url, plain_http=policy.allow_plain_http, listed=policy.allowed_hosts)
+        gate.vet_host(parts.host, parts.port, policy)
+    except (InvalidUrl, HostNotAllowed) as error:
+        return str(error)
+    return ""
 
 
 def web_surroundings(*, within: float, on_wait: Callable[[], None] | None = None) -> Surroundings:
