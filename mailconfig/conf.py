@@ -64,6 +64,8 @@ class Settings:
     allowed_hosts: tuple[ListedHost, ...] = ()
     allowed_ports: tuple[Port, ...] | None = (25, 465, 587, 2465, 2525, 2587)
     allow_plain_login: bool = False
+    allow_unverified_tls: bool = False
+    """Whether a mailbox may ask (``ewsSslVerifyMode`` 0) for a connection whose certificate nobody looks at."""
     ca_file: str | None = None
     web_ports: tuple[Port, ...] | None = (443,)
     """Ports of the URLs that we connect to ourselves. ``None`` allows any."""
@@ -197,6 +199,7 @@ class Settings:
             allowed_hosts=frozenset(self.allowed_hosts),
             allowed_ports=None if self.allowed_ports is None else frozenset(self.allowed_ports),
             allow_plain_login=self.allow_plain_login,
+            allow_unverified_tls=self.allow_unverified_tls,
             ca_file=self.ca_file,
         )
 

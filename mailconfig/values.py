@@ -159,6 +159,10 @@ class NetworkPolicy:
     """May a login cross an unencrypted connection?"""
     allow_plain_http: bool = False
     """May a URL begin with ``http://``?"""
+    allow_unverified_tls: bool = False
+    """May an account ask for connections whose certificates nobody looks at?"""
+    verify_tls: bool = True
+    """Whether certificates are verified: a transport that an account asked so lays this down for its own connections."""
     ca_file: str | None = None
     """PEM file of further certificate authorities; ``None`` trusts the system's."""
     resolve_timeout: float = 2.0
@@ -206,6 +210,16 @@ class ConnectionSettings:
     secret: Secret | None = None
     ehlo_name: str = ""
     """What we call ourselves in EHLO; empty: the machine's own name."""
+    path: str = ""
+    """Of a web service, with what may follow it; empty: the usual one."""
+    version: str = ""
+    """That a web service is to speak, in its own words; empty: the usual one."""
+    verifies: bool = True
+    """Whether the account wants certificates verified."""
+    acts_as_user: bool = False
+    """Nobody signed in: the secret is an organisation's, and a web service has to be told for which user it is shown."""
+    saves_copy: bool = True
+    """Whether a web service is to keep a copy of what is sent in the mailbox, where it can."""
 
 
 @dataclass(frozen=True, slots=True)

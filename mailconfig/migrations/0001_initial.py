@@ -14,7 +14,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -23,364 +22,1079 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('kind', models.CharField(choices=[('outbound_email', 'outbound e-mail'), ('smtp_provider', 'SMTP provider'), ('tenant_config', 'tenant mail configuration'), ('mailbox', 'mailbox')], max_length=16, verbose_name='kind')),
-                ('scope', models.CharField(choices=[('user', 'user'), ('system', 'system'), ('system-override', 'system, with own credentials')], default='user', max_length=16, verbose_name='scope')),
-                ('name', models.CharField(blank=True, max_length=255, validators=[mailconfig.models.validators.validate_line], verbose_name='name')),
-                ('preset', models.CharField(blank=True, max_length=32, verbose_name='mail service')),
-                ('is_enabled', models.BooleanField(default=True, help_text='A disabled account keeps its mail queued.', verbose_name='enabled')),
-                ('is_default', models.BooleanField(default=False, help_text='Takes what the project sends without naming an account.', verbose_name='default account')),
-                ('from_email', models.CharField(blank=True, max_length=254, validators=[mailconfig.models.validators.validate_address], verbose_name='from address')),
-                ('from_name', models.CharField(blank=True, max_length=255, validators=[mailconfig.models.validators.validate_line], verbose_name='from name')),
-                ('reply_to_email', models.CharField(blank=True, max_length=254, validators=[mailconfig.models.validators.validate_address], verbose_name='reply-to address')),
-                ('reply_to_name', models.CharField(blank=True, max_length=255, validators=[mailconfig.models.validators.validate_line], verbose_name='reply-to name')),
-                ('envelope_from', models.CharField(blank=True, help_text='Where bounces go (MAIL FROM). Empty: the from address.', max_length=254, validators=[mailconfig.models.validators.validate_address], verbose_name='bounce address')),
-                ('send_method', models.CharField(choices=[('smtp', 'SMTP')], default='smtp', max_length=16, verbose_name='send method')),
-                ('host', models.CharField(blank=True, max_length=255, validators=[mailconfig.models.validators.validate_host], verbose_name='server')),
-                ('port', models.PositiveIntegerField(default=587, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)], verbose_name='port')),
-                ('security', models.CharField(choices=[('tls', 'TLS from the start (usually port 465)'), ('starttls', 'STARTTLS, required (usually port 587)'), ('opportunistic', 'STARTTLS if the server offers it'), ('none', 'none: not encrypted')], default='starttls', max_length=16, verbose_name='encryption')),
-                ('authentication', models.CharField(choices=[('password', 'user name and password'), ('oauth2', 'OAuth 2 access token'), ('none', 'none')], default='password', max_length=16, verbose_name='login')),
-                ('username', models.CharField(blank=True, max_length=255, validators=[mailconfig.models.validators.validate_line], verbose_name='user name')),
-                ('secret', mailconfig.secrets.fields.SecretField(blank=True, null=True, verbose_name='password')),
-                ('limit_count', models.PositiveIntegerField(blank=True, help_text='Empty: no limit. 0: nothing is sent.', null=True, verbose_name='mails per period')),
-                ('limit_period', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(31622400)], verbose_name='period in seconds')),
-                ('limit_per_day', models.PositiveIntegerField(blank=True, null=True, verbose_name='mails per day')),
-                ('limit_per_week', models.PositiveIntegerField(blank=True, null=True, verbose_name='mails per week')),
-                ('limit_in_out_per_day', models.PositiveIntegerField(blank=True, null=True, verbose_name='mails in and out per day')),
-                ('max_retries', models.PositiveSmallIntegerField(blank=True, help_text='Empty: as the deployment says.', null=True, verbose_name='retries')),
-                ('revision', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('deleted_at', models.DateTimeField(editable=False, null=True)),
-                ('created_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='mail_accounts', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
-                ('updated_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("outbound_email", "outbound e-mail"),
+                            ("smtp_provider", "SMTP provider"),
+                            ("tenant_config", "tenant mail configuration"),
+                            ("mailbox", "mailbox"),
+                        ],
+                        max_length=16,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "scope",
+                    models.CharField(
+                        choices=[
+                            ("user", "user"),
+                            ("system", "system"),
+                            ("system-override", "system, with own credentials"),
+                        ],
+                        default="user",
+                        max_length=16,
+                        verbose_name="scope",
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        blank=True,
+                        max_length=255,
+                        validators=[mailconfig.models.validators.validate_line],
+                        verbose_name="name",
+                    ),
+                ),
+                ("preset", models.CharField(blank=True, max_length=32, verbose_name="mail service")),
+                (
+                    "is_enabled",
+                    models.BooleanField(
+                        default=True,
+                        help_text="A disabled account keeps its mail queued.",
+                        verbose_name="enabled",
+                    ),
+                ),
+                (
+                    "is_default",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Takes what the project sends without naming an account.",
+                        verbose_name="default account",
+                    ),
+                ),
+                (
+                    "from_email",
+                    models.CharField(
+                        blank=True,
+                        max_length=254,
+                        validators=[mailconfig.models.validators.validate_address],
+                        verbose_name="from address",
+                    ),
+                ),
+                (
+                    "from_name",
+                    models.CharField(
+                        blank=True,
+                        max_length=255,
+                        validators=[mailconfig.models.validators.validate_line],
+                        verbose_name="from name",
+                    ),
+                ),
+                (
+                    "reply_to_email",
+                    models.CharField(
+                        blank=True,
+                        max_length=254,
+                        validators=[mailconfig.models.validators.validate_address],
+                        verbose_name="reply-to address",
+                    ),
+                ),
+                (
+                    "reply_to_name",
+                    models.CharField(
+                        blank=True,
+                        max_length=255,
+                        validators=[mailconfig.models.validators.validate_line],
+                        verbose_name="reply-to name",
+                    ),
+                ),
+                (
+                    "envelope_from",
+                    models.CharField(
+                        blank=True,
+                        help_text="Where bounces go (MAIL FROM). Empty: the from address.",
+                        max_length=254,
+                        validators=[mailconfig.models.validators.validate_address],
+                        verbose_name="bounce address",
+                    ),
+                ),
+                (
+                    "send_method",
+                    models.CharField(
+                        choices=[("smtp", "SMTP")], default="smtp", max_length=16, verbose_name="send method"
+                    ),
+                ),
+                (
+                    "host",
+                    models.CharField(
+                        blank=True,
+                        max_length=255,
+                        validators=[mailconfig.models.validators.validate_host],
+                        verbose_name="server",
+                    ),
+                ),
+                (
+                    "port",
+                    models.PositiveIntegerField(
+                        default=587,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(65535),
+                        ],
+                        verbose_name="port",
+                    ),
+                ),
+                (
+                    "security",
+                    models.CharField(
+                        choices=[
+                            ("tls", "TLS from the start (usually port 465)"),
+                            ("starttls", "STARTTLS, required (usually port 587)"),
+                            ("opportunistic", "STARTTLS if the server offers it"),
+                            ("none", "none: not encrypted"),
+                        ],
+                        default="starttls",
+                        max_length=16,
+                        verbose_name="encryption",
+                    ),
+                ),
+                (
+                    "authentication",
+                    models.CharField(
+                        choices=[
+                            ("password", "user name and password"),
+                            ("oauth2", "OAuth 2 access token"),
+                            ("none", "none"),
+                        ],
+                        default="password",
+                        max_length=16,
+                        verbose_name="login",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        blank=True,
+                        max_length=255,
+                        validators=[mailconfig.models.validators.validate_line],
+                        verbose_name="user name",
+                    ),
+                ),
+                (
+                    "secret",
+                    mailconfig.secrets.fields.SecretField(blank=True, null=True, verbose_name="password"),
+                ),
+                (
+                    "limit_count",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Empty: no limit. 0: nothing is sent.",
+                        null=True,
+                        verbose_name="mails per period",
+                    ),
+                ),
+                (
+                    "limit_period",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(31622400),
+                        ],
+                        verbose_name="period in seconds",
+                    ),
+                ),
+                (
+                    "limit_per_day",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="mails per day"),
+                ),
+                (
+                    "limit_per_week",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="mails per week"),
+                ),
+                (
+                    "limit_in_out_per_day",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="mails in and out per day"
+                    ),
+                ),
+                (
+                    "max_retries",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        help_text="Empty: as the deployment says.",
+                        null=True,
+                        verbose_name="retries",
+                    ),
+                ),
+                ("revision", models.PositiveIntegerField(default=1, editable=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="created",
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                ("deleted_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="mail_accounts",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="owner",
+                    ),
+                ),
+                (
+                    "updated_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'account',
-                'verbose_name_plural': 'accounts',
-                'ordering': ['name', 'id'],
-                'permissions': [('test_account', "Can test an account's connection and send a test mail")],
+                "verbose_name": "account",
+                "verbose_name_plural": "accounts",
+                "ordering": ["name", "id"],
+                "permissions": [("test_account", "Can test an account's connection and send a test mail")],
             },
         ),
         migrations.CreateModel(
-            name='Mailbox',
+            name="Mailbox",
             fields=[
-                ('account_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, primary_key=True, serialize=False, to='mailconfig.account')),
-                ('sends_only_when_synced', models.BooleanField(default=False, help_text='Mail waits unless the last sync is younger than twice the sync interval.', verbose_name='sends only when synced')),
-                ('sync_interval', models.PositiveIntegerField(default=1800, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(31622400)], verbose_name='sync interval in seconds')),
+                (
+                    "account_ptr",
+                    models.OneToOneField(
+                        auto_created=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        parent_link=True,
+                        primary_key=True,
+                        serialize=False,
+                        to="mailconfig.account",
+                    ),
+                ),
+                (
+                    "sends_only_when_synced",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Mail waits unless the last sync is younger than twice the sync interval.",
+                        verbose_name="sends only when synced",
+                    ),
+                ),
+                (
+                    "sync_interval",
+                    models.PositiveIntegerField(
+                        default=1800,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(31622400),
+                        ],
+                        verbose_name="sync interval in seconds",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'mailbox',
-                'verbose_name_plural': 'mailboxes',
+                "verbose_name": "mailbox",
+                "verbose_name_plural": "mailboxes",
             },
-            bases=('mailconfig.account',),
+            bases=("mailconfig.account",),
         ),
         migrations.CreateModel(
-            name='OutboundEmail',
-            fields=[
-            ],
+            name="OutboundEmail",
+            fields=[],
             options={
-                'verbose_name': 'outbound e-mail',
-                'verbose_name_plural': 'outbound e-mails',
-                'proxy': True,
-                'indexes': [],
-                'constraints': [],
+                "verbose_name": "outbound e-mail",
+                "verbose_name_plural": "outbound e-mails",
+                "proxy": True,
+                "indexes": [],
+                "constraints": [],
             },
-            bases=('mailconfig.account',),
+            bases=("mailconfig.account",),
         ),
         migrations.CreateModel(
-            name='SMTPProvider',
-            fields=[
-            ],
+            name="SMTPProvider",
+            fields=[],
             options={
-                'verbose_name': 'SMTP provider',
-                'verbose_name_plural': 'SMTP providers',
-                'proxy': True,
-                'indexes': [],
-                'constraints': [],
+                "verbose_name": "SMTP provider",
+                "verbose_name_plural": "SMTP providers",
+                "proxy": True,
+                "indexes": [],
+                "constraints": [],
             },
-            bases=('mailconfig.account',),
+            bases=("mailconfig.account",),
         ),
         migrations.CreateModel(
-            name='TenantMailConfig',
-            fields=[
-            ],
+            name="TenantMailConfig",
+            fields=[],
             options={
-                'verbose_name': 'tenant mail configuration',
-                'verbose_name_plural': 'tenant mail configurations',
-                'proxy': True,
-                'indexes': [],
-                'constraints': [],
+                "verbose_name": "tenant mail configuration",
+                "verbose_name_plural": "tenant mail configurations",
+                "proxy": True,
+                "indexes": [],
+                "constraints": [],
             },
-            bases=('mailconfig.account',),
+            bases=("mailconfig.account",),
         ),
         migrations.CreateModel(
-            name='Installation',
+            name="Installation",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(blank=True, max_length=255)),
-                ('adopted_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('swept_at', models.DateTimeField(editable=False, null=True)),
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(
+                        default=1, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=255)),
+                (
+                    "adopted_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("swept_at", models.DateTimeField(editable=False, null=True)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='mailconfig_one_installation')],
-            },
-        ),
-        migrations.CreateModel(
-            name='Tenant',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.CharField(help_text='Stands in addresses such as acme.example.com.', max_length=63, unique=True, validators=[django.core.validators.RegexValidator('\\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\\Z', 'Lower-case letters, digits and hyphens only; it may stand in a host name.')], verbose_name='short name')),
-                ('name', models.CharField(max_length=255, verbose_name='name')),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
-                ('members', models.ManyToManyField(blank=True, related_name='mail_tenants', to=settings.AUTH_USER_MODEL, verbose_name='members')),
-            ],
-            options={
-                'verbose_name': 'tenant',
-                'verbose_name_plural': 'tenants',
-                'ordering': ['name'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Message',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('state', models.CharField(choices=[('preparing', 'preparing'), ('queued', 'queued'), ('handing_over', 'being handed over'), ('sent', 'sent'), ('partial', 'sent to some'), ('failed', 'failed'), ('held', 'held'), ('cancelled', 'cancelled')], default='queued', max_length=16, verbose_name='state')),
-                ('priority', models.SmallIntegerField(choices=[(0, 'high'), (1, 'normal'), (2, 'low')], default=1, verbose_name='priority')),
-                ('not_before', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='not before')),
-                ('envelope_from', models.CharField(blank=True, max_length=254, verbose_name='envelope sender')),
-                ('subject', models.CharField(blank=True, max_length=998, verbose_name='subject')),
-                ('message_id', models.CharField(max_length=255, verbose_name='Message-ID')),
-                ('size', models.IntegerField(default=0, verbose_name='size')),
-                ('body', models.BinaryField(null=True)),
-                ('stored_as', models.CharField(blank=True, editable=False, max_length=255)),
-                ('eight_bit', models.BooleanField(default=False, editable=False)),
-                ('attempts', models.SmallIntegerField(default=0, verbose_name='attempts')),
-                ('internal_errors', models.SmallIntegerField(default=0, editable=False)),
-                ('wait_reason', models.CharField(blank=True, choices=[('limit', "The account's limit is reached."), ('server_limit', 'The mail server says its limit is reached.'), ('server_away', 'The mail server cannot be reached; we try again.'), ('login_retry', 'The mail server refused the login; one more try is made.'), ('paused_login', 'The login does not work. Check user name, password and encryption.'), ('paused_config', "The connection's settings do not work. Check them."), ('paused_sender', "The mail server refuses the sender's address."), ('paused_protocol', 'The mail server does not speak SMTP properly.'), ('secret_unreadable', 'The stored password cannot be read. Enter it again.'), ('disabled', 'The account is disabled.'), ('no_sender', 'The account has no from address.'), ('sync_stale', 'The mailbox must be synced before it sends.'), ('wrong_installation', 'This database belongs to another installation.'), ('scheduled', 'It is not due yet.'), ('retry', 'The mail server asked to try again later.'), ('busy', 'Its turn has not come yet.'), ('handing_over', 'It is being handed over.'), ('held', 'Somebody holds it back.'), ('maybe_sent', 'It may have arrived already: release it to send it again, or cancel it.'), ('unknown_outcome', 'It may or may not have been accepted; we wait for certainty.'), ('internal_error', 'An error of our own; we try again.')], max_length=24, verbose_name='waits because')),
-                ('error_code', models.CharField(blank=True, max_length=32, verbose_name='error')),
-                ('error_text', models.TextField(blank=True, verbose_name="the server's words")),
-                ('idempotency_key', models.CharField(blank=True, editable=False, max_length=255, null=True)),
-                ('content_digest', models.CharField(blank=True, editable=False, max_length=64)),
-                ('is_test', models.BooleanField(default=False, editable=False, verbose_name='test mail')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='queued')),
-                ('handed_over_at', models.DateTimeField(editable=False, null=True, verbose_name='handed over')),
-                ('settled_at', models.DateTimeField(editable=False, null=True, verbose_name='settled')),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='mailconfig.account', verbose_name='account')),
-                ('tenant', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mailconfig.tenant', verbose_name='tenant')),
-            ],
-            options={
-                'verbose_name': 'message',
-                'verbose_name_plural': 'messages',
-                'permissions': [('view_content', 'Can see what a message says'), ('steer_message', 'Can retry, release and cancel messages')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="mailconfig_one_installation")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ConnectionCheck',
+            name="Tenant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('kind', models.CharField(choices=[('connection', 'connection test'), ('test_mail', 'test mail')], max_length=16, verbose_name='kind')),
-                ('state', models.CharField(choices=[('pending', 'waiting'), ('running', 'running'), ('passed', 'passed'), ('failed', 'failed')], default='pending', max_length=8, verbose_name='state')),
-                ('host', models.CharField(blank=True, max_length=255, verbose_name='server')),
-                ('port', models.PositiveIntegerField(null=True, verbose_name='port')),
-                ('username', models.CharField(blank=True, max_length=255, verbose_name='user name')),
-                ('recipient', models.CharField(blank=True, max_length=254, verbose_name='recipient')),
-                ('stage', models.CharField(blank=True, max_length=16, verbose_name='failed at')),
-                ('code', models.CharField(blank=True, max_length=32, verbose_name='code')),
-                ('guilty_field', models.CharField(blank=True, max_length=32, verbose_name='look at')),
-                ('message', models.TextField(blank=True, verbose_name='result')),
-                ('hint', models.TextField(blank=True, verbose_name='hint')),
-                ('server_text', models.TextField(blank=True, verbose_name="the server's words")),
-                ('stages', models.JSONField(default=list, verbose_name='stages')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='asked')),
-                ('started_at', models.DateTimeField(null=True, verbose_name='started')),
-                ('finished_at', models.DateTimeField(null=True, verbose_name='finished')),
-                ('account', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='checks', to='mailconfig.account', verbose_name='account')),
-                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='requested by')),
-                ('tenant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='mailconfig.tenant', verbose_name='tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "slug",
+                    models.CharField(
+                        help_text="Stands in addresses such as acme.example.com.",
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\\Z",
+                                "Lower-case letters, digits and hyphens only; it may stand in a host name.",
+                            )
+                        ],
+                        verbose_name="short name",
+                    ),
+                ),
+                ("name", models.CharField(max_length=255, verbose_name="name")),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="created",
+                    ),
+                ),
+                (
+                    "members",
+                    models.ManyToManyField(
+                        blank=True,
+                        related_name="mail_tenants",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="members",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'connection check',
-                'verbose_name_plural': 'connection checks',
-                'ordering': ['-id'],
+                "verbose_name": "tenant",
+                "verbose_name_plural": "tenants",
+                "ordering": ["name"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Message",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("preparing", "preparing"),
+                            ("queued", "queued"),
+                            ("handing_over", "being handed over"),
+                            ("sent", "sent"),
+                            ("partial", "sent to some"),
+                            ("failed", "failed"),
+                            ("held", "held"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        default="queued",
+                        max_length=16,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "priority",
+                    models.SmallIntegerField(
+                        choices=[(0, "high"), (1, "normal"), (2, "low")], default=1, verbose_name="priority"
+                    ),
+                ),
+                (
+                    "not_before",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="not before"
+                    ),
+                ),
+                (
+                    "envelope_from",
+                    models.CharField(blank=True, max_length=254, verbose_name="envelope sender"),
+                ),
+                ("subject", models.CharField(blank=True, max_length=998, verbose_name="subject")),
+                ("message_id", models.CharField(max_length=255, verbose_name="Message-ID")),
+                ("size", models.IntegerField(default=0, verbose_name="size")),
+                ("body", models.BinaryField(null=True)),
+                ("stored_as", models.CharField(blank=True, editable=False, max_length=255)),
+                ("eight_bit", models.BooleanField(default=False, editable=False)),
+                ("attempts", models.SmallIntegerField(default=0, verbose_name="attempts")),
+                ("internal_errors", models.SmallIntegerField(default=0, editable=False)),
+                (
+                    "wait_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("limit", "The account's limit is reached."),
+                            ("server_limit", "The mail server says its limit is reached."),
+                            ("server_away", "The mail server cannot be reached; we try again."),
+                            ("login_retry", "The mail server refused the login; one more try is made."),
+                            (
+                                "paused_login",
+                                "The login does not work. Check user name, password and encryption.",
+                            ),
+                            ("paused_config", "The connection's settings do not work. Check them."),
+                            ("paused_sender", "The mail server refuses the sender's address."),
+                            ("paused_protocol", "The mail server does not speak SMTP properly."),
+                            ("secret_unreadable", "The stored password cannot be read. Enter it again."),
+                            ("disabled", "The account is disabled."),
+                            ("no_sender", "The account has no from address."),
+                            ("sync_stale", "The mailbox must be synced before it sends."),
+                            ("wrong_installation", "This database belongs to another installation."),
+                            ("scheduled", "It is not due yet."),
+                            ("retry", "The mail server asked to try again later."),
+                            ("busy", "Its turn has not come yet."),
+                            ("handing_over", "It is being handed over."),
+                            ("held", "Somebody holds it back."),
+                            (
+                                "maybe_sent",
+                                "It may have arrived already: release it to send it again, or cancel it.",
+                            ),
+                            (
+                                "unknown_outcome",
+                                "It may or may not have been accepted; we wait for certainty.",
+                            ),
+                            ("internal_error", "An error of our own; we try again."),
+                        ],
+                        max_length=24,
+                        verbose_name="waits because",
+                    ),
+                ),
+                ("error_code", models.CharField(blank=True, max_length=32, verbose_name="error")),
+                ("error_text", models.TextField(blank=True, verbose_name="the server's words")),
+                ("idempotency_key", models.CharField(blank=True, editable=False, max_length=255, null=True)),
+                ("content_digest", models.CharField(blank=True, editable=False, max_length=64)),
+                ("is_test", models.BooleanField(default=False, editable=False, verbose_name="test mail")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="queued",
+                    ),
+                ),
+                (
+                    "handed_over_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="handed over"),
+                ),
+                ("settled_at", models.DateTimeField(editable=False, null=True, verbose_name="settled")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="messages",
+                        to="mailconfig.account",
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="mailconfig.tenant",
+                        verbose_name="tenant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "message",
+                "verbose_name_plural": "messages",
+                "permissions": [
+                    ("view_content", "Can see what a message says"),
+                    ("steer_message", "Can retry, release and cancel messages"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="ConnectionCheck",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("connection", "connection test"), ("test_mail", "test mail")],
+                        max_length=16,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "waiting"),
+                            ("running", "running"),
+                            ("passed", "passed"),
+                            ("failed", "failed"),
+                        ],
+                        default="pending",
+                        max_length=8,
+                        verbose_name="state",
+                    ),
+                ),
+                ("host", models.CharField(blank=True, max_length=255, verbose_name="server")),
+                ("port", models.PositiveIntegerField(null=True, verbose_name="port")),
+                ("username", models.CharField(blank=True, max_length=255, verbose_name="user name")),
+                ("recipient", models.CharField(blank=True, max_length=254, verbose_name="recipient")),
+                ("stage", models.CharField(blank=True, max_length=16, verbose_name="failed at")),
+                ("code", models.CharField(blank=True, max_length=32, verbose_name="code")),
+                ("guilty_field", models.CharField(blank=True, max_length=32, verbose_name="look at")),
+                ("message", models.TextField(blank=True, verbose_name="result")),
+                ("hint", models.TextField(blank=True, verbose_name="hint")),
+                ("server_text", models.TextField(blank=True, verbose_name="the server's words")),
+                ("stages", models.JSONField(default=list, verbose_name="stages")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="asked",
+                    ),
+                ),
+                ("started_at", models.DateTimeField(null=True, verbose_name="started")),
+                ("finished_at", models.DateTimeField(null=True, verbose_name="finished")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="checks",
+                        to="mailconfig.account",
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="requested by",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="mailconfig.tenant",
+                        verbose_name="tenant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "connection check",
+                "verbose_name_plural": "connection checks",
+                "ordering": ["-id"],
             },
         ),
         migrations.AddField(
-            model_name='account',
-            name='tenant',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='accounts', to='mailconfig.tenant', verbose_name='tenant'),
+            model_name="account",
+            name="tenant",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="accounts",
+                to="mailconfig.tenant",
+                verbose_name="tenant",
+            ),
         ),
         migrations.CreateModel(
-            name='Lane',
+            name="Lane",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('purpose', models.CharField(choices=[('send', 'sending'), ('sync', 'syncing')], default='send', max_length=8)),
-                ('due_at', models.DateTimeField(editable=False, null=True, verbose_name='due')),
-                ('rung_at', models.DateTimeField(editable=False, null=True)),
-                ('lease_token', models.UUIDField(editable=False, null=True)),
-                ('lease_until', models.DateTimeField(editable=False, null=True)),
-                ('worker', models.CharField(blank=True, editable=False, max_length=128)),
-                ('wait_reason', models.CharField(blank=True, choices=[('limit', "The account's limit is reached."), ('server_limit', 'The mail server says its limit is reached.'), ('server_away', 'The mail server cannot be reached; we try again.'), ('login_retry', 'The mail server refused the login; one more try is made.'), ('paused_login', 'The login does not work. Check user name, password and encryption.'), ('paused_config', "The connection's settings do not work. Check them."), ('paused_sender', "The mail server refuses the sender's address."), ('paused_protocol', 'The mail server does not speak SMTP properly.'), ('secret_unreadable', 'The stored password cannot be read. Enter it again.'), ('disabled', 'The account is disabled.'), ('no_sender', 'The account has no from address.'), ('sync_stale', 'The mailbox must be synced before it sends.'), ('wrong_installation', 'This database belongs to another installation.'), ('scheduled', 'It is not due yet.'), ('retry', 'The mail server asked to try again later.'), ('busy', 'Its turn has not come yet.'), ('handing_over', 'It is being handed over.'), ('held', 'Somebody holds it back.'), ('maybe_sent', 'It may have arrived already: release it to send it again, or cancel it.'), ('unknown_outcome', 'It may or may not have been accepted; we wait for certainty.'), ('internal_error', 'An error of our own; we try again.')], editable=False, max_length=24, verbose_name='waits because')),
-                ('wait_since', models.DateTimeField(editable=False, null=True, verbose_name='waits since')),
-                ('wait_until', models.DateTimeField(editable=False, null=True, verbose_name='waits until')),
-                ('wait_text', models.TextField(blank=True, editable=False)),
-                ('validated_at', models.DateTimeField(editable=False, null=True, verbose_name='proved')),
-                ('last_success_at', models.DateTimeField(editable=False, null=True, verbose_name='last success')),
-                ('last_error_at', models.DateTimeField(editable=False, null=True, verbose_name='last error')),
-                ('last_error_code', models.CharField(blank=True, editable=False, max_length=32)),
-                ('last_error_text', models.TextField(blank=True, editable=False)),
-                ('strikes', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('failures', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lanes', to='mailconfig.account')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[("send", "sending"), ("sync", "syncing")], default="send", max_length=8
+                    ),
+                ),
+                ("due_at", models.DateTimeField(editable=False, null=True, verbose_name="due")),
+                ("rung_at", models.DateTimeField(editable=False, null=True)),
+                ("lease_token", models.UUIDField(editable=False, null=True)),
+                ("lease_until", models.DateTimeField(editable=False, null=True)),
+                ("worker", models.CharField(blank=True, editable=False, max_length=128)),
+                (
+                    "wait_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("limit", "The account's limit is reached."),
+                            ("server_limit", "The mail server says its limit is reached."),
+                            ("server_away", "The mail server cannot be reached; we try again."),
+                            ("login_retry", "The mail server refused the login; one more try is made."),
+                            (
+                                "paused_login",
+                                "The login does not work. Check user name, password and encryption.",
+                            ),
+                            ("paused_config", "The connection's settings do not work. Check them."),
+                            ("paused_sender", "The mail server refuses the sender's address."),
+                            ("paused_protocol", "The mail server does not speak SMTP properly."),
+                            ("secret_unreadable", "The stored password cannot be read. Enter it again."),
+                            ("disabled", "The account is disabled."),
+                            ("no_sender", "The account has no from address."),
+                            ("sync_stale", "The mailbox must be synced before it sends."),
+                            ("wrong_installation", "This database belongs to another installation."),
+                            ("scheduled", "It is not due yet."),
+                            ("retry", "The mail server asked to try again later."),
+                            ("busy", "Its turn has not come yet."),
+                            ("handing_over", "It is being handed over."),
+                            ("held", "Somebody holds it back."),
+                            (
+                                "maybe_sent",
+                                "It may have arrived already: release it to send it again, or cancel it.",
+                            ),
+                            (
+                                "unknown_outcome",
+                                "It may or may not have been accepted; we wait for certainty.",
+                            ),
+                            ("internal_error", "An error of our own; we try again."),
+                        ],
+                        editable=False,
+                        max_length=24,
+                        verbose_name="waits because",
+                    ),
+                ),
+                ("wait_since", models.DateTimeField(editable=False, null=True, verbose_name="waits since")),
+                ("wait_until", models.DateTimeField(editable=False, null=True, verbose_name="waits until")),
+                ("wait_text", models.TextField(blank=True, editable=False)),
+                ("validated_at", models.DateTimeField(editable=False, null=True, verbose_name="proved")),
+                (
+                    "last_success_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="last success"),
+                ),
+                ("last_error_at", models.DateTimeField(editable=False, null=True, verbose_name="last error")),
+                ("last_error_code", models.CharField(blank=True, editable=False, max_length=32)),
+                ("last_error_text", models.TextField(blank=True, editable=False)),
+                ("strikes", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("failures", models.PositiveSmallIntegerField(default=0, editable=False)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lanes",
+                        to="mailconfig.account",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'lane',
-                'verbose_name_plural': 'lanes',
-                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='mailconfig_lane_due')],
-                'constraints': [models.UniqueConstraint(fields=('account', 'purpose'), name='mailconfig_one_lane_per_purpose'), models.CheckConstraint(condition=models.Q(models.Q(('lease_token', None), ('lease_until', None)), models.Q(('lease_token__isnull', False), ('lease_until__isnull', False)), _connector='OR'), name='mailconfig_lane_lease_whole')],
+                "verbose_name": "lane",
+                "verbose_name_plural": "lanes",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("due_at__isnull", False)),
+                        fields=["due_at"],
+                        name="mailconfig_lane_due",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("account", "purpose"), name="mailconfig_one_lane_per_purpose"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("lease_token", None), ("lease_until", None)),
+                            models.Q(("lease_token__isnull", False), ("lease_until__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="mailconfig_lane_lease_whole",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('lease_token', models.UUIDField(editable=False, null=True)),
-                ('worker', models.CharField(blank=True, max_length=128, verbose_name='worker')),
-                ('recipients', models.IntegerField(default=1, verbose_name='recipients')),
-                ('stage', models.CharField(blank=True, max_length=16, verbose_name='stage')),
-                ('outcome', models.CharField(blank=True, choices=[('', 'under way'), ('sent', 'accepted'), ('partial', 'accepted for some'), ('deferred', 'try again later'), ('refused', 'refused'), ('lost', 'connection lost before the end'), ('unknown', 'not known whether accepted')], default='', max_length=8, verbose_name='outcome')),
-                ('reply_code', models.SmallIntegerField(null=True, verbose_name='reply')),
-                ('enhanced_code', models.CharField(blank=True, max_length=16)),
-                ('reply_text', models.TextField(blank=True, verbose_name="the server's words")),
-                ('started_at', models.DateTimeField(verbose_name='started')),
-                ('handed_over_at', models.DateTimeField(null=True, verbose_name='handed over')),
-                ('ended_at', models.DateTimeField(null=True, verbose_name='ended')),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='mailconfig.account')),
-                ('message', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='attempt_set', to='mailconfig.message')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("lease_token", models.UUIDField(editable=False, null=True)),
+                ("worker", models.CharField(blank=True, max_length=128, verbose_name="worker")),
+                ("recipients", models.IntegerField(default=1, verbose_name="recipients")),
+                ("stage", models.CharField(blank=True, max_length=16, verbose_name="stage")),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "under way"),
+                            ("sent", "accepted"),
+                            ("partial", "accepted for some"),
+                            ("deferred", "try again later"),
+                            ("refused", "refused"),
+                            ("lost", "connection lost before the end"),
+                            ("unknown", "not known whether accepted"),
+                        ],
+                        default="",
+                        max_length=8,
+                        verbose_name="outcome",
+                    ),
+                ),
+                ("reply_code", models.SmallIntegerField(null=True, verbose_name="reply")),
+                ("enhanced_code", models.CharField(blank=True, max_length=16)),
+                ("reply_text", models.TextField(blank=True, verbose_name="the server's words")),
+                ("started_at", models.DateTimeField(verbose_name="started")),
+                ("handed_over_at", models.DateTimeField(null=True, verbose_name="handed over")),
+                ("ended_at", models.DateTimeField(null=True, verbose_name="ended")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempts",
+                        to="mailconfig.account",
+                    ),
+                ),
+                (
+                    "message",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="attempt_set",
+                        to="mailconfig.message",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'attempt',
-                'verbose_name_plural': 'attempts',
-                'indexes': [models.Index(fields=['account', 'ended_at'], name='mailconfig_attempt_window'), models.Index(condition=models.Q(('outcome', '')), fields=['account', 'handed_over_at'], name='mailconfig_attempt_open'), models.Index(fields=['ended_at'], name='mailconfig_attempt_ended')],
-                'constraints': [models.CheckConstraint(condition=django.db.models.lookups.Exact(django.db.models.lookups.IsNull(models.F('ended_at'), True), django.db.models.lookups.Exact(models.F('outcome'), '')), name='mailconfig_attempt_ended_with_outcome')],
+                "verbose_name": "attempt",
+                "verbose_name_plural": "attempts",
+                "indexes": [
+                    models.Index(fields=["account", "ended_at"], name="mailconfig_attempt_window"),
+                    models.Index(
+                        condition=models.Q(("outcome", "")),
+                        fields=["account", "handed_over_at"],
+                        name="mailconfig_attempt_open",
+                    ),
+                    models.Index(fields=["ended_at"], name="mailconfig_attempt_ended"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=django.db.models.lookups.Exact(
+                            django.db.models.lookups.IsNull(models.F("ended_at"), True),
+                            django.db.models.lookups.Exact(models.F("outcome"), ""),
+                        ),
+                        name="mailconfig_attempt_ended_with_outcome",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Recipient',
+            name="Recipient",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('address', models.CharField(max_length=254, verbose_name='address')),
-                ('state', models.CharField(blank=True, choices=[('', 'as the message'), ('sent', 'sent'), ('failed', 'failed')], default='', max_length=8, verbose_name='state')),
-                ('not_before', models.DateTimeField(editable=False, null=True)),
-                ('reply_code', models.PositiveSmallIntegerField(null=True, verbose_name='reply')),
-                ('enhanced_code', models.CharField(blank=True, max_length=16)),
-                ('reply_text', models.TextField(blank=True)),
-                ('message', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recipients', to='mailconfig.message')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("address", models.CharField(max_length=254, verbose_name="address")),
+                (
+                    "state",
+                    models.CharField(
+                        blank=True,
+                        choices=[("", "as the message"), ("sent", "sent"), ("failed", "failed")],
+                        default="",
+                        max_length=8,
+                        verbose_name="state",
+                    ),
+                ),
+                ("not_before", models.DateTimeField(editable=False, null=True)),
+                ("reply_code", models.PositiveSmallIntegerField(null=True, verbose_name="reply")),
+                ("enhanced_code", models.CharField(blank=True, max_length=16)),
+                ("reply_text", models.TextField(blank=True)),
+                (
+                    "message",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="recipients",
+                        to="mailconfig.message",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'recipient',
-                'verbose_name_plural': 'recipients',
-                'indexes': [models.Index(fields=['address'], name='mailconfig_recipient_address')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['', 'sent', 'failed'])), name='mailconfig_recipient_state_known')],
+                "verbose_name": "recipient",
+                "verbose_name_plural": "recipients",
+                "indexes": [models.Index(fields=["address"], name="mailconfig_recipient_address")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["", "sent", "failed"])),
+                        name="mailconfig_recipient_state_known",
+                    )
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['account', 'priority', 'not_before', 'id'], name='mailconfig_message_queue'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("state", "queued")),
+                fields=["account", "priority", "not_before", "id"],
+                name="mailconfig_message_queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('state__in', ['handing_over', 'held', 'preparing'])), fields=['state', 'account', 'handed_over_at'], name='mailconfig_message_open'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("state__in", ["handing_over", "held", "preparing"])),
+                fields=["state", "account", "handed_over_at"],
+                name="mailconfig_message_open",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['account', '-id'], name='mailconfig_message_account'),
+            model_name="message",
+            index=models.Index(fields=["account", "-id"], name="mailconfig_message_account"),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('settled_at__isnull', False)), fields=['settled_at'], name='mailconfig_message_settled'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("settled_at__isnull", False)),
+                fields=["settled_at"],
+                name="mailconfig_message_settled",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False)), fields=('account', 'idempotency_key'), name='mailconfig_message_idempotent'),
+            model_name="message",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key__isnull", False)),
+                fields=("account", "idempotency_key"),
+                name="mailconfig_message_idempotent",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=django.db.models.lookups.Exact(django.db.models.lookups.IsNull(models.F('settled_at'), True), django.db.models.lookups.In(models.F('state'), ['handing_over', 'held', 'preparing', 'queued'])), name='mailconfig_message_settled_when_final'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=django.db.models.lookups.Exact(
+                    django.db.models.lookups.IsNull(models.F("settled_at"), True),
+                    django.db.models.lookups.In(
+                        models.F("state"), ["handing_over", "held", "preparing", "queued"]
+                    ),
+                ),
+                name="mailconfig_message_settled_when_final",
+            ),
         ),
         migrations.AddIndex(
-            model_name='connectioncheck',
-            index=models.Index(fields=['created_at'], name='mailconfig_check_created'),
+            model_name="connectioncheck",
+            index=models.Index(fields=["created_at"], name="mailconfig_check_created"),
         ),
         migrations.AddIndex(
-            model_name='connectioncheck',
-            index=models.Index(fields=['requested_by', 'host', 'username', 'created_at'], name='mailconfig_check_throttle'),
+            model_name="connectioncheck",
+            index=models.Index(
+                fields=["requested_by", "host", "username", "created_at"], name="mailconfig_check_throttle"
+            ),
         ),
         migrations.AddIndex(
-            model_name='connectioncheck',
-            index=models.Index(condition=models.Q(('state__in', ['pending', 'running'])), fields=['created_at'], name='mailconfig_check_pending'),
+            model_name="connectioncheck",
+            index=models.Index(
+                condition=models.Q(("state__in", ["pending", "running"])),
+                fields=["created_at"],
+                name="mailconfig_check_pending",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='connectioncheck',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'running', 'passed', 'failed'])), name='mailconfig_check_state_known'),
+            model_name="connectioncheck",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["pending", "running", "passed", "failed"])),
+                name="mailconfig_check_state_known",
+            ),
         ),
         migrations.AddIndex(
-            model_name='account',
-            index=models.Index(django.db.models.functions.text.Lower('from_email'), name='mailconfig_account_from'),
+            model_name="account",
+            index=models.Index(
+                django.db.models.functions.text.Lower("from_email"), name="mailconfig_account_from"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['outbound_email', 'smtp_provider', 'tenant_config', 'mailbox'])), name='mailconfig_account_kind_known'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("kind__in", ["outbound_email", "smtp_provider", "tenant_config", "mailbox"])
+                ),
+                name="mailconfig_account_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('security__in', mailconfig.values.Security)), name='mailconfig_account_security_known'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("security__in", mailconfig.values.Security)),
+                name="mailconfig_account_security_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('authentication__in', mailconfig.values.Authentication)), name='mailconfig_account_authentication_known'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("authentication__in", mailconfig.values.Authentication)),
+                name="mailconfig_account_authentication_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('port__gte', 1), ('port__lte', 65535)), name='mailconfig_account_port_valid'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("port__gte", 1), ("port__lte", 65535)),
+                name="mailconfig_account_port_valid",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('limit_count', None), ('limit_period__gte', 1), _connector='OR'), name='mailconfig_account_limit_has_period'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("limit_count", None), ("limit_period__gte", 1), _connector="OR"),
+                name="mailconfig_account_limit_has_period",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('deleted_at', None), ('secret', None), _connector='OR'), name='mailconfig_account_deleted_has_no_secret'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("deleted_at", None), ("secret", None), _connector="OR"),
+                name="mailconfig_account_deleted_has_no_secret",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('scope', 'user'), ('kind', 'outbound_email'), _connector='OR'), name='mailconfig_account_scope_of_kind'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("scope", "user"), ("kind", "outbound_email"), _connector="OR"),
+                name="mailconfig_account_scope_of_kind",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None), ('scope', 'system')), fields=('scope',), name='mailconfig_one_system_account', violation_error_code='one_system_account', violation_error_message='There is a system account already: change that one.'),
+            model_name="account",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at", None), ("scope", "system")),
+                fields=("scope",),
+                name="mailconfig_one_system_account",
+                violation_error_code="one_system_account",
+                violation_error_message="There is a system account already: change that one.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None), ('scope', 'system-override')), fields=('owner',), name='mailconfig_one_override_per_owner', violation_error_code='one_override_per_owner', violation_error_message='This owner has own credentials for the system account already.'),
+            model_name="account",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at", None), ("scope", "system-override")),
+                fields=("owner",),
+                name="mailconfig_one_override_per_owner",
+                violation_error_code="one_override_per_owner",
+                violation_error_message="This owner has own credentials for the system account already.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None), ('kind', 'tenant_config')), fields=('tenant',), name='mailconfig_one_config_per_tenant', violation_error_code='one_config_per_tenant', violation_error_message='This tenant has a mail configuration already: change that one.'),
+            model_name="account",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at", None), ("kind", "tenant_config")),
+                fields=("tenant",),
+                name="mailconfig_one_config_per_tenant",
+                violation_error_code="one_config_per_tenant",
+                violation_error_message="This tenant has a mail configuration already: change that one.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None), ('is_default', True)), fields=('is_default',), name='mailconfig_one_default_account', violation_error_code='one_default_account', violation_error_message='Another account is the default already: take it from that one first.'),
+            model_name="account",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at", None), ("is_default", True)),
+                fields=("is_default",),
+                name="mailconfig_one_default_account",
+                violation_error_code="one_default_account",
+                violation_error_message="Another account is the default already: take it from that one first.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'tenant_config'), _negated=True), ('tenant__isnull', False), _connector='OR'), name='mailconfig_tenant_config_has_tenant'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "tenant_config"), _negated=True),
+                    ("tenant__isnull", False),
+                    _connector="OR",
+                ),
+                name="mailconfig_tenant_config_has_tenant",
+            ),
         ),
     ]

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0001_initial'),
+        ("mailconfig", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='connectioncheck',
-            name='revision',
+            model_name="connectioncheck",
+            name="revision",
             field=models.PositiveIntegerField(editable=False, null=True),
         ),
     ]

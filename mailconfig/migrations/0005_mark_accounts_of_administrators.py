@@ -14,10 +14,10 @@ from django.db.models import Q
 
 def mark(apps: Any, schema_editor: Any) -> None:
     """Mark the accounts that may go on."""
-    accounts = apps.get_model('mailconfig', 'Account').objects.using(schema_editor.connection.alias)
+    accounts = apps.get_model("mailconfig", "Account").objects.using(schema_editor.connection.alias)
     of_administrators = Q(is_default=True)
     try:
-        apps.get_model(settings.AUTH_USER_MODEL)._meta.get_field('is_superuser')
+        apps.get_model(settings.AUTH_USER_MODEL)._meta.get_field("is_superuser")
     except FieldDoesNotExist:
         pass
     else:
@@ -28,9 +28,8 @@ def mark(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0004_account_project_index'),
+        ("mailconfig", "0004_account_project_index"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0010_deleted_accounts_let_go'),
+        ("mailconfig", "0010_deleted_accounts_let_go"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='installation',
-            name='troubles',
-            field=models.TextField(blank=True, db_default='', default='', editable=False),
+            model_name="installation",
+            name="troubles",
+            field=models.TextField(blank=True, db_default="", default="", editable=False),
         ),
     ]

@@ -4,25 +4,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0011_house_keeping_troubles'),
+        ("mailconfig", "0011_house_keeping_troubles"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='lane',
-            name='no_overlap_until',
+            model_name="lane",
+            name="no_overlap_until",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='lane',
-            name='session_mails',
+            model_name="lane",
+            name="session_mails",
             field=models.PositiveSmallIntegerField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='lane',
-            name='session_mails_until',
+            model_name="lane",
+            name="session_mails_until",
             field=models.DateTimeField(editable=False, null=True),
         ),
     ]

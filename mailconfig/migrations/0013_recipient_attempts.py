@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0012_lane_lessons'),
+        ("mailconfig", "0012_lane_lessons"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='recipient',
-            name='attempts',
+            model_name="recipient",
+            name="attempts",
             field=models.SmallIntegerField(db_default=0, default=0, editable=False),
         ),
     ]

@@ -5,56 +5,90 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0013_recipient_attempts'),
+        ("mailconfig", "0013_recipient_attempts"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='account',
-            options={'base_manager_name': 'all_rows', 'ordering': ['name', 'id'], 'permissions': [('test_account', "Can test an account's connection and send a test mail"), ('choose_project_accounts', "Can choose the accounts that send the project's own mail")], 'verbose_name': 'account', 'verbose_name_plural': 'accounts'},
+            name="account",
+            options={
+                "base_manager_name": "all_rows",
+                "ordering": ["name", "id"],
+                "permissions": [
+                    ("test_account", "Can test an account's connection and send a test mail"),
+                    ("choose_project_accounts", "Can choose the accounts that send the project's own mail"),
+                ],
+                "verbose_name": "account",
+                "verbose_name_plural": "accounts",
+            },
         ),
         migrations.AlterModelOptions(
-            name='attempt',
-            options={'base_manager_name': 'objects', 'verbose_name': 'attempt', 'verbose_name_plural': 'attempts'},
+            name="attempt",
+            options={
+                "base_manager_name": "objects",
+                "verbose_name": "attempt",
+                "verbose_name_plural": "attempts",
+            },
         ),
         migrations.AlterModelOptions(
-            name='connectioncheck',
-            options={'base_manager_name': 'objects', 'ordering': ['-id'], 'verbose_name': 'connection check', 'verbose_name_plural': 'connection checks'},
+            name="connectioncheck",
+            options={
+                "base_manager_name": "objects",
+                "ordering": ["-id"],
+                "verbose_name": "connection check",
+                "verbose_name_plural": "connection checks",
+            },
         ),
         migrations.AlterModelOptions(
-            name='installation',
-            options={'base_manager_name': 'objects'},
+            name="installation",
+            options={"base_manager_name": "objects"},
         ),
         migrations.AlterModelOptions(
-            name='lane',
-            options={'base_manager_name': 'objects', 'verbose_name': 'lane', 'verbose_name_plural': 'lanes'},
+            name="lane",
+            options={"base_manager_name": "objects", "verbose_name": "lane", "verbose_name_plural": "lanes"},
         ),
         migrations.AlterModelOptions(
-            name='message',
-            options={'base_manager_name': 'objects', 'permissions': [('view_content', 'Can see what a message says'), ('steer_message', 'Can retry, release and cancel messages')], 'verbose_name': 'message', 'verbose_name_plural': 'messages'},
+            name="message",
+            options={
+                "base_manager_name": "objects",
+                "permissions": [
+                    ("view_content", "Can see what a message says"),
+                    ("steer_message", "Can retry, release and cancel messages"),
+                ],
+                "verbose_name": "message",
+                "verbose_name_plural": "messages",
+            },
         ),
         migrations.AlterModelOptions(
-            name='recipient',
-            options={'base_manager_name': 'objects', 'verbose_name': 'recipient', 'verbose_name_plural': 'recipients'},
+            name="recipient",
+            options={
+                "base_manager_name": "objects",
+                "verbose_name": "recipient",
+                "verbose_name_plural": "recipients",
+            },
         ),
         migrations.AlterModelOptions(
-            name='tenant',
-            options={'base_manager_name': 'objects', 'ordering': ['name'], 'verbose_name': 'tenant', 'verbose_name_plural': 'tenants'},
+            name="tenant",
+            options={
+                "base_manager_name": "objects",
+                "ordering": ["name"],
+                "verbose_name": "tenant",
+                "verbose_name_plural": "tenants",
+            },
         ),
         migrations.AlterModelManagers(
-            name='account',
+            name="account",
             managers=[
-                ('objects', django.db.models.manager.Manager()),
-                ('all_rows', django.db.models.manager.Manager()),
+                ("objects", django.db.models.manager.Manager()),
+                ("all_rows", django.db.models.manager.Manager()),
             ],
         ),
         migrations.AlterModelManagers(
-            name='mailbox',
+            name="mailbox",
             managers=[
-                ('objects', django.db.models.manager.Manager()),
-                ('all_rows', django.db.models.manager.Manager()),
+                ("objects", django.db.models.manager.Manager()),
+                ("all_rows", django.db.models.manager.Manager()),
             ],
         ),
     ]

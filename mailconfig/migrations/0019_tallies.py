@@ -5,29 +5,43 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0018_sentences_of_checks'),
+        ("mailconfig", "0018_sentences_of_checks"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='lane',
-            name='tallied_until',
+            model_name="lane",
+            name="tallied_until",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.CreateModel(
-            name='Tally',
+            name="Tally",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slot_at', models.DateTimeField()),
-                ('recipients', models.IntegerField()),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='mailconfig.account')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slot_at", models.DateTimeField()),
+                ("recipients", models.IntegerField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="mailconfig.account",
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
-                'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(fields=('account', 'slot_at'), name='mailconfig_tally_slot')],
+                "default_permissions": (),
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(fields=("account", "slot_at"), name="mailconfig_tally_slot")
+                ],
             },
         ),
     ]

@@ -52,37 +52,63 @@ def put_together(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0019_tallies'),
+        ("mailconfig", "0019_tallies"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Body',
+            name="Body",
             fields=[
-                ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='mailconfig.message')),
-                ('octets', models.BinaryField()),
+                (
+                    "message",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="mailconfig.message",
+                    ),
+                ),
+                ("octets", models.BinaryField()),
             ],
             options={
-                'default_permissions': (),
-                'base_manager_name': 'objects',
+                "default_permissions": (),
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
-            name='HandOver',
+            name="HandOver",
             fields=[
-                ('message', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='hand_over', serialize=False, to='mailconfig.message')),
-                ('account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='mailconfig.account')),
-                ('lease_token', models.UUIDField(null=True)),
-                ('worker', models.CharField(blank=True, max_length=128)),
-                ('recipients', models.IntegerField(default=1)),
-                ('started_at', models.DateTimeField()),
-                ('handed_over_at', models.DateTimeField()),
+                (
+                    "message",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="hand_over",
+                        serialize=False,
+                        to="mailconfig.message",
+                    ),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="mailconfig.account",
+                    ),
+                ),
+                ("lease_token", models.UUIDField(null=True)),
+                ("worker", models.CharField(blank=True, max_length=128)),
+                ("recipients", models.IntegerField(default=1)),
+                ("started_at", models.DateTimeField()),
+                ("handed_over_at", models.DateTimeField()),
             ],
             options={
-                'default_permissions': (),
-                'base_manager_name': 'objects',
+                "default_permissions": (),
+                "base_manager_name": "objects",
             },
         ),
         migrations.RunPython(set_apart, put_together),

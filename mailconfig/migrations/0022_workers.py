@@ -5,30 +5,43 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0021_light_rows'),
+        ("mailconfig", "0021_light_rows"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Worker',
+            name="Worker",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('host', models.CharField(editable=False, max_length=255, verbose_name='machine')),
-                ('pid', models.PositiveIntegerField(editable=False, verbose_name='process')),
-                ('started_at', models.DateTimeField(editable=False, verbose_name='since')),
-                ('seen_at', models.DateTimeField(editable=False, verbose_name='seen')),
-                ('concurrency', models.PositiveIntegerField(editable=False, verbose_name='accounts at most')),
-                ('lanes', models.PositiveIntegerField(default=0, editable=False, verbose_name='accounts in hand')),
-                ('waiting', models.PositiveIntegerField(default=0, editable=False, verbose_name='of them wait for servers')),
-                ('mails_a_minute', models.PositiveIntegerField(default=0, editable=False, verbose_name='mails a minute')),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("host", models.CharField(editable=False, max_length=255, verbose_name="machine")),
+                ("pid", models.PositiveIntegerField(editable=False, verbose_name="process")),
+                ("started_at", models.DateTimeField(editable=False, verbose_name="since")),
+                ("seen_at", models.DateTimeField(editable=False, verbose_name="seen")),
+                ("concurrency", models.PositiveIntegerField(editable=False, verbose_name="accounts at most")),
+                (
+                    "lanes",
+                    models.PositiveIntegerField(default=0, editable=False, verbose_name="accounts in hand"),
+                ),
+                (
+                    "waiting",
+                    models.PositiveIntegerField(
+                        default=0, editable=False, verbose_name="of them wait for servers"
+                    ),
+                ),
+                (
+                    "mails_a_minute",
+                    models.PositiveIntegerField(default=0, editable=False, verbose_name="mails a minute"),
+                ),
             ],
             options={
-                'verbose_name': 'worker',
-                'verbose_name_plural': 'workers',
-                'ordering': ['started_at', 'pk'],
-                'base_manager_name': 'objects',
+                "verbose_name": "worker",
+                "verbose_name_plural": "workers",
+                "ordering": ["started_at", "pk"],
+                "base_manager_name": "objects",
             },
         ),
     ]

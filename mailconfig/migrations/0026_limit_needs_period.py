@@ -5,19 +5,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0025_limits_without_period'),
+        ("mailconfig", "0025_limits_without_period"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='account',
-            name='mailconfig_account_limit_has_period',
+            model_name="account",
+            name="mailconfig_account_limit_has_period",
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('limit_count', None), models.Q(('limit_period__gte', 1), ('limit_period__isnull', False)), _connector='OR'), name='mailconfig_account_limit_has_period'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("limit_count", None),
+                    models.Q(("limit_period__gte", 1), ("limit_period__isnull", False)),
+                    _connector="OR",
+                ),
+                name="mailconfig_account_limit_has_period",
+            ),
         ),
     ]

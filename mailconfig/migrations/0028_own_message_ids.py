@@ -21,29 +21,34 @@ def write_out(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0027_lighter_indexes'),
+        ("mailconfig", "0027_lighter_indexes"),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='message',
-            name='mailconfig_message_message_id',
+            model_name="message",
+            name="mailconfig_message_message_id",
         ),
         migrations.RenameField(
-            model_name='message',
-            old_name='message_id',
-            new_name='given_message_id',
+            model_name="message",
+            old_name="message_id",
+            new_name="given_message_id",
         ),
         migrations.AlterField(
-            model_name='message',
-            name='given_message_id',
-            field=models.CharField(blank=True, editable=False, max_length=255, null=True, verbose_name='Message-ID'),
+            model_name="message",
+            name="given_message_id",
+            field=models.CharField(
+                blank=True, editable=False, max_length=255, null=True, verbose_name="Message-ID"
+            ),
         ),
         migrations.RunPython(migrations.RunPython.noop, write_out),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('given_message_id__isnull', False)), fields=['given_message_id'], name='mailconfig_message_given_id'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("given_message_id__isnull", False)),
+                fields=["given_message_id"],
+                name="mailconfig_message_given_id",
+            ),
         ),
     ]

@@ -6,30 +6,45 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0028_own_message_ids'),
+        ("mailconfig", "0028_own_message_ids"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='account',
-            name='max_sessions',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='How many connections may send its mail at the same time. With more than one, mails may overtake each other. Empty: as many as the mail service allows, else as the deployment says.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(50)], verbose_name='connections at once'),
+            model_name="account",
+            name="max_sessions",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="How many connections may send its mail at the same time. With more than one, mails may overtake each other. Empty: as many as the mail service allows, else as the deployment says.",
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(1),
+                    django.core.validators.MaxValueValidator(50),
+                ],
+                verbose_name="connections at once",
+            ),
         ),
         migrations.AddField(
-            model_name='lane',
-            name='most_sessions',
+            model_name="lane",
+            name="most_sessions",
             field=models.PositiveSmallIntegerField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='lane',
-            name='most_sessions_until',
+            model_name="lane",
+            name="most_sessions_until",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('max_sessions', None), models.Q(('max_sessions__gte', 1), ('max_sessions__lte', 50)), _connector='OR'), name='mailconfig_account_sessions_valid'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("max_sessions", None),
+                    models.Q(("max_sessions__gte", 1), ("max_sessions__lte", 50)),
+                    _connector="OR",
+                ),
+                name="mailconfig_account_sessions_valid",
+            ),
         ),
     ]

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0029_sessions_of_an_account'),
+        ("mailconfig", "0029_sessions_of_an_account"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='account',
-            name='send_method',
-            field=models.CharField(default='smtp', max_length=16, verbose_name='send method'),
+            model_name="account",
+            name="send_method",
+            field=models.CharField(default="smtp", max_length=16, verbose_name="send method"),
         ),
     ]

@@ -8,165 +8,364 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
-        ('mailconfig', '0031_mailbox_attributes'),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("mailconfig", "0031_mailbox_attributes"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Activity',
+            name="Activity",
             fields=[
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to=settings.AUTH_USER_MODEL)),
-                ('seen_at', models.DateTimeField(verbose_name='seen')),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                ("seen_at", models.DateTimeField(verbose_name="seen")),
             ],
             options={
-                'default_permissions': (),
-                'base_manager_name': 'objects',
+                "default_permissions": (),
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
-            name='SyncedMessage',
+            name="SyncedMessage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid_validity', models.BigIntegerField(editable=False)),
-                ('uid', models.BigIntegerField(editable=False)),
-                ('kind', models.CharField(choices=[('mail', 'mail'), ('automatic', 'automatic reply'), ('report', 'delivery report')], default='mail', max_length=16, verbose_name='kind')),
-                ('message_id', models.CharField(blank=True, max_length=255, verbose_name='Message-ID')),
-                ('in_reply_to', models.CharField(blank=True, max_length=255, verbose_name='In-Reply-To')),
-                ('references', models.TextField(blank=True, verbose_name='References')),
-                ('thread_id', models.CharField(blank=True, max_length=255, verbose_name='thread')),
-                ('from_address', models.CharField(blank=True, max_length=320, verbose_name='from')),
-                ('from_name', models.CharField(blank=True, max_length=255, verbose_name="sender's name")),
-                ('to', models.TextField(blank=True, verbose_name='to')),
-                ('cc', models.TextField(blank=True, verbose_name='copy to')),
-                ('subject', models.CharField(blank=True, max_length=998, verbose_name='subject')),
-                ('dated_at', models.DateTimeField(null=True, verbose_name='dated')),
-                ('received_at', models.DateTimeField(verbose_name='received')),
-                ('size', models.BigIntegerField(default=0, verbose_name='size')),
-                ('is_cut', models.BooleanField(default=False, verbose_name='cut')),
-                ('synced_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='synced')),
-                ('answers', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='replies', to='mailconfig.message', verbose_name='answers')),
-                ('mailbox', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='synced_messages', to='mailconfig.mailbox', verbose_name='mailbox')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uid_validity", models.BigIntegerField(editable=False)),
+                ("uid", models.BigIntegerField(editable=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("mail", "mail"),
+                            ("automatic", "automatic reply"),
+                            ("report", "delivery report"),
+                        ],
+                        default="mail",
+                        max_length=16,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("message_id", models.CharField(blank=True, max_length=255, verbose_name="Message-ID")),
+                ("in_reply_to", models.CharField(blank=True, max_length=255, verbose_name="In-Reply-To")),
+                ("references", models.TextField(blank=True, verbose_name="References")),
+                ("thread_id", models.CharField(blank=True, max_length=255, verbose_name="thread")),
+                ("from_address", models.CharField(blank=True, max_length=320, verbose_name="from")),
+                ("from_name", models.CharField(blank=True, max_length=255, verbose_name="sender's name")),
+                ("to", models.TextField(blank=True, verbose_name="to")),
+                ("cc", models.TextField(blank=True, verbose_name="copy to")),
+                ("subject", models.CharField(blank=True, max_length=998, verbose_name="subject")),
+                ("dated_at", models.DateTimeField(null=True, verbose_name="dated")),
+                ("received_at", models.DateTimeField(verbose_name="received")),
+                ("size", models.BigIntegerField(default=0, verbose_name="size")),
+                ("is_cut", models.BooleanField(default=False, verbose_name="cut")),
+                (
+                    "synced_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="synced",
+                    ),
+                ),
+                (
+                    "answers",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="replies",
+                        to="mailconfig.message",
+                        verbose_name="answers",
+                    ),
+                ),
+                (
+                    "mailbox",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="synced_messages",
+                        to="mailconfig.mailbox",
+                        verbose_name="mailbox",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'synced message',
-                'verbose_name_plural': 'synced messages',
-                'permissions': [('view_synced_content', 'Can see what a synced message says')],
-                'default_permissions': ('view',),
-                'base_manager_name': 'objects',
+                "verbose_name": "synced message",
+                "verbose_name_plural": "synced messages",
+                "permissions": [("view_synced_content", "Can see what a synced message says")],
+                "default_permissions": ("view",),
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
-            name='SyncedFolder',
+            name="SyncedFolder",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=255, verbose_name='folder')),
-                ('uid_validity', models.BigIntegerField(editable=False)),
-                ('highest_uid', models.BigIntegerField(default=0, editable=False)),
-                ('highest_modseq', models.BigIntegerField(editable=False, null=True)),
-                ('mailbox', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='synced_folders', to='mailconfig.mailbox')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=255, verbose_name="folder")),
+                ("uid_validity", models.BigIntegerField(editable=False)),
+                ("highest_uid", models.BigIntegerField(default=0, editable=False)),
+                ("highest_modseq", models.BigIntegerField(editable=False, null=True)),
+                (
+                    "mailbox",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="synced_folders",
+                        to="mailconfig.mailbox",
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
-                'base_manager_name': 'objects',
+                "default_permissions": (),
+                "base_manager_name": "objects",
             },
         ),
         migrations.AddField(
-            model_name='lane',
-            name='finished_at',
-            field=models.DateTimeField(editable=False, null=True, verbose_name='last finished'),
+            model_name="lane",
+            name="finished_at",
+            field=models.DateTimeField(editable=False, null=True, verbose_name="last finished"),
         ),
         migrations.CreateModel(
-            name='SyncedContent',
+            name="SyncedContent",
             fields=[
-                ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='content', serialize=False, to='mailconfig.syncedmessage')),
-                ('text', models.TextField(blank=True, verbose_name='text')),
-                ('html', models.TextField(blank=True, verbose_name='HTML')),
+                (
+                    "message",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="content",
+                        serialize=False,
+                        to="mailconfig.syncedmessage",
+                    ),
+                ),
+                ("text", models.TextField(blank=True, verbose_name="text")),
+                ("html", models.TextField(blank=True, verbose_name="HTML")),
             ],
             options={
-                'default_permissions': (),
-                'base_manager_name': 'objects',
+                "default_permissions": (),
+                "base_manager_name": "objects",
             },
         ),
         migrations.AddField(
-            model_name='syncedmessage',
-            name='folder',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='mailconfig.syncedfolder'),
+            model_name="syncedmessage",
+            name="folder",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="messages",
+                to="mailconfig.syncedfolder",
+            ),
         ),
         migrations.CreateModel(
-            name='MailAlias',
+            name="MailAlias",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('email', models.CharField(max_length=254, validators=[mailconfig.models.validators.validate_address], verbose_name='address')),
-                ('can_send', models.BooleanField(db_default=False, default=False, help_text='The mail server has to let the mailbox send with this address.', verbose_name='may be sent from')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('mailbox', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='aliases', to='mailconfig.mailbox', verbose_name='mailbox')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "email",
+                    models.CharField(
+                        max_length=254,
+                        validators=[mailconfig.models.validators.validate_address],
+                        verbose_name="address",
+                    ),
+                ),
+                (
+                    "can_send",
+                    models.BooleanField(
+                        db_default=False,
+                        default=False,
+                        help_text="The mail server has to let the mailbox send with this address.",
+                        verbose_name="may be sent from",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="created",
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "mailbox",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="aliases",
+                        to="mailconfig.mailbox",
+                        verbose_name="mailbox",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'mail alias',
-                'verbose_name_plural': 'mail aliases',
-                'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(fields=('mailbox', 'email'), name='mailconfig_alias_once')],
+                "verbose_name": "mail alias",
+                "verbose_name_plural": "mail aliases",
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(fields=("mailbox", "email"), name="mailconfig_alias_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Suppression',
+            name="Suppression",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('address', models.CharField(max_length=320, verbose_name='address')),
-                ('reason', models.CharField(choices=[('bounce', 'mail to it came back')], max_length=16, verbose_name='reason')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
-                ('message', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='mailconfig.message', verbose_name='message')),
-                ('tenant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='suppressions', to='mailconfig.tenant', verbose_name='tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("address", models.CharField(max_length=320, verbose_name="address")),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[("bounce", "mail to it came back")], max_length=16, verbose_name="reason"
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="created",
+                    ),
+                ),
+                (
+                    "message",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="mailconfig.message",
+                        verbose_name="message",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="suppressions",
+                        to="mailconfig.tenant",
+                        verbose_name="tenant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'suppressed address',
-                'verbose_name_plural': 'suppressed addresses',
-                'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(condition=models.Q(('tenant__isnull', False)), fields=('tenant', 'address'), name='mailconfig_suppression_once'), models.UniqueConstraint(models.F('address'), condition=models.Q(('tenant__isnull', True)), name='mailconfig_suppression_alone')],
+                "verbose_name": "suppressed address",
+                "verbose_name_plural": "suppressed addresses",
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("tenant__isnull", False)),
+                        fields=("tenant", "address"),
+                        name="mailconfig_suppression_once",
+                    ),
+                    models.UniqueConstraint(
+                        models.F("address"),
+                        condition=models.Q(("tenant__isnull", True)),
+                        name="mailconfig_suppression_alone",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Bounce',
+            name="Bounce",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('address', models.CharField(max_length=320, verbose_name='recipient')),
-                ('is_permanent', models.BooleanField(default=True, verbose_name='for good')),
-                ('enhanced_code', models.CharField(blank=True, max_length=16, verbose_name='status')),
-                ('text', models.TextField(blank=True, verbose_name="the server's words")),
-                ('reported_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='reported')),
-                ('message', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='bounces', to='mailconfig.message')),
-                ('reported_in', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='bounces', to='mailconfig.syncedmessage')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("address", models.CharField(max_length=320, verbose_name="recipient")),
+                ("is_permanent", models.BooleanField(default=True, verbose_name="for good")),
+                ("enhanced_code", models.CharField(blank=True, max_length=16, verbose_name="status")),
+                ("text", models.TextField(blank=True, verbose_name="the server's words")),
+                (
+                    "reported_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="reported",
+                    ),
+                ),
+                (
+                    "message",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="bounces",
+                        to="mailconfig.message",
+                    ),
+                ),
+                (
+                    "reported_in",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="bounces",
+                        to="mailconfig.syncedmessage",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'bounce',
-                'verbose_name_plural': 'bounces',
-                'default_permissions': ('view',),
-                'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(fields=('message', 'address'), name='mailconfig_bounce_once')],
+                "verbose_name": "bounce",
+                "verbose_name_plural": "bounces",
+                "default_permissions": ("view",),
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(fields=("message", "address"), name="mailconfig_bounce_once")
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='syncedmessage',
-            index=models.Index(fields=['mailbox', 'id'], name='mailconfig_synced_mailbox'),
+            model_name="syncedmessage",
+            index=models.Index(fields=["mailbox", "id"], name="mailconfig_synced_mailbox"),
         ),
         migrations.AddIndex(
-            model_name='syncedmessage',
-            index=models.Index(fields=['mailbox', 'received_at'], name='mailconfig_synced_received'),
+            model_name="syncedmessage",
+            index=models.Index(fields=["mailbox", "received_at"], name="mailconfig_synced_received"),
         ),
         migrations.AddIndex(
-            model_name='syncedmessage',
-            index=models.Index(fields=['mailbox', 'message_id'], name='mailconfig_synced_message_id'),
+            model_name="syncedmessage",
+            index=models.Index(fields=["mailbox", "message_id"], name="mailconfig_synced_message_id"),
         ),
         migrations.AddConstraint(
-            model_name='syncedmessage',
-            constraint=models.UniqueConstraint(fields=('folder', 'uid_validity', 'uid'), name='mailconfig_synced_message_once'),
+            model_name="syncedmessage",
+            constraint=models.UniqueConstraint(
+                fields=("folder", "uid_validity", "uid"), name="mailconfig_synced_message_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='syncedfolder',
-            constraint=models.UniqueConstraint(fields=('mailbox', 'name'), name='mailconfig_synced_folder_once'),
+            model_name="syncedfolder",
+            constraint=models.UniqueConstraint(
+                fields=("mailbox", "name"), name="mailconfig_synced_folder_once"
+            ),
         ),
     ]

@@ -4,15 +4,22 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0032_incoming_mail'),
+        ("mailconfig", "0032_incoming_mail"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='connectioncheck',
-            name='kind',
-            field=models.CharField(choices=[('connection', 'connection test'), ('test_mail', 'test mail'), ('sync', 'sync test')], max_length=16, verbose_name='kind'),
+            model_name="connectioncheck",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("connection", "connection test"),
+                    ("test_mail", "test mail"),
+                    ("sync", "sync test"),
+                ],
+                max_length=16,
+                verbose_name="kind",
+            ),
         ),
     ]

@@ -5,22 +5,30 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0033_check_of_sync'),
+        ("mailconfig", "0033_check_of_sync"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Mailing',
+            name="Mailing",
             fields=[
-                ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='mailing', serialize=False, to='mailconfig.message')),
-                ('address', models.CharField(max_length=254)),
-                ('scheduled_at', models.DateTimeField()),
+                (
+                    "message",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="mailing",
+                        serialize=False,
+                        to="mailconfig.message",
+                    ),
+                ),
+                ("address", models.CharField(max_length=254)),
+                ("scheduled_at", models.DateTimeField()),
             ],
             options={
-                'default_permissions': (),
-                'base_manager_name': 'objects',
+                "default_permissions": (),
+                "base_manager_name": "objects",
             },
         ),
     ]

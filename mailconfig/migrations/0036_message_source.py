@@ -5,33 +5,41 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0035_words_of_breaches'),
+        ("mailconfig", "0035_words_of_breaches"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='MessageSource',
+            name="MessageSource",
             fields=[
-                ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='mailconfig.message')),
-                ('recipient', models.TextField(editable=False)),
-                ('subject', models.TextField(blank=True, editable=False)),
-                ('text', models.TextField(blank=True, editable=False)),
-                ('from_email', models.CharField(editable=False, max_length=254)),
-                ('from_name', models.CharField(blank=True, editable=False, max_length=255)),
-                ('reply_to_email', models.CharField(blank=True, editable=False, max_length=254)),
-                ('reply_to_name', models.CharField(blank=True, editable=False, max_length=255)),
-                ('resolver_failures', models.SmallIntegerField(default=0, editable=False)),
+                (
+                    "message",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="mailconfig.message",
+                    ),
+                ),
+                ("recipient", models.TextField(editable=False)),
+                ("subject", models.TextField(blank=True, editable=False)),
+                ("text", models.TextField(blank=True, editable=False)),
+                ("from_email", models.CharField(editable=False, max_length=254)),
+                ("from_name", models.CharField(blank=True, editable=False, max_length=255)),
+                ("reply_to_email", models.CharField(blank=True, editable=False, max_length=254)),
+                ("reply_to_name", models.CharField(blank=True, editable=False, max_length=255)),
+                ("resolver_failures", models.SmallIntegerField(default=0, editable=False)),
             ],
             options={
-                'default_permissions': (),
-                'base_manager_name': 'objects',
+                "default_permissions": (),
+                "base_manager_name": "objects",
             },
         ),
         migrations.AddField(
-            model_name='message',
-            name='has_tokens',
+            model_name="message",
+            name="has_tokens",
             field=models.BooleanField(db_default=False, default=False, editable=False),
         ),
     ]

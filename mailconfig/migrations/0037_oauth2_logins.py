@@ -10,102 +10,319 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0036_message_source'),
+        ("mailconfig", "0036_message_source"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='OAuth2Client',
+            name="OAuth2Client",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=255, validators=[mailconfig.models.validators.validate_line], verbose_name='name')),
-                ('provider', models.CharField(choices=[('microsoft', 'Microsoft 365'), ('google', 'Google'), ('generic', 'another one')], default='microsoft', max_length=16, verbose_name='service')),
-                ('directory', models.CharField(blank=True, default='', help_text='Its id or a domain of it. Empty: that of whoever signs in.', max_length=255, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?\\Z', "Enter the directory's id or one of its domains.")], verbose_name='directory (tenant) of Microsoft')),
-                ('client_id', models.CharField(max_length=255, validators=[django.core.validators.RegexValidator('\\A[!-~]+\\Z', 'Enter the id as the service shows it: no blanks, no letters outside ASCII.')], verbose_name='application (client) id')),
-                ('secret', mailconfig.secrets.fields.SecretField(blank=True, null=True, verbose_name='client secret')),
-                ('authorization_endpoint', models.CharField(blank=True, default='', help_text='Where people sign in. Empty: as the service has it.', max_length=500, validators=[mailconfig.models.validators.validate_endpoint], verbose_name='authorization endpoint')),
-                ('token_endpoint', models.CharField(blank=True, default='', help_text='Where tokens are given out. Empty: as the service has it.', max_length=500, validators=[mailconfig.models.validators.validate_endpoint], verbose_name='token endpoint')),
-                ('scopes', models.CharField(blank=True, default='', help_text='With one blank between them. Empty: the least that the account needs, as the service calls it.', max_length=1000, validators=[django.core.validators.RegexValidator('\\A[!#-\\[\\]-~]+(?: [!#-\\[\\]-~]+)*\\Z', 'Enter the rights with one blank between them.')], verbose_name='rights (scopes)')),
-                ('mail_servers', models.TextField(blank=True, default='', help_text="One a line: where its tokens may be shown. Empty: the service's own.", verbose_name='mail servers')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('tenant', models.ForeignKey(blank=True, help_text='Only accounts of this tenant may use it. Empty: any may.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='oauth2_clients', to='mailconfig.tenant', verbose_name='tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=255,
+                        validators=[mailconfig.models.validators.validate_line],
+                        verbose_name="name",
+                    ),
+                ),
+                (
+                    "provider",
+                    models.CharField(
+                        choices=[
+                            ("microsoft", "Microsoft 365"),
+                            ("google", "Google"),
+                            ("generic", "another one"),
+                        ],
+                        default="microsoft",
+                        max_length=16,
+                        verbose_name="service",
+                    ),
+                ),
+                (
+                    "directory",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="Its id or a domain of it. Empty: that of whoever signs in.",
+                        max_length=255,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?\\Z",
+                                "Enter the directory's id or one of its domains.",
+                            )
+                        ],
+                        verbose_name="directory (tenant) of Microsoft",
+                    ),
+                ),
+                (
+                    "client_id",
+                    models.CharField(
+                        max_length=255,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[!-~]+\\Z",
+                                "Enter the id as the service shows it: no blanks, no letters outside ASCII.",
+                            )
+                        ],
+                        verbose_name="application (client) id",
+                    ),
+                ),
+                (
+                    "secret",
+                    mailconfig.secrets.fields.SecretField(
+                        blank=True, null=True, verbose_name="client secret"
+                    ),
+                ),
+                (
+                    "authorization_endpoint",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="Where people sign in. Empty: as the service has it.",
+                        max_length=500,
+                        validators=[mailconfig.models.validators.validate_endpoint],
+                        verbose_name="authorization endpoint",
+                    ),
+                ),
+                (
+                    "token_endpoint",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="Where tokens are given out. Empty: as the service has it.",
+                        max_length=500,
+                        validators=[mailconfig.models.validators.validate_endpoint],
+                        verbose_name="token endpoint",
+                    ),
+                ),
+                (
+                    "scopes",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="With one blank between them. Empty: the least that the account needs, as the service calls it.",
+                        max_length=1000,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[!#-\\[\\]-~]+(?: [!#-\\[\\]-~]+)*\\Z",
+                                "Enter the rights with one blank between them.",
+                            )
+                        ],
+                        verbose_name="rights (scopes)",
+                    ),
+                ),
+                (
+                    "mail_servers",
+                    models.TextField(
+                        blank=True,
+                        default="",
+                        help_text="One a line: where its tokens may be shown. Empty: the service's own.",
+                        verbose_name="mail servers",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="created",
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Only accounts of this tenant may use it. Empty: any may.",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="oauth2_clients",
+                        to="mailconfig.tenant",
+                        verbose_name="tenant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'app registration (OAuth 2)',
-                'verbose_name_plural': 'app registrations (OAuth 2)',
-                'ordering': ['name', 'id'],
-                'permissions': [('use_oauth2client', 'Can let accounts log in by an app registration')],
-                'base_manager_name': 'objects',
+                "verbose_name": "app registration (OAuth 2)",
+                "verbose_name_plural": "app registrations (OAuth 2)",
+                "ordering": ["name", "id"],
+                "permissions": [("use_oauth2client", "Can let accounts log in by an app registration")],
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
-            name='OAuth2Grant',
+            name="OAuth2Grant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('grant_type', models.CharField(choices=[('authorization_code', 'somebody signs in and agrees'), ('client_credentials', 'the organisation lets the app in, nobody signs in')], max_length=32, verbose_name='login')),
-                ('logins', models.TextField(editable=False)),
-                ('holder', models.CharField(editable=False, max_length=64)),
-                ('scopes', models.CharField(blank=True, default='', editable=False, max_length=1000, verbose_name='rights (scopes)')),
-                ('refresh_token', mailconfig.secrets.fields.SecretField(blank=True, editable=False, null=True)),
-                ('connected_at', models.DateTimeField(editable=False, null=True, verbose_name='connected')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='oauth2_grant', to='mailconfig.account')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='grants', to='mailconfig.oauth2client', verbose_name='app registration')),
-                ('connected_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='connected by')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "grant_type",
+                    models.CharField(
+                        choices=[
+                            ("authorization_code", "somebody signs in and agrees"),
+                            ("client_credentials", "the organisation lets the app in, nobody signs in"),
+                        ],
+                        max_length=32,
+                        verbose_name="login",
+                    ),
+                ),
+                ("logins", models.TextField(editable=False)),
+                ("holder", models.CharField(editable=False, max_length=64)),
+                (
+                    "scopes",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        editable=False,
+                        max_length=1000,
+                        verbose_name="rights (scopes)",
+                    ),
+                ),
+                (
+                    "refresh_token",
+                    mailconfig.secrets.fields.SecretField(blank=True, editable=False, null=True),
+                ),
+                ("connected_at", models.DateTimeField(editable=False, null=True, verbose_name="connected")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="created",
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="oauth2_grant",
+                        to="mailconfig.account",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="grants",
+                        to="mailconfig.oauth2client",
+                        verbose_name="app registration",
+                    ),
+                ),
+                (
+                    "connected_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="connected by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'OAuth 2 login of an account',
-                'verbose_name_plural': 'OAuth 2 logins of accounts',
-                'default_permissions': (),
-                'base_manager_name': 'objects',
+                "verbose_name": "OAuth 2 login of an account",
+                "verbose_name_plural": "OAuth 2 logins of accounts",
+                "default_permissions": (),
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
-            name='OAuth2Token',
+            name="OAuth2Token",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('scope', models.CharField(max_length=1000)),
-                ('access_token', mailconfig.secrets.fields.SecretField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(null=True)),
-                ('number', models.PositiveIntegerField(db_default=0, default=0)),
-                ('lease_token', models.UUIDField(null=True)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('retry_at', models.DateTimeField(null=True)),
-                ('failures', models.PositiveSmallIntegerField(db_default=0, default=0)),
-                ('failed_at', models.DateTimeField(null=True)),
-                ('failure_code', models.CharField(blank=True, db_default='', default='', max_length=64)),
-                ('failure_text', models.TextField(blank=True, db_default='', default='')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tokens', to='mailconfig.oauth2client')),
-                ('grant', models.OneToOneField(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='token', to='mailconfig.oauth2grant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("scope", models.CharField(max_length=1000)),
+                ("access_token", mailconfig.secrets.fields.SecretField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("number", models.PositiveIntegerField(db_default=0, default=0)),
+                ("lease_token", models.UUIDField(null=True)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("retry_at", models.DateTimeField(null=True)),
+                ("failures", models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ("failed_at", models.DateTimeField(null=True)),
+                ("failure_code", models.CharField(blank=True, db_default="", default="", max_length=64)),
+                ("failure_text", models.TextField(blank=True, db_default="", default="")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tokens",
+                        to="mailconfig.oauth2client",
+                    ),
+                ),
+                (
+                    "grant",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="token",
+                        to="mailconfig.oauth2grant",
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
-                'base_manager_name': 'objects',
+                "default_permissions": (),
+                "base_manager_name": "objects",
             },
         ),
         migrations.AddConstraint(
-            model_name='oauth2client',
-            constraint=models.CheckConstraint(condition=models.Q(('provider__in', ['microsoft', 'google', 'generic'])), name='mailconfig_oauth2_provider_known'),
+            model_name="oauth2client",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("provider__in", ["microsoft", "google", "generic"])),
+                name="mailconfig_oauth2_provider_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='oauth2grant',
-            constraint=models.CheckConstraint(condition=models.Q(('grant_type__in', ['authorization_code', 'client_credentials'])), name='mailconfig_oauth2_grant_type_known'),
+            model_name="oauth2grant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("grant_type__in", ["authorization_code", "client_credentials"])),
+                name="mailconfig_oauth2_grant_type_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='oauth2grant',
-            constraint=models.CheckConstraint(condition=models.Q(('refresh_token', None), ('grant_type', 'authorization_code'), _connector='OR'), name='mailconfig_oauth2_refresh_of_code'),
+            model_name="oauth2grant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("refresh_token", None), ("grant_type", "authorization_code"), _connector="OR"
+                ),
+                name="mailconfig_oauth2_refresh_of_code",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='oauth2token',
-            constraint=models.UniqueConstraint(condition=models.Q(('grant', None)), fields=('client', 'scope'), name='mailconfig_one_shared_token'),
+            model_name="oauth2token",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("grant", None)),
+                fields=("client", "scope"),
+                name="mailconfig_one_shared_token",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='oauth2token',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease_token', None), ('lease_until', None)), models.Q(('lease_token__isnull', False), ('lease_until__isnull', False)), _connector='OR'), name='mailconfig_oauth2_lease_whole'),
+            model_name="oauth2token",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lease_token", None), ("lease_until", None)),
+                    models.Q(("lease_token__isnull", False), ("lease_until__isnull", False)),
+                    _connector="OR",
+                ),
+                name="mailconfig_oauth2_lease_whole",
+            ),
         ),
     ]

@@ -4,15 +4,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0043_unresolved'),
+        ("mailconfig", "0043_unresolved"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='suppression',
-            name='reason',
-            field=models.CharField(choices=[('bounce', 'mail to it came back'), ('opt_out', 'wants no more mail'), ('complaint', 'called a mail spam'), ('manual', 'listed by hand')], max_length=16, verbose_name='reason'),
+            model_name="suppression",
+            name="reason",
+            field=models.CharField(
+                choices=[
+                    ("bounce", "mail to it came back"),
+                    ("opt_out", "wants no more mail"),
+                    ("complaint", "called a mail spam"),
+                    ("manual", "listed by hand"),
+                ],
+                max_length=16,
+                verbose_name="reason",
+            ),
         ),
     ]

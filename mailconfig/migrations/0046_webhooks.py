@@ -10,75 +10,254 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0045_positions_and_keys'),
+        ("mailconfig", "0045_positions_and_keys"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='WebhookEndpoint',
+            name="WebhookEndpoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('url', models.CharField(help_text='Begins with https:// and names a public host.', max_length=2048, verbose_name='URL')),
-                ('description', models.CharField(blank=True, default='', max_length=255, validators=[mailconfig.models.validators.validate_line], verbose_name='description')),
-                ('kinds', models.JSONField(default=list, validators=[mailconfig.models.webhook.validate_kinds], verbose_name='events')),
-                ('is_enabled', models.BooleanField(default=True, verbose_name='enabled')),
-                ('secret', mailconfig.secrets.fields.SecretField(blank=True, editable=False, null=True, verbose_name='secret')),
-                ('earlier_secret', mailconfig.secrets.fields.SecretField(blank=True, editable=False, null=True)),
-                ('earlier_secret_until', models.DateTimeField(editable=False, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('disabled_reason', models.CharField(blank=True, choices=[('gone', 'It answered that nobody wants these events any more (410).'), ('failing', 'It took nothing for three days.')], editable=False, max_length=16, verbose_name='disabled because')),
-                ('disabled_at', models.DateTimeField(editable=False, null=True, verbose_name='disabled')),
-                ('failures', models.SmallIntegerField(default=0, editable=False)),
-                ('failing_since', models.DateTimeField(editable=False, null=True, verbose_name='failing since')),
-                ('problem', models.CharField(blank=True, choices=[('connect_failed', 'The server cannot be reached.'), ('tls_failed', "The server's certificate or encryption is not accepted."), ('timeout', 'The server did not answer in time.'), ('protocol_error', 'The server does not speak HTTP, or broke off.'), ('http_status', 'The server did not answer with a status of success.'), ('gone', 'The server says that nobody wants these events any more (410).'), ('host_not_allowed', 'The address may not be called.'), ('secret_unreadable', 'The stored secret cannot be read. Make a new one.'), ('internal_error', 'An error of our own; we try again.')], editable=False, max_length=24, verbose_name='problem')),
-                ('http_status', models.SmallIntegerField(editable=False, null=True, verbose_name='HTTP status')),
-                ('last_success_at', models.DateTimeField(editable=False, null=True, verbose_name='last success')),
-                ('dropped', models.BigIntegerField(default=0, editable=False, verbose_name='dropped')),
-                ('rest_until', models.DateTimeField(editable=False, null=True)),
-                ('served_at', models.DateTimeField(editable=False, null=True)),
-                ('rung_at', models.DateTimeField(editable=False, null=True)),
-                ('lease_token', models.UUIDField(editable=False, null=True)),
-                ('lease_until', models.DateTimeField(editable=False, null=True)),
-                ('worker', models.CharField(blank=True, editable=False, max_length=128)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='webhooks', to='mailconfig.tenant', verbose_name='tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "url",
+                    models.CharField(
+                        help_text="Begins with https:// and names a public host.",
+                        max_length=2048,
+                        verbose_name="URL",
+                    ),
+                ),
+                (
+                    "description",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        max_length=255,
+                        validators=[mailconfig.models.validators.validate_line],
+                        verbose_name="description",
+                    ),
+                ),
+                (
+                    "kinds",
+                    models.JSONField(
+                        default=list,
+                        validators=[mailconfig.models.webhook.validate_kinds],
+                        verbose_name="events",
+                    ),
+                ),
+                ("is_enabled", models.BooleanField(default=True, verbose_name="enabled")),
+                (
+                    "secret",
+                    mailconfig.secrets.fields.SecretField(
+                        blank=True, editable=False, null=True, verbose_name="secret"
+                    ),
+                ),
+                (
+                    "earlier_secret",
+                    mailconfig.secrets.fields.SecretField(blank=True, editable=False, null=True),
+                ),
+                ("earlier_secret_until", models.DateTimeField(editable=False, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="created",
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "disabled_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("gone", "It answered that nobody wants these events any more (410)."),
+                            ("failing", "It took nothing for three days."),
+                        ],
+                        editable=False,
+                        max_length=16,
+                        verbose_name="disabled because",
+                    ),
+                ),
+                ("disabled_at", models.DateTimeField(editable=False, null=True, verbose_name="disabled")),
+                ("failures", models.SmallIntegerField(default=0, editable=False)),
+                (
+                    "failing_since",
+                    models.DateTimeField(editable=False, null=True, verbose_name="failing since"),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("connect_failed", "The server cannot be reached."),
+                            ("tls_failed", "The server's certificate or encryption is not accepted."),
+                            ("timeout", "The server did not answer in time."),
+                            ("protocol_error", "The server does not speak HTTP, or broke off."),
+                            ("http_status", "The server did not answer with a status of success."),
+                            ("gone", "The server says that nobody wants these events any more (410)."),
+                            ("host_not_allowed", "The address may not be called."),
+                            ("secret_unreadable", "The stored secret cannot be read. Make a new one."),
+                            ("internal_error", "An error of our own; we try again."),
+                        ],
+                        editable=False,
+                        max_length=24,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "http_status",
+                    models.SmallIntegerField(editable=False, null=True, verbose_name="HTTP status"),
+                ),
+                (
+                    "last_success_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="last success"),
+                ),
+                ("dropped", models.BigIntegerField(default=0, editable=False, verbose_name="dropped")),
+                ("rest_until", models.DateTimeField(editable=False, null=True)),
+                ("served_at", models.DateTimeField(editable=False, null=True)),
+                ("rung_at", models.DateTimeField(editable=False, null=True)),
+                ("lease_token", models.UUIDField(editable=False, null=True)),
+                ("lease_until", models.DateTimeField(editable=False, null=True)),
+                ("worker", models.CharField(blank=True, editable=False, max_length=128)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="webhooks",
+                        to="mailconfig.tenant",
+                        verbose_name="tenant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'webhook',
-                'verbose_name_plural': 'webhooks',
-                'ordering': ['id'],
-                'base_manager_name': 'objects',
+                "verbose_name": "webhook",
+                "verbose_name_plural": "webhooks",
+                "ordering": ["id"],
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
-            name='WebhookDelivery',
+            name="WebhookDelivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event_id', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('kind', models.CharField(choices=[('message.settled', 'a message was sent, failed, was cancelled or is held'), ('message.bounced', 'a message came back'), ('recipient.opted_out', 'a recipient wants no more mail'), ('account.paused', 'an account stopped'), ('account.resumed', 'an account goes on'), ('webhook.test', 'a test')], editable=False, max_length=32, verbose_name='event')),
-                ('data', models.JSONField(default=dict, editable=False)),
-                ('state', models.CharField(choices=[('waiting', 'waiting'), ('delivered', 'delivered'), ('failed', 'failed')], default='waiting', editable=False, max_length=16, verbose_name='state')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='happened')),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='due')),
-                ('attempts', models.SmallIntegerField(default=0, editable=False, verbose_name='attempts')),
-                ('attempted_at', models.DateTimeField(editable=False, null=True, verbose_name='last attempt')),
-                ('settled_at', models.DateTimeField(editable=False, null=True, verbose_name='settled')),
-                ('problem', models.CharField(blank=True, choices=[('connect_failed', 'The server cannot be reached.'), ('tls_failed', "The server's certificate or encryption is not accepted."), ('timeout', 'The server did not answer in time.'), ('protocol_error', 'The server does not speak HTTP, or broke off.'), ('http_status', 'The server did not answer with a status of success.'), ('gone', 'The server says that nobody wants these events any more (410).'), ('host_not_allowed', 'The address may not be called.'), ('secret_unreadable', 'The stored secret cannot be read. Make a new one.'), ('internal_error', 'An error of our own; we try again.')], editable=False, max_length=24, verbose_name='problem')),
-                ('http_status', models.SmallIntegerField(editable=False, null=True, verbose_name='HTTP status')),
-                ('answer', models.TextField(blank=True, editable=False, verbose_name='answer')),
-                ('endpoint', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='mailconfig.webhookendpoint')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("event_id", models.UUIDField(default=uuid.uuid4, editable=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("message.settled", "a message was sent, failed, was cancelled or is held"),
+                            ("message.bounced", "a message came back"),
+                            ("recipient.opted_out", "a recipient wants no more mail"),
+                            ("account.paused", "an account stopped"),
+                            ("account.resumed", "an account goes on"),
+                            ("webhook.test", "a test"),
+                        ],
+                        editable=False,
+                        max_length=32,
+                        verbose_name="event",
+                    ),
+                ),
+                ("data", models.JSONField(default=dict, editable=False)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("waiting", "waiting"), ("delivered", "delivered"), ("failed", "failed")],
+                        default="waiting",
+                        editable=False,
+                        max_length=16,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="happened",
+                    ),
+                ),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="due",
+                    ),
+                ),
+                ("attempts", models.SmallIntegerField(default=0, editable=False, verbose_name="attempts")),
+                (
+                    "attempted_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="last attempt"),
+                ),
+                ("settled_at", models.DateTimeField(editable=False, null=True, verbose_name="settled")),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("connect_failed", "The server cannot be reached."),
+                            ("tls_failed", "The server's certificate or encryption is not accepted."),
+                            ("timeout", "The server did not answer in time."),
+                            ("protocol_error", "The server does not speak HTTP, or broke off."),
+                            ("http_status", "The server did not answer with a status of success."),
+                            ("gone", "The server says that nobody wants these events any more (410)."),
+                            ("host_not_allowed", "The address may not be called."),
+                            ("secret_unreadable", "The stored secret cannot be read. Make a new one."),
+                            ("internal_error", "An error of our own; we try again."),
+                        ],
+                        editable=False,
+                        max_length=24,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "http_status",
+                    models.SmallIntegerField(editable=False, null=True, verbose_name="HTTP status"),
+                ),
+                ("answer", models.TextField(blank=True, editable=False, verbose_name="answer")),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="mailconfig.webhookendpoint",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'event of a webhook',
-                'verbose_name_plural': 'events of webhooks',
-                'ordering': ['-id'],
-                'default_permissions': ('view',),
-                'base_manager_name': 'objects',
-                'indexes': [models.Index(condition=models.Q(('state', 'waiting')), fields=['endpoint', 'due_at'], name='mailconfig_webhook_waiting'), models.Index(fields=['endpoint', 'id'], name='mailconfig_webhook_listed'), models.Index(fields=['created_at'], name='mailconfig_webhook_created')],
-                'constraints': [models.UniqueConstraint(fields=('endpoint', 'event_id'), name='mailconfig_webhook_event_once')],
+                "verbose_name": "event of a webhook",
+                "verbose_name_plural": "events of webhooks",
+                "ordering": ["-id"],
+                "default_permissions": ("view",),
+                "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "waiting")),
+                        fields=["endpoint", "due_at"],
+                        name="mailconfig_webhook_waiting",
+                    ),
+                    models.Index(fields=["endpoint", "id"], name="mailconfig_webhook_listed"),
+                    models.Index(fields=["created_at"], name="mailconfig_webhook_created"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("endpoint", "event_id"), name="mailconfig_webhook_event_once"
+                    )
+                ],
             },
         ),
     ]

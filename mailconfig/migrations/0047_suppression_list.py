@@ -7,41 +7,77 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0046_webhooks'),
+        ("mailconfig", "0046_webhooks"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='message',
-            name='kind',
-            field=models.SmallIntegerField(choices=[(0, 'transactional'), (1, 'ordinary'), (2, 'bulk')], db_default=1, default=1, editable=False, verbose_name='kind'),
+            model_name="message",
+            name="kind",
+            field=models.SmallIntegerField(
+                choices=[(0, "transactional"), (1, "ordinary"), (2, "bulk")],
+                db_default=1,
+                default=1,
+                editable=False,
+                verbose_name="kind",
+            ),
         ),
         migrations.AddField(
-            model_name='recipient',
-            name='error_code',
-            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=32, verbose_name='error'),
+            model_name="recipient",
+            name="error_code",
+            field=models.CharField(
+                blank=True, db_default="", default="", editable=False, max_length=32, verbose_name="error"
+            ),
         ),
         migrations.AddField(
-            model_name='suppression',
-            name='created_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by'),
+            model_name="suppression",
+            name="created_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="by",
+            ),
         ),
         migrations.AddField(
-            model_name='suppression',
-            name='note',
-            field=models.CharField(blank=True, db_default='', default='', max_length=255, validators=[mailconfig.models.validators.validate_line], verbose_name='note'),
+            model_name="suppression",
+            name="note",
+            field=models.CharField(
+                blank=True,
+                db_default="",
+                default="",
+                max_length=255,
+                validators=[mailconfig.models.validators.validate_line],
+                verbose_name="note",
+            ),
         ),
         migrations.AlterField(
-            model_name='suppression',
-            name='address',
-            field=models.CharField(help_text='With an @ one address; without, all addresses of exactly this domain.', max_length=320, validators=[mailconfig.models.validators.validate_line], verbose_name='address or domain'),
+            model_name="suppression",
+            name="address",
+            field=models.CharField(
+                help_text="With an @ one address; without, all addresses of exactly this domain.",
+                max_length=320,
+                validators=[mailconfig.models.validators.validate_line],
+                verbose_name="address or domain",
+            ),
         ),
         migrations.AlterField(
-            model_name='suppression',
-            name='reason',
-            field=models.CharField(choices=[('bounce', 'mail to it came back'), ('opt_out', 'wants no more mail'), ('complaint', 'called a mail spam'), ('manual', 'listed by hand')], default='manual', max_length=16, verbose_name='reason'),
+            model_name="suppression",
+            name="reason",
+            field=models.CharField(
+                choices=[
+                    ("bounce", "mail to it came back"),
+                    ("opt_out", "wants no more mail"),
+                    ("complaint", "called a mail spam"),
+                    ("manual", "listed by hand"),
+                ],
+                default="manual",
+                max_length=16,
+                verbose_name="reason",
+            ),
         ),
     ]

@@ -5,22 +5,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailconfig', '0047_suppression_list'),
+        ("mailconfig", "0047_suppression_list"),
     ]
 
     operations = [
         migrations.AddConstraint(
-            model_name='suppression',
-            constraint=models.UniqueConstraint(django.db.models.functions.comparison.Coalesce(models.F('tenant'), models.Value(0), output_field=models.BigIntegerField()), models.F('address'), models.F('reason'), name='mailconfig_suppression_listed', violation_error_message='This is on the list for this reason already.'),
+            model_name="suppression",
+            constraint=models.UniqueConstraint(
+                django.db.models.functions.comparison.Coalesce(
+                    models.F("tenant"), models.Value(0), output_field=models.BigIntegerField()
+                ),
+                models.F("address"),
+                models.F("reason"),
+                name="mailconfig_suppression_listed",
+                violation_error_message="This is on the list for this reason already.",
+            ),
         ),
         migrations.RemoveConstraint(
-            model_name='suppression',
-            name='mailconfig_suppression_once',
+            model_name="suppression",
+            name="mailconfig_suppression_once",
         ),
         migrations.RemoveConstraint(
-            model_name='suppression',
-            name='mailconfig_suppression_alone',
+            model_name="suppression",
+            name="mailconfig_suppression_alone",
         ),
     ]

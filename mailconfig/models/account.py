@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -21,14 +21,17 @@ from .account_constraints import ACCOUNT_CONSTRAINTS, constraints_among_rows
 from .account_destination import SecretName, binding, effective, is_override
 from .account_queries import AccountQuerySet
 from .account_rules import broken_rules, why_enter_again
-from .choices import SMTP, AccountKind, AuthenticationChoice, Scope, SecurityChoice
+from .choices import EWS, SMTP, AccountKind, AuthenticationChoice, Scope, SecurityChoice
 from .deleting import protect_unless_deleted
 from .failover import lock_chains, refuse_loop
 from .lane import Lane, Purpose, make_lanes, wake_lanes
+from .mailbox_ews import ews_settings
 from .validators import validate_address, validate_host, validate_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+    from .mailbox import Mailbox
 
 BIGGEST_PERIOD = 366 * 86400
 
@@ -323,6 +326,8 @@ class Account(RemembersStored):
 
     def transport_settings(self, *, ehlo_name: str = "") -> ConnectionSettings:
         """Return what a transport needs to connect, fall-backs applied."""
+        if self.sends_by_ews:
+            return ews_settings(self.as_mailbox)
         where = effective(self, SecretName.SMTP)
         secret: Secret | None = self.secret
         if isinstance(secret, SealedSecret):
@@ -336,6 +341,20 @@ class Account(RemembersStored):
             secret=secret,
             ehlo_name=ehlo_name,
         )
+
+    @property
+    def sends_by_ews(self) -> bool:
+        """Return whether it is a mailbox whose mail leaves by Exchange's web service."""
+        return self.kind == AccountKind.MAILBOX and self.send_method == EWS
+
+    @property
+    def as_mailbox(self) -> Mailbox:
+        """Return the mailbox that it is, wherever this object was read from.
+
+        Raises:
+            Mailbox.DoesNotExist: it is none.
+        """
+        return cast("Mailbox", self if hasattr(self, "ews_endpoint") else self.mailbox)
 
     @property
     def has_secret(self) -> bool:

@@ -5,6 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 from mailconfig.values import Authentication, Security
 
+EWS = "ews"
+"""The send method of mailboxes that Exchange has; their sync method as well."""
 SMTP = "smtp"
 """The send method of accounts that name no other. Which there are besides, the registry of transports knows."""
 
@@ -30,7 +32,7 @@ class MailboxSendMethod(models.TextChoices):
     """Ways in which mail of a mailbox leaves. It may name one that nothing here has: then its mail waits and says so."""
 
     SMTP = SMTP, "SMTP"
-    EWS = "ews", "Exchange Web Services"
+    EWS = EWS, "Exchange Web Services"
     SENDGRID = "sendgrid", "SendGrid"
     NONE = "none", _("none: nothing is sent")
 

@@ -17,6 +17,7 @@ from .account import BIGGEST_PERIOD, Account
 from .account_destination import SECRET_COLUMNS, SecretName, entered
 from .choices import AccountKind, EmailProvider, ExchangeVersion, SyncMethod, VerifyMode
 from .lane import Purpose
+from .mailbox_ews import ews_settings
 from .mailbox_fallbacks import IMAP_PORT, IMAP_TLS_PORT, PASSWORD_COPIES, follow_account, security_of
 from .mailbox_rules import broken_mailbox_rules, why_enter_others_again
 from .validators import validate_endpoint, validate_host, validate_line, validate_text
@@ -137,6 +138,12 @@ class Mailbox(Account):
         default="",
         db_default="",
     )
+    ews_saves_copy = models.BooleanField(
+        _("keeps a copy of what is sent"),
+        default=True,
+        db_default=True,
+        help_text=_("In the mailbox's folder for sent mail, when Exchange's web service sends."),
+    )
     ews_secret = SecretField(_("Exchange password"), binding=SecretName.EWS)
     sendgrid_secret = SecretField(_("SendGrid API key"), binding=SecretName.SENDGRID)
 
@@ -204,6 +211,8 @@ class Mailbox(Account):
 
     def sync_settings(self) -> ConnectionSettings:
         """Return what a transport needs to read in the mailbox, fall-backs applied."""
+        if self.sync_method == SyncMethod.EWS:
+            return ews_settings(self)
         secret: Secret | None = self.imap_secret
         if isinstance(secret, SealedSecret):
             secret = secret.bound_to(self.secret_binding(SecretName.IMAP))
@@ -262,7 +271,12 @@ class Mailbox(Account):
     def _reconnecting(self) -> frozenset[Purpose]:
         name = SecretName.EWS if self.sync_method == SyncMethod.EWS else SecretName.IMAP
         edited = self._differs("sync", name) or self.enters(SECRET_COLUMNS[name])
-        return super()._reconnecting() | ({Purpose.SYNC} if edited else set())
+        sends_anew = self.sends_by_ews and (self._differs(SecretName.EWS) or self.enters("ews_secret"))
+        return (
+            super()._reconnecting()
+            | ({Purpose.SYNC} if edited else set())
+            | ({Purpose.SEND} if sends_anew else set())
+        )
 
     def _now(self, key: str) -> tuple[object, ...]:
         if key == "own":

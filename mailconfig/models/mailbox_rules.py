@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from mailconfig.conf import get_settings
 from mailconfig.secrets.fields import SealedSecret
 
 from .account_destination import SECRET_COLUMNS, SecretName
 from .account_rules import destination_changed, holder_changed
+from .choices import VerifyMode
 from .mailbox_fallbacks import PASSWORD_COPIES
 
 if TYPE_CHECKING:
@@ -23,6 +25,11 @@ def broken_mailbox_rules(mailbox: Mailbox) -> dict[str, ValidationError]:
     if mailbox.syncs_outreach_folder and mailbox.exchange_version not in {"", "Exchange2007_SP1"}:
         words = _("Only Exchange2007_SP1 has a folder of this name.")
         errors["syncs_outreach_folder"] = ValidationError(words, code="invalid")
+    unverified = mailbox.ews_verify_mode == VerifyMode.NONE and not get_settings().allow_unverified_tls
+    # What is stored already is refused when it connects.
+    if unverified and (mailbox._state.adding or mailbox.secret_differs(SecretName.EWS)):
+        words = _("A certificate that nobody verifies is not allowed here: anybody could read the password.")
+        errors["ews_verify_mode"] = ValidationError(words, code="unverified")
     return errors
 
 

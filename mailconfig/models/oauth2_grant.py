@@ -173,8 +173,11 @@ def logged_in_by_oauth2(account: Account) -> bool:
 
 def scopes_wanted(account: Account, client: OAuth2Client, grant_type: str) -> str:
     """Return the rights that the account needs, with one blank between them."""
-    reads = isinstance(account, Mailbox) and account.sync_method == SyncMethod.IMAP
-    return client.scopes_for(grant_type, reads=reads)
+    if not isinstance(account, Mailbox) and not account.sends_by_ews:
+        return client.scopes_for(grant_type)
+    mailbox = account.as_mailbox
+    reads = mailbox.sync_method == SyncMethod.IMAP
+    return client.scopes_for(grant_type, reads=reads, methods=(mailbox.send_method, mailbox.sync_method))
 
 
 def holder_of(account: Account) -> str:

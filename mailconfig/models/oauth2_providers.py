@@ -41,6 +41,8 @@ class ProviderFacts:
     """Rights that sending by SMTP needs."""
     read: tuple[str, ...]
     """Rights that reading by IMAP needs."""
+    by_method: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Rights that other ways to send and to read need, by send and sync method."""
     besides: tuple[str, ...] = ()
     """Rights that a lasting login needs besides."""
     of_organisation: tuple[str, ...] = ()
@@ -58,6 +60,8 @@ PROVIDERS: Mapping[str, ProviderFacts] = {
         token_path="/{directory}/oauth2/v2.0/token",  # noqa: S106 - a path
         send=("https://outlook.office.com/SMTP.Send",),
         read=("https://outlook.office.com/IMAP.AccessAsUser.All",),
+        # Of the same resource as the others, as one token is for one: outlook.office365.com is another name of it.
+        by_method={"ews": ("https://outlook.office.com/EWS.AccessAsUser.All",)},
         besides=("offline_access",),
         of_organisation=("https://outlook.office365.com/.default",),
         mail_servers=(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -15,7 +16,13 @@ from mailconfig.conf import get_settings
 from mailconfig.delivery import lanes
 from mailconfig.delivery.accounts import check_record, check_result, sentences
 from mailconfig.delivery.accounts.check_result import CONNECTION_STAGES, Blame, StageLog
-from mailconfig.delivery.accounts.check_target import model_of, purpose_of, secret_column_of, target_of
+from mailconfig.delivery.accounts.check_target import (
+    EWS_COLUMNS,
+    model_of,
+    purpose_of,
+    secret_column_of,
+    target_of,
+)
 from mailconfig.delivery.accounts.check_view import is_staff, is_unreachable
 from mailconfig.delivery.accounts.opening import open_session, transport_of
 from mailconfig.delivery.accounts.sync_check import look_into
@@ -109,9 +116,9 @@ def require_own_destination(account: Account, kind: str = CheckKind.CONNECTION) 
         ValidationError: the stored secret would reach another destination, or serve somebody else: enter the password
             again.
     """
-    column = secret_column_of(kind)
-    if kind == CheckKind.SYNC:
-        refusal = why_enter_others_again(cast("Mailbox", account)).get(column)
+    column = secret_column_of(kind, account)
+    if column != "secret":
+        refusal = why_enter_others_again(account.as_mailbox).get(column)
     else:
         refusal = why_enter_again(account)
     if refusal:
@@ -125,8 +132,13 @@ def require_own_installation(account: Account, kind: str = CheckKind.CONNECTION)
         WrongInstallation: the database belongs to another installation.
     """
     logs_in_by_grant = account.authentication == Authentication.OAUTH2 and grant_of(account) is not None
-    if logs_in_by_grant or isinstance(getattr(account, secret_column_of(kind)), SealedSecret):
+    if logs_in_by_grant or isinstance(_secret(account, kind), SealedSecret):
         ensure_this_installation()
+
+
+def _secret(account: Account, kind: str) -> object:
+    column = secret_column_of(kind, account)
+    return getattr(account if column == "secret" else account.as_mailbox, column)
 
 
 def open_for_check(account: Account, log: StageLog) -> Session:
@@ -165,6 +177,13 @@ def blame(account: Account) -> Blame:
     return Blame(sender=sender_field(account), logs_in=account.authentication != Authentication.NONE)
 
 
+def in_columns(result: CheckResult, account: Account) -> CheckResult:
+    """Return the result with the field that the account has for what a transport blames."""
+    if not account.sends_by_ews:
+        return result
+    return replace(result, guilty_field=EWS_COLUMNS.get(result.guilty_field, result.guilty_field))
+
+
 def run_probe(
     check: ConnectionCheck,
     account: Account,
@@ -178,7 +197,7 @@ def run_probe(
     if check.kind == CheckKind.SYNC:
         result = look_into(cast("Mailbox", account))
     else:
-        result = _probe(account, judge_sender=judge_sender, asks_sender=asks_sender)
+        result = in_columns(_probe(account, judge_sender=judge_sender, asks_sender=asks_sender), account)
     pad(result, since=since, requested_by=requested_by)
     username = target_of(account, check.kind).username
     return check_record.finish(check, result, username=username, revision=revision)

@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 
 from mailconfig.models import Account, CheckKind, Mailbox, Purpose
 from mailconfig.models.account_destination import SECRET_COLUMNS, SecretName, effective
+from mailconfig.models.choices import SyncMethod
+from mailconfig.models.mailbox_ews import server_of
 from mailconfig.values import Authentication
 
 
@@ -30,13 +32,22 @@ def target_of(account: Account, kind: str) -> CheckTarget:
     """
     if kind == CheckKind.SYNC:
         mailbox = cast("Mailbox", account)
+        if mailbox.sync_method == SyncMethod.EWS:
+            return _ews(mailbox)
         return CheckTarget(host=mailbox.imap_host, port=mailbox.sync_port, username=mailbox.login)
+    if account.sends_by_ews:
+        return _ews(account.as_mailbox)
     try:
         where = effective(account, SecretName.SMTP)
     except ValidationError:  # the check will say so
         return CheckTarget()
     logs_in = where["authentication"] != Authentication.NONE
     return CheckTarget(host=where["host"], port=where["port"], username=account.username if logs_in else "")
+
+
+def _ews(mailbox: Mailbox) -> CheckTarget:
+    host, port = server_of(mailbox.ews_endpoint)
+    return CheckTarget(host=host, port=port, username=mailbox.login)
 
 
 def model_of(kind: str) -> type[Account]:
@@ -49,6 +60,21 @@ def purpose_of(kind: str) -> Purpose:
     return Purpose.SYNC if kind == CheckKind.SYNC else Purpose.SEND
 
 
-def secret_column_of(kind: str) -> str:
-    """Return the column of the secret that a check of this kind logs in with."""
-    return SECRET_COLUMNS[SecretName.IMAP if kind == CheckKind.SYNC else SecretName.SMTP]
+def secret_column_of(kind: str, account: Account | None = None) -> str:
+    """Return the column of the secret that a check of this kind logs in with; without an account: usually."""
+    if kind == CheckKind.SYNC:
+        by_ews = account is not None and cast("Mailbox", account).sync_method == SyncMethod.EWS
+        return SECRET_COLUMNS[SecretName.EWS if by_ews else SecretName.IMAP]
+    by_ews = account is not None and account.sends_by_ews
+    return SECRET_COLUMNS[SecretName.EWS if by_ews else SecretName.SMTP]
+
+
+EWS_COLUMNS = {
+    "host": "ews_endpoint",
+    "port": "ews_endpoint",
+    "security": "ews_verify_mode",
+    "username": "login_name",
+    "secret": "ews_secret",
+    "folder": "syncs_outreach_folder",
+}
+"""The mailbox's column for what a transport calls it, where Exchange's web service sends or is read."""

@@ -84,7 +84,7 @@ def public_view(check: ConnectionCheck) -> PublicView:
         "ok": check.state == CheckState.PASSED,
         "code": check.code,
         "stage": Stage.CONNECT.value if unreachable else check.stage,
-        "field": _UNREACHABLE_FIELDS.get(check.kind, "host") if unreachable else check.guilty_field,
+        "field": _unreachable_field(check) if unreachable else check.guilty_field,
         "message": translate_stored(sentences.UNREACHABLE if unreachable else check.message),
         "hint": translate_stored(
             sentences.UNREACHABLE_HINT if unreachable else sentences.for_others(check.hint)
@@ -114,6 +114,13 @@ def staff_view(check: ConnectionCheck) -> StaffView:
             for stage in check.stages
         ],
     }
+
+
+def _unreachable_field(check: ConnectionCheck) -> str:
+    """Return the field that stands for all of where nothing is reached, host and port alike."""
+    if check.guilty_field == "ews_endpoint":
+        return check.guilty_field
+    return _UNREACHABLE_FIELDS.get(check.kind, "host")
 
 
 def is_unreachable(check: ConnectionCheck | CheckResult) -> bool:

@@ -107,7 +107,7 @@ class FetchedToken:
         scope = scopes_wanted(self._account, self._grant.client, self._grant.grant_type)
         held = find_token(self._grant, scope=scope, surroundings=surroundings, refused=refused)
         self._number = held.number
-        return replace(self._settings, secret=held.secret)
+        return replace(self._settings, secret=held.secret, acts_as_user=self._grant.is_of_organisation)
 
     def _require_own(self) -> None:
         """Refuse to show a token to a server that it is not for, or for somebody whom nobody granted it to."""

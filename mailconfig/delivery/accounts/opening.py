@@ -14,6 +14,7 @@ from mailconfig.transports.contract import OnStage, Session, Surroundings, Trans
 from mailconfig.transports.reading import KeyedSession, ReadingSession, ReadingTransport
 from mailconfig.transports.registry import reading_transport_for, transport_for
 
+WEB_PORTS = frozenset({443})
 OUTBOX = "outbox"
 """Transport of a host project's tests, whatever the account's send method."""
 
@@ -83,6 +84,8 @@ def open_session(
     transport = transport_of(account)
     own = account.transport_settings(ehlo_name=settings.ehlo_name)
     surroundings = _surroundings(settings, within=within, on_stage=on_stage, on_wait=on_wait)
+    if account.sends_by_ews:  # the port is that of an address that the account was given as a whole
+        surroundings = _with_ports(surroundings, WEB_PORTS)
     return log_in(credentials_of(account, own), surroundings, transport.open)
 
 
@@ -130,10 +133,13 @@ def _reading_surroundings(
 ) -> Surroundings:
     """Surroundings in which the ports of the transport's protocol are allowed, for it alone."""
     found = _surroundings(get_settings(), within=within, on_stage=on_stage, on_wait=on_wait)
+    return _with_ports(found, transport.ports)
+
+
+def _with_ports(found: Surroundings, ports: frozenset[int]) -> Surroundings:
     if found.policy.allowed_ports is None:
         return found
-    ports = found.policy.allowed_ports | transport.ports
-    return replace(found, policy=replace(found.policy, allowed_ports=ports))
+    return replace(found, policy=replace(found.policy, allowed_ports=found.policy.allowed_ports | ports))
 
 
 def _surroundings(

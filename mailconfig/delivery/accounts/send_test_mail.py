@@ -18,6 +18,7 @@ from mailconfig.delivery.accounts import check_record, check_result, sentences
 from mailconfig.delivery.accounts.check_result import OF_A_MAIL, StageLog
 from mailconfig.delivery.accounts.check_run import (
     blame,
+    in_columns,
     kept_account,
     no_system_account,
     note_on_lane,
@@ -102,7 +103,7 @@ def send_test_of_values(
             counts_for=counts_for,
         )
         since = time.monotonic()
-        result = _send(account, recipient, requested_by, counts_for=counts_for)
+        result = in_columns(_send(account, recipient, requested_by, counts_for=counts_for), account)
         pad(result, since=since, requested_by=requested_by)
         return check_record.finish(check, result, username=account.username)
 
@@ -129,7 +130,7 @@ def send_stored(
     """
     ensure_this_installation()
     since = time.monotonic()
-    result = _send(account, check.recipient, requested_by, counts_for=account)
+    result = in_columns(_send(account, check.recipient, requested_by, counts_for=account), account)
     pad(result, since=since, requested_by=requested_by)
     check = check_record.finish(check, result, username=account.username)
     if not check.looks_only:

@@ -273,6 +273,76 @@ OF_TRANSPORTS = frozenset(
                 "IMAP is switched off for this mailbox: it can be switched on where the mail service is set up."
             ),
         ),
+        # Exchange's web service
+        _says("no_exchange", _("No Exchange answers here, or a broken one.")),
+        _says("exchange_missing", _("The address of Exchange's web service is missing.")),
+        _says("exchange_busy", _("The server has no time for this mailbox now.")),
+        _says("exchange_mailbox_refused", _("The server does not let this user name into the mailbox.")),
+        _says("exchange_forbidden", _("The server does not let this mailbox into its web service.")),
+        _says("no_known_login", _("The server offers no way to log in that is known here.")),
+        _says("login_refused_by_server", _("The server refused the login.")),
+        _says(
+            "unverified_not_allowed",
+            _("A certificate that is not verified is not allowed here: the password was not sent."),
+        ),
+        _says(
+            "allow_unverified",
+            _(
+                "ALLOW_UNVERIFIED_TLS in the deployment's settings allows it. Better: let the deployment trust the"
+                " authority of the server's certificate, by CA_FILE."
+            ),
+        ),
+        _says(
+            "exchange_ntlm",
+            _(
+                "Switch on Basic authentication for the web service (EWS), which is safe over TLS, or use OAuth 2.0."
+                " NTLM and Kerberos are not spoken here."
+            ),
+        ),
+        _says(
+            "exchange_address",
+            _(
+                "Check the address of the web service: it usually ends in /EWS/Exchange.asmx, and is not the page where"
+                " people log in."
+            ),
+        ),
+        _says(
+            "exchange_access",
+            _(
+                "Whoever runs Exchange has to allow this mailbox its web service (EWS), and applications that use it."
+            ),
+        ),
+        _says(
+            "exchange_impersonation",
+            _(
+                "The organisation has to let the app registration into this mailbox: full_access_as_app, and no policy"
+                " against it."
+            ),
+        ),
+        _says(
+            "exchange_mailbox",
+            _("This user name has no mailbox there: it is often the address of the mailbox."),
+        ),
+        _says("exchange_full", _("The mailbox is full, so no copy of what is sent can be kept in it.")),
+        _says(
+            "exchange_version",
+            _("Choose another version of Exchange, or none: the server does not speak this one."),
+        ),
+        _says(
+            "exchange_sender",
+            _(
+                "The mailbox may send from its own addresses only, and from those that it was given the right to send as."
+            ),
+        ),
+        _says(
+            "exchange_password",
+            _("The password has expired: choose a new one at Exchange, and enter it here."),
+        ),
+        _says("exchange_folder", _("Make a folder of this name below the inbox, or beside it.")),
+        _says("exchange_same_changes", _("The server tells the same changes again and again.")),
+        _says("exchange_gave_up", _("The server gave up in the middle of it.")),
+        _says("session_over", _("The session is over.")),
+        _says("session_ended_by_server", _("The server ended the session.")),
         # Access tokens
         _says("token_service_away", _("The sign-in service cannot be reached.")),
         _says("no_tokens_now", _("The sign-in service gives out no tokens now.")),

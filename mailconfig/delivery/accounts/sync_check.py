@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts import check_result, sentences
 from mailconfig.delivery.accounts.check_result import CONNECTION_STAGES, StageLog
+from mailconfig.delivery.accounts.check_target import EWS_COLUMNS
 from mailconfig.delivery.accounts.opening import check_sync, reading_transport_of
 from mailconfig.exceptions import SecretUnreadable, TransportError, TransportMissing
+from mailconfig.models.choices import SyncMethod
 from mailconfig.values import CheckResult, ErrorCode, Stage
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ _FIELDS = {
     "folder": "syncs_outreach_folder",
 }
 """The mailbox's column for what a transport calls it."""
+
+
+EWS_FIELDS = {**EWS_COLUMNS, "authentication": "ews_secret"}
 
 
 def look_into(mailbox: Mailbox) -> CheckResult:
@@ -43,5 +48,6 @@ def look_into(mailbox: Mailbox) -> CheckResult:
         check_sync(mailbox, within=get_settings().probe_seconds, on_stage=log.done)
     except (TransportError, SecretUnreadable) as error:
         result = check_result.of_error(error, log, sender_field="")
-        return replace(result, guilty_field=_FIELDS.get(result.guilty_field, result.guilty_field))
+        fields = EWS_FIELDS if mailbox.sync_method == SyncMethod.EWS else _FIELDS
+        return replace(result, guilty_field=fields.get(result.guilty_field, result.guilty_field))
     return check_result.passed(log, sentences.SYNC_PASSED)

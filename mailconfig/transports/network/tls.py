@@ -36,7 +36,7 @@ def secure(
     plain_hint: str = hints.STARTTLS_PORT,
     needs_goodbye: bool = False,
 ) -> ssl.SSLSocket:
-    """Wrap a connected socket in TLS 1.2 or later, its certificate verified for ``host``.
+    """Wrap a connected socket in TLS 1.2 or later, its certificate verified for ``host`` unless ``policy`` says otherwise.
 
     The socket is the caller's to close if this fails. ``plain_hint`` is for a server that talks no TLS here. With
     ``needs_goodbye`` an end that TLS does not announce (close_notify) is an error, since anybody could have cut there.
@@ -44,7 +44,7 @@ def secure(
     Raises:
         TLSFailed: temporary where the connection broke or hung, else something has to be mended.
     """
-    context = _context(policy.ca_file)
+    context = _context(policy.ca_file) if policy.verify_tls else _unverified_context()
     try:
         sock.settimeout((deadline or Deadline()).seconds(seconds))
         sock.getpeername()  # on a connection that is gone, wrap_socket would leave its own socket unclosed
@@ -93,6 +93,16 @@ def _context(ca_file: str | None) -> ssl.SSLContext:
             detail=str(error),
             hint="The deployment's ca_file has to be a readable PEM file.",
         ) from None
+
+
+@lru_cache(maxsize=1)
+def _unverified_context() -> ssl.SSLContext:
+    """Return a context that verifies nothing: whoever stands between reads and changes everything."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 @lru_cache(maxsize=8)

@@ -11,11 +11,14 @@ from mailconfig.testing import outbox
 from mailconfig.transports.contract import Delivery, Transport
 from mailconfig.transports.registry import register, transport_for
 from mailconfig.values import Authentication, ConnectionSettings, Envelope, Secret, Security
+from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
+from tests.servers.ews import FakeEWS, Fault
 from tests.servers.faults import Close, Reply
 from tests.toys import letterbox
 from tests.toys.letterbox.server import LetterboxServer
 
+USER = "me"
 PASSWORD = "not-a-real-password"
 Received = tuple[str, tuple[str, ...], bytes]
 """Sender, recipients and body of a mail."""
@@ -100,6 +103,32 @@ class LetterboxFarSide:
         self.server.hangs_up = True
 
 
+class ExchangeFarSide:
+    """Exchange, which says nothing of single recipients, nor of senders before it is to send."""
+
+    name: ClassVar[str] = "ews"
+    can: ClassVar[frozenset[str]] = frozenset({"limit", "vanish_with_next"})
+
+    def __init__(self, server: FakeEWS) -> None:
+        self.server = server
+        self.port = server.port
+
+    @property
+    def received(self) -> list[Received]:
+        return [("me@example.com", mail.recipients, mail.data) for mail in self.server.sent]
+
+    def refuse_recipient(self, address: str) -> None: ...
+
+    def refuse_sender(self, address: str) -> None: ...
+
+    def limit(self) -> None:
+        self.server.faults["CreateItem"] = Fault("ErrorServerBusy", back_off=120_000)
+
+    def vanish_with_next(self) -> None:
+        self.server.faults["CreateItem"] = Fault(hangs_up=True, does_it=True)
+        self.server.once.add("CreateItem")
+
+
 class OutboxFarSide:
     """A list in memory."""
 
@@ -120,11 +149,12 @@ class OutboxFarSide:
     def vanish_with_next(self) -> None: ...
 
 
-FAR_SIDES = ("smtp", "outbox", "letterbox")
+FAR_SIDES = ("smtp", "outbox", "letterbox", "ews")
+LOGS_IN = frozenset({"letterbox", "ews"})
 
 
 @contextmanager
-def far_side(name: str) -> Iterator[FarSide]:
+def far_side(name: str, certificates: Certificates) -> Iterator[FarSide]:
     """One of :data:`FAR_SIDES`, ready to take mail."""
     if name == "smtp":
         with ChaosServer() as server:
@@ -133,6 +163,9 @@ def far_side(name: str) -> Iterator[FarSide]:
         register("letterbox", letterbox.TRANSPORT)
         with LetterboxServer(token=PASSWORD) as box:
             yield LetterboxFarSide(box)
+    elif name == "ews":
+        with FakeEWS(tls=certificates.good, credentials={USER: PASSWORD}) as exchange:
+            yield ExchangeFarSide(exchange)
     else:
         yield OutboxFarSide()
 
@@ -143,14 +176,15 @@ def transport_to(name: str) -> Transport:
 
 
 def settings_to(far: FarSide) -> ConnectionSettings:
-    """What an account that sends there says; the letterbox wants its token."""
-    login = far.name == "letterbox"
+    """What an account that sends there says; the letterbox wants its token, Exchange a login."""
+    ways = {"letterbox": Authentication.OAUTH2, "ews": Authentication.PASSWORD}
     return ConnectionSettings(
         host="127.0.0.1",
         port=far.port,
         security=Security.NONE,
-        authentication=Authentication.OAUTH2 if login else Authentication.NONE,
-        secret=Secret(PASSWORD) if login else None,
+        authentication=ways.get(far.name, Authentication.NONE),
+        username=USER if far.name in LOGS_IN else "",
+        secret=Secret(PASSWORD) if far.name in LOGS_IN else None,
     )
 
 

@@ -15,8 +15,21 @@ from mailconfig.transports.contract import Matter, Outcome, Session, Surrounding
 from mailconfig.transports.registry import transport_for
 from mailconfig.values import NetworkPolicy, Secret
 from tests.factories import make_account, make_message
+from tests.servers.certificates import Certificates
 
-from .far_sides import FAR_SIDES, PASSWORD, FarSide, Mail, Tray, far_side, mail, settings_to, transport_to
+from .far_sides import (
+    FAR_SIDES,
+    LOGS_IN,
+    PASSWORD,
+    USER,
+    FarSide,
+    Mail,
+    Tray,
+    far_side,
+    mail,
+    settings_to,
+    transport_to,
+)
 
 
 @pytest.fixture(params=FAR_SIDES)
@@ -25,8 +38,8 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def far(name: str) -> Iterator[FarSide]:
-    with far_side(name) as far:
+def far(name: str, certificates: Certificates) -> Iterator[FarSide]:
+    with far_side(name, certificates) as far:
         yield far
 
 
@@ -206,14 +219,17 @@ def test_a_send_method_without_a_transport_says_so(unknown: str) -> None:
 
 
 @pytest.fixture
-def account(name: str, far: FarSide, settings: Any) -> Account:
+def account(name: str, far: FarSide, settings: Any, certificates: Certificates) -> Account:
     settings.MAILCONFIG = {
         **settings.MAILCONFIG,
         "ALLOWED_NETWORKS": ["127.0.0.0/8"],
         "ALLOWED_PORTS": None,
         "OUTBOX": name == "outbox",
+        "CA_FILE": certificates.ca_file,
     }
-    login = {"username": "me", "secret": Secret(PASSWORD)} if far.name == "letterbox" else {}
+    login = {"username": USER, "secret": Secret(PASSWORD)} if far.name in LOGS_IN else {}
+    if far.name == "ews":
+        login |= {"authentication": "password", "security": "tls"}
     return make_account(far.port, send_method=far.name, **login)
 
 

@@ -302,7 +302,7 @@ def test_a_mailbox_whose_mail_waits_is_not_deleted(api: APIClient) -> None:
     assert refusals(send(api, "DELETE", f"/{key}")) == {"": "resourceInUse"}
 
 
-@pytest.mark.parametrize("method", ["ews", "sendgrid", None])
+@pytest.mark.parametrize("method", ["sendgrid", None])
 def test_a_method_that_is_not_installed_is_stored(api: APIClient, method: str | None) -> None:
     key = made(api, sendMethod=method, smtpHost="smtp.example.com" if method else None)["id"]
     for call in (
