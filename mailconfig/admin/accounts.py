@@ -145,11 +145,9 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
             ),
             (_("Replies and bounces"), {"fields": ADDRESSES, "classes": ("collapse",)}),
         ]
+        failover = {"fields": ("failover",), "description": FAILOVER, "classes": ("collapse",)}
+        fieldsets.insert(-1, (_("Failover"), failover))
         if obj is not None:
-            fieldsets.insert(
-                -1,
-                (_("Failover"), {"fields": ("failover",), "description": FAILOVER, "classes": ("collapse",)}),
-            )
             error = ("last_error",) if self.last_error(obj) else ()
             now = ("state_of_health", *error, *self.seen_besides, "usage", "history")
             fieldsets.insert(0, (None, {"fields": now}))

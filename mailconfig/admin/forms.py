@@ -36,6 +36,11 @@ UNLISTED_HOST = gettext_lazy(
 )
 
 
+def _with_tenant(account: Account) -> str:
+    """Return what an account is called among those of several tenants."""
+    return f"{account} – {account.tenant}" if account.tenant else str(account)
+
+
 class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
     """An account as a person edits it.
 
@@ -85,6 +90,8 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
         field.help_text = gettext_lazy(
             "Accounts of the same tenant that nobody else owns, and that you may change."
         )
+        if self.instance._state.adding:
+            field.label_from_instance = _with_tenant  # type: ignore[assignment, method-assign]
         field.queryset = failovers_for(self.instance, self.by)
         found = list(field.queryset[: LISTED_FAILOVERS + 1])
         if len(found) <= LISTED_FAILOVERS:

@@ -17,7 +17,7 @@
 
 from mailconfig.delivery.accounts.check_requests import due_checks, request_check, run_check
 from mailconfig.delivery.accounts.check_view import staff_view, translate_stored, view_check, words_of_check
-from mailconfig.delivery.accounts.failovers import failovers_for, useless_failovers
+from mailconfig.delivery.accounts.failovers import accounts_without_failover, failovers_for, useless_failovers
 from mailconfig.delivery.accounts.hosts import require_allowed_host
 from mailconfig.delivery.accounts.oauth2_logins import (
     choose_oauth2_login,
@@ -139,6 +139,7 @@ __all__ = [
     "WindowUsage",
     "WorkerStatus",
     "accounts_in_health",
+    "accounts_without_failover",
     "adopt",
     "begin_sign_in",
     "call_for_endpoints",

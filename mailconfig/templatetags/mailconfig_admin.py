@@ -1,11 +1,19 @@
-"""``{% mailconfig_attention %}``: the banner of what needs attention. Any admin template may show it."""
+"""``{% mailconfig_attention %}``: the banner of what needs attention. Any admin template may show it.
+
+``{% mailconfig_without_failover accounts %}`` is for the pages that ask whether accounts are to be deleted.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from django import template
+from django.db.models import Model
 from django.template import Context
+
+if TYPE_CHECKING:
+    from mailconfig.models import Account
 
 register = template.Library()
 
@@ -20,3 +28,17 @@ def mailconfig_attention(context: Context) -> dict[str, Any]:
 
     request = context.get("request")
     return attention_for(request, admin.site) if request is not None else {}
+
+
+@register.inclusion_tag("admin/mailconfig/without_failover.html", takes_context=True)
+def mailconfig_without_failover(context: Context, going: Account | Iterable[Account]) -> dict[str, Any]:
+    """Return the accounts that nobody stands in for once one or several are deleted."""
+    from django.contrib import admin
+
+    from mailconfig.admin.account_links import account_url
+    from mailconfig.delivery import accounts_without_failover
+
+    rows = [going] if isinstance(going, Model) else list(going)
+    found, hidden = accounts_without_failover([row.pk for row in rows], context["request"].user)
+    named = [{"name": str(account), "url": account_url(account, admin.site)} for account in found]
+    return {"accounts": named, "hidden": hidden}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
@@ -15,6 +15,7 @@ from mailconfig.models.failover import may_take_over
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
 
     from mailconfig.models.account_queries import AccountQuerySet
 
@@ -22,14 +23,33 @@ if TYPE_CHECKING:
 def failovers_for(account: Account, by: AbstractBaseUser) -> AccountQuerySet:
     """Return the accounts, without their secrets, that this person may let send for that one, and the one that does.
 
-    Those that lead back to it are among them: saving refuses these.
+    Those that lead back to it are among them, and for an account that is not stored yet those of every tenant and owner: which
+    are its own is entered with them. Saving refuses these.
     """
     theirs = Q(tenant=account.tenant_id) & (Q(owner=None) | Q(owner=account.owner_id))
+    if account._state.adding:
+        theirs = Q()
     if not holds(by, "choose_project_accounts"):
         theirs &= Q(serves_project=False)
     may_choose = Account.objects.for_principal(by, "change").filter(theirs).exclude(pk=account.pk)
     chosen = Q(pk__in=may_choose.values("pk")) | Q(pk=account.failover_id)
-    return Account.objects.kept().filter(chosen).defer("secret").order_by("name", "pk")
+    return (
+        Account.objects.kept().filter(chosen).defer("secret").select_related("tenant").order_by("name", "pk")
+    )
+
+
+def accounts_without_failover(
+    account_ids: Collection[int], by: AbstractBaseUser | AnonymousUser
+) -> tuple[list[Account], int]:
+    """Return the accounts that nobody stands in for any more once those are deleted.
+
+    Returns:
+        Those that this person may see, and how many there are besides.
+    """
+    theirs = Account.objects.kept().filter(failover_id__in=account_ids).exclude(pk__in=account_ids)
+    seen = Account.objects.for_principal(by, "view").filter(pk__in=theirs.values("pk"))
+    found = list(seen.defer("secret").order_by("name", "pk"))
+    return found, theirs.count() - len(found)
 
 
 def require_say_over_failover(account: Account, by: AbstractBaseUser | None) -> None:

@@ -15,7 +15,7 @@ from tests.factories import make_account, make_message, make_tenant, make_user
 from tests.servers.chaos import ChaosServer
 
 from .conftest import permitted
-from .pages import admin_url, entered
+from .pages import admin_url, entered, values
 
 pytestmark = pytest.mark.django_db
 
@@ -54,9 +54,40 @@ def test_a_failover_is_chosen_among_the_accounts_that_may_stand_in(client: Clien
     )
 
 
-def test_a_new_account_has_nobody_to_stand_in_yet(client: Client) -> None:
-    page = client.get(admin_url("smtpprovider", "add"))
-    assert "failover" not in page.context["adminform"].form.fields
+def test_a_new_account_names_who_stands_in_for_it_at_once(client: Client, server: ChaosServer) -> None:
+    other = provider("other")
+    foreign = provider("foreign", tenant=make_tenant(name="Acme"))
+    url = admin_url("smtpprovider", "add")
+    page = client.get(url).content.decode()
+    assert ">other</option>" in page
+    assert ">foreign – Acme</option>" in page
+    refused = client.post(url, entered(client, url, **values(server.port), failover=foreign.pk))
+    assert "Choose an account of the same tenant." in str(refused.context["errors"])
+    client.post(url, entered(client, url, **values(server.port), failover=other.pk))
+    assert Account.objects.exclude(pk__in=[other.pk, foreign.pk]).get().failover == other
+
+
+def test_before_accounts_are_deleted_those_are_named_that_nobody_stands_in_for_any_more(
+    client: Client,
+) -> None:
+    other, kept = provider("other"), provider("kept")
+    first, second = provider("first", failover=other), provider("second", failover=other)
+    make_account(kind=AccountKind.MAILBOX, name="unseen", failover=other)
+    page = client.get(admin_url("smtpprovider", "delete", other.pk)).content.decode()
+    for account in (first, second):
+        assert f'href="{admin_url("smtpprovider", "change", account.pk)}">{account.name}</a>' in page
+    assert "unseen</a>" in page
+    several = {"action": "delete_selected", "_selected_action": [other.pk, second.pk]}
+    page = client.post(admin_url("smtpprovider", "changelist"), several).content.decode()
+    assert ">first</a>" in page
+    assert ">second</a>" not in page, "it goes, too"
+    staff = permitted("bob", "view_smtpprovider", "delete_smtpprovider")
+    page = staff.get(admin_url("smtpprovider", "delete", other.pk)).content.decode()
+    assert ">first</a>" in page
+    assert "1 account that you may not see" in page
+    assert "unseen" not in page
+    page = client.get(admin_url("smtpprovider", "delete", kept.pk)).content.decode()
+    assert "Nobody stands in" not in page
 
 
 def test_of_many_accounts_one_is_chosen_by_its_number(
