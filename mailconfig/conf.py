@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
+from .mail_services import MAIL_SERVICES, is_mail_service
 from .setting_types import (
     Authority,
     Count,
@@ -159,6 +160,10 @@ class Settings:
     pii_resolver: str = ""
     """Dotted path of the class that says what PII tokens stand for; see :mod:`mailconfig.resolvers`. Empty: mail with tokens
     is refused."""
+    send_api_urls: Mapping[str, Authority] = field(default_factory=dict)
+    """Addresses of mail services in place of their own, each up to where its paths begin, by send method: a region that is not
+    known here, a proxy, or a fake in tests, say ``{"sendgrid": "http://127.0.0.1:8025/v3/"}``."""
+
     pii_resolver_url: str = ""
     """Where ``mailconfig.resolvers.http.HttpResolver`` asks."""
     pii_resolver_headers: Mapping[str, str] = field(default_factory=dict)
@@ -304,8 +309,20 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             yield f"MAILCONFIG['OAUTH2_AUTHORITIES'] has the unknown service {shown(name)}. There are {known}."
         elif authority.startswith("http:") and not settings.allow_plain_http:
             yield f"MAILCONFIG['OAUTH2_AUTHORITIES'][{name!r}] begins with http, and ALLOW_PLAIN_HTTP is off."
+    yield from _wrong_services(settings)
     if not settings.backoff_seconds:
         yield "MAILCONFIG['BACKOFF_SECONDS'] must name one wait at least."
+
+
+def _wrong_services(settings: Settings) -> Iterator[str]:
+    for name, url in settings.send_api_urls.items():
+        if not is_mail_service(name):
+            known = ", ".join(MAIL_SERVICES)
+            yield f"MAILCONFIG['SEND_API_URLS'] has the unknown service {shown(name)}. There are {known}."
+        elif not url.endswith("/"):
+            yield f"MAILCONFIG['SEND_API_URLS'][{name!r}] has to end with a slash."
+        elif url.startswith("http:") and not settings.allow_plain_http:
+            yield f"MAILCONFIG['SEND_API_URLS'][{name!r}] begins with http, and ALLOW_PLAIN_HTTP is off."
 
 
 @receiver(setting_changed)

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
+from mailconfig.mail_services import is_mail_service
 from mailconfig.secrets.fields import SealedSecret, SecretField
 from mailconfig.values import MOST_SESSIONS, Authentication, ConnectionSettings, Secret, Security
 
@@ -332,6 +333,8 @@ class Account(RemembersStored):
         secret: Secret | None = self.secret
         if isinstance(secret, SealedSecret):
             secret = secret.bound_to(binding(SecretName.SMTP, where))
+        if self.sends_with_service_key:
+            secret = self._service_key()
         return ConnectionSettings(
             host=where["host"],
             port=where["port"],
@@ -348,6 +351,11 @@ class Account(RemembersStored):
         return self.kind == AccountKind.MAILBOX and self.send_method == EWS
 
     @property
+    def sends_with_service_key(self) -> bool:
+        """Return whether it is a mailbox that sends by a mail service, with a key beside its password."""
+        return self.kind == AccountKind.MAILBOX and is_mail_service(self.send_method)
+
+    @property
     def as_mailbox(self) -> Mailbox:
         """Return the mailbox that it is, wherever this object was read from.
 
@@ -355,6 +363,12 @@ class Account(RemembersStored):
             Mailbox.DoesNotExist: it is none.
         """
         return cast("Mailbox", self if hasattr(self, "ews_endpoint") else self.mailbox)
+
+    def _service_key(self) -> Secret | None:
+        key: Secret | None = self.as_mailbox.sendgrid_secret
+        if isinstance(key, SealedSecret):
+            return key.bound_to(self.secret_binding(SecretName.SENDGRID))
+        return key
 
     @property
     def has_secret(self) -> bool:

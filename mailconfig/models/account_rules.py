@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from mailconfig.mail_services import MAIL_SERVICES, MailService, is_mail_service
 from mailconfig.values import Authentication
 
 from .choices import SMTP, AccountKind, Scope
@@ -21,11 +22,7 @@ def broken_rules(account: Account) -> dict[str, ValidationError]:
     errors: dict[str, ValidationError] = {}
     if refusal := why_enter_again(account):
         errors["secret"] = refusal
-    if account.authentication != Authentication.NONE and not errors:
-        if not account.username:
-            errors["username"] = ValidationError(_("A login needs a user name."), code="required")
-        if account.secret is None and not _gets_tokens(account):
-            errors["secret"] = ValidationError(_("A login needs a password."), code="required")
+    errors |= _broken_login(account, refused=bool(errors))
     if not account.host and account.scope != Scope.SYSTEM_OVERRIDE and not _needs_no_server(account):
         errors["host"] = ValidationError(_("Name the mail server."), code="required")
     if account.limit_count is not None and not account.limit_period:
@@ -42,6 +39,20 @@ def broken_rules(account: Account) -> dict[str, ValidationError]:
         errors["from_email" if account.from_email else "username"] = ValidationError(words, code="localhost")
     if refusal := broken_failover(account):
         errors["failover"] = refusal
+    return errors
+
+
+def _broken_login(account: Account, *, refused: bool) -> dict[str, ValidationError]:
+    """The rules of logins, and of mail services, that the row breaks."""
+    errors: dict[str, ValidationError] = {}
+    service = MAIL_SERVICES.get(account.send_method)
+    if service is not None and account.kind != AccountKind.MAILBOX:
+        errors |= _broken_of_service(account, service)
+    if account.authentication != Authentication.NONE and not refused:
+        if not account.username and (service is None or service.needs_user):
+            errors["username"] = ValidationError(_("A login needs a user name."), code="required")
+        if account.secret is None and not _gets_tokens(account):
+            errors["secret"] = ValidationError(_("A login needs a password."), code="required")
     return errors
 
 
@@ -71,8 +82,28 @@ def holder_changed() -> ValidationError:
 
 
 def _needs_no_server(account: Account) -> bool:
-    """Return whether it is a mailbox whose mail does not leave by SMTP."""
+    """Return whether its mail does not leave by a server that it names: that of a mail service, or of a mailbox otherwise."""
+    if is_mail_service(account.send_method):
+        return True
     return account.kind == AccountKind.MAILBOX and account.send_method != SMTP
+
+
+def _broken_of_service(account: Account, service: MailService) -> dict[str, ValidationError]:
+    """The rules of mail services that the row breaks. Of a mailbox that changes its way to send, other fields may remain."""
+    errors: dict[str, ValidationError] = {}
+    if account.authentication != Authentication.PASSWORD:
+        words = _("A mail service takes mail with its key alone: choose user name and password.")
+        errors["authentication"] = ValidationError(words, code="service_login")
+    if account.host and account.host.strip().lower() not in service.hosts:
+        words = _("%(service)s has no region of this name. Leave it empty, or choose one of %(hosts)s.")
+        values = {"service": service.label, "hosts": ", ".join(service.hosts)}
+        errors["host"] = ValidationError(words, code="service_region", params=values)
+    if account.envelope_from:
+        words = _("%(service)s has bounces come back to itself: leave this empty.")
+        errors["envelope_from"] = ValidationError(
+            words, code="service_bounces", params={"service": service.label}
+        )
+    return errors
 
 
 def _is_this_machine(address: str) -> bool:

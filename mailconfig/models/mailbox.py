@@ -272,6 +272,7 @@ class Mailbox(Account):
         name = SecretName.EWS if self.sync_method == SyncMethod.EWS else SecretName.IMAP
         edited = self._differs("sync", name) or self.enters(SECRET_COLUMNS[name])
         sends_anew = self.sends_by_ews and (self._differs(SecretName.EWS) or self.enters("ews_secret"))
+        sends_anew |= self.sends_with_service_key and self.enters("sendgrid_secret")
         return (
             super()._reconnecting()
             | ({Purpose.SYNC} if edited else set())

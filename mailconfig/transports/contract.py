@@ -9,8 +9,8 @@ its outcome is yielded, or until ``deliveries.put_back()``.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mailconfig.exceptions import TransportError
@@ -246,6 +246,11 @@ class Surroundings:
     on_stage: OnStage | None = None
     resolver: Resolver = system_resolver
     """Name and port to addresses."""
+    web_policy: NetworkPolicy | None = None
+    """Policy for addresses that the deployment or this package names, not the account: those of mail services. ``None``:
+    ``policy``."""
+    service_urls: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of mail services in place of their own, by send method."""
 
 
 class Transport(Protocol):

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from mailconfig.exceptions import TransportMissing
+from mailconfig.mail_services import is_mail_service
 from mailconfig.transports.contract import Transport
 from mailconfig.transports.reading import ReadingTransport
 
@@ -25,14 +26,16 @@ def register_reading(name: str, transport: ReadingTransport) -> None:
 
 
 def transport_for(name: str) -> Transport:
-    """Return the transport for a send method: one that was registered, else ``TRANSPORT`` of the folder of that name.
+    """Return the transport for a send method: one that was registered, that to the mail service of the name, or ``TRANSPORT``
+    of the folder of that name.
 
     Raises:
-        TransportMissing: there is none.
+        TransportMissing: there is none, or what it needs is not installed.
     """
     found = _registered.get(name)
     if found is None:
-        found = _registered[name] = _in_folder(name, "TRANSPORT")
+        found = _service(name) if is_mail_service(name) else _in_folder(name, "TRANSPORT")
+        _registered[name] = found
     return found
 
 
@@ -46,6 +49,17 @@ def reading_transport_for(name: str) -> ReadingTransport:
     if found is None:
         found = _reading[name] = _in_folder(name, "READING_TRANSPORT")
     return found
+
+
+def _service(name: str) -> Transport:
+    try:
+        module = import_module(f"{__package__}.services.transport")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "mailconfig":
+            raise
+        raise TransportMissing(name) from None  # the extra "anymail" is not installed
+    transport: Transport = module.ServiceTransport(name)
+    return transport
 
 
 def _in_folder(name: str, attribute: str) -> Any:

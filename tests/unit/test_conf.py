@@ -182,3 +182,16 @@ def test_hosts_are_listed_as_containers_have_them_and_compared_in_one_form(setti
 )
 def test_where_a_service_lives_is_checked(problem: Any, given: dict[str, str], words: str) -> None:
     assert words in problem({"OAUTH2_AUTHORITIES": given})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"sendgird": "https://x.example.com/"}, "unknown service 'sendgird'"),
+        ({"sendgrid": "https://x.example.com/v3"}, "has to end with a slash"),
+        ({"sendgrid": "http://127.0.0.1:1/v3/"}, "ALLOW_PLAIN_HTTP is off"),
+        ({"sendgrid": "http://x.example.com/v3/"}, "must begin with https"),
+    ],
+)
+def test_where_a_mail_service_lives_is_checked(problem: Any, given: dict[str, str], words: str) -> None:
+    assert words in problem({"SEND_API_URLS": given})

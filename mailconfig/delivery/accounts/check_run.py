@@ -179,6 +179,8 @@ def blame(account: Account) -> Blame:
 
 def in_columns(result: CheckResult, account: Account) -> CheckResult:
     """Return the result with the field that the account has for what a transport blames."""
+    if account.sends_with_service_key and result.guilty_field == "secret":
+        return replace(result, guilty_field=secret_column_of(CheckKind.CONNECTION, account))
     if not account.sends_by_ews:
         return result
     return replace(result, guilty_field=EWS_COLUMNS.get(result.guilty_field, result.guilty_field))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import cast
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 
+from mailconfig.mail_services import MAIL_SERVICES
 from mailconfig.models import Account, CheckKind, Mailbox, Purpose
 from mailconfig.models.account_destination import SECRET_COLUMNS, SecretName, effective
 from mailconfig.models.choices import SyncMethod
@@ -41,6 +43,8 @@ def target_of(account: Account, kind: str) -> CheckTarget:
         where = effective(account, SecretName.SMTP)
     except ValidationError:  # the check will say so
         return CheckTarget()
+    if service := MAIL_SERVICES.get(account.server().send_method):
+        return CheckTarget(host=urlsplit(service.url_for(where["host"])).hostname or "", port=443)
     logs_in = where["authentication"] != Authentication.NONE
     return CheckTarget(host=where["host"], port=where["port"], username=account.username if logs_in else "")
 
@@ -65,8 +69,10 @@ def secret_column_of(kind: str, account: Account | None = None) -> str:
     if kind == CheckKind.SYNC:
         by_ews = account is not None and cast("Mailbox", account).sync_method == SyncMethod.EWS
         return SECRET_COLUMNS[SecretName.EWS if by_ews else SecretName.IMAP]
-    by_ews = account is not None and account.sends_by_ews
-    return SECRET_COLUMNS[SecretName.EWS if by_ews else SecretName.SMTP]
+    if account is not None and account.sends_by_ews:
+        return SECRET_COLUMNS[SecretName.EWS]
+    by_key = account is not None and account.sends_with_service_key
+    return SECRET_COLUMNS[SecretName.SENDGRID if by_key else SecretName.SMTP]
 
 
 EWS_COLUMNS = {

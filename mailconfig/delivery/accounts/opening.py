@@ -155,4 +155,6 @@ def _surroundings(
         on_wait=on_wait,
         wait_slice=settings.lease_seconds / 4,
         on_stage=on_stage,
+        web_policy=settings.web_policy(),
+        service_urls=settings.send_api_urls,
     )

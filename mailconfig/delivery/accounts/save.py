@@ -23,6 +23,7 @@ from mailconfig.delivery.accounts.say import require_say
 from mailconfig.delivery.queue.backlog import count_unsent
 from mailconfig.delivery.queue.moving import part
 from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotProved
+from mailconfig.mail_services import is_mail_service
 from mailconfig.models import (
     Account,
     AccountKind,
@@ -211,6 +212,8 @@ def _require_transport(account: Account) -> None:
 
 def _require_encrypted_login(account: Account) -> None:
     """Refuse before anything is connected what the session would refuse after its greeting."""
+    if is_mail_service(account.send_method):
+        return  # which has TLS whatever the account says
     logs_in = account.authentication != Authentication.NONE and not is_override(account)
     if logs_in and account.security == Security.NONE and not get_settings().allow_plain_login:
         words = _("A login needs encryption: choose TLS or STARTTLS.")

@@ -343,6 +343,18 @@ OF_TRANSPORTS = frozenset(
         _says("exchange_gave_up", _("The server gave up in the middle of it.")),
         _says("session_over", _("The session is over.")),
         _says("session_ended_by_server", _("The server ended the session.")),
+        # Mail services over HTTP
+        _says("need_api_key", _("An API key is needed to send by this service.")),
+        _says("api_key_no_key", _("The API key has characters that no key has.")),
+        _says("need_service_user", _("This service needs the user name as well.")),
+        _says("service_user_no_text", _("The user name has characters that cannot be sent.")),
+        _says("api_key_refused", _("The service refused the API key.")),
+        _says(
+            "check_api_key",
+            _("Check the key: it may have been copied in part, revoked, or be of another service or region."),
+        ),
+        _says("service_sender", _("The service does not let this account send from this address.")),
+        _says("service_key", _("The API key was refused: it may be revoked, or may not send.")),
         # Access tokens
         _says("token_service_away", _("The sign-in service cannot be reached.")),
         _says("no_tokens_now", _("The sign-in service gives out no tokens now.")),

@@ -67,6 +67,7 @@ SUPPRESSED: dict[str, Promise | str] = {
 FAILURES: dict[str, Promise | str] = {
     "account_deleted": _("The mailbox was deleted."),
     "internal_error": _("An error of our own, again and again."),
+    "not_carried": _("The mail service cannot be told what it says."),
     "no_recipients": _("Nobody was left to send it to."),
     "recipient_refused": _("The mail server refused all recipients."),
     "token_unknown": _("A token in it is unknown."),

@@ -65,12 +65,13 @@ class GateAdapter(BaseAdapter):
         self.before_sending = before_sending
         self.deadline: Deadline | None = None
         """One over several requests, instead of a total for each; may be set between them."""
-        self._connection = KeptConnection(surroundings, most_bytes=most_bytes)
+        self.connection = KeptConnection(surroundings, most_bytes=most_bytes)
+        """Over which the requests go; others may go over it between them."""
 
     @property
     def requests_sent(self) -> int:
         """Return how many requests there were of which something was sent."""
-        return self._connection.requests
+        return self.connection.requests
 
     def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:
         """Make the request, and return the answer with its body read.
@@ -87,12 +88,12 @@ class GateAdapter(BaseAdapter):
             headers=tuple(fields),
             body=_body(request.body),
         )
-        answer = self._connection.send(wanted, deadline=self.deadline, before_sending=self.before_sending)
+        answer = self.connection.send(wanted, deadline=self.deadline, before_sending=self.before_sending)
         return _response(request, answer, self)
 
     def close(self) -> None:
         """Drop the connection; never raises."""
-        self._connection.close()
+        self.connection.close()
 
 
 def _text(value: str | bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 
 from mailconfig.http_urls import HttpUrl
@@ -31,6 +32,7 @@ class KeptConnection:
 
         Args:
             surroundings: policy and timeouts; ``timeouts.total`` bounds each request, from the look-up to the last byte.
+                Stages are told of the first connection alone.
             most_bytes: the longest body of an answer that is taken.
         """
         self.requests = 0
@@ -40,6 +42,14 @@ class KeptConnection:
         self._stream: Stream | None = None
         self._server: tuple[str, str, int] | None = None
         self._used_at = 0.0
+
+    def open(self, url: str, *, deadline: Deadline | None = None) -> None:
+        """Connect to the server of a URL, if no good connection to it is open.
+
+        Raises:
+            UrlNotAllowed, ConnectionFailed, TLSFailed: as :func:`.client.send_request`.
+        """
+        self._stream_to(vetted_url(HttpRequest(url=url), self._surroundings), deadline or self._deadline())
 
     def send(
         self,
@@ -61,7 +71,7 @@ class KeptConnection:
         """
         url = vetted_url(request, self._surroundings)
         exchange = Exchange(request, url, most_bytes=self._most_bytes, keep=True)
-        stream = self._stream_to(url, deadline or Deadline(self._surroundings.timeouts.total or MOST_SECONDS))
+        stream = self._stream_to(url, deadline or self._deadline())
         if before_sending is not None:
             before_sending()
         try:
@@ -93,7 +103,11 @@ class KeptConnection:
             wait_slice=surroundings.wait_slice,
         )
         self._server, self._used_at = server, monotonic()
+        self._surroundings = replace(surroundings, on_stage=None)
         return self._stream
+
+    def _deadline(self) -> Deadline:
+        return Deadline(self._surroundings.timeouts.total or MOST_SECONDS)
 
     def _is_good(self, stream: Stream) -> bool:
         if monotonic() - self._used_at > MOST_IDLE_SECONDS:

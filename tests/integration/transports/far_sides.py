@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
 from mailconfig.testing import outbox
-from mailconfig.transports.contract import Delivery, Transport
+from mailconfig.transports.contract import Delivery, Surroundings, Transport
 from mailconfig.transports.registry import register, transport_for
-from mailconfig.values import Authentication, ConnectionSettings, Envelope, Secret, Security
+from mailconfig.values import Authentication, ConnectionSettings, Envelope, NetworkPolicy, Secret, Security
 from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 from tests.servers.ews import FakeEWS, Fault
 from tests.servers.faults import Close, Reply
+from tests.servers.services import KEY, Said, ServiceServer
 from tests.toys import letterbox
 from tests.toys.letterbox.server import LetterboxServer
 
@@ -149,8 +150,45 @@ class OutboxFarSide:
     def vanish_with_next(self) -> None: ...
 
 
-FAR_SIDES = ("smtp", "outbox", "letterbox", "ews")
+class SendGridFarSide:
+    """A mail service, of whose mails the subject and the text are seen."""
+
+    name: ClassVar[str] = "sendgrid"
+    can: ClassVar[frozenset[str]] = frozenset({"limit", "vanish_with_next"})
+
+    def __init__(self, server: ServiceServer) -> None:
+        self.server = server
+        self.port = server.port
+
+    @property
+    def received(self) -> list[Received]:
+        return [
+            (
+                mail.said["from"]["email"],
+                mail.recipients,
+                f"Subject: {mail.said['subject']}\n\n{mail.said['content'][0]['value']}".replace(
+                    "\n", "\r\n"
+                ).encode(),
+            )
+            for mail in self.server.mails
+        ]
+
+    def refuse_recipient(self, address: str) -> None: ...
+
+    def refuse_sender(self, address: str) -> None: ...
+
+    def limit(self) -> None:
+        words = {"errors": [{"message": "too many requests", "field": None}]}
+        self.server.faults += [Said(429, words, (("Retry-After", "120"),))] * 9
+
+    def vanish_with_next(self) -> None:
+        self.server.faults.append("hang up")
+
+
+FAR_SIDES = ("smtp", "outbox", "letterbox", "ews", "sendgrid")
 LOGS_IN = frozenset({"letterbox", "ews"})
+SERVICES = frozenset({"sendgrid"})
+"""Far sides that a deployment names, not the account."""
 
 
 @contextmanager
@@ -166,6 +204,9 @@ def far_side(name: str, certificates: Certificates) -> Iterator[FarSide]:
     elif name == "ews":
         with FakeEWS(tls=certificates.good, credentials={USER: PASSWORD}) as exchange:
             yield ExchangeFarSide(exchange)
+    elif name == "sendgrid":
+        with ServiceServer() as service:
+            yield SendGridFarSide(service)
     else:
         yield OutboxFarSide()
 
@@ -176,8 +217,16 @@ def transport_to(name: str) -> Transport:
 
 
 def settings_to(far: FarSide) -> ConnectionSettings:
-    """What an account that sends there says; the letterbox wants its token, Exchange a login."""
+    """What an account that sends there says; the letterbox wants its token, Exchange a login, a service its key."""
     ways = {"letterbox": Authentication.OAUTH2, "ews": Authentication.PASSWORD}
+    if far.name in SERVICES:
+        return ConnectionSettings(
+            host="",
+            port=443,
+            security=Security.TLS,
+            authentication=Authentication.PASSWORD,
+            secret=Secret(KEY),
+        )
     return ConnectionSettings(
         host="127.0.0.1",
         port=far.port,
@@ -186,6 +235,14 @@ def settings_to(far: FarSide) -> ConnectionSettings:
         username=USER if far.name in LOGS_IN else "",
         secret=Secret(PASSWORD) if far.name in LOGS_IN else None,
     )
+
+
+def surroundings_to(far: FarSide, policy: NetworkPolicy) -> Surroundings:
+    """The deployment, which says where services live."""
+    if far.name not in SERVICES:
+        return Surroundings(policy=policy)
+    urls = {far.name: f"http://127.0.0.1:{far.port}/{far.name}/"}
+    return Surroundings(policy=policy, web_policy=replace(policy, allow_plain_http=True), service_urls=urls)
 
 
 @dataclass

@@ -11,16 +11,18 @@ from django.core.exceptions import ValidationError
 from mailconfig import delivery
 from mailconfig.exceptions import TransportError, TransportMissing
 from mailconfig.models import Account, Attempt, AttemptOutcome, CheckState, Lane, Message, WaitReason
-from mailconfig.transports.contract import Matter, Outcome, Session, Surroundings, Verdict
+from mailconfig.transports.contract import Matter, Outcome, Session, Verdict
 from mailconfig.transports.registry import transport_for
 from mailconfig.values import NetworkPolicy, Secret
 from tests.factories import make_account, make_message
 from tests.servers.certificates import Certificates
+from tests.servers.services import KEY
 
 from .far_sides import (
     FAR_SIDES,
     LOGS_IN,
     PASSWORD,
+    SERVICES,
     USER,
     FarSide,
     Mail,
@@ -28,6 +30,7 @@ from .far_sides import (
     far_side,
     mail,
     settings_to,
+    surroundings_to,
     transport_to,
 )
 
@@ -45,7 +48,7 @@ def far(name: str, certificates: Certificates) -> Iterator[FarSide]:
 
 @pytest.fixture
 def session(name: str, far: FarSide, policy: NetworkPolicy) -> Iterator[Session]:
-    session = transport_to(name).open(settings_to(far), Surroundings(policy=policy))
+    session = transport_to(name).open(settings_to(far), surroundings_to(far, policy))
     yield session
     session.close()
 
@@ -206,7 +209,7 @@ def test_no_transport_connects_where_policy_forbids_it(name: str, far: FarSide) 
         pytest.skip("it connects to nobody")
 
     with pytest.raises(TransportError):
-        transport_to(name).open(settings_to(far), Surroundings(policy=NetworkPolicy(allowed_ports=None)))
+        transport_to(name).open(settings_to(far), surroundings_to(far, NetworkPolicy(allowed_ports=None)))
 
 
 @pytest.mark.parametrize("unknown", ["pigeon", "", "smtp.session", "contract", "../smtp"])
@@ -227,6 +230,11 @@ def account(name: str, far: FarSide, settings: Any, certificates: Certificates) 
         "OUTBOX": name == "outbox",
         "CA_FILE": certificates.ca_file,
     }
+    if far.name in SERVICES:
+        urls = {far.name: f"http://127.0.0.1:{far.port}/{far.name}/"}
+        web = {"ALLOW_PLAIN_HTTP": True, "WEB_PORTS": None, "SEND_API_URLS": urls}
+        settings.MAILCONFIG = {**settings.MAILCONFIG, **web}
+        return make_account(443, send_method=far.name, host="", authentication="password", secret=Secret(KEY))
     login = {"username": USER, "secret": Secret(PASSWORD)} if far.name in LOGS_IN else {}
     if far.name == "ews":
         login |= {"authentication": "password", "security": "tls"}

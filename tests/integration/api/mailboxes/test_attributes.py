@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 from mailconfig.api.mailboxes.resources import email_hash
 from mailconfig.models import Mailbox
 from mailconfig.models.account_destination import SecretName
+from mailconfig.transports import registry
 from tests.factories import make_message
 
 from .calls import JSONAPI, SAID, URL, changed, data_of, document, made, refusals, send
@@ -303,7 +304,11 @@ def test_a_mailbox_whose_mail_waits_is_not_deleted(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize("method", ["sendgrid", None])
-def test_a_method_that_is_not_installed_is_stored(api: APIClient, method: str | None) -> None:
+def test_a_method_that_is_not_installed_is_stored(
+    api: APIClient, method: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(registry, "is_mail_service", lambda _name: False)
     key = made(api, sendMethod=method, smtpHost="smtp.example.com" if method else None)["id"]
     for call in (
         changed(api, key, validateSend=True),

@@ -1,0 +1,176 @@
+"""The mail services that take mail by their own interface over HTTP, and what is known about each.
+
+Values only: the transport that speaks with them is :mod:`mailconfig.transports.services`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+API_KEY = _("API key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailService:
+    """A service, by the words of its own documents."""
+
+    label: str
+    urls: tuple[str, ...]
+    """Where its interface lives, each with its final slash: the usual place first, then other regions."""
+    key_name: str | _StrPromise = API_KEY
+    """Its word for the secret."""
+    key_option: str = "api_key"
+    """The same, as anymail's backend takes it."""
+    user_name: str | _StrPromise = ""
+    """Its word for what the account's user name holds; empty: nothing does."""
+    user_option: str = ""
+    """The same, as anymail's backend takes it; empty with :attr:`user_name`."""
+    needs_user: bool = False
+    options: Mapping[str, object] = field(default_factory=dict)
+    """Further options of anymail's backend that are not to come out of the host project's settings."""
+    asks: str = ""
+    """Path of a question without effect that a wrong key is not answered; empty: none is known that all keys may ask."""
+    asks_with: str = "Authorization: Bearer {key}"
+    """The header field that shows the key there."""
+    idempotency_field: str = ""
+    """Header field by which it knows that it was sent the same mail before."""
+    writes_itself: frozenset[str] = frozenset({"date"})
+    """Header fields that it writes itself, in lower case: ours are left out."""
+    only_one_reply_to: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Header fields of the mail that tell it what to do, and that nobody gets to see."""
+    note: str | _StrPromise = ""
+    """One thing that people have to know."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return the hosts of its regions, the usual one first."""
+        return tuple(str(urlsplit(url).hostname) for url in self.urls)
+
+    def url_for(self, host: str) -> str:
+        """Return the address of the region that this host is of, else of the usual one."""
+        return dict(zip(self.hosts, self.urls, strict=True)).get(host.strip().lower(), self.urls[0])
+
+
+MAIL_SERVICES: Mapping[str, MailService] = {
+    "sendgrid": MailService(
+        label="SendGrid",
+        urls=("https://api.sendgrid.com/v3/", "https://api.eu.sendgrid.com/v3/"),
+        options={"generate_message_id": True, "merge_field_format": None, "username": None, "password": None},
+        asks="scopes",
+        note=_("The key needs the permission to send mail. The sender has to be verified."),
+    ),
+    "mailgun": MailService(
+        label="Mailgun",
+        urls=("https://api.mailgun.net/v3/", "https://api.eu.mailgun.net/v3/"),
+        user_name=_("sending domain"),
+        user_option="sender_domain",
+        note=_("Without a sending domain that of the From address is used."),
+    ),
+    "postmark": MailService(
+        label="Postmark",
+        urls=("https://api.postmarkapp.com/",),
+        key_name=_("server API token"),
+        key_option="server_token",
+        user_name=_("message stream"),
+        user_option="message_stream",
+        options={"use_bulk_api": False, "generate_message_id": False},
+        asks="server",
+        asks_with="X-Postmark-Server-Token: {key}",
+        headers={"X-PM-KeepID": "true"},
+        note=_("The sender needs a confirmed signature or domain."),
+    ),
+    "resend": MailService(
+        label="Resend",
+        urls=("https://api.resend.com/",),
+        options={"verify_attachment_extensions": True},
+        asks="domains",
+        idempotency_field="Idempotency-Key",
+        writes_itself=frozenset({"date", "message-id"}),
+    ),
+    "brevo": MailService(
+        label="Brevo",
+        urls=("https://api.brevo.com/v3/",),
+        options={"workaround_display_name_bugs": True, "prevent_header_encoding_bugs": True},
+        asks="account",
+        asks_with="api-key: {key}",
+        writes_itself=frozenset({"date", "message-id"}),
+    ),
+    "mailjet": MailService(
+        label="Mailjet",
+        urls=("https://api.mailjet.com/v3.1/", "https://api.us.mailjet.com/v3.1/"),
+        key_name=_("secret key"),
+        key_option="secret_key",
+        user_name=_("API key"),
+        user_option="api_key",
+        needs_user=True,
+        writes_itself=frozenset({"date", "message-id"}),
+    ),
+    "mailersend": MailService(
+        label="MailerSend",
+        urls=("https://api.mailersend.com/v1/",),
+        key_name=_("API token"),
+        key_option="api_token",
+        options={"batch_send_mode": None},
+        asks="api-quota",
+        writes_itself=frozenset({"date", "message-id"}),
+        note=_("Header fields of your own need a plan that allows them."),
+    ),
+    "sparkpost": MailService(
+        label="SparkPost",
+        urls=("https://api.sparkpost.com/api/v1/", "https://api.eu.sparkpost.com/api/v1/"),
+        options={"subaccount": None},
+        asks="account",
+        asks_with="Authorization: {key}",
+        writes_itself=frozenset({"date", "message-id"}),
+    ),
+    "scaleway": MailService(
+        label="Scaleway",
+        urls=("https://api.scaleway.com/transactional-email/v1alpha1/regions/fr-par/",),
+        key_name=_("secret key"),
+        key_option="secret_key",
+        user_name=_("project ID"),
+        user_option="project_id",
+        needs_user=True,
+        options={"region": "fr-par"},
+        asks="domains",
+        asks_with="X-Auth-Token: {key}",
+        writes_itself=frozenset({"date", "message-id"}),
+    ),
+    "mailtrap": MailService(
+        label="Mailtrap",
+        urls=("https://send.api.mailtrap.io/api/",),
+        key_name=_("API token"),
+        key_option="api_token",
+        options={"sandbox_id": None},
+        writes_itself=frozenset({"date", "message-id"}),
+    ),
+    "mandrill": MailService(
+        label="Mandrill (Mailchimp Transactional)",
+        urls=("https://mandrillapp.com/api/1.0/",),
+        writes_itself=frozenset({"date"}),
+    ),
+    "unisender_go": MailService(
+        label="Unisender Go",
+        urls=(
+            "https://go1.unisender.ru/en/transactional/api/v1/",
+            "https://go2.unisender.ru/en/transactional/api/v1/",
+        ),
+        options={"generate_message_id": True, "workaround_display_name_bugs": True},
+        writes_itself=frozenset({"date", "message-id"}),
+    ),
+}
+"""By the name of the send method, which is that of anymail's backend."""
+
+
+def is_mail_service(send_method: str) -> bool:
+    """Return whether mail leaves by a service's own interface over HTTP, so that no mail server is to be named."""
+    return send_method in MAIL_SERVICES

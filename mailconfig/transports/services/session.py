@@ -1,0 +1,248 @@
+"""A session with a mail service: a request for each mail, over one connection as long as the service keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from time import monotonic
+from typing import Any
+
+import requests
+from anymail.exceptions import AnymailError
+from django.core.mail import EmailMultiAlternatives
+
+from mailconfig.exceptions import SessionLost, TransportError
+from mailconfig.mail_services import MailService
+from mailconfig.transports.breaks import broken, ended
+from mailconfig.transports.contract import (
+    Blame,
+    Deliveries,
+    Delivery,
+    Journal,
+    Judgement,
+    Matter,
+    Outcome,
+    SessionEnd,
+    Surroundings,
+    Verdict,
+)
+from mailconfig.transports.http import HttpAnswer, HttpHeaders
+from mailconfig.transports.http.adapter import GateAdapter
+from mailconfig.transports.network.deadline import Deadline
+from mailconfig.transports.scrubber import Scrubber
+from mailconfig.values import Answer, ErrorCode, Stage
+
+from .answers import judged, words_of
+from .content import NotCarried, as_form, message_id_of
+
+NOT_CARRIED = "not_carried"
+"""Code of mails that the service cannot be told as they are."""
+_REFUSED = frozenset({"rejected", "invalid", "failed"})
+
+
+class _NotAllowed(Exception):
+    """The journal does not allow the hand-over."""
+
+
+class ServiceSession:
+    """See :class:`mailconfig.transports.contract.Session`. The point of no return is the request's first byte."""
+
+    def __init__(
+        self,
+        service: MailService,
+        *,
+        url: str,
+        backend: Any,
+        adapter: GateAdapter,
+        scrubber: Scrubber,
+        surroundings: Surroundings,
+    ) -> None:
+        self.opened_at = monotonic()
+        self.handed_over = 0
+        self.closed = False
+        self.end: SessionEnd | None = None
+        self._service, self._url = service, url
+        self._backend, self._adapter, self._scrubber = backend, adapter, scrubber
+        self._timeouts, self._on_stage = surroundings.timeouts, surroundings.on_stage
+        self._answer: HttpAnswer | None = None
+        self._message_id = ""
+        self._asked = False
+        backend.session.hooks["response"].append(self._take)
+
+    def _take(self, response: requests.Response, **_: object) -> None:
+        """Keep what was answered, whatever anymail makes of it."""
+        headers = HttpHeaders(tuple((name.lower(), value) for name, value in response.headers.items()))
+        self._answer = HttpAnswer(status=response.status_code, headers=headers, body=response.content)
+
+    def send(self, deliveries: Deliveries, journal: Journal) -> Generator[Outcome, None, None]:
+        """Make a request for each delivery."""
+        while not self.closed and (delivery := deliveries.next()) is not None:
+            data = b"".join(delivery.chunks())
+            self._scrubber.mask(delivery.envelope.masks)
+            self._message_id = message_id_of(data)
+            try:
+                form = as_form(data, delivery.envelope, self._service)
+            except NotCarried as error:
+                yield _not_carried(f"{self._service.label} cannot be told {error.what}.")
+                continue
+            try:
+                outcome = self._post(form, delivery, journal, size=len(data))
+            except _NotAllowed:
+                deliveries.put_back()
+                return
+            except BaseException:
+                self.close()
+                raise
+            yield outcome
+
+    def _post(
+        self, form: EmailMultiAlternatives, delivery: Delivery, journal: Journal, *, size: int
+    ) -> Outcome:
+        self._prepare(form, delivery, journal, size=size)
+        understood = False
+        try:
+            self._backend.send_messages([form])
+            understood = True
+        except TransportError as error:
+            return self._broke(error)
+        except (AnymailError, requests.RequestException, ValueError, TypeError, LookupError) as error:
+            if not self._asked:
+                return _not_carried(self._scrubber.clean(_first_line(error)))
+            if self._answer is None and not isinstance(error, AnymailError | requests.RequestException):
+                raise  # of the journal, or of whoever waits
+        finally:
+            self._adapter.before_sending = None
+        if not self._asked:
+            return _not_carried("A receiver of anymail's signal pre_send cancelled it.")
+        return self._judge(form, delivery, understood=understood)
+
+    def _prepare(
+        self, form: EmailMultiAlternatives, delivery: Delivery, journal: Journal, *, size: int
+    ) -> None:
+        """Have the journal asked once connected, and bound the time."""
+
+        def ask() -> None:
+            self._asked = True
+            journal.start(accepted=len(delivery.envelope.recipients))
+            if not journal.allows():
+                raise _NotAllowed
+            journal.passed()
+
+        self._answer, self._asked = None, False
+        self._adapter.before_sending = ask
+        if self._timeouts.total is None:
+            seconds = self._timeouts.transaction + size / self._timeouts.bytes_per_second
+            self._adapter.deadline = Deadline(seconds)
+        field, headers = self._service.idempotency_field, self._backend.session.headers
+        if field:
+            headers.pop(field, None)
+            if key := self._message_id:
+                headers[field] = key
+
+    def _broke(self, error: TransportError) -> Outcome:
+        """Return the outcome of a request that came to no answer."""
+        mails = self.handed_over
+        self.close()
+        if error.ambiguous:
+            self.handed_over += 1
+        if not isinstance(error, SessionLost) and not error.ambiguous:
+            error = ended(str(error), error.stage)
+        blame = Blame.MESSAGE if error.ambiguous else Blame.NOBODY
+        self.end = SessionEnd(mails=mails, error=error, blame=blame)
+        words = Judgement(Verdict.RETRY, Answer(0, str(error)), temporary=True)
+        return Outcome(stage=Stage.DOT, whole=words, handed_over=error.ambiguous, error=error)
+
+    def _judge(self, form: Any, delivery: Delivery, *, understood: bool) -> Outcome:
+        """Return the outcome of an answer; ``understood``: anymail found in it what became of each recipient."""
+        answer = self._answer
+        if answer is None:  # requests itself could not make anything of it
+            return self._broke(broken("This is no web server, or a broken one.", Stage.DOT, ambiguous=True))
+        words = self._scrubber.clean(words_of(answer.body))
+        accepted = 200 <= answer.status < 300
+        if answer.status == 504:
+            error = SessionLost(
+                "The server took too long.",
+                stage=Stage.DOT,
+                code=ErrorCode.TIMEOUT,
+                reply=Answer(answer.status, words),
+                ambiguous=True,
+            )
+            return self._broke(error)
+        if accepted and not understood:
+            text = "The answer of the web server makes no sense here."
+            return self._broke(broken(text, Stage.DOT, reply=Answer(answer.status, words), ambiguous=True))
+        self.handed_over += 1
+        said = Answer(answer.status, words if not accepted else "accepted")
+        if not accepted and not (
+            understood and 400 <= answer.status < 500 and answer.status not in {401, 403, 429}
+        ):
+            return Outcome(stage=Stage.DOT, whole=judged(answer, words), handed_over=True)
+        return self._by_recipient(form, delivery, said, accepted=accepted)
+
+    def _by_recipient(self, form: Any, delivery: Delivery, said: Answer, *, accepted: bool) -> Outcome:
+        status = form.anymail_status
+        found = {address.lower(): each for address, each in (status.recipients or {}).items()}
+        judgements = []
+        for address in delivery.envelope.recipients:
+            each = found.get(address.lower())
+            of_each = each.status if each is not None else ("queued" if accepted else "failed")
+            refused = of_each in _REFUSED or (not accepted and of_each == "unknown")
+            words = Answer(said.code, f"{of_each}: {said.text}" if refused else said.text)
+            judgements.append(
+                Judgement(Verdict.FAIL, words, matter=Matter.RECIPIENT)
+                if refused
+                else Judgement(Verdict.ACCEPTED, words)
+            )
+        anybody = any(each.verdict is Verdict.ACCEPTED for each in judgements)
+        if anybody:
+            self._note(Stage.SENDER, Stage.RECIPIENT, Stage.DOT, words=said)
+        return Outcome(
+            stage=Stage.DOT if anybody else Stage.RECIPIENT,
+            whole=Judgement(Verdict.ACCEPTED, Answer(said.code, _id_of(status) or said.text)),
+            recipients=tuple(judgements),
+            handed_over=anybody,
+        )
+
+    def _note(self, *stages: Stage, words: Answer) -> None:
+        if self._on_stage is not None:
+            for stage in stages:
+                self._on_stage(stage, 0.0, words.words)
+
+    def verify(self, sender: str, recipient: str) -> tuple[Judgement, ...]:
+        """Return nothing: services are not asked without sending."""
+        return ()
+
+    def noop(self) -> None:
+        """See whether the connection is still there, and open another one if not.
+
+        Raises:
+            SessionLost: none can be opened.
+        """
+        try:
+            self._adapter.connection.open(self._url)
+        except TransportError as error:
+            self.close()
+            raise ended(str(error), error.stage) from None
+
+    def quit(self) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Close."""
+        self.closed = True
+        self._adapter.close()
+
+
+def _not_carried(words: str) -> Outcome:
+    answer = Answer(0, words)
+    return Outcome(stage=Stage.SENDER, whole=Judgement(Verdict.FAIL, answer), error_code=NOT_CARRIED)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _id_of(status: Any) -> str:
+    """Return the service's own id of the mail, by which it is found in its records; ``""``: it told none."""
+    found = status.message_id
+    return str(found) if isinstance(found, str) else ""
