@@ -30,6 +30,7 @@ Exception
       ├─ AccountInUse            cannot be deleted: mail of it is not sent yet; ``waiting`` says how many
       ├─ QueueBusy               another queue, whose mail was to be taken over, is sending just now
       ├─ SignInRefused           a sign-in at a service came to nothing; ``fault`` says why
+      ├─ EventsRefused           a mail service's report does not count; ``fault`` says why
       ├─ AccountChanged          somebody else changed it meanwhile: nothing was stored
       ├─ NotProved               the connection did not work, so nothing was stored; ``check`` says why
       ├─ InvalidTransition       the message is not in a state that allows it
@@ -44,7 +45,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .values import Answer, ErrorCode, Remedy, SignInFault, Stage
+    from .values import Answer, ErrorCode, EventsFault, Remedy, SignInFault, Stage
 
 
 class MailconfigError(Exception):
@@ -226,6 +227,18 @@ class SignInRefused(DeliveryError):
 
     def __init__(self, fault: SignInFault) -> None:
         super().__init__(f"the sign-in came to nothing: {fault}")
+        self.fault = fault
+
+
+class EventsRefused(DeliveryError):
+    """A mail service's report does not count; nothing was stored.
+
+    Attributes:
+        fault: why.
+    """
+
+    def __init__(self, fault: EventsFault) -> None:
+        super().__init__(f"the report does not count: {fault}")
         self.fault = fault
 
 

@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v2/mail/", include("mailconfig.api.providers.urls")),
     path("api/v2/", include("mailconfig.api.mailboxes.urls")),
     path("oauth2/", include("mailconfig.connecting.urls")),
+    path("webhooks/", include("mailconfig.webhooks.urls")),
     path("email-service/", include("mailconfig.api.email_service.urls")),
     path("", include("mailconfig.api.tenant_config.urls")),
 ]

@@ -93,6 +93,45 @@ class SignInFault(enum.StrEnum):
     """The service did not like the question: the app registration is to be looked at."""
 
 
+class MailEvent(enum.StrEnum):
+    """Kinds of events that mail services report of a message at one recipient."""
+
+    PROCESSED = "processed"
+    """The service has taken it, and will try to deliver it."""
+    DEFERRED = "deferred"
+    """The recipient's server put it off; the service goes on trying."""
+    DELIVERED = "delivered"
+    """The recipient's server took it."""
+    BOUNCED = "bounced"
+    """The recipient's server refused it, perhaps long after it had taken it."""
+    DROPPED = "dropped"
+    """The service did not even try."""
+    OPENED = "opened"
+    """A picture in it was loaded, by a person or a program."""
+    CLICKED = "clicked"
+    """A link in it was followed, by a person or a program."""
+    COMPLAINED = "complained"
+    """The recipient called it spam."""
+    OPTED_OUT = "opted_out"
+    """The recipient asked the service for no more."""
+
+
+class EventsFault(enum.StrEnum):
+    """Reasons for which a mail service's report is refused as a whole."""
+
+    TOO_LARGE = "too_large"
+    MEDIA_TYPE = "media_type"
+    UNSIGNED = "unsigned"
+    BAD_SIGNATURE = "bad_signature"
+    OLD = "old"
+    """Signed too long ago, or in the future: somebody else may have kept it."""
+    KEY_UNREADABLE = "key_unreadable"
+    """The stored key does not open."""
+    MALFORMED = "malformed"
+    NOT_INSTALLED = "not_installed"
+    """What reads this service's reports is not installed."""
+
+
 class Secret:
     """A password or token that does not show itself.
 

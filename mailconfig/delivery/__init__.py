@@ -49,6 +49,9 @@ from mailconfig.delivery.accounts.signing_in import (
 )
 from mailconfig.delivery.accounts.throttle import duration_in_words
 from mailconfig.delivery.clock import database_now
+from mailconfig.delivery.events.receiving import receive_events
+from mailconfig.delivery.events.taking import EventsReport
+from mailconfig.delivery.events.webhooks import event_webhook_url, find_event_webhook, rotate_event_webhook
 from mailconfig.delivery.imports.accounts import PlannedAccount
 from mailconfig.delivery.imports.run import ImportReport, QueueReport, import_mail, import_settings
 from mailconfig.delivery.installation import adopt, was_swept_within
@@ -115,6 +118,7 @@ __all__ = [
     "AccountStatus",
     "Attention",
     "DrainReport",
+    "EventsReport",
     "Health",
     "HealthState",
     "ImportReport",
@@ -165,9 +169,11 @@ __all__ = [
     "enqueue_for",
     "enqueue_many",
     "enqueue_report",
+    "event_webhook_url",
     "explain",
     "failovers_for",
     "find_attention",
+    "find_event_webhook",
     "find_project_account",
     "find_service_mail",
     "find_sign_in_client",
@@ -202,6 +208,7 @@ __all__ = [
     "read_content",
     "read_synced_content",
     "read_texts",
+    "receive_events",
     "recent_check",
     "recipient_states",
     "redirect_uri_of",
@@ -211,6 +218,7 @@ __all__ = [
     "requeue",
     "require_allowed_host",
     "ring_due",
+    "rotate_event_webhook",
     "rotate_webhook_secret",
     "run",
     "run_check",

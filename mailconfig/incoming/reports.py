@@ -62,7 +62,12 @@ class Report:
 
         A permanent refusal of a sender, a full mailbox, a size, a content or by a policy is one of this message (RFC 3463 §3).
         """
-        return self.is_permanent and not self.enhanced_code.startswith(_OF_MESSAGE)
+        return self.is_permanent and is_about_address(self.enhanced_code)
+
+
+def is_about_address(enhanced_code: str) -> bool:
+    """Return whether a permanent refusal with this code (RFC 3463; empty: with none) may be about the address itself."""
+    return not enhanced_code.startswith(_OF_MESSAGE)
 
 
 def read_report(octets: bytes) -> tuple[Report, ...]:

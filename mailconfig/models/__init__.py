@@ -17,6 +17,14 @@ from .attempt import Attempt, AttemptOutcome
 from .body import Body
 from .choices import AccountKind, Scope
 from .connection_check import CheckKind, CheckState, ConnectionCheck
+from .event_webhook import (
+    SIGNS_BY_SECRET,
+    EventService,
+    EventsFaultChoice,
+    EventWebhook,
+    MailEventChoice,
+    MessageEvent,
+)
 from .hand_over import HandOver
 from .installation import Installation
 from .lane import AWAY, PAUSES, Lane, Purpose, WaitReason
@@ -24,7 +32,12 @@ from .mail_alias import MailAlias
 from .mailbox import Mailbox
 from .mailing import Mailing
 from .message import FINAL_STATES, WAITING_STATES, Message, MessageKind, MessageState, Priority
-from .message_events import note_message_bounced, note_message_settled, note_recipient_opted_out
+from .message_events import (
+    note_message_settled,
+    note_messages_bounced,
+    note_recipient_opted_out,
+    note_recipients_opted_out,
+)
 from .message_source import MessageSource
 from .oauth2 import OAuth2Client
 from .oauth2_grant import OAuth2Grant, OAuth2Token
@@ -63,6 +76,7 @@ __all__ = [
     "MOST_ENDPOINTS",
     "NO_TENANT",
     "PAUSES",
+    "SIGNS_BY_SECRET",
     "UNREACHABLE",
     "WAITING_STATES",
     "Account",
@@ -81,13 +95,18 @@ __all__ = [
     "DeliveryState",
     "DisabledReason",
     "EventKind",
+    "EventService",
+    "EventWebhook",
+    "EventsFaultChoice",
     "HandOver",
     "Installation",
     "Lane",
     "MailAlias",
+    "MailEventChoice",
     "Mailbox",
     "Mailing",
     "Message",
+    "MessageEvent",
     "MessageKind",
     "MessageSource",
     "MessageState",
@@ -120,8 +139,9 @@ __all__ = [
     "Worker",
     "note_account_paused",
     "note_account_resumed",
-    "note_message_bounced",
     "note_message_settled",
+    "note_messages_bounced",
     "note_recipient_opted_out",
+    "note_recipients_opted_out",
     "tenant_key",
 ]

@@ -294,6 +294,7 @@ class Account(RemembersStored):
                     wake_lanes(self.pk, reconnects=reconnects)
                     if missing := (reconnects & self._purposes()) - {Purpose.SEND}:
                         make_lanes(self.pk, missing)
+                self._make_event_webhook()
         except BaseException:
             # Sealed for a row that was not stored; another try seals it anew.
             if entered is not None:
@@ -302,6 +303,13 @@ class Account(RemembersStored):
         self._remember_stored()
         if not adding:
             self.refresh_from_db(fields=["revision"])
+
+    def _make_event_webhook(self) -> None:
+        """Have an address at which the service that it sends by can report, if that one does."""
+        # It is made of accounts and messages.
+        from .event_webhook import ensure_event_webhook
+
+        ensure_event_webhook(self)
 
     @property
     def lane(self) -> Lane:

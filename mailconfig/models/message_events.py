@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from .account import Account
 from .message import Message
+from .synced import Bounce
 from .webhook import EventKind
-from .webhook_events import Data, note_event, wanting
+from .webhook_events import Data, note_event, note_events, wanting
 
 
 def note_message_settled(message_id: int) -> None:
@@ -33,22 +36,49 @@ def note_message_settled(message_id: int) -> None:
         note_event(EventKind.MESSAGE_SETTLED, ids, data)
 
 
-def note_message_bounced(
-    message_id: int, *, address: str, is_permanent: bool, enhanced_code: str, bounce_id: int
-) -> None:
-    """Note that a message did not arrive at one of its recipients. Within the transaction that stores the report."""
-    row = Message.objects.filter(pk=message_id).only("uuid", "tenant_id", "account_id", "failed_over_from_id")
-    message = row.first()
-    ids = wanting(EventKind.MESSAGE_BOUNCED, tenant_id=message.tenant_id if message else None)
-    if message is not None and ids:
-        data = {
-            **_about(message),
-            "bounce_id": bounce_id,
-            "address": address,
-            "is_permanent": is_permanent,
-            "code": enhanced_code,
-        }
-        note_event(EventKind.MESSAGE_BOUNCED, ids, data)
+def note_messages_bounced(bounces: Collection[Bounce]) -> None:
+    """Note that messages did not arrive at some of their recipients. Within the transaction that stores the reports.
+
+    It takes as many statements for many as for one, and one for each tenant.
+    """
+    messages = _messages({bounce.message_id for bounce in bounces})
+    endpoints = _wanting(EventKind.MESSAGE_BOUNCED, messages.values())
+    note_events(
+        EventKind.MESSAGE_BOUNCED,
+        [
+            (
+                endpoints[message.tenant_id],
+                {
+                    **_facts(message),
+                    "bounce_id": bounce.pk,
+                    "address": bounce.address,
+                    "is_permanent": bounce.is_permanent,
+                    "code": bounce.enhanced_code,
+                },
+            )
+            for bounce in bounces
+            if (message := messages.get(bounce.message_id)) is not None and endpoints[message.tenant_id]
+        ],
+    )
+
+
+def note_recipients_opted_out(said: Collection[tuple[int, str]], *, source: str) -> None:
+    """Note that recipients asked for no more mail. Within the transaction that lists them; a few statements, as above.
+
+    Args:
+        said: the messages that they answered, by primary key, and the addresses.
+        source: how it was said: a code.
+    """
+    messages = _messages({message_id for message_id, _address in said})
+    endpoints = _wanting(EventKind.RECIPIENT_OPTED_OUT, messages.values())
+    note_events(
+        EventKind.RECIPIENT_OPTED_OUT,
+        [
+            (endpoints[message.tenant_id], {"address": address, **_facts(message), "source": source})
+            for message_id, address in said
+            if (message := messages.get(message_id)) is not None and endpoints[message.tenant_id]
+        ],
+    )
 
 
 def note_recipient_opted_out(
@@ -70,6 +100,30 @@ def note_recipient_opted_out(
         if message is not None:
             about = _about(message)
         note_event(EventKind.RECIPIENT_OPTED_OUT, ids, {"address": address, **about, "source": source})
+
+
+def _messages(keys: Collection[int]) -> dict[int, Message]:
+    """Return the messages by primary key, with the accounts that they were queued for."""
+    rows = Message.objects.filter(pk__in=keys).select_related("account", "failed_over_from")
+    names = ("uuid", "tenant_id", "account__uuid", "failed_over_from__uuid")
+    return {message.pk: message for message in rows.only(*names)} if keys else {}
+
+
+def _wanting(kind: EventKind, messages: Iterable[Message]) -> dict[int | None, list[int]]:
+    """Return the endpoints that want to hear of this kind, by tenant."""
+    return {
+        tenant_id: wanting(kind, tenant_id=tenant_id) for tenant_id in {one.tenant_id for one in messages}
+    }
+
+
+def _facts(message: Message) -> Data:
+    """Return what :func:`_about` does, of a message with its accounts."""
+    return {
+        "message_id": message.pk,
+        "message_uuid": str(message.uuid),
+        "account_id": message.home_id,
+        "account_uuid": str(message.home.uuid),
+    }
 
 
 def _about(message: Message) -> Data:

@@ -21,13 +21,19 @@ def note_event(kind: EventKind, endpoint_ids: Iterable[int], data: Data) -> None
         endpoint_ids: of :func:`wanting`.
         data: what is said of it, in values of JSON.
     """
-    event_id = uuid.uuid4()
-    WebhookDelivery.objects.bulk_create(
-        [
+    note_events(kind, [(endpoint_ids, data)])
+
+
+def note_events(kind: EventKind, events: Iterable[tuple[Iterable[int], Data]]) -> None:
+    """Note several events of one kind as :func:`note_event` does, each with the endpoints that are told of it."""
+    rows = []
+    for endpoint_ids, data in events:
+        event_id = uuid.uuid4()
+        rows += [
             WebhookDelivery(event_id=event_id, endpoint_id=endpoint_id, kind=kind, data=dict(data))
             for endpoint_id in endpoint_ids
         ]
-    )
+    WebhookDelivery.objects.bulk_create(rows, batch_size=500)
 
 
 def wanting(kind: EventKind, *, tenant_id: int | None) -> list[int]:

@@ -102,7 +102,7 @@ class RelatedView(MailboxesView, ABC):
 
     def included_mailboxes(self, keys: Collection[int], shape: Shape) -> list[dict[str, Any]]:
         """Mailboxes by their keys."""
-        found = Mailbox.objects.prefetch_related("lanes").filter(pk__in=keys).order_by("pk")
+        found = Mailbox.objects.prefetch_related("lanes", "event_webhooks").filter(pk__in=keys).order_by("pk")
         return self.resources(cast("list[Mailbox]", list(found)), shape.of(TYPE))
 
     def answer_page(self, rows: QuerySet[Any]) -> Response:

@@ -84,7 +84,12 @@ class MailboxAttributes(serializers.Serializer[Any]):
     sendSuccessAt = TimeField(allow_null=True)
     sendThreshold = WholeField(help_text="Mails in sendPeriod. null: no limit; 0: nothing goes.", **UNSAID)
     sendgridApiKey = SecretEntryField(longest=LONGEST_TEXT)
-    sendgridWebhookUrl = serializers.CharField(read_only=True, allow_null=True, help_text="Always null.")
+    sendgridWebhookUrl = serializers.CharField(
+        read_only=True,
+        allow_null=True,
+        help_text="Where SendGrid's event webhook reports, for those who may change the mailbox. Null: it has never sent by"
+        " SendGrid, or the deployment does not say where it is reached.",
+    )
     smtpHost = HostField(allowed_only=True, **UNSAID)
     smtpPassword = SecretEntryField(longest=LONGEST_TEXT, help_text="null: password serves SMTP, too.")
     smtpPort = PortField(**UNSAID)

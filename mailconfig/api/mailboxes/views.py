@@ -142,7 +142,9 @@ class MailboxesView(SurfaceView):
 
     def permitted(self, action: Action) -> AccountQuerySet:
         """Return the mailboxes with which the caller may do this."""
-        return Mailbox.objects.prefetch_related("lanes").for_principal(self.principal, action)
+        return Mailbox.objects.prefetch_related("lanes", "event_webhooks").for_principal(
+            self.principal, action
+        )
 
     def mailbox(self, mailbox_id: str, action: Action) -> Mailbox:
         """One of them.
@@ -183,7 +185,7 @@ class MailboxesView(SurfaceView):
 
     def document(self, key: int, shape: Shape) -> dict[str, Any]:
         """The document of a mailbox as it is stored now."""
-        mailbox = cast("Mailbox", Mailbox.objects.prefetch_related("lanes").get(pk=key))
+        mailbox = cast("Mailbox", Mailbox.objects.prefetch_related("lanes", "event_webhooks").get(pk=key))
         return self.document_of(mailbox, shape)
 
     def document_of(self, mailbox: Mailbox, shape: Shape) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from mailconfig.models import (
     CheckKind,
     CheckState,
     ConnectionCheck,
+    EventWebhook,
     Lane,
     Mailbox,
     OAuth2Grant,
@@ -297,5 +298,6 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
             nothing |= {"has_own_smtp_secret": False, "has_password_besides": False}
             Mailbox.objects.filter(pk=account_id).update(**nothing)
         OAuth2Grant.objects.filter(account_id=account_id).delete()
+        EventWebhook.objects.filter(account_id=account_id).delete()
         Lane.objects.filter(account_id=account_id).update(due_at=None)
         Account.objects.filter(failover_id=account_id).update(failover=None, revision=F("revision") + 1)

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from mailconfig.api.mailboxes.resources import email_hash
-from mailconfig.models import Mailbox
+from mailconfig.models import EventWebhook, Mailbox
 from mailconfig.models.account_destination import SecretName
 from mailconfig.transports import registry
 from tests.factories import make_message
@@ -317,6 +317,24 @@ def test_a_method_that_is_not_installed_is_stored(
         assert refusals(call) == {"/data/attributes/sendMethod": "validationError"}
         words = "not available on this server" if method else "Nothing is said of how the mailbox sends"
         assert words in call.json()["errors"][0]["detail"]
+
+
+def test_where_sendgrid_reports_is_shown_to_those_who_may_change_the_mailbox(
+    api: APIClient, settings: Settings
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "PUBLIC_BASE_URL": "https://mail.example.com/"}
+    other = made(api)
+    read = made(api, sendMethod="sendgrid", sendgridApiKey=PASSWORD)
+    token = EventWebhook.objects.get().token
+
+    assert other["attributes"]["sendgridWebhookUrl"] is None
+    url = f"https://mail.example.com/webhooks/sendgrid/{token}"
+    assert read["attributes"]["sendgridWebhookUrl"] == url
+    again = data_of(changed(api, read["id"], sendgridWebhookUrl="https://x.test", sendgridApiKey=""))
+    assert again["attributes"]["sendgridWebhookUrl"] == url
+
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "PUBLIC_BASE_URL": None}
+    assert data_of(send(api, "GET", f"/{read['id']}"))["attributes"]["sendgridWebhookUrl"] is None
 
 
 def test_a_signature_is_shown_as_it_is_stored_and_can_be_sent_back(api: APIClient) -> None:

@@ -1,0 +1,1 @@
+"""Events that mail services report: what is believed of them, and what follows."""

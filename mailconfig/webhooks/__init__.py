@@ -1,0 +1,1 @@
+"""The address at which mail services report what became of mail."""
