@@ -9,6 +9,7 @@ from . import (
     oauth2_clients,
     synced,
     tenants,
+    webhooks,
     workers,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "oauth2_clients",
     "synced",
     "tenants",
+    "webhooks",
     "workers",
 ]

@@ -1,4 +1,4 @@
-"""The banner of what needs attention: accounts that stopped, and mail that nobody sends."""
+"""The banner of what needs attention: accounts that stopped, webhooks that were disabled, and mail that nobody sends."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from mailconfig.delivery import StoppedAccount, find_attention
-from mailconfig.models import AccountKind, WaitReason
+from mailconfig.models import AccountKind, DisabledReason, WaitReason, WebhookEndpoint
 
 from .account_links import MODEL_OF_KIND, account_url
 from .connecting import connect_context
 from .durations import moment_text
 from .typed import user_of
+from .webhooks import visible_webhooks
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -41,15 +43,17 @@ ADVICE: dict[str, _StrPromise] = {
 
 def attention_for(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
     """Return what the template shows, as far as this person may see accounts; empty for those who may see none."""
+    webhooks = _disabled_webhooks(request, site)
     kinds = _visible_kinds(request)
     if not kinds:
-        return {}
+        return {"webhooks": webhooks} if webhooks else {}
     found = find_attention(kinds=kinds, limit=SHOWN)
     return {
         "stopped": [_stopped(stopped, site, found.at, request) for stopped in found.stopped],
         "count": found.count,
         "hidden": max(0, found.count - SHOWN),
         "nobody_sends": found.nobody_sends,
+        "webhooks": webhooks,
         "failing_steps": [
             {"name": failing.step, "since": moment_text(failing.since, found.at), "text": failing.text}
             for failing in found.failing_steps
@@ -69,6 +73,26 @@ def _stopped(stopped: StoppedAccount, site: AdminSite, now: datetime, request: H
         "connect_url": connect_context(request, stopped.account).get("connect_url", "")
         if is_to_connect
         else "",
+    }
+
+
+def _disabled_webhooks(request: HttpRequest, site: AdminSite) -> list[dict[str, Any]]:
+    """Return the webhooks that were disabled by themselves, as far as this person may see any."""
+    user = user_of(request)
+    if not any(user.has_perm(f"mailconfig.{verb}_webhookendpoint") for verb in ("view", "change")):
+        return []
+    disabled = visible_webhooks(request).exclude(disabled_reason="").order_by("-disabled_at")
+    shown = disabled.select_related("tenant").only("url", "description", "disabled_reason", "tenant__name")
+    return [_disabled_webhook(endpoint, site) for endpoint in shown[:SHOWN]]
+
+
+def _disabled_webhook(endpoint: WebhookEndpoint, site: AdminSite) -> dict[str, Any]:
+    name = "admin:mailconfig_webhookendpoint_change"
+    return {
+        "webhook": endpoint,
+        "tenant": endpoint.tenant,
+        "url": reverse(name, args=[endpoint.pk], current_app=site.name),
+        "text": DisabledReason(endpoint.disabled_reason).label,
     }
 
 

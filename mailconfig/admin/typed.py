@@ -16,6 +16,7 @@ from mailconfig.models import (
     Suppression,
     SyncedMessage,
     Tenant,
+    WebhookEndpoint,
 )
 
 from .themes import ChangeList, ModelAdmin
@@ -33,10 +34,13 @@ if TYPE_CHECKING:
     SuppressionModelAdmin = admin.ModelAdmin[Suppression]
     SyncedModelAdmin = admin.ModelAdmin[SyncedMessage]
     TenantModelAdmin = admin.ModelAdmin[Tenant]
+    WebhookModelAdmin = admin.ModelAdmin[WebhookEndpoint]
 else:
     AnyModelAdmin = ModelAdmin
     AccountModelAdmin = AttemptModelAdmin = BounceModelAdmin = CheckModelAdmin = ModelAdmin
-    MessageModelAdmin = SuppressionModelAdmin = SyncedModelAdmin = TenantModelAdmin = ModelAdmin
+    MessageModelAdmin = SuppressionModelAdmin = SyncedModelAdmin = TenantModelAdmin = WebhookModelAdmin = (
+        ModelAdmin
+    )
 
 __all__ = [
     "AccountModelAdmin",
@@ -49,6 +53,7 @@ __all__ = [
     "SuppressionModelAdmin",
     "SyncedModelAdmin",
     "TenantModelAdmin",
+    "WebhookModelAdmin",
     "user_of",
 ]
 

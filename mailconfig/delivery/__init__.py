@@ -69,7 +69,7 @@ from mailconfig.delivery.monitoring.mailings import (
 from mailconfig.delivery.monitoring.message_facts import MessageFacts, message_facts
 from mailconfig.delivery.monitoring.overview import AccountOverview, overview_of
 from mailconfig.delivery.monitoring.standing_in import StandIn
-from mailconfig.delivery.monitoring.status import AccountStatus, Status, SyncStatus, status
+from mailconfig.delivery.monitoring.status import AccountStatus, Status, SyncStatus, WebhookStatus, status
 from mailconfig.delivery.monitoring.waiting import Waiting, explain
 from mailconfig.delivery.monitoring.workers import WorkerStatus
 from mailconfig.delivery.preparing.leases import due_files
@@ -140,6 +140,7 @@ __all__ = [
     "TenantReference",
     "Texts",
     "Waiting",
+    "WebhookStatus",
     "WindowUsage",
     "WorkerStatus",
     "accounts_in_health",

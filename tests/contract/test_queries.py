@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from mailconfig import delivery
+from mailconfig.delivery import telling
 from mailconfig.delivery.sync import activity
 from tests.contract.access import expected_of
 from tests.contract.surface import Call
@@ -19,8 +20,10 @@ TRANSACTION = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT", "BEGIN
 
 @pytest.fixture(autouse=True)
 def _everybody_is_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Note all people before anything is counted: that is done once a minute, whatever is called, and here once."""
+    """Note all people and webhooks before anything is counted: that is done now and then, whatever is called, and here once."""
     monkeypatch.setattr(activity, "NOTED_EVERY", 3600.0)
+    monkeypatch.setattr(telling, "LOOK_SECONDS", 3600.0)
+    telling.listening_tenants()
     for person in get_user_model().objects.all():
         delivery.note_activity(person)
 

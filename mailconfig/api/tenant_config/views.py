@@ -66,8 +66,7 @@ STATUSES = {
     ProblemCode.THROTTLED: "TOO_MANY_REQUESTS",
     ProblemCode.UNAVAILABLE: "SERVICE_UNAVAILABLE",
 }
-FIELDS = {*TenantMailConfigSerializer.wire_names().values(), *TenantTestMailSerializer().fields}
-"""What a message may name, so that the caller knows what it is about."""
+FIELDS = frozenset({*TenantMailConfigSerializer.wire_names().values(), *TenantTestMailSerializer().fields})
 ABSENT = {"required", "blank", "null"}
 TRIES = 5
 """Each time that storing fails somebody else has stored something, so that of five at once all get their turn."""
@@ -105,6 +104,8 @@ class TenantConfigView(SurfaceView):
     secret_names = frozenset({"password"})
     problem_serializer = TenantConfigAnswerSerializer()
     wire_names = TenantMailConfigSerializer.wire_names()
+    told_fields: ClassVar[frozenset[str]] = FIELDS
+    """What a message names, so that the caller knows what it is about."""
     tenant: Tenant
     """Whose configuration this is about; set once the caller is known to belong to it."""
 
@@ -134,7 +135,7 @@ class TenantConfigView(SurfaceView):
         if any(one.code in ABSENT for name in NEEDED for one in problem.fields.get(name, [])):
             return MISSING
         said = [
-            f"{name}: {one.message}" if name in FIELDS else one.message
+            f"{name}: {one.message}" if name in self.told_fields else one.message
             for name, several in problem.fields.items()
             for one in several
         ]

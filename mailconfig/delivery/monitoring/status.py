@@ -20,6 +20,7 @@ from mailconfig.models import (
     AWAY,
     PAUSES,
     Account,
+    DeliveryState,
     Installation,
     Lane,
     Message,
@@ -27,6 +28,7 @@ from mailconfig.models import (
     Preparation,
     Purpose,
     WaitReason,
+    WebhookEndpoint,
 )
 
 OURS = frozenset({WaitReason.INTERNAL_ERROR, WaitReason.STORAGE_AWAY})
@@ -90,6 +92,24 @@ class SyncStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookStatus:
+    """A webhook for which events wait, that fails, or that was disabled by itself."""
+
+    endpoint_id: int
+    tenant: str
+    """Its short name."""
+    name: str
+    waiting: int
+    oldest_at: datetime | None
+    """When the first event happened that waits."""
+    problem: str
+    """The :class:`mailconfig.models.WebhookProblem` of its last request."""
+    failing_since: datetime | None
+    disabled_reason: str
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The whole installation."""
 
@@ -105,6 +125,8 @@ class Status:
     """Those that are at work. Celery's show themselves while they have mail in hand, and a minute after."""
     syncs: tuple[SyncStatus, ...] = ()
     """Mailboxes whose sync waits for its server, is paused or late."""
+    webhooks: tuple[WebhookStatus, ...] = ()
+    """Those that have something to be told, fail, or were disabled by themselves: an affair of their tenants."""
 
     @property
     def exit_code(self) -> int:
@@ -148,6 +170,7 @@ def status() -> Status:
         tuple(failing_steps()),
         workers=workers_at_work(now),
         syncs=tuple(_syncs(now)),
+        webhooks=tuple(_webhooks()),
     )
 
 
@@ -155,6 +178,29 @@ def _files_are_stuck(now: datetime) -> bool:
     """Return whether files are due to be fetched for a minute, and nobody fetches them."""
     free = Q(lease_until=None) | Q(lease_until__lt=now - STALE)
     return Preparation.objects.filter(free, due_at__lt=now - STALE).exists()
+
+
+def _webhooks() -> list[WebhookStatus]:
+    is_waiting = Q(deliveries__state=DeliveryState.WAITING)
+    rows = WebhookEndpoint.objects.select_related("tenant").defer("secret", "earlier_secret").order_by("pk")
+    counted = rows.annotate(
+        waiting=Count("deliveries", filter=is_waiting),
+        oldest_at=Min("deliveries__created_at", filter=is_waiting),
+    )
+    return [
+        WebhookStatus(
+            endpoint_id=endpoint.pk,
+            tenant=endpoint.tenant.slug,
+            name=str(endpoint),
+            waiting=endpoint.waiting,
+            oldest_at=endpoint.oldest_at,
+            problem=endpoint.problem,
+            failing_since=endpoint.failing_since,
+            disabled_reason=endpoint.disabled_reason,
+            dropped=endpoint.dropped,
+        )
+        for endpoint in counted.filter(Q(waiting__gt=0) | ~Q(problem="") | ~Q(disabled_reason=""))
+    ]
 
 
 def _syncs(now: datetime) -> list[SyncStatus]:

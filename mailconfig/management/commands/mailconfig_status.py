@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
 from mailconfig import delivery
-from mailconfig.delivery import AccountStatus, Status, SyncStatus, WorkerStatus
+from mailconfig.delivery import AccountStatus, Status, SyncStatus, WebhookStatus, WorkerStatus
 from mailconfig.models import Account, WaitReason
 
 
@@ -59,6 +59,8 @@ class Command(BaseCommand):
             self.stdout.write(_line(account))
         for sync in status.syncs:
             self.stdout.write(_sync_line(sync))
+        for webhook in status.webhooks:
+            self.stdout.write(_webhook_line(webhook))
         if not status.accounts:
             is_set_up = Account.objects.kept().exists()
             self.stdout.write(
@@ -105,6 +107,21 @@ def _sync_line(sync: SyncStatus) -> str:
         parts.append(f"due since {_time(sync.due_at)}, and nobody takes it")
     if sync.words:
         parts.append(f"“{sync.words}”")
+    return "; ".join(parts)
+
+
+def _webhook_line(webhook: WebhookStatus) -> str:
+    parts = [f"webhook {webhook.name} of {webhook.tenant}: {webhook.waiting} events wait"]
+    if webhook.oldest_at:
+        parts.append(f"the oldest since {_time(webhook.oldest_at)}")
+    if webhook.disabled_reason:
+        parts.append(f"disabled: {webhook.disabled_reason}")
+    elif webhook.problem:
+        parts.append(webhook.problem)
+    if webhook.failing_since:
+        parts.append(f"fails since {_time(webhook.failing_since)}")
+    if webhook.dropped:
+        parts.append(f"{webhook.dropped} were dropped")
     return "; ".join(parts)
 
 

@@ -26,6 +26,7 @@ from mailconfig.models import (
     WebhookDelivery,
     note_recipient_opted_out,
 )
+from tests.documents import document
 from tests.factories import make_account, make_mailbox, make_message, make_tenant
 from tests.integration.delivery.webhooks.calls import later, make_event, make_webhook
 from tests.servers.http import Asked, ScriptedHttpServer, answer
@@ -182,3 +183,32 @@ def test_for_a_day_a_new_secret_stands_beside_the_one_before(
         body_of(after, first)
     assert first not in str(endpoint.__dict__)
     assert json.dumps(list(WebhookDelivery.objects.values("data", "answer"))).count("whsec") == 0
+
+
+def test_the_verifier_of_the_documents_takes_what_is_sent(hooks: ScriptedHttpServer, tenant: Tenant) -> None:
+    verify = run_snippet("docs/webhooks-out.md")["verify"]
+    hooks.scripts["/in"] = answer()
+    endpoint, secret = make_webhook(tenant, hooks)
+    other = delivery.rotate_webhook_secret(endpoint=endpoint).reveal()
+    make_event(endpoint)
+    delivery.deliver_events(endpoint_id=endpoint.pk)
+
+    (asked,) = hooks.asked
+    for key in (secret, other):
+        verify(key, asked.headers, asked.body)
+    old = {**asked.headers, "webhook-timestamp": str(int(asked.headers["webhook-timestamp"]) - 400)}
+    for key, headers, body in (
+        (secret, old, asked.body),
+        (secret, asked.headers, asked.body + b" "),
+        (f"whsec_{'A' * 43}=", asked.headers, asked.body),
+    ):
+        with pytest.raises(ValueError, match=r"too old|not signed"):
+            verify(key, headers, body)
+
+
+def run_snippet(name: str) -> dict[str, Any]:
+    """Names that the first snippet of a document makes."""
+    (code, *_others) = document(name).snippets("python")
+    found: dict[str, Any] = {}
+    exec(compile(code, name, "exec"), found)  # noqa: S102 - a document of ours
+    return found
