@@ -25,11 +25,13 @@ MAILCONFIG: dict[str, Any] = {
     "EHLO_NAME": "localhost",
     # The demo's own mail server offers TLS as well, with a certificate that nobody else trusts.
     "CA_FILE": certificate_file(),
-    # Relaxations for a mail server on this machine without TLS, and for a web server without it. Never copy them: they
+    # Relaxations for servers on this machine without TLS: for mail, the web and signing in. Never copy them: they
     # let anybody who may edit an account reach whatever listens here, and send passwords and tokens in the clear.
     "ALLOWED_NETWORKS": ["127.0.0.0/8", "::1/128"],
     "ALLOWED_PORTS": None,
     "ALLOW_PLAIN_LOGIN": True,
+    "ALLOW_PLAIN_HTTP": True,
+    "WEB_PORTS": None,
     "REQUIRE_HTTPS": False,
     "PII_RESOLVER": "project.directory.TableResolver",
 }

@@ -10,16 +10,19 @@ from django.contrib.auth.models import User
 from django.core.mail import send_mail
 
 from mailconfig import delivery
-from mailconfig.models import Mailbox, Message, Tenant
+from mailconfig.models import Mailbox, Message, OAuth2Client, OAuth2GrantType, OutboundEmail, Tenant
 from mailconfig.models.choices import SyncMethod
+from mailconfig.models.oauth2_providers import OAuth2Provider
 from mailconfig.values import Authentication, Secret, Security
 
+from .authority import CLIENT_ID, Authority
 from .mails import recipient, sender, subject, text, write_mails
 
 ADMIN = "admin"
 TENANT = "acme"
 SUPPORT = "support@acme.example"
 NEWS = "news@acme.example"
+SALES = "sales@acme.example"
 SYNC_SECONDS = 10
 """So often the mailboxes are looked into: more often than anybody else would, so that there is something to see."""
 
@@ -68,6 +71,28 @@ def make_mailboxes(people: People, *, smtp: Login, imap: Login) -> tuple[Mailbox
         mailbox.full_clean()
         mailbox.save()
     return support, news
+
+
+def make_account_to_connect(people: People, *, smtp: Login, authority: Authority) -> OutboundEmail:
+    """An account of the admin's for which somebody has to sign in, with the app registration that it logs in by."""
+    client = OAuth2Client.objects.filter(client_id=CLIENT_ID).first() or OAuth2Client(
+        client_id=CLIENT_ID, name="Acme sign-in"
+    )
+    client.provider, client.scopes, client.mail_servers = OAuth2Provider.GENERIC, "mail.send", smtp.host
+    client.authorization_endpoint = authority.url("/authorize")
+    client.token_endpoint = authority.url("/token")
+    client.secret = Secret(authority.client_secret)
+    delivery.save_oauth2_client(client=client)
+    account = OutboundEmail.objects.filter(deleted_at=None, from_email=SALES).first() or OutboundEmail(
+        name="Acme sales", from_email=SALES, from_name="Acme sales", owner=people.admin
+    )
+    account.host, account.port, account.security = smtp.host, smtp.port, Security.NONE
+    account.username = SALES
+    delivery.choose_oauth2_login(
+        account=account, client=client, grant_type=OAuth2GrantType.AUTHORIZATION_CODE
+    )
+    delivery.save_account(account=account, by=people.admin)
+    return account
 
 
 def _mailbox(name: str, address: str, people: People, *, count: int, period: int) -> Mailbox:

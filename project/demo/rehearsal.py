@@ -10,12 +10,14 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from mailconfig import delivery
-from mailconfig.models import ConnectionCheck, Mailbox, Message, MessageState
+from mailconfig.exceptions import MailconfigError
+from mailconfig.models import Account, ConnectionCheck, Mailbox, Message, MessageState
 from mailconfig.values import ErrorCode, Secret, Stage
 from project.inbox.store import Inbox, ReceivedMail
 
 from .answers import ask, wait_for_answers
 from .content import SYNC_SECONDS, People, queue_by_delivery, queue_by_send_mail
+from .signing_in import connect
 from .verdict import Expected, Verdict, judge
 
 SPARE_SECONDS = 20.0
@@ -26,6 +28,7 @@ WRONG_PASSWORD = "not-the-password"  # noqa: S105 - meant to be refused
 def rehearse(
     people: People,
     mailboxes: tuple[Mailbox, Mailbox],
+    to_connect: Account,
     inbox: Inbox,
     *,
     look_after: Callable[[], None],
@@ -39,6 +42,7 @@ def rehearse(
     support, news = mailboxes
     problems = [*_check_connections(mailboxes, people.admin), *_check_wrong_password(support, people.admin)]
     problems += _check_test_mail(support, people.admin, inbox)
+    problems += _check_sign_in(to_connect, people.admin)
     asked = ask(support, news)
     for problem in problems:
         say(f"  wrong: {problem}")
@@ -96,6 +100,15 @@ def _check_test_mail(mailbox: Mailbox, admin: User, inbox: Inbox) -> list[str]:
         if inbox.wait_until(is_there, seconds=0)
         else ["the test mail was accepted and is not in the inbox"]
     )
+
+
+def _check_sign_in(account: Account, admin: User) -> list[str]:
+    """Somebody signs in for the account, and the mail server takes the token that comes of it."""
+    try:
+        check = connect(account, by=admin)
+    except MailconfigError as error:
+        return [f"the account could not be connected: {error}"]
+    return [] if check.ok else [f"the connected account does not work: {_in_words(check)}"]
 
 
 def _check_rows(mailboxes: Iterable[Mailbox], queued: Iterable[list[Message]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The demo's mail servers, SMTP and IMAP, in threads of this process."""
+"""The demo's mail servers, SMTP and IMAP, and its sign-in service, in threads of this process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from project.inbox.post_office import PostOffice
 from project.inbox.server import MailServer
 from project.inbox.store import Inbox
 
+from .authority import Authority
 from .content import NEWS, SUPPORT, Login
 from .listeners import HOST, listen
 
@@ -20,8 +21,16 @@ USER = "demo"
 """Sends whatever it likes, and finds all mail that came in in its mailbox."""
 
 
-def start_mail_servers(stack: ExitStack, inbox: Inbox) -> tuple[Login, Login]:
-    """Start both until ``stack`` ends.
+def start_authority(stack: ExitStack, *, redirect_uri: str) -> Authority:
+    """Start the sign-in service until ``stack`` ends."""
+    authority = Authority(redirect_uri=redirect_uri)
+    authority.start()
+    stack.callback(authority.stop)
+    return authority
+
+
+def start_mail_servers(stack: ExitStack, inbox: Inbox, authority: Authority) -> tuple[Login, Login]:
+    """Start both until ``stack`` ends. SMTP takes the authority's tokens, too.
 
     Returns:
         Where SMTP is, and where IMAP. The demo's mailboxes log in to IMAP by their addresses, with the same password.
@@ -38,7 +47,9 @@ def start_mail_servers(stack: ExitStack, inbox: Inbox) -> tuple[Login, Login]:
         users=users,
         everything=USER,
     )
-    smtp = MailServer(office.take, smtp_sockets, username=USER, password=password, tls=tls)
+    smtp = MailServer(
+        office.take, smtp_sockets, username=USER, password=password, tls=tls, accepts=authority.accepts
+    )
     smtp.start()
     stack.callback(smtp.stop)
     ports = [sockets[0].getsockname()[1] for sockets in (smtp_sockets, imap_sockets)]

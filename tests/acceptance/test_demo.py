@@ -59,7 +59,17 @@ def accepts(url: str) -> bool:
 def test_the_line_for_scripts_holds_what_they_need(demo: Demo) -> None:
     said = demo.said
 
-    assert set(said) == {"url", "admin", "token", "tenant", "email_service", "smtp", "imap", "inbox"}
+    assert set(said) == {
+        "url",
+        "admin",
+        "token",
+        "tenant",
+        "email_service",
+        "smtp",
+        "imap",
+        "inbox",
+        "to_connect",
+    }
     assert set(said["admin"]) == {"username", "password"}
     assert set(said["smtp"]) == {"host", "port", "username", "password"}
     assert len(said["smtp"]["password"]) >= 16

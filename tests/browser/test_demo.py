@@ -1,4 +1,4 @@
-"""The demo's pages for its API: the document in Swagger UI and ReDoc, out of packages alone, and the tokens."""
+"""The demo's pages for its API: the document in Swagger UI and ReDoc, out of packages alone, and the tokens; and its sign-in."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def opened(browser: Browser, demo: Demo, left: list[str], *, scripts: bool = Tru
 
     def decide(route: Route) -> None:
         url = route.request.url
-        if urlsplit(url).netloc == urlsplit(demo.said["url"]).netloc:
+        # Its sign-in service has another port.
+        if urlsplit(url).hostname == urlsplit(demo.said["url"]).hostname:
             route.continue_()
         else:
             left.append(url)
@@ -133,3 +134,19 @@ def test_a_token_is_made_and_revoked_without_javascript(plain_page: Page, demo: 
     expect(page.locator(".messagelist")).to_contain_text("is refused from now on")
     take(page, "tokens-revoked")
     assert demo.request("GET", "/api/v2/mail/providers", bearer).status == 401
+
+
+def test_an_account_is_connected_and_the_connection_works(page: Page, demo: Demo) -> None:
+    page.goto(urlsplit(demo.said["to_connect"]).path)
+    page.fill("#id_username", demo.said["admin"]["username"])
+    page.fill("#id_password", demo.said["admin"]["password"])
+    page.click("input[type=submit]")
+    for button in ("Refuse", "Accept"):
+        page.get_by_role("link", name="Connect", exact=True).click()
+        page.get_by_role("button", name="Sign in and connect").click()
+        expect(page.locator("body")).to_contain_text("asks to send mail as sales@acme.example")
+        page.get_by_role("button", name=button).click()
+        said = "Nobody agreed" if button == "Refuse" else "The connection works"
+        expect(page.locator(".messagelist")).to_contain_text(said)
+    expect(page.get_by_role("link", name="Connect again")).to_be_visible()
+    take(page, "demo-connected")

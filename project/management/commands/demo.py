@@ -15,18 +15,21 @@ from shlex import quote
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 from django.urls import reverse
 
 from mailconfig import delivery
-from mailconfig.models import Mailbox
+from mailconfig.conf import get_settings
+from mailconfig.models import Mailbox, OutboundEmail
 from project.demo.answers import ask
 from project.demo.children import ChildFailed, Children
 from project.demo.content import (
     Login,
     People,
+    make_account_to_connect,
     make_mailboxes,
     make_people,
     queue_by_delivery,
@@ -35,7 +38,7 @@ from project.demo.content import (
 from project.demo.listeners import HOST, listen
 from project.demo.rehearsal import rehearse
 from project.demo.runs import FolderInUse, open_run, remove_run
-from project.demo.servers import start_mail_servers
+from project.demo.servers import start_authority, start_mail_servers
 from project.folders import RUN
 from project.inbox.store import inbox
 from project.tokens.making import LIFETIME, NewToken, replace_demo_token
@@ -107,8 +110,12 @@ class Command(BaseCommand):
         self._say("Starting …")
         call_command("migrate", verbosity=0, interactive=False)
         people = make_people()
-        smtp, imap = start_mail_servers(stack, inbox)
+        _reached_at(url)
+        redirect_uri = delivery.redirect_uri_of(reverse("mailconfig-oauth2-callback"))
+        authority = start_authority(stack, redirect_uri=redirect_uri)
+        smtp, imap = start_mail_servers(stack, inbox, authority)
         mailboxes = make_mailboxes(people, smtp=smtp, imap=imap)
+        to_connect = make_account_to_connect(people, smtp=smtp, authority=authority)
         children = Children(say=self._complain)
         stack.callback(children.end)
         children.start()
@@ -116,13 +123,15 @@ class Command(BaseCommand):
         children.wait_until_ready(seconds=START_SECONDS)
         if not once:
             self._fill(people, mailboxes)
-        self._tell(url, smtp, imap, people, replace_demo_token(people.admin))
+        self._tell(url, smtp, imap, people, replace_demo_token(people.admin), to_connect=to_connect)
         if once:
-            problems = rehearse(people, mailboxes, inbox, look_after=children.look_after, say=self._say)
+            problems = rehearse(
+                people, mailboxes, to_connect, inbox, look_after=children.look_after, say=self._say
+            )
             if not problems:
                 self._say(
                     "Everything arrived once, in order and within the limits. A wrong password was told at the login."
-                    " A reply and a bounce came in, and are tied to their mail."
+                    " A reply and a bounce came in, and are tied to their mail. Somebody signed in for an account, which works."
                 )
             return problems
         while True:
@@ -139,8 +148,18 @@ class Command(BaseCommand):
         queue_by_send_mail(support, 30)
         queue_by_delivery(news, 40)
 
-    def _tell(self, url: str, smtp: Login, imap: Login, people: People, token: NewToken) -> None:
+    def _tell(
+        self,
+        url: str,
+        smtp: Login,
+        imap: Login,
+        people: People,
+        token: NewToken,
+        *,
+        to_connect: OutboundEmail,
+    ) -> None:
         inbox_url = f"{url}{reverse('inbox-json')}"
+        page = f"{url}{reverse('admin:mailconfig_outboundemail_change', args=[to_connect.pk])}"
         if self._json:
             line = {
                 "url": url,
@@ -151,6 +170,7 @@ class Command(BaseCommand):
                 "smtp": asdict(smtp),
                 "imap": asdict(imap),
                 "inbox": inbox_url,
+                "to_connect": page,
             }
             self.stdout.write(json.dumps(line))
             self.stdout.flush()
@@ -163,6 +183,8 @@ class Command(BaseCommand):
                  user {people.admin.get_username()}, password {people.password}
   API token      {token.value}
                  as Authorization: Bearer …, for {LIFETIME.total_seconds() / 3600:g} hours
+  To connect     {page}
+                 press Connect, and agree at the demo's sign-in service
   Mail received  {url}{reverse("inbox")}   (for scripts: {inbox_url})
   Mail server    {smtp.host}, SMTP on port {smtp.port}, IMAP on port {imap.port}, with TLS, STARTTLS or without, as you like
                  user {smtp.username}, password {smtp.password}
@@ -180,6 +202,12 @@ class Command(BaseCommand):
     def _complain(self, text: str) -> None:
         self.stderr.write(text, str)
         self.stderr.flush()
+
+
+def _reached_at(url: str) -> None:
+    """Say in the settings where browsers reach the demo, which is known only now: services send them back there."""
+    settings.MAILCONFIG["OAUTH2_REDIRECT_BASE"] = url
+    get_settings.cache_clear()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
