@@ -35,6 +35,8 @@ class EmailBackend(BaseEmailBackend):
         account: the account's UUID (text or :class:`uuid.UUID`), its key (``int``), or its name, which must be
             that of one only among those that could be chosen without it.
         tenant: only accounts of this tenant are looked at; its row, its key (``int``), or its short name.
+        unsubscribe, bulk, transactional: what all its mails are, as for :func:`mailconfig.delivery.enqueue`; a single mail
+            says it for itself by an attribute of that name that is ``True``.
         alias: the name in ``MAILERS`` (Django 6.1).
         options: those of Django's own backends (``username`` …) are of no use here; in ``MAILERS`` an unknown one
             is an error.
@@ -46,6 +48,9 @@ class EmailBackend(BaseEmailBackend):
         *,
         account: str | uuid.UUID | int | None = None,
         tenant: TenantReference | None = None,
+        unsubscribe: bool = False,
+        bulk: bool = False,
+        transactional: bool = False,
         alias: str | None = None,
         **options: Any,
     ) -> None:
@@ -56,6 +61,7 @@ class EmailBackend(BaseEmailBackend):
             super().__init__(fail_silently=fail_silently)
         self.fail_silently = fail_silently
         self._account = account
+        self._unsubscribe, self._bulk, self._transactional = unsubscribe, bulk, transactional
         self._tenant = None if tenant is None else checked_tenant(tenant)
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
@@ -86,4 +92,12 @@ class EmailBackend(BaseEmailBackend):
 
     def _queue(self, messages: Sequence[EmailMessage]) -> int:
         pairs = choose_accounts(messages, account=self._account, tenant=self._tenant)
-        return len(enqueue_for(pairs, skip_invalid=self.fail_silently))
+        return len(
+            enqueue_for(
+                pairs,
+                skip_invalid=self.fail_silently,
+                unsubscribe=self._unsubscribe,
+                bulk=self._bulk,
+                transactional=self._transactional,
+            )
+        )

@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v2/", include("mailconfig.api.mailboxes.urls")),
     path("oauth2/", include("mailconfig.connecting.urls")),
     path("webhooks/", include("mailconfig.webhooks.urls")),
+    path("unsubscribe/", include("mailconfig.opting_out.urls")),
     path("email-service/", include("mailconfig.api.email_service.urls")),
     path("", include("mailconfig.api.tenant_config.urls")),
 ]

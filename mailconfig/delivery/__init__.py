@@ -80,6 +80,7 @@ from mailconfig.delivery.queue.content import Texts, read_content, read_texts
 from mailconfig.delivery.queue.enqueue import enqueue, enqueue_for, enqueue_many
 from mailconfig.delivery.queue.mailings import may_send_from, queue_mailing
 from mailconfig.delivery.queue.moving import of_accounts
+from mailconfig.delivery.queue.opt_out_links import Wish
 from mailconfig.delivery.queue.reports import enqueue_report, is_report
 from mailconfig.delivery.queue.routing import (
     TenantReference,
@@ -89,6 +90,13 @@ from mailconfig.delivery.queue.routing import (
     sending_for,
 )
 from mailconfig.delivery.queue.service_mail import find_service_mail, queue_service_mail
+from mailconfig.delivery.queue.suppressions import (
+    checked_entry,
+    find_wish,
+    opt_out,
+    opt_out_message,
+    suppress,
+)
 from mailconfig.delivery.queue.tokens import is_token
 from mailconfig.delivery.queue.transitions import states_allowing
 from mailconfig.delivery.sync.activity import note_activity
@@ -142,6 +150,7 @@ __all__ = [
     "Waiting",
     "WebhookStatus",
     "WindowUsage",
+    "Wish",
     "WorkerStatus",
     "accounts_in_health",
     "accounts_without_failover",
@@ -150,6 +159,7 @@ __all__ = [
     "call_for_endpoints",
     "cancel",
     "check_webhook_url",
+    "checked_entry",
     "checked_tenant",
     "choose_accounts",
     "choose_oauth2_login",
@@ -178,6 +188,7 @@ __all__ = [
     "find_project_account",
     "find_service_mail",
     "find_sign_in_client",
+    "find_wish",
     "finish_sign_in",
     "hold",
     "import_mail",
@@ -194,6 +205,8 @@ __all__ = [
     "message_facts",
     "note_activity",
     "of_accounts",
+    "opt_out",
+    "opt_out_message",
     "overview_of",
     "prepare_message",
     "probe_account",
@@ -233,6 +246,7 @@ __all__ = [
     "staff_view",
     "states_allowing",
     "status",
+    "suppress",
     "sweep",
     "sync_account",
     "translate_stored",

@@ -26,6 +26,7 @@ from mailconfig.rendering.fields import (
     is_default,
 )
 from mailconfig.rendering.header_lines import CONTROLS, checked_value
+from mailconfig.rendering.opting_out import Closing, OptingOut
 from mailconfig.rendering.overrides import is_overridden, own_rendering
 from mailconfig.rendering.signature import Signature
 
@@ -78,6 +79,7 @@ def compose(
     envelope_from: str = "",
     signature: Signature | None = None,
     number: uuid.UUID | None = None,
+    opting_out: OptingOut | None = None,
 ) -> Rendered:
     """Render ``message`` for an account with this identity.
 
@@ -93,6 +95,8 @@ def compose(
     With the ``number`` of a mail that has one already, the same message with the same ``Date`` among its extra headers
     becomes the same bytes each time.
 
+    With ``opting_out`` the mail has the fields and the sentence by which its recipient opts out.
+
     Raises:
         InvalidMessage: it has no recipient or sender, something that does not belong into a header or an
             address, or is larger than ``MAX_MESSAGE_BYTES``.
@@ -102,7 +106,7 @@ def compose(
         sender=_named(from_name, from_email, "from") if from_email else None,
         reply_to=_named(reply_to_name, reply_to_email, "reply-to") if reply_to_email else None,
     )
-    fields, body = _rendering(message, identity, signature, number)
+    fields, body = _rendering(message, identity, signature, number, opting_out)
     return Rendered(
         sender=_reverse_path(message, fields.sender, envelope_from=envelope_from, from_email=from_email),
         recipients=recipients,
@@ -115,7 +119,11 @@ def compose(
 
 
 def _rendering(
-    message: EmailMessage, identity: Identity, signature: Signature | None, number: uuid.UUID | None
+    message: EmailMessage,
+    identity: Identity,
+    signature: Signature | None,
+    number: uuid.UUID | None,
+    opting_out: OptingOut | None,
 ) -> tuple[Fields, bytes]:
     """Return the header fields, and header and body as bytes.
 
@@ -126,11 +134,16 @@ def _rendering(
     _refuse_huge(message, limit)
     try:
         if is_overridden(message):
+            _refuse_opting_out(opting_out)
             fields, body = own_rendering(message, identity)
         else:
             fields = header_fields(message, identity, number=number)
             seed = None if number is None else number.bytes
-            body = written(fields, content_part(message, signature, seed=seed))
+            closing = signature if opting_out is None else Closing(signature, opting_out)
+            if opting_out is not None:
+                _refuse_two_ways_out(message)
+                fields.lines.extend(opting_out.header_lines())
+            body = written(fields, content_part(message, closing, seed=seed))
     except RecursionError:
         msg = "the parts of the message are nested too deeply"
         raise InvalidMessage(msg) from None
@@ -140,6 +153,20 @@ def _rendering(
         msg = f"the message has {len(body)} bytes; at most {limit} are allowed"
         raise InvalidMessage(msg)
     return fields, body
+
+
+def _refuse_opting_out(opting_out: OptingOut | None) -> None:
+    """Refuse what cannot be written into a mail that renders itself, and may be signed or encrypted."""
+    if opting_out is not None:
+        msg = "the mail renders itself, so nothing can be added by which its recipient opts out"
+        raise InvalidMessage(msg)
+
+
+def _refuse_two_ways_out(message: EmailMessage) -> None:
+    given = {"list-unsubscribe", "list-unsubscribe-post"} & extra_headers(message).keys()
+    if given:
+        msg = f"the mail has the header {min(given)} already"
+        raise InvalidMessage(msg)
 
 
 def from_address(message: EmailMessage) -> str:

@@ -11,6 +11,7 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives
 from mailconfig.exceptions import InvalidMessage
 from mailconfig.rendering.addressing import parse_address
 from mailconfig.rendering.fields import Fields, Identity, header_fields
+from mailconfig.rendering.opting_out import Closing
 from mailconfig.rendering.overrides import is_overridden
 from mailconfig.rendering.parts import (
     Part,
@@ -26,13 +27,13 @@ from mailconfig.rendering.standard_library import flattened, original
 
 
 def content_part(
-    message: EmailMessage, signature: Signature | None = None, *, seed: bytes | None = None
+    message: EmailMessage, signature: Signature | Closing | None = None, *, seed: bytes | None = None
 ) -> Part:
     """Everything below the header, nested as Django nests it.
 
     Args:
         message: the mail.
-        signature: stands below the text and below its alternatives in HTML.
+        signature: stands below the text and below its alternatives in HTML, perhaps with the way out of such mail.
         seed: boundaries are always the same for this and the same parts.
 
     Raises:
@@ -73,7 +74,7 @@ def _text(content: object, encoding: str | Charset) -> str:
     return str(content)
 
 
-def _signed(text: str, subtype: str, signature: Signature | None) -> str:
+def _signed(text: str, subtype: str, signature: Signature | Closing | None) -> str:
     """The text with the signature in its form; what is neither plain text nor HTML has none."""
     kind = subtype.partition(";")[0].strip().lower()
     if signature is None or kind not in {"plain", "html"}:
@@ -82,7 +83,7 @@ def _signed(text: str, subtype: str, signature: Signature | None) -> str:
 
 
 def _alternative(
-    content: object, mimetype: str, encoding: str | Charset, signature: Signature | None
+    content: object, mimetype: str, encoding: str | Charset, signature: Signature | Closing | None
 ) -> Part:
     main, sub, parameters = split_type(mimetype)
     if main == "text":

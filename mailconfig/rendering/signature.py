@@ -86,11 +86,15 @@ class Signature:
 
     def below_html(self, html: str) -> str:
         """Return HTML with the signature at its end, within its body, unless it ends with it already."""
-        at = next((ends[-1] for pattern in _ENDS if (ends := _starts(pattern, html))), len(html))
-        below = f"<div>{self.html}</div>"
-        if html[:at].rstrip().endswith(below):
-            return html
-        return f"{html[:at]}\n<div><br></div>\n{below}\n{html[at:]}"
+        return at_end_of_html(html, f"<div>{self.html}</div>")
+
+
+def at_end_of_html(html: str, below: str) -> str:
+    """Return HTML with more of it at its end, within its body, unless it ends with that already."""
+    at = next((ends[-1] for pattern in _ENDS if (ends := _starts(pattern, html))), len(html))
+    if html[:at].rstrip().endswith(below):
+        return html
+    return f"{html[:at]}\n<div><br></div>\n{below}\n{html[at:]}"
 
 
 def _starts(pattern: re.Pattern[str], html: str) -> list[int]:

@@ -24,14 +24,15 @@ def calls_of_resolver() -> set[tuple[str, str]]:
 def test_every_route_and_method_stands_in_a_table() -> None:
     tables = {key for surface in SURFACES for key in expected_of(surface)}
     documents = {key for key in calls_of_resolver() if key[1].endswith(DOCUMENT)}
-    # Pages for browsers, with sessions instead of tokens: who may see them, tests/integration/connecting says.
-    pages = {key for key in calls_of_resolver() if key[1].startswith("oauth2/")}
+    # Pages for browsers: who may see them, tests/integration/connecting and opting_out say.
+    pages = {key for key in calls_of_resolver() if key[1].startswith(("oauth2/", "unsubscribe/"))}
 
     assert tables == calls_of_resolver() - documents - pages
     assert {route for _method, route in pages} == {
         "oauth2/callback/",
         "oauth2/connect/<uuid:uuid>/",
         "oauth2/connect/<uuid:uuid>/disconnect/",
+        "unsubscribe/<str:token>",
     }
     assert documents
     assert {method for method, _route in documents} == {"GET"}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
 from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
@@ -23,12 +24,15 @@ from mailconfig.delivery.queue.insertion import (
     insert_one,
 )
 from mailconfig.delivery.queue.moving import of_accounts
+from mailconfig.delivery.queue.opt_out_links import opting_out_of
 from mailconfig.delivery.queue.routing import account_for, account_named, routed
 from mailconfig.delivery.wake import ring, ring_on_commit, wake_sql
 from mailconfig.exceptions import InvalidMessage, KeyReused, NoAccount
-from mailconfig.models import Account, AccountKind, Mailbox, Message, Priority
+from mailconfig.models import Account, AccountKind, Mailbox, Message, MessageKind, Priority
+from mailconfig.rendering.addressing import parse_address
 from mailconfig.rendering.compose import Rendered, compose
 from mailconfig.rendering.header_lines import CONTROLS
+from mailconfig.rendering.numbering import new_number
 from mailconfig.rendering.signature import Signature, signature_of
 
 __all__ = ["enqueue", "enqueue_for", "enqueue_many"]
@@ -49,6 +53,9 @@ def enqueue(
     not_before: datetime | None = None,
     idempotency_key: str | None = None,
     is_test: bool = False,
+    unsubscribe: bool = False,
+    bulk: bool = False,
+    transactional: bool = False,
 ) -> Message:
     """Put a mail into the queue of ``account`` (its row or key; ``None``: the one that sends what names none).
 
@@ -58,6 +65,11 @@ def enqueue(
     Args:
         not_before: when it may go at the earliest.
         idempotency_key: with a key the account has seen, nothing is queued and the earlier message returned.
+        unsubscribe: its one recipient is told how to opt out, by header fields that mail programs know (RFC 8058) and a
+            sentence with the link below the text. Such mail is bulk mail.
+        bulk: it is bulk mail: not sent to who opted out or called mail spam. Without this or ``unsubscribe`` both are of no
+            account, since a new password must not be kept from who wants no newsletter.
+        transactional: it is sent whatever the suppression list says; otherwise nothing goes where mail cannot arrive.
 
     Raises:
         InvalidMessage: the mail cannot be queued as it is, or the key came before with another mail.
@@ -67,11 +79,12 @@ def enqueue(
     """
     sender = account_for(message) if account is None else find_account(account)
     key = checked_key(idempotency_key)
-    rendered = compose_for(sender, message)
+    asked = Asked(unsubscribe=unsubscribe, bulk=bulk, transactional=transactional).with_those_of(message)
+    rendered = compose_for(sender, message, unsubscribe=asked.unsubscribe)
     later = _later(not_before)
-    new = new_message(rendered, sender, priority, later, is_test=is_test)
+    new = new_message(rendered, sender, priority, later, is_test=is_test, kind=asked.kind)
     if key is not None:
-        new.idempotency_key, new.content_digest = key, rendered.digest()
+        new.idempotency_key, new.content_digest = key, _digest(sender, message, rendered, asked)
     with stored_bytes([(new, rendered)]) as (row,):
         if key is None and later is None and can_commit_at_once(rendered.recipients):
             _insert_and_wake(row)
@@ -91,10 +104,13 @@ def enqueue_many(
     priority: Priority = Priority.NORMAL,
     not_before: datetime | None = None,
     is_test: bool = False,
+    unsubscribe: bool = False,
+    bulk: bool = False,
+    transactional: bool = False,
 ) -> list[Message]:
     """Put many mails into the queue, all of them or none, in few statements.
 
-    ``account`` is as for :func:`enqueue`; without one each mail finds its own. ``messages`` may be a generator: no
+    ``account`` and what a mail is are as for :func:`enqueue`; without an account each mail finds its own. ``messages`` may be a generator: no
     more than a batch of them is in memory.
 
     Raises:
@@ -103,7 +119,15 @@ def enqueue_many(
         OSError: the storage of large messages cannot be written.
     """
     pairs = routed(messages) if account is None else _all_with(find_account(account), messages)
-    return enqueue_for(pairs, priority=priority, not_before=not_before, is_test=is_test)
+    return enqueue_for(
+        pairs,
+        priority=priority,
+        not_before=not_before,
+        is_test=is_test,
+        unsubscribe=unsubscribe,
+        bulk=bulk,
+        transactional=transactional,
+    )
 
 
 def enqueue_for(
@@ -112,6 +136,9 @@ def enqueue_for(
     priority: Priority = Priority.NORMAL,
     not_before: datetime | None = None,
     is_test: bool = False,
+    unsubscribe: bool = False,
+    bulk: bool = False,
+    transactional: bool = False,
     skip_invalid: bool = False,
 ) -> list[Message]:
     """Queue mails as :func:`enqueue_many` does, each with an account of its own.
@@ -120,13 +147,14 @@ def enqueue_for(
         skip_invalid: leave out what cannot be queued as it is, and log instead of raising it.
     """
     later = _later(not_before)
+    asked = Asked(unsubscribe=unsubscribe, bulk=bulk, transactional=transactional)
     written: list[Message] = []
     # Within the caller's transaction a savepoint: whoever catches what is raised here can go on with it.
     with transaction.atomic():
-        for batch in _batches(pairs, skip_invalid=skip_invalid):
+        for batch in _batches(pairs, asked, skip_invalid=skip_invalid):
             rows = [
-                (new_message(rendered, sender, priority, later, is_test=is_test), rendered)
-                for rendered, sender in batch
+                (new_message(rendered, sender, priority, later, is_test=is_test, kind=kind), rendered)
+                for rendered, sender, kind in batch
             ]
             with stored_bytes(rows) as batch_of_rows:
                 if not insert_many(batch_of_rows):
@@ -156,15 +184,24 @@ def _all_with(account: Account, messages: Iterable[EmailMessage]) -> Iterator[tu
 
 
 def compose_for(
-    account: Account, message: EmailMessage, *, signature: Signature | Literal["stored"] | None = "stored"
+    account: Account, message: EmailMessage, *, texts: Texts | None = None, unsubscribe: bool = False
 ) -> Rendered:
     """Render ``message`` with the account's identity and, of a mailbox, its signature.
 
     See :func:`mailconfig.rendering.compose.compose`.
 
     Args:
-        signature: what :func:`stored_signature` returned for the account, if that was asked already.
+        texts: what :func:`stored_texts` returned for the account, if that was asked already.
+        unsubscribe: say how its one recipient opts out.
+
+    Raises:
+        InvalidMessage: see there; or it is to say how one opts out, and has not one recipient, or nowhere to lead.
     """
+    texts = stored_texts(account) if texts is None else texts
+    number, opting_out = None, None
+    if unsubscribe:
+        number = new_number()
+        opting_out = opting_out_of(account, _only_recipient(message), number, texts.opt_out)
     return compose(
         message,
         from_email=account.sender,
@@ -172,28 +209,102 @@ def compose_for(
         reply_to_email=account.reply_to_email,
         reply_to_name=account.reply_to_name,
         envelope_from=account.envelope_from,
-        signature=stored_signature(account) if signature == "stored" else signature,
+        signature=texts.signature,
+        number=number,
+        opting_out=opting_out,
     )
 
 
-def stored_signature(account: Account) -> Signature | None:
-    """Return the signature of a mailbox, as it is to be sent; ``None``: it has none, or is no mailbox."""
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Texts of an account below those of its mail.
+
+    Attributes:
+        signature: as it is to be sent; ``None``: it has none.
+        opt_out: the sentence by which one opts out; empty: one of ours.
+    """
+
+    signature: Signature | None = None
+    opt_out: str = ""
+
+
+NO_TEXTS = Texts()
+
+
+def stored_texts(account: Account) -> Texts:
+    """Return the texts of a mailbox; others have none."""
     if account.kind != AccountKind.MAILBOX:
-        return None
+        return NO_TEXTS
     if isinstance(account, Mailbox):
-        return signature_of(account.signature)
-    stored = Account.objects.filter(pk=account.pk).values_list("mailbox__signature", flat=True).first()
-    return signature_of(stored or "")
+        return Texts(signature_of(account.signature), account.opt_out_signature)
+    row = Account.objects.filter(pk=account.pk)
+    found = row.values_list("mailbox__signature", "mailbox__opt_out_signature").first()
+    signature, opt_out = found or ("", "")
+    return Texts(signature_of(signature or ""), opt_out or "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Requests of a caller beside the mail; a mail may ask for itself by attributes of these names."""
+
+    unsubscribe: bool = False
+    bulk: bool = False
+    transactional: bool = False
+
+    def with_those_of(self, message: EmailMessage) -> Asked:
+        """Return what is asked for one mail.
+
+        Raises:
+            InvalidMessage: that it goes out in spite of the list, and that one can opt out of it.
+        """
+        asked = Asked(
+            unsubscribe=self.unsubscribe or getattr(message, "unsubscribe", False) is True,
+            bulk=self.bulk or getattr(message, "bulk", False) is True,
+            transactional=self.transactional or getattr(message, "transactional", False) is True,
+        )
+        if asked.transactional and (asked.unsubscribe or asked.bulk):
+            msg = "mail that one can opt out of is not transactional"
+            raise InvalidMessage(msg)
+        return asked
+
+    @property
+    def kind(self) -> MessageKind:
+        """The kind of mail that this makes it."""
+        if self.unsubscribe or self.bulk:
+            return MessageKind.BULK
+        return MessageKind.TRANSACTIONAL if self.transactional else MessageKind.ORDINARY
+
+
+def _only_recipient(message: EmailMessage) -> str:
+    specs = {parse_address(item, what="recipient").spec for item in message.recipients()}
+    if len(specs) != 1:
+        msg = "a mail of which its recipient can opt out has exactly one: queue one for each"
+        raise InvalidMessage(msg)
+    return specs.pop()
+
+
+def _digest(sender: Account, message: EmailMessage, rendered: Rendered, asked: Asked) -> str:
+    """Return the digest of what a key stands for. A link is another one each time, so it is left out."""
+    if not asked.unsubscribe:
+        return rendered.digest()
+    return hashlib.sha256(f"unsubscribe {compose_for(sender, message).digest()}".encode()).hexdigest()
 
 
 def new_message(
-    rendered: Rendered, account: Account, priority: Priority, not_before: datetime | None, *, is_test: bool
+    rendered: Rendered,
+    account: Account,
+    priority: Priority,
+    not_before: datetime | None,
+    *,
+    is_test: bool,
+    kind: MessageKind = MessageKind.ORDINARY,
 ) -> Message:
     message = Message(
         uuid=rendered.uuid,
         account_id=account.pk,
         tenant_id=account.tenant_id,
         priority=Priority(priority),
+        kind=kind,
         envelope_from=rendered.sender,
         subject=rendered.subject[:998],
         size=rendered.size,
@@ -267,22 +378,23 @@ def insert_or_find(row: NewMessage) -> Message:
 
 
 def _batches(
-    pairs: Iterable[tuple[EmailMessage, Account]], *, skip_invalid: bool
-) -> Iterator[list[tuple[Rendered, Account]]]:
-    batch: list[tuple[Rendered, Account]] = []
+    pairs: Iterable[tuple[EmailMessage, Account]], asked: Asked, *, skip_invalid: bool
+) -> Iterator[list[tuple[Rendered, Account, MessageKind]]]:
+    batch: list[tuple[Rendered, Account, MessageKind]] = []
     octets = 0
-    signatures: dict[int, Signature | None] = {}
+    texts: dict[int, Texts] = {}
     for message, account in pairs:
-        if account.pk not in signatures:
-            signatures[account.pk] = stored_signature(account)
+        if account.pk not in texts:
+            texts[account.pk] = stored_texts(account)
         try:
-            rendered = compose_for(account, message, signature=signatures[account.pk])
+            own = asked.with_those_of(message)
+            rendered = compose_for(account, message, texts=texts[account.pk], unsubscribe=own.unsubscribe)
         except InvalidMessage as error:
             if not skip_invalid:
                 raise
             logger.error("a mail was left out, since it cannot be queued: %s", error)
             continue
-        batch.append((rendered, account))
+        batch.append((rendered, account, own.kind))
         octets += rendered.size
         if len(batch) >= BATCH_MESSAGES or octets >= BATCH_BYTES:
             yield batch

@@ -41,6 +41,7 @@ _GIVEN = (
     "account_id",
     "tenant_id",
     "priority",
+    "kind",
     "envelope_from",
     "subject",
     "given_message_id",

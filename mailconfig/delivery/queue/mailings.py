@@ -26,13 +26,15 @@ def queue_mailing(
     address: str = "",
     scheduled_at: datetime | None = None,
     idempotency_key: str | None = None,
+    unsubscribe: bool = False,
 ) -> Message:
-    """Queue a mail of a mailbox, as :func:`mailconfig.delivery.enqueue` does.
+    """Queue a mail of a mailbox as bulk mail, as :func:`mailconfig.delivery.enqueue` does.
 
     Args:
         text, html: one of them, or the mail in two forms.
         address: where it comes from; empty: the mailbox's own address.
         scheduled_at: when it may go at the earliest; ``None``, or a time that has passed: now.
+        unsubscribe: its one recipient is told how to opt out.
 
     Raises:
         InvalidMessage, KeyReused, NoAccount, OSError: see there.
@@ -46,7 +48,14 @@ def queue_mailing(
     elif html:
         message.attach_alternative(html, "text/html")
     with transaction.atomic():
-        queued = enqueue(message, account=mailbox, not_before=scheduled_at, idempotency_key=idempotency_key)
+        queued = enqueue(
+            message,
+            account=mailbox,
+            not_before=scheduled_at,
+            idempotency_key=idempotency_key,
+            unsubscribe=unsubscribe,
+            bulk=True,
+        )
         now = database_now()
         scheduled_at = max(scheduled_at, now) if scheduled_at else now
         Mailing.objects.get_or_create(

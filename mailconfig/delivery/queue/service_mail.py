@@ -18,6 +18,7 @@ from django.db.models.functions import Coalesce
 from mailconfig.conf import get_settings
 from mailconfig.delivery.queue import attached, bodies
 from mailconfig.delivery.queue.enqueue import (
+    NO_TEXTS,
     checked_key,
     compose_for,
     find_account,
@@ -118,7 +119,7 @@ def _rendered(sender: Account, recipient: str, subject: str, text: str) -> Rende
     shown = STAND_IN if is_token(recipient) else recipient
     mail = EmailMessage(subject, text, from_email="", to=[shown])
     mail.from_email = ""  # Django fills in a default; none at all means the account's own
-    rendered = compose_for(sender, mail, signature=None)
+    rendered = compose_for(sender, mail, texts=NO_TEXTS)
     if "@" not in rendered.recipients[0]:
         msg = "the recipient is not an e-mail address"
         raise InvalidMessage(msg)

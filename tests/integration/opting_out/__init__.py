@@ -1,0 +1,1 @@
+"""Opting out, from the mail to the list."""
