@@ -13,7 +13,7 @@ from mailconfig.models.choices import SyncMethod
 from mailconfig.models.validators import validate_line
 from mailconfig.secrets.forms import SecretFormField
 
-from . import oauth2_login
+from . import oauth2_login, send_methods
 from .forms import AccountForm
 from .themes import dress
 
@@ -82,12 +82,15 @@ class MailboxForm(AccountForm):
                 self.fields[name].help_text = text
         if "is_sync_enabled" in self.fields:
             self.fields["is_sync_enabled"].label = gettext_lazy("Sync this mailbox")
-        for name in ("imap_ssl", "imap_username", "imap_secret"):
+        if send_methods.FIELD in self.fields:
+            cast("send_methods.SendMethodSelect", self.fields[send_methods.FIELD].widget).of_mailbox = True
+        for name in ("imap_ssl", "imap_username", "imap_secret", send_methods.KEY_FIELD):
             if name in self.fields:
                 dress(self.fields[name].widget)
 
     def _tell_about_secret(self) -> None:
         super()._tell_about_secret()
+        self._tell_about_key()
         field = self.fields.get("imap_secret")
         if not isinstance(field, SecretFormField):
             return
@@ -100,6 +103,14 @@ class MailboxForm(AccountForm):
             field.help_text = _("Empty: the password for sending.")
         if self.data and self.data.get(self.add_prefix("imap_secret")):
             field.help_text = _("The password that you typed is not kept in the page: enter it again.")
+
+    def _tell_about_key(self) -> None:
+        field = self.fields.get(send_methods.KEY_FIELD)
+        if not isinstance(field, SecretFormField):
+            return
+        field.help_text = _("No key is stored.")
+        if cast("Mailbox", self.instance).sendgrid_secret is not None:
+            field.help_text = _("A key is stored. Leave this empty to keep it; it is never shown.")
 
     def clean(self) -> dict[str, Any]:
         """Say of the mailbox what the two halves say together."""

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from mailconfig.delivery import may_choose_addresses, note_activity
 from mailconfig.models import Account, MailAlias, Mailbox
 
+from . import send_methods
 from .accounts import AccountAdmin
 from .mailbox_form import MailboxForm
 from .sync_health import SyncColumns
@@ -83,6 +84,7 @@ class MailboxAdmin(SyncColumns, SyncTest, AccountAdmin):
     inlines = (MailAliasInline,)
     list_display: Any = ("label", "health", "sync", "quota", "queue", "whose", "is_enabled")
     seen_besides: ClassVar[tuple[str, ...]] = ("state_of_sync",)
+    keys_of_services: ClassVar[tuple[str, ...]] = (send_methods.KEY_FIELD,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Return the rows, and note who looks at them: whoever does sees what comes in soon."""

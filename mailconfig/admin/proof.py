@@ -11,6 +11,7 @@ from mailconfig.delivery import Proved, prove_account, refusal_of, words_of_chec
 from mailconfig.exceptions import MailconfigError, NotProved
 from mailconfig.models import Account, CheckKind, ConnectionCheck, account_fields
 
+from . import send_methods
 from .typed import user_of
 
 _RECEIVING = {
@@ -86,4 +87,5 @@ def _at(field: str, words: str, code: str) -> ValidationError:
 def _field_of(check: ConnectionCheck) -> str:
     if check.kind == CheckKind.SYNC:
         return _RECEIVING.get(check.guilty_field, "")
-    return check.guilty_field if check.guilty_field in account_fields.PROVED else ""
+    known = account_fields.PROVED | {send_methods.FIELD, send_methods.KEY_FIELD}
+    return check.guilty_field if check.guilty_field in known else ""
