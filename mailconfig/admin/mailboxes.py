@@ -22,6 +22,7 @@ from .sync_health import SyncColumns
 from .sync_test import SyncTest
 
 RECEIVING = ("is_sync_enabled", "imap_host", "imap_ssl", "imap_port", "imap_username", "imap_secret")
+EXCHANGE = ("ews_endpoint", "exchange_version", "ews_verify_mode", "ews_saves_copy")
 SEEN_RECEIVING = ("is_sync_enabled", "imap_host", "imap_ssl", "imap_port")
 SYNCING = (
     ("sync_interval", "active_sync_interval"),
@@ -100,6 +101,16 @@ class MailboxAdmin(SyncColumns, SyncTest, AccountAdmin):
         receiving = RECEIVING if editable else SEEN_RECEIVING
         return [
             (_("Receiving (IMAP)"), {"fields": receiving, "description": about}),
+            (
+                _("Exchange's web service (EWS)"),
+                {
+                    "fields": EXCHANGE,
+                    "classes": ("collapse",),
+                    "description": _(
+                        "It sends where no server is named for sending, and is read where none is named for receiving."
+                    ),
+                },
+            ),
             (_("How it is synced"), {"fields": SYNCING, "classes": ("collapse",)}),
             (_("Signature"), {"fields": TEXTS, "classes": ("collapse",)}),
         ]
