@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
-from .mail_services import MAIL_SERVICES, is_mail_service
+from .mail_services import MAIL_SERVICES
 from .setting_types import (
     Authority,
     Count,
@@ -37,6 +37,8 @@ from .values import NetworkPolicy, Timeouts
 
 RETRY: Final = "retry"
 HOLD: Final = "hold"
+SERVICES_BY_HTTP = (*MAIL_SERVICES, "gmail_api")
+"""Services whose interfaces over HTTP are spoken, by send or sync method."""
 SURFACES = ("outbound_email", "providers", "tenant_config", "mailboxes", "email_service")
 
 OAUTH2_SERVICES = ("microsoft", "google")
@@ -316,8 +318,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
 
 def _wrong_services(settings: Settings) -> Iterator[str]:
     for name, url in settings.send_api_urls.items():
-        if not is_mail_service(name):
-            known = ", ".join(MAIL_SERVICES)
+        if name not in SERVICES_BY_HTTP:
+            known = ", ".join(SERVICES_BY_HTTP)
             yield f"MAILCONFIG['SEND_API_URLS'] has the unknown service {shown(name)}. There are {known}."
         elif not url.endswith("/"):
             yield f"MAILCONFIG['SEND_API_URLS'][{name!r}] has to end with a slash."

@@ -22,9 +22,10 @@ from .account_constraints import ACCOUNT_CONSTRAINTS, constraints_among_rows
 from .account_destination import SecretName, binding, effective, is_override
 from .account_queries import AccountQuerySet
 from .account_rules import broken_rules, why_enter_again
-from .choices import EWS, SMTP, AccountKind, AuthenticationChoice, Scope, SecurityChoice
+from .choices import EWS, GMAIL_API, SMTP, AccountKind, AuthenticationChoice, Scope, SecurityChoice
 from .deleting import protect_unless_deleted
 from .failover import lock_chains, refuse_loop
+from .gmail import at_gmail
 from .lane import Lane, Purpose, make_lanes, wake_lanes
 from .mailbox_ews import ews_settings
 from .validators import validate_address, validate_host, validate_line
@@ -343,7 +344,7 @@ class Account(RemembersStored):
             secret = secret.bound_to(binding(SecretName.SMTP, where))
         if self.sends_with_service_key:
             secret = self._service_key()
-        return ConnectionSettings(
+        found = ConnectionSettings(
             host=where["host"],
             port=where["port"],
             security=Security(where["security"]),
@@ -352,6 +353,7 @@ class Account(RemembersStored):
             secret=secret,
             ehlo_name=ehlo_name,
         )
+        return at_gmail(found) if where["send_method"] == GMAIL_API else found
 
     @property
     def sends_by_ews(self) -> bool:

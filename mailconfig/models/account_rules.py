@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from mailconfig.mail_services import MAIL_SERVICES, MailService, is_mail_service
 from mailconfig.values import Authentication
 
-from .choices import SMTP, AccountKind, Scope
+from .choices import GMAIL_API, SMTP, AccountKind, Scope
 from .failover import broken_failover
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def broken_rules(account: Account) -> dict[str, ValidationError]:
     if account.tenant_id is not None and _is_this_machine(account.named_sender):
         words = _("Mail of a tenant comes from a domain of its own, not from localhost.")
         errors["from_email" if account.from_email else "username"] = ValidationError(words, code="localhost")
+    errors |= _broken_at_gmail(account)
     if refusal := broken_failover(account):
         errors["failover"] = refusal
     return errors
@@ -48,7 +49,7 @@ def _broken_login(account: Account, *, refused: bool) -> dict[str, ValidationErr
     service = MAIL_SERVICES.get(account.send_method)
     if service is not None and account.kind != AccountKind.MAILBOX:
         errors |= _broken_of_service(account, service)
-    if account.authentication != Authentication.NONE and not refused and not account.sends_with_service_key:
+    if account.authentication != Authentication.NONE and not refused:
         if not account.username and (service is None or service.needs_user):
             errors["username"] = ValidationError(_("A login needs a user name."), code="required")
         if account.secret is None and not _gets_tokens(account):
@@ -83,7 +84,7 @@ def holder_changed() -> ValidationError:
 
 def _needs_no_server(account: Account) -> bool:
     """Return whether its mail does not leave by a server that it names: that of a mail service, or of a mailbox otherwise."""
-    if is_mail_service(account.send_method):
+    if is_mail_service(account.send_method) or account.send_method == GMAIL_API:
         return True
     return account.kind == AccountKind.MAILBOX and account.send_method != SMTP
 
@@ -103,6 +104,19 @@ def _broken_of_service(account: Account, service: MailService) -> dict[str, Vali
         errors["envelope_from"] = ValidationError(
             words, code="service_bounces", params={"service": service.label}
         )
+    return errors
+
+
+def _broken_at_gmail(account: Account) -> dict[str, ValidationError]:
+    """The rules of Gmail's own interface that the row breaks."""
+    errors: dict[str, ValidationError] = {}
+    if account.send_method == GMAIL_API and account.scope != Scope.SYSTEM_OVERRIDE:
+        if account.authentication != Authentication.OAUTH2:
+            words = _("Gmail's interface lets nobody in with a password: choose OAuth 2.")
+            errors["authentication"] = ValidationError(words, code="gmail_login")
+        if account.envelope_from:
+            words = _("Gmail has bounces come back to the mailbox itself: leave this empty.")
+            errors["envelope_from"] = ValidationError(words, code="gmail_bounces")
     return errors
 
 

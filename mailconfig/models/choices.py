@@ -7,6 +7,8 @@ from mailconfig.values import Authentication, Security
 
 EWS = "ews"
 """The send method of mailboxes that Exchange has; their sync method as well."""
+GMAIL_API = "gmail_api"
+"""The send method of accounts whose mail leaves by Gmail's own interface; the sync method of mailboxes that it reads."""
 SMTP = "smtp"
 """The send method of accounts that name no other. Which there are besides, the registry of transports knows."""
 
@@ -42,7 +44,7 @@ class SyncMethod(models.TextChoices):
 
     IMAP = "imap", "IMAP"
     EWS = "ews", "Exchange Web Services"
-    GMAIL_API = "gmail_api", "Gmail API"
+    GMAIL_API = GMAIL_API, "Gmail API"
 
 
 class EmailProvider(models.TextChoices):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -16,6 +17,7 @@ from mailconfig.values import Authentication, ConnectionSettings, Secret
 from .account import BIGGEST_PERIOD, Account
 from .account_destination import SECRET_COLUMNS, SecretName, entered
 from .choices import AccountKind, EmailProvider, ExchangeVersion, SyncMethod, VerifyMode
+from .gmail import at_gmail
 from .lane import Purpose
 from .mailbox_ews import ews_settings
 from .mailbox_fallbacks import IMAP_PORT, IMAP_TLS_PORT, PASSWORD_COPIES, follow_account, security_of
@@ -218,7 +220,7 @@ class Mailbox(Account):
             secret = secret.bound_to(self.secret_binding(SecretName.IMAP))
         # A token serves where the mailbox's own password would: not where sending has one of its own.
         with_token = self.authentication == Authentication.OAUTH2 and not self.has_own_smtp_secret
-        return ConnectionSettings(
+        found = ConnectionSettings(
             host=self.imap_host,
             port=self.sync_port,
             security=security_of(ssl=bool(self.imap_ssl), port=self.sync_port, tls_port=IMAP_TLS_PORT),
@@ -226,6 +228,8 @@ class Mailbox(Account):
             username=self.login,
             secret=secret,
         )
+        # What is stored for another server is not shown to Gmail: its tokens are fetched.
+        return at_gmail(replace(found, secret=None)) if self.sync_method == SyncMethod.GMAIL_API else found
 
     def enter_password(self, password: Secret | None) -> None:
         """Take a password for all that has none of its own; ``None`` takes it away everywhere."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
@@ -16,7 +15,7 @@ from mailconfig.conf import get_settings
 from mailconfig.hostnames import check_host
 from mailconfig.secrets.fields import SealedSecret, SecretField
 
-from .choices import SMTP
+from .choices import SMTP, SyncMethod
 from .oauth2_providers import ANY_DIRECTORY, PROVIDERS, OAuth2GrantType, OAuth2Provider
 from .oauth2_rules import broken_client_rules, why_enter_client_secret_again
 from .validators import validate_endpoint, validate_line
@@ -148,27 +147,22 @@ class OAuth2Client(models.Model):
     def _directory(self) -> str:
         return self.directory or ANY_DIRECTORY
 
-    def scopes_for(self, grant_type: str, *, reads: bool = False, methods: Collection[str] = ()) -> str:
+    def scopes_for(self, grant_type: str, *, send_method: str = SMTP, sync_method: str = "") -> str:
         """Return the rights to ask for, with one blank between them: those that were entered, else the least.
 
         Args:
             grant_type: of an :class:`OAuth2GrantType`.
-            reads: whether the account is synced by IMAP as well.
-            methods: its ways to send and to be synced.
+            send_method: of the account.
+            sync_method: the same; ``""``: it is not synced.
         """
         if self.scopes or self.provider not in PROVIDERS:
             return self.scopes
         facts = PROVIDERS[self.provider]
         if grant_type == OAuth2GrantType.CLIENT_CREDENTIALS:
             return " ".join(facts.of_organisation)
-        others = [facts.by_method[method] for method in methods if method in facts.by_method]
-        sends_by_smtp = not methods or SMTP in methods
-        wanted = (
-            *(facts.send if sends_by_smtp or not others else ()),
-            *(facts.read if reads else ()),
-            *chain.from_iterable(others),
-            *facts.besides,
-        )
+        sends = facts.send_by.get(send_method, facts.send if send_method == SMTP else ())
+        reads = facts.read_by.get(sync_method, facts.read if sync_method == SyncMethod.IMAP else ())
+        wanted = (*sends, *reads, *facts.besides) if sends or reads else (*facts.send, *facts.besides)
         return " ".join(dict.fromkeys(wanted))
 
     def allowed_mail_servers(self) -> frozenset[str]:

@@ -19,7 +19,6 @@ from mailconfig.secrets.fields import SecretField
 from mailconfig.values import Authentication
 
 from .account import Account
-from .choices import SyncMethod
 from .mailbox import Mailbox
 from .oauth2 import LONGEST_SCOPE, OAuth2Client
 from .oauth2_providers import OAuth2GrantType
@@ -173,11 +172,9 @@ def logged_in_by_oauth2(account: Account) -> bool:
 
 def scopes_wanted(account: Account, client: OAuth2Client, grant_type: str) -> str:
     """Return the rights that the account needs, with one blank between them."""
-    if not isinstance(account, Mailbox) and not account.sends_by_ews:
-        return client.scopes_for(grant_type)
-    mailbox = account.as_mailbox
-    reads = mailbox.sync_method == SyncMethod.IMAP
-    return client.scopes_for(grant_type, reads=reads, methods=(mailbox.send_method, mailbox.sync_method))
+    mailbox = account.as_mailbox if account.sends_by_ews or isinstance(account, Mailbox) else None
+    sync_method = mailbox.sync_method if mailbox is not None else ""
+    return client.scopes_for(grant_type, send_method=account.send_method, sync_method=sync_method)
 
 
 def holder_of(account: Account) -> str:

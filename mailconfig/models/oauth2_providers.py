@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from .choices import EWS, GMAIL_API
+from .gmail import GMAIL_HOST
+
 ANY_DIRECTORY = "common"
 """Microsoft's word for the directory of whoever signs in (not for logins by the organisation: they need one named)."""
 
@@ -41,8 +44,10 @@ class ProviderFacts:
     """Rights that sending by SMTP needs."""
     read: tuple[str, ...]
     """Rights that reading by IMAP needs."""
-    by_method: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Rights that other ways to send and to read need, by send and sync method."""
+    send_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Rights that other ways to send need, by send method."""
+    read_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Rights that other ways to read need, by sync method."""
     besides: tuple[str, ...] = ()
     """Rights that a lasting login needs besides."""
     of_organisation: tuple[str, ...] = ()
@@ -61,7 +66,8 @@ PROVIDERS: Mapping[str, ProviderFacts] = {
         send=("https://outlook.office.com/SMTP.Send",),
         read=("https://outlook.office.com/IMAP.AccessAsUser.All",),
         # Of the same resource as the others, as one token is for one: outlook.office365.com is another name of it.
-        by_method={"ews": ("https://outlook.office.com/EWS.AccessAsUser.All",)},
+        send_by={EWS: ("https://outlook.office.com/EWS.AccessAsUser.All",)},
+        read_by={EWS: ("https://outlook.office.com/EWS.AccessAsUser.All",)},
         besides=("offline_access",),
         of_organisation=("https://outlook.office365.com/.default",),
         mail_servers=(
@@ -80,7 +86,9 @@ PROVIDERS: Mapping[str, ProviderFacts] = {
         # The only right with which Google's servers take SMTP and IMAP.
         send=("https://mail.google.com/",),
         read=("https://mail.google.com/",),
-        mail_servers=("smtp.gmail.com", "imap.gmail.com"),
+        send_by={GMAIL_API: ("https://www.googleapis.com/auth/gmail.send",)},
+        read_by={GMAIL_API: ("https://www.googleapis.com/auth/gmail.readonly",)},
+        mail_servers=("smtp.gmail.com", "imap.gmail.com", GMAIL_HOST),
         # Without them a second agreement brings no refresh token.
         authorization_parameters={"access_type": "offline", "prompt": "consent"},
     ),

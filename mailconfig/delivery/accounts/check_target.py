@@ -11,7 +11,8 @@ from django.core.exceptions import ValidationError
 from mailconfig.mail_services import MAIL_SERVICES
 from mailconfig.models import Account, CheckKind, Mailbox, Purpose
 from mailconfig.models.account_destination import SECRET_COLUMNS, SecretName, effective
-from mailconfig.models.choices import SyncMethod
+from mailconfig.models.choices import GMAIL_API, SyncMethod
+from mailconfig.models.gmail import GMAIL_HOST, GMAIL_PORT
 from mailconfig.models.mailbox_ews import server_of
 from mailconfig.values import Authentication
 
@@ -36,6 +37,8 @@ def target_of(account: Account, kind: str) -> CheckTarget:
         mailbox = cast("Mailbox", account)
         if mailbox.sync_method == SyncMethod.EWS:
             return _ews(mailbox)
+        if mailbox.sync_method == GMAIL_API:
+            return CheckTarget(host=GMAIL_HOST, port=GMAIL_PORT, username=mailbox.login)
         return CheckTarget(host=mailbox.imap_host, port=mailbox.sync_port, username=mailbox.login)
     if account.sends_by_ews:
         return _ews(account.as_mailbox)
@@ -45,6 +48,8 @@ def target_of(account: Account, kind: str) -> CheckTarget:
         return CheckTarget()
     if service := MAIL_SERVICES.get(account.server().send_method):
         return CheckTarget(host=urlsplit(service.url_for(where["host"])).hostname or "", port=443)
+    if where["send_method"] == GMAIL_API:
+        return CheckTarget(host=GMAIL_HOST, port=GMAIL_PORT, username=account.username)
     logs_in = where["authentication"] != Authentication.NONE
     return CheckTarget(host=where["host"], port=where["port"], username=account.username if logs_in else "")
 

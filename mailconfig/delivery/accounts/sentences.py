@@ -355,6 +355,46 @@ OF_TRANSPORTS = frozenset(
         ),
         _says("service_sender", _("The service does not let this account send from this address.")),
         _says("service_key", _("The API key was refused: it may be revoked, or may not send.")),
+        # Gmail's own interface
+        _says("no_gmail", _("No Gmail answers here, or a broken one.")),
+        _says("gmail_needs_token", _("Gmail's interface lets nobody in with a password: log in by OAuth 2.")),
+        _says("token_no_text", _("The access token has characters that no token has.")),
+        _says(
+            "gmail_choose_oauth2",
+            _("Choose an app registration of Google's for this account, and connect it."),
+        ),
+        _says("gmail_token_refused", _("Gmail refused the access token.")),
+        _says(
+            "gmail_too_few_rights",
+            _("The permission does not reach as far: what is asked of Gmail needs another right."),
+        ),
+        _says(
+            "gmail_another_mailbox",
+            _("The permission is for another mailbox than this account's user name says."),
+        ),
+        _says(
+            "gmail_same_address",
+            _("Connect the account again, and sign in with the address that is its user name."),
+        ),
+        _says(
+            "gmail_switched_off",
+            _("The Gmail API is not switched on in the project of the app registration."),
+        ),
+        _says(
+            "gmail_switch_on",
+            _("Switch on the Gmail API in the Google Cloud project of the app registration."),
+        ),
+        _says("gmail_not_allowed", _("Whoever looks after the mailbox's domain does not let the app in.")),
+        _says(
+            "gmail_allow_app",
+            _("An administrator of the domain has to trust the app in Google's admin console."),
+        ),
+        _says("gmail_no_mailbox", _("This login has no mailbox at Gmail, or it is switched off.")),
+        _says("gmail_busy", _("Gmail wants to be left alone for a while.")),
+        _says("gmail_no_time", _("Gmail has no time for this mailbox now.")),
+        _says("gmail_same_pages", _("Gmail tells the same page again and again.")),
+        _says("gmail_no_label", _("There is no label of this name in the mailbox.")),
+        _says("gmail_make_label", _("Make a label of this name in Gmail.")),
         # Access tokens
         _says("token_service_away", _("The sign-in service cannot be reached.")),
         _says("no_tokens_now", _("The sign-in service gives out no tokens now.")),

@@ -28,8 +28,19 @@ _FIELDS = {
 }
 """The mailbox's column for what a transport calls it."""
 
+GMAIL_FIELDS = {
+    "host": "sync_method",
+    "port": "sync_method",
+    "security": "sync_method",
+    "username": "login_name",
+    "secret": "authentication",
+    "folder": "syncs_outreach_folder",
+}
+"""The same where Gmail's own interface reads, for which no server is named."""
+
 
 EWS_FIELDS = {**EWS_COLUMNS, "authentication": "ews_secret"}
+FIELDS_BY: dict[str, dict[str, str]] = {SyncMethod.EWS: EWS_FIELDS, SyncMethod.GMAIL_API: GMAIL_FIELDS}
 
 
 def look_into(mailbox: Mailbox) -> CheckResult:
@@ -48,6 +59,6 @@ def look_into(mailbox: Mailbox) -> CheckResult:
         check_sync(mailbox, within=get_settings().probe_seconds, on_stage=log.done)
     except (TransportError, SecretUnreadable) as error:
         result = check_result.of_error(error, log, sender_field="")
-        fields = EWS_FIELDS if mailbox.sync_method == SyncMethod.EWS else _FIELDS
+        fields = FIELDS_BY.get(mailbox.sync_method, _FIELDS)
         return replace(result, guilty_field=fields.get(result.guilty_field, result.guilty_field))
     return check_result.passed(log, sentences.SYNC_PASSED)

@@ -230,7 +230,7 @@ def test_the_sync_is_tested_and_its_stages_are_shown(
         assert len(imap.logins) == logins
 
 
-@pytest.mark.parametrize("method", ["", "gmail_api"])
+@pytest.mark.parametrize("method", ["", "pigeon"])
 def test_where_nothing_syncs_there_is_nothing_to_test(client: Client, method: str) -> None:
     mailbox = make_mailbox(sync_method=method)
     assert "test-sync" not in client.get(admin_url("mailbox", "change", mailbox.pk)).content.decode()

@@ -15,6 +15,8 @@ from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 from tests.servers.ews import FakeEWS, Fault
 from tests.servers.faults import Close, Reply
+from tests.servers.gmail import ADDRESS, TOKEN, FakeGmail, error
+from tests.servers.gmail import Fault as GmailFault
 from tests.servers.services import KEY, Said, ServiceServer
 from tests.toys import letterbox
 from tests.toys.letterbox.server import LetterboxServer
@@ -185,9 +187,36 @@ class SendGridFarSide:
         self.server.faults.append("hang up")
 
 
-FAR_SIDES = ("smtp", "outbox", "letterbox", "ews", "sendgrid")
+class GmailFarSide:
+    """Gmail, which says nothing of single recipients, nor of senders before it is to send."""
+
+    name: ClassVar[str] = "gmail_api"
+    can: ClassVar[frozenset[str]] = frozenset({"limit", "vanish_with_next"})
+
+    def __init__(self, server: FakeGmail) -> None:
+        self.server = server
+        self.port = server.port
+
+    @property
+    def received(self) -> list[Received]:
+        return [("me@example.com", mail.recipients, mail.data) for mail in self.server.sent]
+
+    def refuse_recipient(self, address: str) -> None: ...
+
+    def refuse_sender(self, address: str) -> None: ...
+
+    def limit(self) -> None:
+        fault = error(429, "rateLimitExceeded", "User-rate limit exceeded.", domain="usageLimits")
+        fault.headers = {"Retry-After": "120"}
+        self.server.faults["messages.send"] = fault
+
+    def vanish_with_next(self) -> None:
+        self.server.faults["messages.send"] = GmailFault(hangs_up=True, does_it=True, left=1)
+
+
+FAR_SIDES = ("smtp", "outbox", "letterbox", "ews", "sendgrid", "gmail_api")
 LOGS_IN = frozenset({"letterbox", "ews"})
-SERVICES = frozenset({"sendgrid"})
+SERVICES = frozenset({"sendgrid", "gmail_api"})
 """Far sides that a deployment names, not the account."""
 
 
@@ -207,6 +236,9 @@ def far_side(name: str, certificates: Certificates) -> Iterator[FarSide]:
     elif name == "sendgrid":
         with ServiceServer() as service:
             yield SendGridFarSide(service)
+    elif name == "gmail_api":
+        with FakeGmail() as gmail:
+            yield GmailFarSide(gmail)
     else:
         yield OutboxFarSide()
 
@@ -219,6 +251,15 @@ def transport_to(name: str) -> Transport:
 def settings_to(far: FarSide) -> ConnectionSettings:
     """What an account that sends there says; the letterbox wants its token, Exchange a login, a service its key."""
     ways = {"letterbox": Authentication.OAUTH2, "ews": Authentication.PASSWORD}
+    if far.name == "gmail_api":
+        return ConnectionSettings(
+            host="gmail.googleapis.com",
+            port=443,
+            security=Security.TLS,
+            authentication=Authentication.OAUTH2,
+            username=ADDRESS,
+            secret=Secret(TOKEN),
+        )
     if far.name in SERVICES:
         return ConnectionSettings(
             host="",
@@ -241,8 +282,14 @@ def surroundings_to(far: FarSide, policy: NetworkPolicy) -> Surroundings:
     """The deployment, which says where services live."""
     if far.name not in SERVICES:
         return Surroundings(policy=policy)
-    urls = {far.name: f"http://127.0.0.1:{far.port}/{far.name}/"}
-    return Surroundings(policy=policy, web_policy=replace(policy, allow_plain_http=True), service_urls=urls)
+    web = replace(policy, allow_plain_http=True)
+    return Surroundings(policy=policy, web_policy=web, service_urls=urls_of(far))
+
+
+def urls_of(far: FarSide) -> dict[str, str]:
+    """Where a service lives."""
+    path = "" if far.name == "gmail_api" else f"{far.name}/"
+    return {far.name: f"http://127.0.0.1:{far.port}/{path}"}
 
 
 @dataclass

@@ -16,6 +16,7 @@ from mailconfig.transports.registry import transport_for
 from mailconfig.values import NetworkPolicy, Secret
 from tests.factories import make_account, make_message
 from tests.servers.certificates import Certificates
+from tests.servers.gmail import ADDRESS, TOKEN
 from tests.servers.services import KEY
 
 from .far_sides import (
@@ -32,6 +33,7 @@ from .far_sides import (
     settings_to,
     surroundings_to,
     transport_to,
+    urls_of,
 )
 
 
@@ -231,9 +233,11 @@ def account(name: str, far: FarSide, settings: Any, certificates: Certificates) 
         "CA_FILE": certificates.ca_file,
     }
     if far.name in SERVICES:
-        urls = {far.name: f"http://127.0.0.1:{far.port}/{far.name}/"}
-        web = {"ALLOW_PLAIN_HTTP": True, "WEB_PORTS": None, "SEND_API_URLS": urls}
+        web = {"ALLOW_PLAIN_HTTP": True, "WEB_PORTS": None, "SEND_API_URLS": urls_of(far)}
         settings.MAILCONFIG = {**settings.MAILCONFIG, **web}
+        if far.name == "gmail_api":
+            login = {"authentication": "oauth2", "username": ADDRESS, "secret": Secret(TOKEN)}
+            return make_account(443, send_method=far.name, host="", **login)
         return make_account(443, send_method=far.name, host="", authentication="password", secret=Secret(KEY))
     login = {"username": USER, "secret": Secret(PASSWORD)} if far.name in LOGS_IN else {}
     if far.name == "ews":

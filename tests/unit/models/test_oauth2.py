@@ -65,12 +65,12 @@ def test_where_a_service_lives_is_the_deployments_to_say(settings: Any) -> None:
 
 def test_reading_asks_for_one_right_more_and_an_organisation_for_its_own() -> None:
     client = OAuth2Client()
-    assert client.scopes_for("authorization_code", reads=True) == (
+    assert client.scopes_for("authorization_code", sync_method="imap") == (
         "https://outlook.office.com/SMTP.Send https://outlook.office.com/IMAP.AccessAsUser.All offline_access"
     )
     assert client.scopes_for("client_credentials") == "https://outlook.office365.com/.default"
     assert (
-        OAuth2Client(provider="google").scopes_for("authorization_code", reads=True)
+        OAuth2Client(provider="google").scopes_for("authorization_code", sync_method="imap")
         == "https://mail.google.com/"
     )
 

@@ -146,7 +146,8 @@ def test_a_failure_names_its_stage_the_guilty_field_and_what_helps(
         ({"login_name": "other"}, "login", "imap_secret"),
         ({"imap_secret": WRONG}, "login", "imap_secret"),
         ({"syncs_outreach_folder": True}, "folder", "syncs_outreach_folder"),
-        ({"sync_method": "gmail_api"}, "resolve", "sync_method"),
+        ({"sync_method": "pigeon"}, "resolve", "sync_method"),
+        ({"sync_method": "gmail_api"}, "login", "authentication"),
         ({"sync_method": ""}, "resolve", "sync_method"),
     ],
 )

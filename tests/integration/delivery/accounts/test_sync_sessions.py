@@ -154,17 +154,17 @@ def test_a_method_is_there_once_something_reads_in_that_way(
     server: FakeIMAP, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     monkeypatch.setattr(registry, "_reading", {})
-    assert [is_sync_method(name) for name in ("imap", "ews", "gmail_api", "", "smtp")] == [
-        True,
-        *[False] * 4,
+    assert [is_sync_method(name) for name in ("imap", "ews", "gmail_api", "pigeon", "", "smtp")] == [
+        *[True] * 3,
+        *[False] * 3,
     ]
-    mailbox = imap_mailbox(server, sync_method="gmail_api")
+    mailbox = imap_mailbox(server, sync_method="pigeon")
     with pytest.raises(TransportMissing):
         open_sync_session(mailbox)
 
-    registry.register_reading("gmail_api", registry.reading_transport_for("imap"))
+    registry.register_reading("pigeon", registry.reading_transport_for("imap"))
 
-    assert is_sync_method("gmail_api")
+    assert is_sync_method("pigeon")
     check_sync(mailbox)
     settings.MAILCONFIG |= {"OUTBOX": True}
     assert not is_sync_method("imap"), "tests of a host project connect nowhere"
