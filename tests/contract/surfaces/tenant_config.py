@@ -43,8 +43,8 @@ POST   {HOOKS}  9      9
 GET    {HOOK}   5      5
 PATCH  {HOOK}   9      9
 DELETE {HOOK}   7      7
-POST   {HOOK}/secret 9 9
-POST   {HOOK}/test 8 8
+POST   {HOOK}/secret 9 10
+POST   {HOOK}/test 8 9
 GET    {HOOK}/deliveries 6 6
 """
 
