@@ -32,7 +32,7 @@ from mailconfig.models import (
     account_fields,
 )
 
-from . import oauth2_login
+from . import oauth2_login, send_methods
 from .account_actions import A_WORKER_CHECKS, AccountActions, as_shown
 from .account_list import (
     AccountChangeList,
@@ -107,6 +107,8 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
     identity: ClassVar[tuple[Any, ...]] = IDENTITY
     seen_besides: ClassVar[tuple[str, ...]] = ()
     """Read-only fields of a kind, beside the health of what sends."""
+    keys_of_services: ClassVar[tuple[str, ...]] = ()
+    """Fields for keys of mail services that a kind has beside its password."""
 
     class Media:
         css: ClassVar = {"all": ["mailconfig/admin.css"]}
@@ -128,6 +130,8 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         connection_fields: tuple[str, ...] = CONNECTION if editable else SEEN_CONNECTION
         if obj is None or not obj.has_secret:
             connection_fields = tuple(name for name in connection_fields if name != "clear_secret")
+        if editable and send_methods.is_offered(obj or self.model()):
+            connection_fields = (send_methods.FIELD, *connection_fields, *self.keys_of_services)
         if editable and oauth2_login.is_offered(user_of(request)):
             connection_fields = (*connection_fields, *oauth2_login.FIELDS)
         fieldsets: list[Any] = [
@@ -219,7 +223,12 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         # The fieldsets, whose fields these are, have asked already whether there is something to choose.
         offers_oauth2 = not set(oauth2_login.FIELDS).isdisjoint(kwargs.get("fields") or ())
         form = super().get_form(request, obj, change=change, **kwargs)
-        of_request = {"proof": proof_of(request), "by": user_of(request), "offers_oauth2": offers_oauth2}
+        of_request = {
+            "proof": proof_of(request),
+            "by": user_of(request),
+            "offers_oauth2": offers_oauth2,
+            "offers_send_methods": send_methods.FIELD in (kwargs.get("fields") or ()),
+        }
         return type(form.__name__, (form,), of_request)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -236,13 +245,13 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
             return None
         return super().get_object(request, object_id, from_field)
 
-    @method_decorator(sensitive_post_parameters("secret", "imap_secret"))
+    @method_decorator(sensitive_post_parameters("secret", "imap_secret", "sendgrid_secret"))
     @transaction.non_atomic_requests
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Show or take the form, outside any transaction of the request."""
         return super().add_view(request, form_url, extra_context)
 
-    @method_decorator(sensitive_post_parameters("secret", "imap_secret"))
+    @method_decorator(sensitive_post_parameters("secret", "imap_secret", "sendgrid_secret"))
     @transaction.non_atomic_requests
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

@@ -17,7 +17,7 @@ from mailconfig.models.choices import AuthenticationChoice
 from mailconfig.secrets.forms import SecretFormField
 from mailconfig.values import ErrorCode
 
-from . import oauth2_login
+from . import oauth2_login, send_methods
 from .proof import Proof
 from .themes import dress
 from .widgets import PresetSelect, preset_choices
@@ -45,13 +45,18 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
     """An account as a person edits it.
 
     The admin sets on a subclass of its own for each request: ``proof``, what came of trying these values, or
-    ``None`` as long as nothing was tried; ``by``, who edits; ``offers_oauth2``, whether app registrations are offered.
+    ``None`` as long as nothing was tried; ``by``, who edits; ``offers_oauth2`` and ``offers_send_methods``, whether app
+    registrations, and ways to send, are offered.
     """
 
     proof: ClassVar[Proof | None] = None
     by: ClassVar[User | None] = None
     offers_oauth2: ClassVar[bool] = False
+    offers_send_methods: ClassVar[bool] = False
 
+    send_method = forms.ChoiceField(
+        label=gettext_lazy("Sends by"), required=False, widget=send_methods.SendMethodSelect
+    )
     preset = forms.ChoiceField(label=gettext_lazy("Mail service"), required=False, widget=PresetSelect)
     clear_secret = forms.BooleanField(
         label=gettext_lazy("Remove the stored password"),
@@ -75,12 +80,20 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
             self.fields["preset"].choices = preset_choices(self.instance.preset)  # type: ignore[attr-defined]
         if "seen_revision" in self.fields and not adding:
             self.initial["seen_revision"] = self.instance.revision
+        self._offer_send_methods()
         self._tell_about_secret()
         self._offer_failovers()
         oauth2_login.fill(self, self.instance)
-        for name in ("preset", "secret", "clear_secret", "failover", *oauth2_login.FIELDS):
+        for name in ("send_method", "preset", "secret", "clear_secret", "failover", *oauth2_login.FIELDS):
             if name in self.fields:
                 dress(self.fields[name].widget)
+
+    def _offer_send_methods(self) -> None:
+        """Let those be chosen that are installed; where there is one only, there is nothing to choose."""
+        field = cast("forms.ChoiceField", self.fields[send_methods.FIELD])
+        field.choices = send_methods.choices_for(self.instance)
+        if len(list(field.choices)) == 1 or not self.offers_send_methods:
+            del self.fields[send_methods.FIELD]
 
     def _offer_failovers(self) -> None:
         """Let those accounts be chosen that may stand in for this one; of many, by their keys."""
@@ -192,7 +205,10 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
             return False
         if self.instance._state.adding:
             return True
-        return not account_fields.PROVED.union(oauth2_login.FIELDS).isdisjoint(self.changed_data)
+        proved = account_fields.PROVED.union(
+            oauth2_login.FIELDS, {send_methods.FIELD, send_methods.KEY_FIELD}
+        )
+        return not proved.isdisjoint(self.changed_data)
 
     def syncs_anew(self) -> bool:
         """Return whether what was entered is a way to read a mailbox that nobody has tried yet."""

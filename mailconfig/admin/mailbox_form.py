@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailconfig.models import Mailbox
-from mailconfig.models.choices import SyncMethod
+from mailconfig.models.choices import MailboxSendMethod, SyncMethod, VerifyMode
 from mailconfig.models.validators import validate_line
 from mailconfig.secrets.forms import SecretFormField
 
-from . import oauth2_login
+from . import oauth2_login, send_methods
 from .forms import AccountForm
 from .themes import dress
 
@@ -24,6 +25,16 @@ HELP = {
         "The server where the mailbox is read, such as imap.example.com. Empty: the mailbox only sends."
     ),
     "imap_port": gettext_lazy("Empty: the usual one, 993 with encryption from the start, else 143."),
+    "ews_endpoint": gettext_lazy(
+        "Such as https://mail.example.com/EWS/Exchange.asmx. User name and password are those above."
+    ),
+    "exchange_version": gettext_lazy(
+        "Empty: the usual one, which Exchange since 2010 and Exchange Online speak."
+    ),
+    "ews_verify_mode": gettext_lazy(
+        "Empty: it is verified. Not verified means that whoever stands between reads the password and all mail; it is"
+        " refused unless the deployment allows it."
+    ),
     "is_sync_enabled": gettext_lazy(
         "What comes in is read and stored here, and nothing is changed at the server: no message is marked as read, moved or deleted."
     ),
@@ -42,6 +53,8 @@ RECEIVING = frozenset(
     }
 )  # fmt: skip
 """What a proof of the sync depends on; the last are those that reading may share with sending."""
+EXCHANGE = frozenset({"ews_endpoint", "exchange_version", "ews_verify_mode"})
+"""What a proof depends on besides, of a half that Exchange's web service has."""
 
 
 class MailboxForm(AccountForm):
@@ -77,17 +90,26 @@ class MailboxForm(AccountForm):
             is_said = mailbox.login_name or mailbox.smtp_login_name or mailbox.imap_host
             is_other = bool(is_said) and mailbox.login != mailbox.username
             self.initial["imap_username"] = mailbox.login if is_other else ""
+        if "ews_verify_mode" in self.fields:
+            choices = [("", gettext_lazy("verified")), (VerifyMode.NONE.value, gettext_lazy("not verified"))]
+            stored = mailbox.ews_verify_mode
+            if stored:
+                choices[0] = (str(stored), choices[0][1])
+            cast("forms.ChoiceField", self.fields["ews_verify_mode"]).choices = choices
         for name, text in HELP.items():
             if name in self.fields:
                 self.fields[name].help_text = text
         if "is_sync_enabled" in self.fields:
             self.fields["is_sync_enabled"].label = gettext_lazy("Sync this mailbox")
-        for name in ("imap_ssl", "imap_username", "imap_secret"):
+        if send_methods.FIELD in self.fields:
+            cast("send_methods.SendMethodSelect", self.fields[send_methods.FIELD].widget).of_mailbox = True
+        for name in ("imap_ssl", "imap_username", "imap_secret", send_methods.KEY_FIELD):
             if name in self.fields:
                 dress(self.fields[name].widget)
 
     def _tell_about_secret(self) -> None:
         super()._tell_about_secret()
+        self._tell_about_key()
         field = self.fields.get("imap_secret")
         if not isinstance(field, SecretFormField):
             return
@@ -101,6 +123,14 @@ class MailboxForm(AccountForm):
         if self.data and self.data.get(self.add_prefix("imap_secret")):
             field.help_text = _("The password that you typed is not kept in the page: enter it again.")
 
+    def _tell_about_key(self) -> None:
+        field = self.fields.get(send_methods.KEY_FIELD)
+        if not isinstance(field, SecretFormField):
+            return
+        field.help_text = _("No key is stored.")
+        if cast("Mailbox", self.instance).sendgrid_secret is not None:
+            field.help_text = _("A key is stored. Leave this empty to keep it; it is never shown.")
+
     def clean(self) -> dict[str, Any]:
         """Say of the mailbox what the two halves say together."""
         cleaned = super().clean()
@@ -108,16 +138,34 @@ class MailboxForm(AccountForm):
         if "imap_host" in self.fields:
             self._say_user_names(mailbox, cleaned)
             self._say_passwords(mailbox, cleaned)
-            if cleaned.get("imap_host"):
-                mailbox.sync_method = mailbox.sync_method or SyncMethod.IMAP
-            elif mailbox.sync_method == SyncMethod.IMAP:
-                mailbox.sync_method = ""
+            self._say_sync_method(mailbox, cleaned)
+        if "ews_endpoint" in self.fields:
+            self._say_send_method(mailbox, cleaned)
         return cleaned
+
+    @staticmethod
+    def _say_sync_method(mailbox: Mailbox, cleaned: dict[str, Any]) -> None:
+        """Exchange is read where no IMAP server is named."""
+        if cleaned.get("imap_host"):
+            mailbox.sync_method = mailbox.sync_method or SyncMethod.IMAP
+        elif mailbox.sync_method in {"", SyncMethod.IMAP, SyncMethod.EWS}:
+            mailbox.sync_method = SyncMethod.EWS if cleaned.get("ews_endpoint") else ""
+
+    def _say_send_method(self, mailbox: Mailbox, cleaned: dict[str, Any]) -> None:
+        """Exchange sends where no SMTP server is named."""
+        by_ews = bool(cleaned.get("ews_endpoint")) and not cleaned.get("host")
+        if by_ews and mailbox.send_method in {MailboxSendMethod.SMTP, MailboxSendMethod.NONE}:
+            mailbox.send_method = MailboxSendMethod.EWS
+        # Whoever named both elsewhere, and Exchange to send, meant that.
+        is_said_anew = "host" in self.changed_data or not cleaned.get("ews_endpoint")
+        if mailbox.send_method == MailboxSendMethod.EWS and not by_ews and is_said_anew:
+            mailbox.send_method = MailboxSendMethod.SMTP
 
     @staticmethod
     def _needs_no_login(cleaned: dict[str, Any]) -> bool:
         """Return whether no half logs in."""
-        return AccountForm._needs_no_login(cleaned) and not cleaned.get("imap_host")
+        reads = cleaned.get("imap_host") or cleaned.get("ews_endpoint")
+        return AccountForm._needs_no_login(cleaned) and not reads
 
     @staticmethod
     def _say_user_names(mailbox: Mailbox, cleaned: dict[str, Any]) -> None:
@@ -140,8 +188,26 @@ class MailboxForm(AccountForm):
         mailbox.has_own_smtp_secret = not is_same and mailbox.secret is not reading
         mailbox.has_password_besides = mailbox.has_own_smtp_secret
 
+    def _update_errors(self, errors: ValidationError) -> None:
+        """Exchange's password is the one above: what is said of it is said there."""
+        found = getattr(errors, "error_dict", {})
+        if "ews_secret" in found:
+            errors = ValidationError({**found, "secret": found["ews_secret"]})
+            del errors.error_dict["ews_secret"]
+        super()._update_errors(errors)
+
+    def connects_anew(self) -> bool:
+        """Return whether what was entered is a connection that nobody has tried yet."""
+        if super().connects_anew():
+            return True
+        waits = oauth2_login.waits_for_connection(self.instance)
+        return self.instance.sends_by_ews and not waits and not EXCHANGE.isdisjoint(self.changed_data)
+
     def syncs_anew(self) -> bool:
         """Return whether there is something to sync, and what reads it is another than before."""
-        syncs = self.cleaned_data.get("imap_host") and self.cleaned_data.get("is_sync_enabled")
-        is_other = self.instance._state.adding or not RECEIVING.isdisjoint(self.changed_data)
+        by_ews = cast("Mailbox", self.instance).sync_method == SyncMethod.EWS
+        server = self.cleaned_data.get("ews_endpoint" if by_ews else "imap_host")
+        syncs = server and self.cleaned_data.get("is_sync_enabled")
+        decisive = RECEIVING | EXCHANGE if by_ews else RECEIVING
+        is_other = self.instance._state.adding or not decisive.isdisjoint(self.changed_data)
         return bool(syncs) and is_other and not oauth2_login.waits_for_connection(self.instance)

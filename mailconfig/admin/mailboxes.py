@@ -15,12 +15,14 @@ from django.utils.translation import gettext as _
 from mailconfig.delivery import may_choose_addresses, note_activity
 from mailconfig.models import Account, MailAlias, Mailbox
 
+from . import send_methods
 from .accounts import AccountAdmin
 from .mailbox_form import MailboxForm
 from .sync_health import SyncColumns
 from .sync_test import SyncTest
 
 RECEIVING = ("is_sync_enabled", "imap_host", "imap_ssl", "imap_port", "imap_username", "imap_secret")
+EXCHANGE = ("ews_endpoint", "exchange_version", "ews_verify_mode", "ews_saves_copy")
 SEEN_RECEIVING = ("is_sync_enabled", "imap_host", "imap_ssl", "imap_port")
 SYNCING = (
     ("sync_interval", "active_sync_interval"),
@@ -83,6 +85,7 @@ class MailboxAdmin(SyncColumns, SyncTest, AccountAdmin):
     inlines = (MailAliasInline,)
     list_display: Any = ("label", "health", "sync", "quota", "queue", "whose", "is_enabled")
     seen_besides: ClassVar[tuple[str, ...]] = ("state_of_sync",)
+    keys_of_services: ClassVar[tuple[str, ...]] = (send_methods.KEY_FIELD,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Return the rows, and note who looks at them: whoever does sees what comes in soon."""
@@ -98,6 +101,16 @@ class MailboxAdmin(SyncColumns, SyncTest, AccountAdmin):
         receiving = RECEIVING if editable else SEEN_RECEIVING
         return [
             (_("Receiving (IMAP)"), {"fields": receiving, "description": about}),
+            (
+                _("Exchange's web service (EWS)"),
+                {
+                    "fields": EXCHANGE,
+                    "classes": ("collapse",),
+                    "description": _(
+                        "It sends where no server is named for sending, and is read where none is named for receiving."
+                    ),
+                },
+            ),
             (_("How it is synced"), {"fields": SYNCING, "classes": ("collapse",)}),
             (_("Signature"), {"fields": TEXTS, "classes": ("collapse",)}),
         ]

@@ -11,6 +11,7 @@ from mailconfig.delivery import Proved, prove_account, refusal_of, words_of_chec
 from mailconfig.exceptions import MailconfigError, NotProved
 from mailconfig.models import Account, CheckKind, ConnectionCheck, account_fields
 
+from . import send_methods
 from .typed import user_of
 
 _RECEIVING = {
@@ -22,6 +23,13 @@ _RECEIVING = {
     "syncs_outreach_folder": "syncs_outreach_folder",
 }
 """Fields of a mailbox's form by the columns that a check of its sync blames."""
+_OF_EXCHANGE = {
+    "ews_endpoint": "ews_endpoint",
+    "ews_verify_mode": "ews_verify_mode",
+    "ews_secret": "secret",
+    "login_name": "username",
+}
+"""The same where Exchange's web service is checked, for either half."""
 _ATTRIBUTE = "_mailconfig_proof"
 
 
@@ -84,6 +92,10 @@ def _at(field: str, words: str, code: str) -> ValidationError:
 
 
 def _field_of(check: ConnectionCheck) -> str:
+    of_exchange = _OF_EXCHANGE.get(check.guilty_field, "")
+    if of_exchange and (check.kind != CheckKind.SYNC or check.guilty_field not in _RECEIVING):
+        return of_exchange
     if check.kind == CheckKind.SYNC:
         return _RECEIVING.get(check.guilty_field, "")
-    return check.guilty_field if check.guilty_field in account_fields.PROVED else ""
+    known = account_fields.PROVED | {send_methods.FIELD, send_methods.KEY_FIELD}
+    return check.guilty_field if check.guilty_field in known else ""

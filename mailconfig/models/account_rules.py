@@ -49,7 +49,7 @@ def _broken_login(account: Account, *, refused: bool) -> dict[str, ValidationErr
     service = MAIL_SERVICES.get(account.send_method)
     if service is not None and account.kind != AccountKind.MAILBOX:
         errors |= _broken_of_service(account, service)
-    if account.authentication != Authentication.NONE and not refused:
+    if account.authentication != Authentication.NONE and not refused and not account.sends_with_service_key:
         if not account.username and (service is None or service.needs_user):
             errors["username"] = ValidationError(_("A login needs a user name."), code="required")
         if account.secret is None and not _gets_tokens(account):

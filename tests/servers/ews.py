@@ -108,7 +108,7 @@ class FakeEWS:
         self.page = 512
         """Changes that one answer tells at most."""
         self.folders: dict[str, Folder] = {}
-        for name in ("inbox", "sentitems", "msgfolderroot"):
+        for name in ("root", "inbox", "sentitems", "msgfolderroot"):
             self.folders[name] = Folder(f"AAMk-{name}=", name.title(), parent="root")
         self._count = 0
         self.over = threading.Event()

@@ -213,7 +213,7 @@ def _require_transport(account: Account) -> None:
 
 def _require_encrypted_login(account: Account) -> None:
     """Refuse before anything is connected what the session would refuse after its greeting."""
-    if is_mail_service(account.send_method):
+    if is_mail_service(account.send_method) or account.sends_by_ews:
         return  # which has TLS whatever the account says
     logs_in = account.authentication != Authentication.NONE and not is_override(account)
     if logs_in and account.security == Security.NONE and not get_settings().allow_plain_login:

@@ -42,6 +42,15 @@
     });
   };
 
+  /* What a mail service calls the fields of this page. */
+  const connectMethod = (select) => {
+    const services = JSON.parse(select.dataset.services);
+    const note = noteBelow(select);
+    const showNote = () => { note.textContent = services[select.value] || ""; };
+    showNote();
+    select.addEventListener("change", showNote);
+  };
+
   const connectSecurity = (select) => {
     select.addEventListener("change", () => {
       const port = field("port");
@@ -68,6 +77,8 @@
     const preset = field("preset");
     const security = field("security");
     if (preset && preset.dataset.presets) { connectPreset(preset); }
+    const method = field("send_method");
+    if (method && method.dataset.services) { connectMethod(method); }
     if (security) { connectSecurity(security); }
     const guilty = document.querySelector(".errors input:not([type=hidden]), .errors select");
     if (guilty) { guilty.focus({ preventScroll: true }); }
