@@ -49,7 +49,7 @@ HELP = {
 RECEIVING = frozenset(
     {
         "imap_host", "imap_port", "imap_ssl", "imap_username", "imap_secret", "is_sync_enabled", "syncs_outreach_folder",
-        "username", "secret", "clear_secret",
+        "reads_by_gmail", "username", "secret", "clear_secret",
     }
 )  # fmt: skip
 """What a proof of the sync depends on; the last are those that reading may share with sending."""
@@ -69,6 +69,13 @@ class MailboxForm(AccountForm):
             ("True", gettext_lazy("always: from the start on port 993, by STARTTLS on any other")),
             ("", gettext_lazy("if the server offers it")),
         ],
+    )
+    reads_by_gmail = forms.BooleanField(
+        label=gettext_lazy("Read by Gmail's own interface"),
+        required=False,
+        help_text=gettext_lazy(
+            "Instead of IMAP, with the login by OAuth 2 of an app registration of Google's. The folder Outreach is the label of that name."
+        ),
     )
     imap_username = forms.CharField(
         label=gettext_lazy("IMAP user name"),
@@ -90,6 +97,7 @@ class MailboxForm(AccountForm):
             is_said = mailbox.login_name or mailbox.smtp_login_name or mailbox.imap_host
             is_other = bool(is_said) and mailbox.login != mailbox.username
             self.initial["imap_username"] = mailbox.login if is_other else ""
+        self.initial.setdefault("reads_by_gmail", mailbox.sync_method == SyncMethod.GMAIL_API)
         if "ews_verify_mode" in self.fields:
             choices = [("", gettext_lazy("verified")), (VerifyMode.NONE.value, gettext_lazy("not verified"))]
             stored = mailbox.ews_verify_mode
@@ -145,7 +153,12 @@ class MailboxForm(AccountForm):
 
     @staticmethod
     def _say_sync_method(mailbox: Mailbox, cleaned: dict[str, Any]) -> None:
-        """Exchange is read where no IMAP server is named."""
+        """Gmail's own interface reads where that is chosen; Exchange's where no IMAP server is named."""
+        if cleaned.get("reads_by_gmail"):
+            mailbox.sync_method = SyncMethod.GMAIL_API
+            return
+        if mailbox.sync_method == SyncMethod.GMAIL_API:
+            mailbox.sync_method = ""
         if cleaned.get("imap_host"):
             mailbox.sync_method = mailbox.sync_method or SyncMethod.IMAP
         elif mailbox.sync_method in {"", SyncMethod.IMAP, SyncMethod.EWS}:
@@ -164,7 +177,7 @@ class MailboxForm(AccountForm):
     @staticmethod
     def _needs_no_login(cleaned: dict[str, Any]) -> bool:
         """Return whether no half logs in."""
-        reads = cleaned.get("imap_host") or cleaned.get("ews_endpoint")
+        reads = cleaned.get("imap_host") or cleaned.get("ews_endpoint") or cleaned.get("reads_by_gmail")
         return AccountForm._needs_no_login(cleaned) and not reads
 
     @staticmethod
@@ -205,8 +218,10 @@ class MailboxForm(AccountForm):
 
     def syncs_anew(self) -> bool:
         """Return whether there is something to sync, and what reads it is another than before."""
-        by_ews = cast("Mailbox", self.instance).sync_method == SyncMethod.EWS
-        server = self.cleaned_data.get("ews_endpoint" if by_ews else "imap_host")
+        method = cast("Mailbox", self.instance).sync_method
+        by_ews = method == SyncMethod.EWS
+        names = {SyncMethod.EWS: "ews_endpoint", SyncMethod.GMAIL_API: "reads_by_gmail"}
+        server = self.cleaned_data.get(names.get(SyncMethod(method), "imap_host") if method else "imap_host")
         syncs = server and self.cleaned_data.get("is_sync_enabled")
         decisive = RECEIVING | EXCHANGE if by_ews else RECEIVING
         is_other = self.instance._state.adding or not decisive.isdisjoint(self.changed_data)

@@ -21,7 +21,15 @@ from .mailbox_form import MailboxForm
 from .sync_health import SyncColumns
 from .sync_test import SyncTest
 
-RECEIVING = ("is_sync_enabled", "imap_host", "imap_ssl", "imap_port", "imap_username", "imap_secret")
+RECEIVING = (
+    "is_sync_enabled",
+    "reads_by_gmail",
+    "imap_host",
+    "imap_ssl",
+    "imap_port",
+    "imap_username",
+    "imap_secret",
+)
 EXCHANGE = ("ews_endpoint", "exchange_version", "ews_verify_mode", "ews_saves_copy")
 SEEN_RECEIVING = ("is_sync_enabled", "imap_host", "imap_ssl", "imap_port")
 SYNCING = (

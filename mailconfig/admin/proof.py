@@ -21,6 +21,8 @@ _RECEIVING = {
     "imap_secret": "imap_secret",
     "login_name": "imap_username",
     "syncs_outreach_folder": "syncs_outreach_folder",
+    "sync_method": "reads_by_gmail",
+    "authentication": "authentication",
 }
 """Fields of a mailbox's form by the columns that a check of its sync blames."""
 _OF_EXCHANGE = {

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from mailconfig.delivery import is_send_method
 from mailconfig.mail_services import MAIL_SERVICES, MailService
 from mailconfig.models import Account, Mailbox
-from mailconfig.models.choices import SMTP, MailboxSendMethod
+from mailconfig.models.choices import GMAIL_API, SMTP, MailboxSendMethod, SyncMethod
 
 FIELD = "send_method"
 KEY_FIELD = "sendgrid_secret"
@@ -27,6 +27,9 @@ class SendMethodSelect(forms.Select):
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         notes = {key: _note(service, of_mailbox=self.of_mailbox) for key, service in MAIL_SERVICES.items()}
+        notes[GMAIL_API] = _(
+            "Choose the login with OAuth 2 and an app registration of Google's. Leave server and bounce address empty."
+        )
         return super().get_context(name, value, {**(attrs or {}), "data-services": json.dumps(notes)})
 
 
@@ -37,6 +40,8 @@ def choices_for(account: Account) -> list[tuple[str, str]]:
         for name, service in MAIL_SERVICES.items()
         if not isinstance(account, Mailbox) or name in MailboxSendMethod.values
     ]
+    if not isinstance(account, Mailbox):
+        services.append((GMAIL_API, str(SyncMethod.GMAIL_API.label)))
     found = [(SMTP, _("mail server (SMTP)")), *(choice for choice in services if is_send_method(choice[0]))]
     stored = account.send_method
     if stored in dict(found):

@@ -38,6 +38,7 @@ from mailconfig.exceptions import (
 )
 from mailconfig.models import Account, CheckKind, ConnectionCheck, Lane, Mailbox, Purpose
 from mailconfig.models.account_rules import why_enter_again
+from mailconfig.models.choices import GMAIL_API
 from mailconfig.models.mailbox_rules import why_enter_others_again
 from mailconfig.models.oauth2_grant import grant_of
 from mailconfig.secrets.sealed import SealedSecret
@@ -116,6 +117,8 @@ def require_own_destination(account: Account, kind: str = CheckKind.CONNECTION) 
         ValidationError: the stored secret would reach another destination, or serve somebody else: enter the password
             again.
     """
+    if kind == CheckKind.SYNC and account.as_mailbox.sync_method == GMAIL_API:
+        return  # which is shown fetched tokens alone
     column = secret_column_of(kind, account)
     if column != "secret":
         refusal = why_enter_others_again(account.as_mailbox).get(column)

@@ -118,7 +118,7 @@ def staff_view(check: ConnectionCheck) -> StaffView:
 
 def _unreachable_field(check: ConnectionCheck) -> str:
     """Return the field that stands for all of where nothing is reached, host and port alike."""
-    if check.guilty_field == "ews_endpoint":
+    if check.guilty_field in {"ews_endpoint", "sync_method"}:
         return check.guilty_field
     return _UNREACHABLE_FIELDS.get(check.kind, "host")
 

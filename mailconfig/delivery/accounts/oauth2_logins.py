@@ -85,8 +85,14 @@ def require_storable_grant(account: Account, by: AbstractBaseUser | None) -> Non
         _refuse(_("With this service somebody has to sign in."), "no_such_way")
     if grant.is_of_organisation and client.secret is None:
         _refuse(_("Without somebody who signs in, the app registration needs a client secret."), "no_secret")
-    if not client.lets_in(account.server().host):
+    if not client.lets_in(_server_of(account)):
         _refuse(_("The tokens of this app registration are not for this mail server."), "other_server")
+
+
+def _server_of(account: Account) -> str:
+    """Return where its tokens are shown: to what sends, or to what reads where nothing that is named sends."""
+    host = account.transport_settings().host
+    return host if host or not isinstance(account, Mailbox) else account.sync_settings().host
 
 
 def _refuse(words: str, code: str) -> None:
