@@ -152,8 +152,15 @@ class WebhookDelivery(models.Model):
 
     event_id = models.UUIDField(default=uuid.uuid4, editable=False)
     endpoint = models.ForeignKey(
-        WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries", db_index=False, editable=False
+        WebhookEndpoint,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        db_index=False,
+        db_constraint=False,
+        editable=False,
     )
+    """Not kept by the database: who deletes it while mail is settled must not undo what came of the mail. A row that is left
+    goes with the purge."""
     kind = models.CharField(_("event"), max_length=32, choices=EventKind.choices, editable=False)
     data = models.JSONField(default=dict, editable=False)
     """What is said of the event; no content of mail, and no secret."""

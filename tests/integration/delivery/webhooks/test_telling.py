@@ -24,6 +24,7 @@ from mailconfig.models import (
     Tenant,
     WaitReason,
     WebhookDelivery,
+    message_events,
     note_recipient_opted_out,
 )
 from tests.documents import document
@@ -145,6 +146,26 @@ def test_what_is_taken_back_is_not_told(hooks: ScriptedHttpServer, tenant: Tenan
         raise RuntimeError("no")
 
     assert not WebhookDelivery.objects.exists()
+
+
+def test_a_webhook_deleted_while_mail_is_settled_undoes_nothing(
+    hooks: ScriptedHttpServer, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody deletes it between the look for it and the commit, which names it."""
+    endpoint, _secret = make_webhook(tenant, hooks)
+    message = make_message(make_account(tenant=tenant), tenant=tenant)
+    number = endpoint.pk
+    monkeypatch.setattr(message_events, "wanting", lambda *_args, **_kwargs: [number])
+    delivery.delete_webhook(endpoint=endpoint)
+    monkeypatch.setattr(telling, "listening_tenants", lambda: frozenset({tenant.pk}))
+
+    delivery.drain_account(account_id=message.account_id)
+
+    message.refresh_from_db()
+    assert message.state == "sent"
+    assert delivery.call_for_endpoints() == []
+    later(days=12)
+    assert delivery.purge().webhooks == 1
 
 
 def test_a_tenant_without_a_webhook_pays_nothing(hooks: ScriptedHttpServer, tenant: Tenant) -> None:
