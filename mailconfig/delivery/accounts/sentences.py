@@ -280,7 +280,6 @@ OF_TRANSPORTS = frozenset(
         _says("exchange_mailbox_refused", _("The server does not let this user name into the mailbox.")),
         _says("exchange_forbidden", _("The server does not let this mailbox into its web service.")),
         _says("no_known_login", _("The server offers no way to log in that is known here.")),
-        _says("login_refused_by_server", _("The server refused the login.")),
         _says(
             "unverified_not_allowed",
             _("A certificate that is not verified is not allowed here: the password was not sent."),

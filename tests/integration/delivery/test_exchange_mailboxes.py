@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from django.db import connection
 from pytest_django import Settings
 
 from mailconfig import delivery
+from mailconfig.delivery.clock import database_now
 from mailconfig.models import (
     Account,
     CheckState,
+    HandOver,
     Lane,
     Mailbox,
     Message,
@@ -26,6 +29,7 @@ from mailconfig.models import (
 from mailconfig.values import Authentication, Secret
 from tests.factories import PASSWORD, make_mailbox, make_message, make_oauth2_client, make_oauth2_grant
 from tests.servers.certificates import Certificates
+from tests.servers.children import drain_worker
 from tests.servers.ews import PATH, FakeEWS, Fault
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -224,3 +228,48 @@ def test_an_account_that_is_read_as_such_knows_its_exchange(server: FakeEWS, mai
 
     assert plain.transport_settings() == mailbox.transport_settings() == mailbox.sync_settings()
     assert plain.transport_settings().host == "127.0.0.1"
+
+
+def run_until_killed(server: FakeEWS, certificates: Certificates, tmp_path: Path, point: str) -> None:
+    """Let a worker of its own send and sync, and kill it at a crash point."""
+    Lane.objects.update(due_at=database_now())
+    own = {"ALLOWED_PORTS": None, "CA_FILE": certificates.ca_file, "LEASE_SECONDS": 1.0, "USE_CELERY": False}
+    with drain_worker(tmp_path, own, crash_at=point, once=True) as child:
+        assert child.wait() == -9, child.said()
+    Lane.objects.exclude(lease_until=None).update(lease_until=database_now())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("point", "arrived"), [("after_journal", 0), ("after_reply", 1)])
+def test_a_worker_that_is_killed_while_it_sends_leaves_the_mail_in_doubt(
+    server: FakeEWS,
+    mailbox: Mailbox,
+    certificates: Certificates,
+    tmp_path: Path,
+    point: str,
+    arrived: int,
+) -> None:
+    mailbox.is_sync_enabled = False
+    mailbox.save()
+    make_message(mailbox)
+
+    run_until_killed(server, certificates, tmp_path, point)
+    assert (len(server.sent), HandOver.objects.count()) == (arrived, 1)
+    delivery.drain_account(account_id=mailbox.pk)
+
+    assert len(server.sent) == arrived, "nobody knows yet whether it is out"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("point", "stored"), [("before_batch@2", 100), ("after_batch@2", 150)])
+def test_a_worker_that_is_killed_while_it_syncs_leaves_no_gap_and_nothing_twice(
+    server: FakeEWS, mailbox: Mailbox, certificates: Certificates, tmp_path: Path, point: str, stored: int
+) -> None:
+    for number in range(150):
+        server.put(f"Subject: {number}\r\nMessage-ID: <{number}@example.net>\r\n\r\nText\r\n".encode())
+
+    run_until_killed(server, certificates, tmp_path, point)
+    assert SyncedMessage.objects.count() == stored
+    assert delivery.sync_account(account_id=mailbox.pk).stored == 150 - stored
+
+    assert sorted(map(int, SyncedMessage.objects.values_list("subject", flat=True))) == list(range(150))

@@ -175,7 +175,7 @@ def test_one_password_is_bound_to_each_of_three_destinations() -> None:
         ({"imap_port": 144}, ("imap_secret",)),
         ({"imap_ssl": True}, ("imap_secret",)),
         ({"ews_endpoint": ENDPOINT + "/2"}, ("ews_secret",)),
-        ({"ews_verify_mode": 0}, ("ews_secret",)),
+        ({"ews_verify_mode": 2}, ("ews_secret",)),
         (
             {"login_name": "box"},
             (
