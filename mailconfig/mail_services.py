@@ -44,6 +44,8 @@ class MailService:
     """Header field by which it knows that it was sent the same mail before."""
     writes_itself: frozenset[str] = frozenset({"date"})
     """Header fields that it writes itself, in lower case: ours are left out."""
+    repeats_id: bool = False
+    """Whether its reports repeat what it is told of a mail beside what is in it (metadata, custom arguments)."""
     only_one_reply_to: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     """Header fields of the mail that tell it what to do, and that nobody gets to see."""
@@ -66,12 +68,14 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         urls=("https://api.sendgrid.com/v3/", "https://api.eu.sendgrid.com/v3/"),
         options={"generate_message_id": True, "merge_field_format": None, "username": None, "password": None},
         asks="scopes",
+        repeats_id=True,
         note=_("The key needs the permission to send mail. The sender has to be verified."),
     ),
     "mailgun": MailService(
         label="Mailgun",
         urls=("https://api.mailgun.net/v3/", "https://api.eu.mailgun.net/v3/"),
         user_name=_("sending domain"),
+        repeats_id=True,
         user_option="sender_domain",
         note=_("Without a sending domain that of the From address is used."),
     ),
@@ -84,6 +88,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         user_option="message_stream",
         options={"use_bulk_api": False, "generate_message_id": False},
         asks="server",
+        repeats_id=True,
         asks_with="X-Postmark-Server-Token: {key}",
         headers={"X-PM-KeepID": "true"},
         note=_("The sender needs a confirmed signature or domain."),
@@ -93,6 +98,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         urls=("https://api.resend.com/",),
         options={"verify_attachment_extensions": True},
         asks="domains",
+        repeats_id=True,
         idempotency_field="Idempotency-Key",
         writes_itself=frozenset({"date", "message-id"}),
     ),
@@ -102,6 +108,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         options={"workaround_display_name_bugs": True, "prevent_header_encoding_bugs": True},
         asks="account",
         asks_with="api-key: {key}",
+        repeats_id=True,
         writes_itself=frozenset({"date", "message-id"}),
     ),
     "mailjet": MailService(

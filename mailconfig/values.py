@@ -116,6 +116,10 @@ class MailEvent(enum.StrEnum):
     """The recipient asked the service for no more."""
 
 
+CARRIED_ID = "mailconfig_id"
+"""The name under which a mail service carries along which message it was: its Message-ID, or its uuid."""
+
+
 class EventsFault(enum.StrEnum):
     """Reasons for which a mail service's report is refused as a whole."""
 

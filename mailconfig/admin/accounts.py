@@ -43,6 +43,7 @@ from .account_list import (
 )
 from .connecting import connect_context
 from .durations import date_text
+from .event_webhooks import webhooks_context
 from .forms import AccountForm
 from .health import HealthFilter
 from .key_fields import KeyFields
@@ -333,6 +334,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
         context["may_test"] = account is not None and self.may_test(request, account)
         if account is not None:
             context |= self.check_context(request, account) | connect_context(request, account)
+            context |= webhooks_context(request, account, self.admin_site)
         return super().render_change_form(request, context, *args, **kwargs)
 
     # Deleting

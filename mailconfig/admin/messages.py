@@ -25,6 +25,7 @@ from .account_actions import stage_name
 from .account_links import account_link
 from .account_list import words_html
 from .durations import date_text, moment_text
+from .event_webhooks import SHOWN_EVENTS
 from .message_actions import ACTIONS, MessageActions
 from .message_files import files_of
 from .message_filters import AccountFilter, FailoverFilter, ReasonFilter, StateFilter, search
@@ -230,7 +231,11 @@ def _page_of(message: Message) -> dict[str, Any]:
     recipients = list(message.recipients.order_by("pk")[: SHOWN_RECIPIENTS + 1])
     made = message.attempt_set.select_related("account").defer("account__secret")
     attempts = list(made.order_by("-pk")[:SHOWN_ATTEMPTS])
+    events = list(message.events.order_by("-pk")[: SHOWN_EVENTS + 1])
     return {
+        "events": events[:SHOWN_EVENTS],
+        "more_events": len(events) > SHOWN_EVENTS,
+        "shown_events": SHOWN_EVENTS,
         "recipients": recipients[:SHOWN_RECIPIENTS],
         "more_recipients": len(recipients) > SHOWN_RECIPIENTS,
         "shown_recipients": SHOWN_RECIPIENTS,

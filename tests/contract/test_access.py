@@ -24,8 +24,10 @@ def calls_of_resolver() -> set[tuple[str, str]]:
 def test_every_route_and_method_stands_in_a_table() -> None:
     tables = {key for surface in SURFACES for key in expected_of(surface)}
     documents = {key for key in calls_of_resolver() if key[1].endswith(DOCUMENT)}
-    # Pages for browsers: who may see them, tests/integration/connecting and opting_out say.
-    pages = {key for key in calls_of_resolver() if key[1].startswith(("oauth2/", "unsubscribe/"))}
+    # Pages for browsers and services: who may see them, tests/integration/connecting, opting_out and webhooks say.
+    pages = {
+        key for key in calls_of_resolver() if key[1].startswith(("oauth2/", "unsubscribe/", "webhooks/"))
+    }
 
     assert tables == calls_of_resolver() - documents - pages
     assert {route for _method, route in pages} == {
@@ -33,6 +35,7 @@ def test_every_route_and_method_stands_in_a_table() -> None:
         "oauth2/connect/<uuid:uuid>/",
         "oauth2/connect/<uuid:uuid>/disconnect/",
         "unsubscribe/<str:token>",
+        "webhooks/<slug:service>/<str:token>",
     }
     assert documents
     assert {method for method, _route in documents} == {"GET"}

@@ -16,10 +16,8 @@ from mailconfig.incoming.charsets import one_line
 from mailconfig.incoming.message_ids import fitting
 from mailconfig.incoming.reports import is_about_address
 from mailconfig.transports.scrubber import Scrubber
-from mailconfig.values import MailEvent
+from mailconfig.values import CARRIED_ID, MailEvent
 
-OWN_NAME: Final = "mailconfig_id"
-"""The name under which services carry the message's uuid along: SendGrid's custom argument, the metadata of others."""
 _MOST_WORDS: Final = 4_000
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
@@ -97,7 +95,12 @@ def make_event(
     said = code if isinstance(code, str) else ""
     found = _ENHANCED.fullmatch(said) or _ENHANCED.search(text)
     failure = failure or Failure()
-    own, name = _uuid(names.get(OWN_NAME)), _message_id(message_id)
+    carried = names.get(CARRIED_ID)
+    own = _uuid(carried)
+    # What we sent along counts before what the service says, which may have written an id of its own.
+    name = (_message_id(carried) if own is None and _is_message_id(carried) else "") or _message_id(
+        message_id
+    )
     if own is None and not name:
         raise ValueError("no message")
     enhanced = found[1] if found else ""
@@ -129,6 +132,10 @@ def _key(service: str, kind: MailEvent, event_id: object, whole: object) -> str:
 def _uuid(value: object) -> uuid.UUID | None:
     text = value.lower() if isinstance(value, str) else ""
     return uuid.UUID(text) if _UUID.fullmatch(text) else None
+
+
+def _is_message_id(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("<") and value.endswith(">")
 
 
 def _message_id(value: object) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from django.core.mail import EmailMultiAlternatives
 
 from mailconfig.mail_services import MailService
-from mailconfig.values import Envelope
+from mailconfig.values import CARRIED_ID, Envelope
 
 LONGEST_ID = 256
 
@@ -62,6 +62,9 @@ def as_form(data: bytes, envelope: Envelope, service: MailService) -> EmailMulti
         raise NotCarried("several Reply-To addresses")
     form.extra_headers = {**_further(mail, service), **service.headers}
     _fill_body(form, mail)
+    if service.repeats_id and (name := message_id_of(data)):
+        # Some write a Message-ID of their own, and then their reports say nothing of the mail's.
+        form.metadata = {CARRIED_ID: name}  # type: ignore[attr-defined]
     return form
 
 
