@@ -90,6 +90,11 @@ from mailconfig.delivery.queue.routing import (
     sending_for,
 )
 from mailconfig.delivery.queue.service_mail import find_service_mail, queue_service_mail
+from mailconfig.delivery.queue.suppression_files import (
+    SuppressionImport,
+    export_suppressions,
+    import_suppressions,
+)
 from mailconfig.delivery.queue.suppressions import (
     checked_entry,
     find_wish,
@@ -142,6 +147,7 @@ __all__ = [
     "StandIn",
     "Status",
     "StoppedAccount",
+    "SuppressionImport",
     "SyncReport",
     "SyncStatus",
     "SyncedText",
@@ -182,6 +188,7 @@ __all__ = [
     "enqueue_report",
     "event_webhook_url",
     "explain",
+    "export_suppressions",
     "failovers_for",
     "find_attention",
     "find_event_webhook",
@@ -193,6 +200,7 @@ __all__ = [
     "hold",
     "import_mail",
     "import_settings",
+    "import_suppressions",
     "is_report",
     "is_send_method",
     "is_sync_method",

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from mailconfig.models import Tenant
 
 EVERY = ("view", "add", "change", "delete")
-KINDS = ("outboundemail", "smtpprovider", "tenantmailconfig", "mailbox", "webhookendpoint")
+KINDS = ("outboundemail", "smtpprovider", "tenantmailconfig", "mailbox", "webhookendpoint", "suppression")
 
 ACTORS = (
     "anonymous",

@@ -4,7 +4,7 @@ from django.urls import path
 
 from mailconfig.api.common.documents import DocumentView
 
-from . import connections, views
+from . import connections, suppressions, views
 
 DOCUMENT = "openapi.json"
 
@@ -21,6 +21,12 @@ urlpatterns = [
         "validate-credentials",
         connections.ValidateCredentials.as_view(),
         name="mailconfig-validate-credentials",
+    ),
+    path("suppressions", suppressions.Suppressions.as_view(), name="mailconfig-email-suppressions"),
+    path(
+        "suppressions/<str:suppression_id>",
+        suppressions.SuppressionEntry.as_view(),
+        name="mailconfig-email-suppression",
     ),
     path("checks/<str:check_id>", connections.EmailCheck.as_view(), name="mailconfig-email-check"),
 ]

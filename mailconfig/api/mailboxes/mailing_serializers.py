@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from mailconfig import delivery
-from mailconfig.api.common.fields import AddressField, LineField, TextsField, TimeField
+from mailconfig.api.common.fields import AddressField, LineField, StrictBooleanField, TextsField, TimeField
 
 from .fields import MomentField
 from .related import MailboxRelationship
@@ -61,6 +61,11 @@ class MailingAttributes(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=STATES, read_only=True)
     stateChangedAt = TimeField()
     subject = LineField(max_length=998, **UNSAID_TEXT)
+    unsubscribe = StrictBooleanField(
+        write_only=True,
+        default=False,
+        help_text="Say how its one recipient opts out, by header fields (RFC 8058) and below the text by optOutSignature.",
+    )
 
     def __repr__(self) -> str:
         """Nothing of what was sent: error reporters show every variable."""

@@ -220,6 +220,22 @@ def _bad_addresses(recipients: list[str]) -> dict[str, list[str]]:
     return errors
 
 
+def _check_way_out(recipients: list[str]) -> None:
+    """Refuse a mailing that nobody could opt out of by a link.
+
+    Raises:
+        ValidationError: it has several recipients, who could opt out for each other, or there is nowhere to lead.
+    """
+    if len({recipient.lower() for recipient in recipients}) > 1:
+        words = _("The mail can be opted out of only if it has one recipient.")
+        raise ValidationError({"unsubscribe": [words]})
+    if not delivery.public_url("/"):
+        words = _(
+            "This site does not say under which address the world reaches it, so no link can lead here."
+        )
+        raise ValidationError({"unsubscribe": [words]})
+
+
 def _place(number: int) -> str:
     return f"/data/attributes/recipients/{number}"
 
@@ -325,7 +341,11 @@ class MailingList(MailingsView):
             raise ValidationError({"mailboxAddress": [words]})
         if not address and not mailbox.sender:
             raise ValidationError({"mailboxAddress": [_("The mailbox has no address.")]})
+        unsubscribe = bool(values.get("unsubscribe"))
+        if unsubscribe:
+            _check_way_out(values["recipients"])
         return {
+            "unsubscribe": unsubscribe,
             "recipients": values["recipients"],
             "subject": values.get("subject") or "",
             "text": text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailconfig.models import AccountKind
+from mailconfig.models import AccountKind, Suppression
 from tests.canary import LOGIN
 from tests.contract.corpus import values
 from tests.contract.surface import Call, Surface
@@ -16,6 +16,8 @@ SEND = "email-service/send-email"
 MESSAGE = "email-service/messages/<str:message_id>"
 TEST = "email-service/send-test-email"
 VALIDATE = "email-service/validate-credentials"
+LIST = "email-service/suppressions"
+ENTRY = "email-service/suppressions/<str:suppression_id>"
 CHECK = "email-service/checks/<str:check_id>"
 
 ACCESS = f"""
@@ -25,6 +27,10 @@ GET    {MESSAGE}  401       401      404      404      200       200    200    2
 DELETE {MESSAGE}  401       401      404      404      204       204    204    204   204   204   204
 POST   {TEST}     401       401      404      404      200       200    200    200   200   200   200
 POST   {VALIDATE} 401       401      404      404      200       200    200    200   200   200   200
+GET    {LIST}     401       401      404      404      403       200    200    403   403   200   200
+POST   {LIST}     401       401      404      404      403       403    201    403   403   201   201
+GET    {ENTRY}    401       401      404      404      403       200    200    403   403   200   200
+DELETE {ENTRY}    401       401      404      404      403       403    204    403   403   204   204
 GET    {CHECK}    401       401      404      404      404       404    200    404   404   404   404
 """
 
@@ -35,6 +41,10 @@ GET    {MESSAGE}  6      7
 DELETE {MESSAGE}  12     13
 POST   {TEST}     22     25
 POST   {VALIDATE} 8      9
+GET    {LIST}     5      5
+POST   {LIST}     7      7
+GET    {ENTRY}    5      5
+DELETE {ENTRY}    6      6
 GET    {CHECK}    3      3
 """
 
@@ -51,6 +61,9 @@ FIELDS = (
     "subject",
     "message",
     "attachments",
+    "address",
+    "reason",
+    "note",
 )
 
 
@@ -72,15 +85,16 @@ BELOW: dict[int, dict[str, str]] = {}
 
 
 def prepare(world: Any) -> None:
-    """Make a mail that waits for each row."""
+    """Make a mail that waits for each row, and an entry of its tenant's list."""
     BELOW.clear()
     for row in (world.row, world.foreign):
-        BELOW[row.pk] = {"message_id": str(make_message(row).uuid)}
+        entry = Suppression.objects.create(tenant=row.tenant, address="listed@example.net", reason="bounce")
+        BELOW[row.pk] = {"message_id": str(make_message(row).uuid), "suppression_id": str(entry.pk)}
 
 
 def places_below(row: Any) -> dict[str, str]:
-    """The mail of a row; one that was made later has none."""
-    return BELOW.get(row.pk) or {"message_id": UNKNOWN_UUID}
+    """The mail and the entry of a row; one that was made later has none."""
+    return BELOW.get(row.pk) or {"message_id": UNKNOWN_UUID, "suppression_id": "999999999"}
 
 
 ADDRESSES = (values.ADDRESSES, values.NO_TEXTS, values.NULL, values.EMPTY)
@@ -189,6 +203,10 @@ EMAIL_SERVICE = Surface(
         Call("DELETE", MESSAGE),
         Call("POST", VALIDATE, {"smtp_host": "127.0.0.1", "smtp_port": "{port}"}),
         Call("GET", CHECK),
+        Call("GET", LIST),
+        Call("POST", LIST, {"address": "a@example.net", "note": "by phone"}),
+        Call("GET", ENTRY),
+        Call("DELETE", ENTRY),
     ),
     prepare=prepare,
     places_below=places_below,
@@ -222,6 +240,11 @@ EMAIL_SERVICE = Surface(
             "subject": (values.LINES, values.NO_TEXTS, values.NULL, values.EMPTY, ("a" * 999, "a" * 10_000)),
             "message": (*TEXTS, ("a" * 1_000_001,)),
             "attachments": (ATTACHMENTS,),
+        },
+        Call("POST", LIST): {
+            "address": (values.ADDRESSES, *ADDRESSES[1:]),
+            "reason": (values.NO_TEXTS, values.NULL, values.EMPTY, ("because", "BOUNCE", "manual ")),
+            "note": (values.LINES, values.LONG_LINES, values.NO_TEXTS, values.NULL),
         },
         Call("POST", VALIDATE): {
             **CONNECTION,
