@@ -28,6 +28,7 @@ from mailconfig import delivery
 from mailconfig.exceptions import TransportError
 from mailconfig.models import (
     Account,
+    EventWebhook,
     Installation,
     Lane,
     Mailbox,
@@ -38,6 +39,7 @@ from mailconfig.models import (
     OutboundEmail,
     SMTPProvider,
     TenantMailConfig,
+    WebhookEndpoint,
 )
 from mailconfig.secrets.fields import SecretField
 from mailconfig.transports.contract import Surroundings
@@ -115,13 +117,27 @@ def accounts(server: ChaosServer) -> list[Account]:
     of_mailbox = ("imap_secret", "ews_secret", "sendgrid_secret")
     of_oauth2 = {(OAuth2Client, "secret"), (OAuth2Grant, "refresh_token"), (OAuth2Token, "access_token")}
     of_accounts = {(Account, "secret"), *((Mailbox, name) for name in of_mailbox)}
-    assert secret_fields == of_accounts | of_oauth2, "a new secret field: store the canary in it, here"
+    of_webhooks = {
+        (EventWebhook, "secret"),
+        (WebhookEndpoint, "secret"),
+        (WebhookEndpoint, "earlier_secret"),
+    }
+    assert secret_fields == of_accounts | of_oauth2 | of_webhooks, (
+        "a new secret field: store the canary in it, here"
+    )
     values = account_values(server.port, username=LOGIN, secret=Secret(CANARY))
     values.pop("kind")
     outbound = OutboundEmail.objects.create(**values)
     app = make_oauth2_client(secret=Secret(CANARY))
     grant = make_oauth2_grant(outbound, client=app, refresh_token=Secret(CANARY))
     OAuth2Token.objects.create(client=app, grant=grant, scope="mail", access_token=Secret(CANARY))
+    EventWebhook.objects.create(account=outbound, service="mailgun", secret=Secret(CANARY))
+    WebhookEndpoint.objects.create(
+        tenant=make_tenant(),
+        url="https://hooks.example.com/",
+        secret=Secret(CANARY),
+        earlier_secret=Secret(CANARY),
+    )
     return [
         outbound,
         SMTPProvider.objects.create(**values),
