@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -22,12 +22,12 @@ from mailconfig.exceptions import DeliveryError
 from mailconfig.models import (
     CHOSEN_KINDS,
     MOST_ENDPOINTS,
-    DeliveryState,
     DisabledReason,
     Tenant,
     WebhookEndpoint,
     WebhookProblem,
 )
+from mailconfig.models.webhook import waiting_events
 from mailconfig.values import Secret
 
 from .key_fields import KeyFields
@@ -103,8 +103,7 @@ class WebhookAdmin(KeyFields, WebhookModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEndpoint]:
         """With the number of events that wait."""
-        waiting = Count("deliveries", filter=Q(deliveries__state=DeliveryState.WAITING))
-        return visible_webhooks(request).annotate(_waiting=waiting).order_by("-id")
+        return visible_webhooks(request).annotate(_waiting=waiting_events()).order_by("-id")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show how a stored one fares."""
@@ -119,6 +118,13 @@ class WebhookAdmin(KeyFields, WebhookModelAdmin):
         form = super().get_form(request, obj, change=change, **kwargs)
         form.user = user_of(request)  # type: ignore[attr-defined]
         return form
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Return the webhooks alone: what they were told goes with them, and may be a million events, which nobody reads."""
+        endpoints = list(objs)
+        names = [str(endpoint) for endpoint in endpoints]
+        missing = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
+        return names, {self.opts.verbose_name_plural: len(endpoints)}, missing, []
 
     def get_urls(self) -> list[URLPattern]:
         """The admin's own, after ours."""

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import Count, Min, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from mailconfig.http_urls import MAX_URL
@@ -206,3 +206,18 @@ class WebhookDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.event_id}"
+
+
+def waiting_events() -> Coalesce:
+    """Return the number of events that wait for an endpoint, by the index of those: what was told stands beside them for days."""
+    return Coalesce(_of_waiting(Count("pk")), 0)
+
+
+def waiting_since() -> Subquery:
+    """Return when the oldest event that waits for an endpoint happened; ``None``: none waits."""
+    return _of_waiting(Min("created_at"))
+
+
+def _of_waiting(aggregate: Count | Min) -> Subquery:
+    rows = WebhookDelivery.objects.filter(endpoint=OuterRef("pk"), state=DeliveryState.WAITING)
+    return Subquery(rows.order_by().values("endpoint").annotate(found=aggregate).values("found"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, ClassVar
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
@@ -15,8 +15,9 @@ from mailconfig import delivery
 from mailconfig.api.common import queries
 from mailconfig.api.common.locations import url_of
 from mailconfig.api.common.schema import describe
-from mailconfig.models import DeliveryState, WebhookEndpoint
+from mailconfig.models import WebhookEndpoint
 from mailconfig.models.access import Action, holds
+from mailconfig.models.webhook import waiting_events
 
 from .views import TenantConfigView
 from .webhook_serializers import (
@@ -68,9 +69,8 @@ class WebhookView(TenantConfigView):
 
     def rows(self) -> QuerySet[WebhookEndpoint]:
         """The webhooks of the tenant, each with the number of events that wait."""
-        waiting = Count("deliveries", filter=Q(deliveries__state=DeliveryState.WAITING))
         rows = WebhookEndpoint.objects.filter(tenant=self.tenant).defer("secret", "earlier_secret")
-        return rows.annotate(waiting=waiting).order_by("pk")
+        return rows.annotate(waiting=waiting_events()).order_by("pk")
 
     def one(self, action: Action) -> WebhookEndpoint:
         """The webhook that the path names.

@@ -20,7 +20,6 @@ from mailconfig.models import (
     AWAY,
     PAUSES,
     Account,
-    DeliveryState,
     Installation,
     Lane,
     Message,
@@ -30,6 +29,7 @@ from mailconfig.models import (
     WaitReason,
     WebhookEndpoint,
 )
+from mailconfig.models.webhook import waiting_events, waiting_since
 
 OURS = frozenset({WaitReason.INTERNAL_ERROR, WaitReason.STORAGE_AWAY})
 """Reasons that lie with us or the deployment, and that somebody has to see to."""
@@ -181,12 +181,8 @@ def _files_are_stuck(now: datetime) -> bool:
 
 
 def _webhooks() -> list[WebhookStatus]:
-    is_waiting = Q(deliveries__state=DeliveryState.WAITING)
     rows = WebhookEndpoint.objects.select_related("tenant").defer("secret", "earlier_secret").order_by("pk")
-    counted = rows.annotate(
-        waiting=Count("deliveries", filter=is_waiting),
-        oldest_at=Min("deliveries__created_at", filter=is_waiting),
-    )
+    counted = rows.annotate(waiting=waiting_events(), oldest_at=waiting_since())
     return [
         WebhookStatus(
             endpoint_id=endpoint.pk,

@@ -114,3 +114,23 @@ def test_a_webhook_that_was_disabled_is_said_until_it_is_enabled_again(
     endpoint.refresh_from_db()
     assert (endpoint.is_enabled, endpoint.disabled_reason) == (True, "")
     assert "Webhooks were disabled" not in client.get(index).content.decode()
+
+
+def test_the_page_that_asks_before_it_deletes_names_no_event(client: Client, tenant: Tenant) -> None:
+    """There may be a million, all of which were loaded and drawn."""
+    endpoint, _secret = make_webhook(tenant, description="Orders")
+    event = WebhookDelivery.objects.create(endpoint=endpoint, kind="message.settled")
+
+    for page in (
+        client.get(admin_url("webhookendpoint", "delete", endpoint.pk)),
+        client.post(
+            admin_url("webhookendpoint", "changelist"),
+            {"action": "delete_selected", "_selected_action": endpoint.pk},
+        ),
+    ):
+        assert "Orders" in page.content.decode()
+        assert str(event.event_id) not in page.content.decode()
+    client.post(admin_url("webhookendpoint", "delete", endpoint.pk), {"post": "yes"})
+
+    assert not WebhookEndpoint.objects.exists()
+    assert not WebhookDelivery.objects.exists()

@@ -293,6 +293,13 @@ def test_bounds_on_what_waits_what_is_kept_and_what_is_tried(
     endpoint.refresh_from_db()
     assert endpoint.dropped == 2
     assert list(WebhookDelivery.objects.order_by("pk")) == events[2:]
+    for told_already in (0, 1):
+        WebhookDelivery.objects.filter(pk=events[2].pk).update(
+            state="delivered" if told_already else "waiting"
+        )
+        (found,) = delivery.status().webhooks
+        assert (found.waiting, found.oldest_at) == (3 - told_already, events[2 + told_already].created_at)
+    WebhookDelivery.objects.update(state="waiting")
     later(days=5)
     assert purge().webhooks == 0
     assert set(WebhookDelivery.objects.values_list("state", flat=True)) == {"failed"}
