@@ -12,7 +12,7 @@ from django.db.models import Q
 from mailconfig import signals
 from mailconfig.delivery.clock import database_now
 from mailconfig.incoming.addresses import normalised
-from mailconfig.models import Bounce, Suppression, SuppressionReason, note_messages_bounced
+from mailconfig.models import NO_TENANT, Bounce, Suppression, SuppressionReason, note_messages_bounced
 
 CHUNK = 500
 """Rows named in one statement: every database takes so many."""
@@ -100,10 +100,12 @@ def store_bounces(found: Sequence[NotArrived], *, account_id: int) -> int:
 def suppress(listed: Iterable[Listed]) -> None:
     """List addresses, within the caller's transaction; those that are listed stay as they are."""
     rows = {(each.tenant_id, normalised(each.address), each.reason): each.message_id for each in listed}
+    # In one order: of two who list the same addresses one waits for the other, and never each for the other.
+    ordered = sorted(rows.items(), key=lambda row: (row[0][0] or NO_TENANT, *row[0][1:]))
     Suppression.objects.bulk_create(
         [
             Suppression(tenant_id=tenant_id, address=address, reason=reason, message_id=message_id)
-            for (tenant_id, address, reason), message_id in rows.items()
+            for (tenant_id, address, reason), message_id in ordered
         ],
         ignore_conflicts=True,
         batch_size=CHUNK,

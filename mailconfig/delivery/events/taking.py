@@ -7,7 +7,7 @@ are stored as soon as the message was handed over, and count once its outcome is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,12 +20,15 @@ from django.db.models.functions import Now
 from mailconfig import signals
 from mailconfig.delivery.bounces import Listed, NotArrived, store_bounces, suppress
 from mailconfig.delivery.events.tying import Tied, tie_events
+from mailconfig.incoming.addresses import normalised
 from mailconfig.models import (
+    NO_TENANT,
     EventWebhook,
     MessageEvent,
     Suppression,
     SuppressionReason,
     note_recipients_opted_out,
+    tenant_key,
 )
 from mailconfig.values import MailEvent
 
@@ -156,12 +159,29 @@ def _do_what_follows(fresh: Sequence[Tied], *, account_id: int) -> None:
         for each in named
         if (meant := each.event.means or each.event.kind) in _REASONS
     ]
+    opted_out = _not_listed(each for each, reason in said if reason is SuppressionReason.OPT_OUT)
     suppress(Listed(each.address, reason, each.message_id, each.tenant_id) for each, reason in said)
-    opted_out = [each for each, reason in said if reason is SuppressionReason.OPT_OUT]
     note_recipients_opted_out([(each.message_id, each.address) for each in opted_out], source=FROM_SERVICE)
     for each in opted_out:
         tell = partial(_tell, each.tenant_id, each.address, each.message_id, account_id)
         transaction.on_commit(tell, robust=True)
+
+
+def _not_listed(said: Iterable[Tied]) -> list[Tied]:
+    """Return the first of each person who is not listed as opted out. Services say so anew of each mail that they drop for it."""
+    people: dict[tuple[int, str], Tied] = {}
+    for each in said:
+        people.setdefault((each.tenant_id or NO_TENANT, normalised(each.address)), each)
+    if not people:
+        return []
+    listed = Suppression.objects.alias(whose=tenant_key()).filter(
+        whose__in={whose for whose, _address in people},
+        address__in={address for _whose, address in people},
+        reason=SuppressionReason.OPT_OUT,
+    )
+    for tenant_id, address in listed.values_list("tenant_id", "address"):
+        people.pop((tenant_id or NO_TENANT, address), None)
+    return list(people.values())
 
 
 def _tell(tenant_id: int | None, address: str, message_id: int, account_id: int) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from django.db.models import Count, Exists, Min, OuterRef, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
+from mailconfig.incoming.addresses import normalised
 from mailconfig.models import Attempt, HandOver, Message, MessageState, Recipient
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Tied:
 
 
 def tie_events(account_id: int, events: Iterable[ServiceEvent]) -> list[Tied]:
-    """Return the events that speak of messages of the account, in three queries at most.
+    """Return the events that speak of messages of the account, in four queries at most.
 
     Not believed is what speaks of a message that was never handed over, and of somebody who is no recipient: whoever
     knows the address of a webhook could have anybody's address listed.
@@ -46,8 +47,7 @@ def tie_events(account_id: int, events: Iterable[ServiceEvent]) -> list[Tied]:
     mine = [(event, messages[key]) for event in events if (key := _named(event, messages)) is not None]
     if not mine:
         return []
-    keys = {message.pk for _event, message in mine}
-    addresses = _addresses(keys, {event.address for event, _message in mine if event.address})
+    addresses = _addresses({(message.pk, event.address) for event, message in mine if event.address})
     needy = {message.pk for event, message in mine if message.has_tokens or not event.address}
     alone = _only_recipients(needy)
     tied = []
@@ -96,16 +96,28 @@ def _named(event: ServiceEvent, messages: Mapping[object, Message]) -> object | 
     return next((name for name in (event.uuid, event.message_id) if name and name in messages), None)
 
 
-def _addresses(keys: Collection[int], wanted: Collection[str]) -> dict[tuple[int, str], str]:
+def _addresses(wanted: Collection[tuple[int, str]]) -> dict[tuple[int, str], str]:
     """Return recipients' addresses as their messages have them, by message and normalised address."""
     if not wanted:
         return {}
-    rows = Recipient.objects.filter(message_id__in=keys).annotate(lower=Lower("address"))
+    rows = Recipient.objects.annotate(lower=Lower("address")).filter(
+        message_id__in={message_id for message_id, _address in wanted},
+        lower__in={address for _message_id, address in wanted},
+    )
+    found = _by_address(rows)
+    # What has other letters than those of ASCII no database writes as we do: of its messages all recipients are looked at.
+    odd = {
+        message_id
+        for message_id, address in wanted
+        if (message_id, address) not in found and ("xn--" in address or not address.isascii())
+    }
+    return found | _by_address(Recipient.objects.filter(message_id__in=odd)) if odd else found
+
+
+def _by_address(rows: QuerySet[Recipient]) -> dict[tuple[int, str], str]:
     return {
-        (message_id, lower): address
-        for message_id, lower, address in rows.filter(lower__in=wanted).values_list(
-            "message_id", "lower", "address"
-        )
+        (message_id, normalised(address)): address
+        for message_id, address in rows.values_list("message_id", "address")
     }
 
 

@@ -19,6 +19,7 @@ from mailconfig.transports.scrubber import Scrubber
 from mailconfig.values import CARRIED_ID, MailEvent
 
 _MOST_WORDS: Final = 4_000
+_FIRST_YEAR: Final = 1970
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -156,10 +157,13 @@ def _address(value: object) -> str:
 
 def _moment(value: object) -> datetime | None:
     if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+    elif isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    try:
-        return datetime.fromtimestamp(value, tz=UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+    else:
+        try:
+            moment = datetime.fromtimestamp(value, tz=UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+    # Of the first and the last day there are no words in other places' time.
+    return moment if moment.year >= _FIRST_YEAR else None
