@@ -53,8 +53,16 @@ def as_form(data: bytes, envelope: Envelope, service: MailService) -> EmailMulti
     Raises:
         NotCarried: something in it has no place there.
     """
+    try:
+        return _as_form(data, envelope, service)
+    except (AttributeError, LookupError, NameError, RecursionError, TypeError, ValueError) as error:
+        # The library's parser raises these over odd fields, and the mail would come first again for ever.
+        raise NotCarried(f"a mail that cannot be read ({type(error).__name__})") from None
+
+
+def _as_form(data: bytes, envelope: Envelope, service: MailService) -> EmailMultiAlternatives:
     mail: Any = message_from_bytes(data, policy=policy.default)
-    form = EmailMultiAlternatives(subject=str(mail.get("subject", "")), body="")
+    form = EmailMultiAlternatives(subject=_text(mail, "subject"), body="")
     form.from_email = _from(mail, envelope)
     _address(form, mail, envelope)
     form.reply_to = [str(address) for address in _addresses(mail, "reply-to")]
@@ -66,6 +74,18 @@ def as_form(data: bytes, envelope: Envelope, service: MailService) -> EmailMulti
         # Some write a Message-ID of their own, and then their reports say nothing of the mail's.
         form.metadata = {CARRIED_ID: name}  # type: ignore[attr-defined]
     return form
+
+
+def _text(mail: EmailMessage, name: str, value: object = "") -> str:
+    """Return a field's text. Encoded words may hide ends of lines, of which a service may make fields of their own.
+
+    Raises:
+        NotCarried: it has characters that belong in no field.
+    """
+    text = str(value or mail.get(name, ""))
+    if any(character < " " and character != "\t" for character in text) or "\x7f" in text:
+        raise NotCarried(f"control characters in the field {name}")
+    return text
 
 
 def _from(mail: EmailMessage, envelope: Envelope) -> str:
@@ -114,7 +134,7 @@ def _further(mail: EmailMessage, service: MailService) -> dict[str, str]:
         if key in seen:
             raise NotCarried(f"the field {name} twice")
         seen.add(key)
-        found[name] = str(value)
+        found[name] = _text(mail, name, value)
     return found
 
 
@@ -167,7 +187,7 @@ def _decoded(part: Any) -> str:
     charset = part.get_content_charset() or "utf-8"
     try:
         text: str = part.get_payload(decode=True).decode("utf-8" if charset == "us-ascii" else charset)
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, UnicodeError):
         raise NotCarried("a text that is not in the character set it names") from None
     return text.replace("\r\n", "\n")
 

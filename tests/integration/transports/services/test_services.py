@@ -287,9 +287,19 @@ RAW = f"From: {ME}\r\nTo: {YOU}\r\nSubject: x\r\n"
             (YOU,),
             "several texts of one kind",
         ),
-        (f"{RAW.replace('Subject: x', 'Subject:')}\r\nText\r\n", (YOU,), "subject"),
+        (f"{RAW.replace('Subject: x', 'Subject:')}\r\nText\r\n", (YOU,), "subject is required"),
+        (
+            f"{RAW.replace('Subject: x', 'Subject: =?utf-8?q?x=0D=0ABcc:_{THEM}?=')}\r\nText\r\n",
+            (YOU,),
+            "control characters in the field subject",
+        ),
+        (f"{RAW}X-A: =?utf-8?q?1=0AX-B:_2?=\r\n\r\nText\r\n", (YOU,), "control characters in the field X-A"),
+        (f"{RAW}Message-ID: <\r\n\r\nText\r\n", (YOU,), "cannot be read"),
+        (f"{RAW}Content-Type: multipart/mixed\r\n\r\nText\r\n", (YOU,), "cannot be read"),
+        (f"{RAW}Cc: {'(' * 3000}\r\n\r\nText\r\n", (YOU,), "cannot be read"),
+        (f"{RAW}Content-Type: text/plain; charset=undefined\r\n\r\nText\r\n", (YOU,), "the character set"),
     ],
-    ids=range(12),
+    ids=range(18),
 )
 def test_what_has_no_place_there_is_refused_by_name_and_nothing_is_sent(
     server: ServiceServer, around: Surroundings, mail: str, recipients: tuple[str, ...], words: str
@@ -299,7 +309,7 @@ def test_what_has_no_place_there_is_refused_by_name_and_nothing_is_sent(
     assert outcome.whole.verdict is Verdict.FAIL
     assert words in outcome.whole.answer.text
     assert server.mails == []
-    by_us = "subject" not in words
+    by_us = "required" not in words
     assert (outcome.error_code, outcome.handed_over) == ("not_carried" if by_us else "", not by_us)
 
 
