@@ -64,16 +64,19 @@ class KeptConnection:
             request: what is asked.
             deadline: one that goes on over several requests, instead of a total for each.
             before_sending: called once connected, right before the first byte goes out; what it raises passes through,
-                and nothing was sent then.
+                and nothing was sent then. A kept connection that ended meanwhile is opened anew.
 
         Raises:
             As :func:`.client.send_request`. The connection is closed by then.
         """
         url = vetted_url(request, self._surroundings)
         exchange = Exchange(request, url, most_bytes=self._most_bytes, keep=True)
-        stream = self._stream_to(url, deadline or self._deadline())
+        deadline = deadline or self._deadline()
+        stream = self._stream_to(url, deadline)
         if before_sending is not None:
             before_sending()
+            # It may have taken its time, in which a kept connection ended: of this request nothing was sent yet.
+            stream = self._stream_to(url, deadline)
         try:
             self.requests += 1
             exchange.begin(stream)
@@ -113,7 +116,7 @@ class KeptConnection:
         if monotonic() - self._used_at > MOST_IDLE_SECONDS:
             return False
         try:
-            return not stream.has_come()
+            return not stream.has_come() and not stream.has_unread
         except OSError:
             return False
 

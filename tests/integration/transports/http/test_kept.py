@@ -79,6 +79,30 @@ def test_what_the_server_closed_or_says_unasked_is_not_used_again(
     assert server.connections == 3
 
 
+def test_a_connection_that_ends_before_the_first_byte_is_opened_anew_and_nothing_is_in_doubt(
+    server: ScriptedHttpServer, surroundings: Surroundings
+) -> None:
+    server.keeps = True
+    server.scripts["/"] = answer(b"hello")
+    connection = KeptConnection(surroundings, most_bytes=MOST)
+    connection.send(HttpRequest(url=server.url()))
+    assert connection._stream is not None
+    connection._stream._buffer += b"\r\n"  # came unasked: not even an empty line is part of the next answer
+    connection.send(HttpRequest(url=server.url()))
+
+    def server_closes() -> None:
+        for sock in list(server._open):
+            sock.shutdown(socket.SHUT_RDWR)
+        wait_until_closed(connection)
+
+    wanted = HttpRequest(method="POST", url=server.url(), body=b"mail")
+    found = connection.send(wanted, before_sending=server_closes)
+
+    connection.close()
+    assert (found.body, [asked.body for asked in server.asked]) == (b"hello", [b"", b"", b"mail"])
+    assert server.connections == 3
+
+
 def wait_until_closed(connection: KeptConnection) -> None:
     """What the server said last, its end, has come: as a look at the socket shows without taking it."""
     if connection._stream is not None:
