@@ -47,6 +47,10 @@ class MailService:
     repeats_id: bool = False
     """Whether its reports repeat what it is told of a mail beside what is in it (metadata, custom arguments)."""
     only_one_reply_to: bool = False
+    most_recipients: int = 1000
+    """Recipients that it takes in one request: the others of a mail go in the next."""
+    accepted_by: frozenset[int] = frozenset(range(200, 300))
+    """Statuses that say that it has the mail."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Header fields of the mail that tell it what to do, and that nobody gets to see."""
     note: str | _StrPromise = ""
@@ -68,6 +72,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         urls=("https://api.sendgrid.com/v3/", "https://api.eu.sendgrid.com/v3/"),
         options={"generate_message_id": True, "merge_field_format": None, "username": None, "password": None},
         asks="scopes",
+        accepted_by=frozenset({202}),  # 200: the mail is valid, and is not sent
         repeats_id=True,
         note=_("The key needs the permission to send mail. The sender has to be verified."),
     ),
@@ -91,6 +96,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         repeats_id=True,
         asks_with="X-Postmark-Server-Token: {key}",
         headers={"X-PM-KeepID": "true"},
+        most_recipients=50,
         note=_("The sender needs a confirmed signature or domain."),
     ),
     "resend": MailService(
@@ -100,6 +106,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         asks="domains",
         repeats_id=True,
         idempotency_field="Idempotency-Key",
+        most_recipients=50,
         writes_itself=frozenset({"date", "message-id"}),
     ),
     "brevo": MailService(
@@ -119,6 +126,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         user_name=_("API key"),
         user_option="api_key",
         needs_user=True,
+        most_recipients=50,
         writes_itself=frozenset({"date", "message-id"}),
     ),
     "mailersend": MailService(

@@ -1,7 +1,7 @@
 """Mail services as their public documents describe them, on loopback: what they want, take, and say when they do not.
 
 SendGrid v3 ``mail/send`` and ``scopes``, Postmark ``email`` and ``server``, Mailgun ``messages``, Resend ``emails`` and
-``domains``, Brevo ``smtp/email`` and ``account``.
+``domains``, Brevo ``smtp/email`` and ``account``, SparkPost ``transmissions``, Mandrill ``messages/send``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ServiceServer:
         self.connections = 0
         self.faults: list[Said | str] = []
         self.suppressed: set[str] = set()
-        """Recipients that Postmark knows as inactive."""
+        """Recipients that Postmark knows as inactive, and the others do not take."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
 
@@ -86,6 +86,8 @@ class ServiceServer:
             "mailgun": self._mailgun,
             "resend": self._resend,
             "brevo": self._brevo,
+            "sparkpost": self._sparkpost,
+            "mandrill": self._mandrill,
         }[service](method, rest, headers, body)
 
     def keep(self, service: str, recipients: list[str], said: dict[str, Any], headers: Message) -> None:
@@ -181,7 +183,14 @@ class ServiceServer:
         said = json.loads(body)
         recipients = [parseaddr(one)[1] for name in ("to", "cc", "bcc") for one in said.get(name, [])]
         key = headers["Idempotency-Key"]
-        if not any(mail.headers.get("idempotency-key") == key for mail in self.mails):
+        if len(recipients) > 50:
+            words = "The `to` field must not exceed 50 recipients."
+            return Said(422, {"statusCode": 422, "name": "validation_error", "message": words})
+        before = next((mail for mail in self.mails if mail.headers.get("idempotency-key") == key), None)
+        if before is not None and before.said != said:
+            words = "Same idempotency key used with a different request payload"
+            return Said(409, {"statusCode": 409, "name": "invalid_idempotent_request", "message": words})
+        if before is None:
             self.keep("resend", recipients, said, headers)
         return Said(200, {"id": "49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"})
 
@@ -194,6 +203,29 @@ class ServiceServer:
         recipients = [one["email"] for name in ("to", "cc", "bcc") for one in said.get(name, [])]
         self.keep("brevo", recipients, said, headers)
         return Said(201, {"messageId": f"<{len(self.mails)}@smtp-relay.example.net>"})
+
+    def _sparkpost(self, method: str, path: str, headers: Message, body: bytes) -> Said:
+        if headers["Authorization"] != KEY:
+            return Said(401, {"errors": [{"message": "Unauthorized."}]})
+        said = json.loads(body)
+        everybody = [one["address"]["email"] for one in said["recipients"]]
+        taken = [address for address in everybody if address not in self.suppressed]
+        self.keep("sparkpost", taken, said, headers)
+        numbers = {
+            "total_accepted_recipients": len(taken),
+            "total_rejected_recipients": len(everybody) - len(taken),
+        }
+        return Said(200, {"results": {**numbers, "id": f"sp-{len(self.mails)}"}})
+
+    def _mandrill(self, method: str, path: str, headers: Message, body: bytes) -> Said:
+        """Answer in lower case, and of those who are not taken nothing."""
+        said = json.loads(body)
+        if said["key"] != KEY:
+            words = {"status": "error", "code": -1, "name": "Invalid_Key", "message": "Invalid API key"}
+            return Said(500, words)
+        recipients = [one["email"] for one in said["message"]["to"] if one["email"] not in self.suppressed]
+        self.keep("mandrill", recipients, said, headers)
+        return Said(200, [{"email": one.lower(), "status": "sent", "_id": "m"} for one in recipients])
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self

@@ -6,6 +6,7 @@ stand once. Services write some fields themselves (:attr:`MailService.writes_its
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.headerregistry import Address
@@ -13,12 +14,13 @@ from email.message import EmailMessage
 from email.parser import BytesHeaderParser
 from typing import Any
 
+import idna
 from django.core.mail import EmailMultiAlternatives
 
 from mailconfig.mail_services import MailService
 from mailconfig.values import CARRIED_ID, Envelope
 
-LONGEST_ID = 256
+LONGEST_ID = 200
 
 _SHAPING = frozenset({"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version"})
 """Fields that have a place of their own in the form."""
@@ -44,11 +46,25 @@ def message_id_of(data: bytes) -> str:
     return found if found.isascii() and found.isprintable() and len(found) <= LONGEST_ID else ""
 
 
-def as_form(data: bytes, envelope: Envelope, service: MailService) -> EmailMultiAlternatives:
-    """Return the stored bytes of a mail in anymail's form.
+def key_of(address: str) -> str:
+    """Return an address as it is compared: services write domains in ASCII or not, and in lower case."""
+    local, at, domain = address.rpartition("@")
+    with contextlib.suppress(ValueError):
+        domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
+    return (local + at + domain).lower()
+
+
+def as_form(
+    data: bytes, envelope: Envelope, service: MailService
+) -> tuple[EmailMultiAlternatives, frozenset[str]]:
+    """Return the stored bytes of a mail in anymail's form, and whom of its envelope one request takes.
 
     Who gets it is what the envelope says: of the addresses in To and Cc those that are in it, and all others of it
-    unseen.
+    unseen. No service takes a mail that has nobody in To. Where nobody of To is left, the first of Cc stands there, who is
+    seen by the others anyway; without one, each unseen recipient stands there alone.
+
+    Returns:
+        The form, and its recipients by :func:`key_of`: the others of the envelope want another request.
 
     Raises:
         NotCarried: something in it has no place there.
@@ -60,11 +76,13 @@ def as_form(data: bytes, envelope: Envelope, service: MailService) -> EmailMulti
         raise NotCarried(f"a mail that cannot be read ({type(error).__name__})") from None
 
 
-def _as_form(data: bytes, envelope: Envelope, service: MailService) -> EmailMultiAlternatives:
+def _as_form(
+    data: bytes, envelope: Envelope, service: MailService
+) -> tuple[EmailMultiAlternatives, frozenset[str]]:
     mail: Any = message_from_bytes(data, policy=policy.default)
     form = EmailMultiAlternatives(subject=_text(mail, "subject"), body="")
     form.from_email = _from(mail, envelope)
-    _address(form, mail, envelope)
+    taken = _address(form, mail, envelope, most=service.most_recipients)
     form.reply_to = [str(address) for address in _addresses(mail, "reply-to")]
     if service.only_one_reply_to and len(form.reply_to) > 1:
         raise NotCarried("several Reply-To addresses")
@@ -73,7 +91,7 @@ def _as_form(data: bytes, envelope: Envelope, service: MailService) -> EmailMult
     if service.repeats_id and (name := message_id_of(data)):
         # Some write a Message-ID of their own, and then their reports say nothing of the mail's.
         form.metadata = {CARRIED_ID: name}  # type: ignore[attr-defined]
-    return form
+    return form, taken
 
 
 def _text(mail: EmailMessage, name: str, value: object = "") -> str:
@@ -98,19 +116,26 @@ def _from(mail: EmailMessage, envelope: Envelope) -> str:
     return sender
 
 
-def _address(form: EmailMultiAlternatives, mail: EmailMessage, envelope: Envelope) -> None:
-    left = {address.lower(): address for address in envelope.recipients}
-    for field, kept in (("to", form.to), ("cc", form.cc)):
+def _address(
+    form: EmailMultiAlternatives, mail: EmailMessage, envelope: Envelope, *, most: int
+) -> frozenset[str]:
+    left = {key_of(address): address for address in envelope.recipients}
+    named: dict[str, dict[str, str]] = {"to": {}, "cc": {}}
+    for field, kept in named.items():
         for address in _addresses(mail, field):
-            if left.pop(address.addr_spec.lower(), None) is not None:
-                kept.append(str(address))
-    unseen = list(left.values())
-    if not form.to and not form.cc and len(unseen) == 1:
-        form.to = unseen  # nobody else could see it there
-        return
-    if not form.to:
-        raise NotCarried("a mail that names nobody in To")
-    form.bcc = unseen
+            key = key_of(address.addr_spec)
+            if left.pop(key, None) is not None:
+                kept[key] = str(address)
+    to, cc = list(named["to"].items()), list(named["cc"].items())
+    bcc = list(left.items())
+    if not to and cc:
+        to, cc = cc[:1], cc[1:]
+    elif not to:
+        to, bcc = bcc[:1], []
+    to, cc = to[:most], cc[: max(most - len(to), 0)]
+    bcc = bcc[: max(most - len(to) - len(cc), 0)]
+    form.to, form.cc, form.bcc = ([text for _key, text in each] for each in (to, cc, bcc))
+    return frozenset(key for key, _text in (*to, *cc, *bcc))
 
 
 def _addresses(mail: EmailMessage, field: str) -> list[Address]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from hashlib import sha256
 from time import monotonic
 from typing import Any
 
@@ -32,7 +33,7 @@ from mailconfig.transports.scrubber import Scrubber
 from mailconfig.values import Answer, ErrorCode, Stage
 
 from .answers import judged, words_of
-from .content import NotCarried, as_form, message_id_of
+from .content import NotCarried, as_form, key_of, message_id_of
 
 NOT_CARRIED = "not_carried"
 """Code of mails that the service cannot be told as they are."""
@@ -64,7 +65,8 @@ class ServiceSession:
         self._backend, self._adapter, self._scrubber = backend, adapter, scrubber
         self._timeouts, self._on_stage = surroundings.timeouts, surroundings.on_stage
         self._answer: HttpAnswer | None = None
-        self._message_id = ""
+        self._taken: frozenset[str] = frozenset()
+        self._key = ""
         self._asked = False
         backend.session.hooks["response"].append(self._take)
 
@@ -78,12 +80,12 @@ class ServiceSession:
         while not self.closed and (delivery := deliveries.next()) is not None:
             data = b"".join(delivery.chunks())
             self._scrubber.mask(delivery.envelope.masks)
-            self._message_id = message_id_of(data)
             try:
-                form = as_form(data, delivery.envelope, self._service)
+                form, self._taken = as_form(data, delivery.envelope, self._service)
             except NotCarried as error:
                 yield _not_carried(f"{self._service.label} cannot be told {error.what}.")
                 continue
+            self._key = _key_for(data, self._taken)
             try:
                 outcome = self._post(form, delivery, journal, size=len(data))
             except _NotAllowed:
@@ -122,7 +124,7 @@ class ServiceSession:
 
         def ask() -> None:
             self._asked = True
-            journal.start(accepted=len(delivery.envelope.recipients))
+            journal.start(accepted=len(self._taken))
             if not journal.allows():
                 raise _NotAllowed
             journal.passed()
@@ -135,8 +137,8 @@ class ServiceSession:
         field, headers = self._service.idempotency_field, self._backend.session.headers
         if field:
             headers.pop(field, None)
-            if key := self._message_id:
-                headers[field] = key
+            if self._key:
+                headers[field] = self._key
 
     def _broke(self, error: TransportError) -> Outcome:
         """Return the outcome of a request that came to no answer."""
@@ -157,7 +159,7 @@ class ServiceSession:
         if answer is None:  # requests itself could not make anything of it
             return self._broke(broken("This is no web server, or a broken one.", Stage.DOT, ambiguous=True))
         words = self._scrubber.clean(words_of(answer.body))
-        accepted = 200 <= answer.status < 300
+        accepted = answer.status in self._service.accepted_by
         if answer.status == 504:
             error = SessionLost(
                 "The server took too long.",
@@ -167,7 +169,8 @@ class ServiceSession:
                 ambiguous=True,
             )
             return self._broke(error)
-        if accepted and not understood:
+        found = _statuses(form) if understood else {}
+        if 200 <= answer.status < 300 and not (accepted and self._taken <= found.keys()):
             text = "The answer of the web server makes no sense here."
             return self._broke(broken(text, Stage.DOT, reply=Answer(answer.status, words), ambiguous=True))
         self.handed_over += 1
@@ -176,28 +179,32 @@ class ServiceSession:
             understood and 400 <= answer.status < 500 and answer.status not in {401, 403, 429}
         ):
             return Outcome(stage=Stage.DOT, whole=judged(answer, words), handed_over=True)
-        return self._by_recipient(form, delivery, said, accepted=accepted)
+        return self._by_recipient(
+            delivery, said, found, accepted=accepted, mail_id=_id_of(form.anymail_status)
+        )
 
-    def _by_recipient(self, form: Any, delivery: Delivery, said: Answer, *, accepted: bool) -> Outcome:
-        status = form.anymail_status
-        found = {address.lower(): each for address, each in (status.recipients or {}).items()}
+    def _by_recipient(
+        self, delivery: Delivery, said: Answer, found: Mapping[str, str], *, accepted: bool, mail_id: str
+    ) -> Outcome:
         judgements = []
         for address in delivery.envelope.recipients:
-            each = found.get(address.lower())
-            of_each = each.status if each is not None else ("queued" if accepted else "failed")
-            refused = of_each in _REFUSED or (not accepted and of_each == "unknown")
-            words = Answer(said.code, f"{of_each}: {said.text}" if refused else said.text)
-            judgements.append(
-                Judgement(Verdict.FAIL, words, matter=Matter.RECIPIENT)
-                if refused
-                else Judgement(Verdict.ACCEPTED, words)
-            )
+            key = key_of(address)
+            if key not in self._taken:
+                words = Answer(0, "another request")
+                judgements.append(Judgement(Verdict.NEXT_TRANSACTION, words, temporary=True))
+            elif (status := found.get(key, "")) in _REFUSED or (not accepted and not found):
+                words = Answer(said.code, f"{status or 'refused'}: {said.text}")
+                judgements.append(Judgement(Verdict.FAIL, words, matter=Matter.RECIPIENT))
+            elif accepted or key in found:
+                judgements.append(Judgement(Verdict.ACCEPTED, said))
+            else:  # others are refused by name, so that nobody got it
+                judgements.append(Judgement(Verdict.RETRY, said, temporary=True))
         anybody = any(each.verdict is Verdict.ACCEPTED for each in judgements)
         if anybody:
             self._note(Stage.SENDER, Stage.RECIPIENT, Stage.DOT, words=said)
         return Outcome(
             stage=Stage.DOT if anybody else Stage.RECIPIENT,
-            whole=Judgement(Verdict.ACCEPTED, Answer(said.code, _id_of(status) or said.text)),
+            whole=Judgement(Verdict.ACCEPTED, Answer(said.code, mail_id or said.text)),
             recipients=tuple(judgements),
             handed_over=anybody,
         )
@@ -240,6 +247,29 @@ def _not_carried(words: str) -> Outcome:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _statuses(form: Any) -> dict[str, str]:
+    """Return what the answer says of each recipient, by :func:`.content.key_of`, of whom it says anything.
+
+    Where the answer writes an address in other words than we did, anymail adds ours and takes it for refused: what the
+    answer says stands before that.
+    """
+    found: dict[str, str] = {}
+    for address, each in (form.anymail_status.recipients or {}).items():
+        if each.status is not None and each.status != "unknown":
+            found.setdefault(key_of(address), each.status)
+    return found
+
+
+def _key_for(data: bytes, recipients: frozenset[str]) -> str:
+    """Return the key by which a second try is known: the mail's own id, and to whom this request brings it; ``""``: none.
+
+    A mail to many goes in several requests. To a service that is told its id alone, the second one were a second try.
+    """
+    mail_id = message_id_of(data)
+    whom = sha256("\0".join(sorted(recipients)).encode("utf-8", "replace")).hexdigest()
+    return f"{whom[:32]} {mail_id}" if mail_id else ""
 
 
 def _id_of(status: Any) -> str:

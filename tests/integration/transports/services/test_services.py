@@ -159,11 +159,18 @@ def test_a_date_in_retry_after_is_understood(server: ServiceServer, around: Surr
     assert 200 < rest <= 300
 
 
-@pytest.mark.parametrize("fault", ["hang up", "cut", "nonsense", failed(504)], ids=str)
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        *(("postmark", fault) for fault in ("hang up", "cut", "nonsense", failed(504))),
+        ("sendgrid", "nonsense"),
+    ],
+    ids=str,
+)
 def test_what_may_have_been_taken_is_in_doubt(
-    server: ServiceServer, around: Surroundings, fault: Said | str
+    server: ServiceServer, around: Surroundings, name: str, fault: Said | str
 ) -> None:
-    session = opened(around, "postmark")
+    session = opened(around, name)
     server.faults.append(fault)
 
     outcome = sent(server, session, written())
@@ -263,7 +270,6 @@ RAW = f"From: {ME}\r\nTo: {YOU}\r\nSubject: x\r\n"
         (f"{RAW}X-A: 1\r\nX-A: 2\r\n\r\nText\r\n", (YOU,), "the field X-A twice"),
         (f"{RAW}DKIM-Signature: v=1\r\n\r\nText\r\n", (YOU,), "the field DKIM-Signature"),
         (f"{RAW}Sender: x@example.com\r\n\r\nText\r\n", (YOU,), "the field Sender"),
-        (f"{RAW}\r\nText\r\n", (THEM, "other@example.net"), "names nobody in To"),
         (f"From: {ME}, {YOU}\r\nTo: {YOU}\r\nSubject: x\r\n\r\nText\r\n", (YOU,), "several From addresses"),
         (
             f"{RAW}Content-Type: text/plain; charset=utf-8\r\n\r\n\xff\r\n",
@@ -299,7 +305,7 @@ RAW = f"From: {ME}\r\nTo: {YOU}\r\nSubject: x\r\n"
         (f"{RAW}Cc: {'(' * 3000}\r\n\r\nText\r\n", (YOU,), "cannot be read"),
         (f"{RAW}Content-Type: text/plain; charset=undefined\r\n\r\nText\r\n", (YOU,), "the character set"),
     ],
-    ids=range(18),
+    ids=range(17),
 )
 def test_what_has_no_place_there_is_refused_by_name_and_nothing_is_sent(
     server: ServiceServer, around: Surroundings, mail: str, recipients: tuple[str, ...], words: str
@@ -378,7 +384,72 @@ def test_a_second_try_is_known_by_its_message_id_where_the_service_has_a_key_for
     sent(server, opened(around, "resend"), written())
 
     assert len(server.mails) == 1
-    assert server.mails[0].headers["idempotency-key"] == "<1@example.com>"
+    assert server.mails[0].headers["idempotency-key"].endswith(" <1@example.com>")
+
+
+LATER = Verdict.NEXT_TRANSACTION
+MANY = tuple(f"m{number}@example.net" for number in range(60))
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "envelope", "requests"),
+    [
+        ("sendgrid", {}, (THEM, "b@example.net"), [(THEM,), ("b@example.net",)]),
+        ("sendgrid", {"Cc": THEM}, (THEM, "b@example.net"), [(THEM, "b@example.net")]),
+        ("sendgrid", {"To": "Y <you@BÜCHER.example>"}, ("you@xn--bcher-kva.example",), ["idn"]),
+        ("resend", {"To": ", ".join(MANY)}, MANY, [MANY[:50], MANY[50:]]),
+        ("postmark", {"Cc": ", ".join(MANY)}, (YOU, *MANY), [(YOU, *MANY[:49]), MANY[49:]]),
+        ("mandrill", {"To": "You@Example.NET"}, ("You@Example.NET",), [("You@example.net",)]),
+    ],
+    ids=["unseen", "nobody left in To", "IDN", "resend", "postmark", "other letters"],
+)
+def test_who_has_no_place_in_a_request_gets_the_mail_by_another(
+    server: ServiceServer,
+    around: Surroundings,
+    name: str,
+    fields: dict[str, str],
+    envelope: tuple[str, ...],
+    requests: list[Any],
+) -> None:
+    mail = written(**fields)
+    session, left, rounds = opened(around, name), envelope, 0
+    while left and rounds < 5:
+        rounds += 1
+        outcome = sent(server, session, mail, *left)
+        verdicts = [each.verdict for each in outcome.recipients]
+        assert set(verdicts) <= {Verdict.ACCEPTED, LATER}
+        left = tuple(one for one, verdict in zip(left, verdicts, strict=True) if verdict is LATER)
+
+    got = [taken.recipients for taken in server.mails]
+    if requests == ["idn"]:
+        assert server.mails[0].said["personalizations"][0]["to"] == [{"email": envelope[0], "name": "Y"}]
+    else:
+        assert [tuple(map(str.lower, one)) for one in got] == [tuple(map(str.lower, one)) for one in requests]
+
+
+@pytest.mark.parametrize("name", ["sparkpost", "mandrill"])
+def test_of_whom_the_answer_says_nothing_nobody_knows_whether_he_got_it(
+    server: ServiceServer, around: Surroundings, name: str
+) -> None:
+    server.suppressed.add(THEM)
+
+    outcome = sent(server, opened(around, name), written(Cc=THEM), YOU, THEM)
+
+    assert outcome.error is not None
+    assert outcome.error.ambiguous
+    assert Verdict.ACCEPTED not in {outcome.whole.verdict, *(each.verdict for each in outcome.recipients)}
+
+
+def test_who_is_named_as_invalid_fails_and_the_others_are_tried_without(
+    server: ServiceServer, around: Surroundings
+) -> None:
+    words = f"Error parsing 'Cc': Illegal email domain 'example.net' in address '{THEM}'."
+    server.faults.append(Said(422, {"ErrorCode": 300, "Message": words}))
+
+    outcome = sent(server, opened(around, "postmark"), written(Cc=THEM), YOU, THEM)
+
+    assert [each.verdict for each in outcome.recipients] == [Verdict.RETRY, Verdict.FAIL]
+    assert not outcome.handed_over
 
 
 @pytest.mark.parametrize(
