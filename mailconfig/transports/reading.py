@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import abc
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -164,6 +164,15 @@ class KeyedMessage:
     """All of it, or as much as was asked for."""
 
 
+WhichAreStored = Callable[[Collection[str]], Collection[str]]
+"""Returns those of some keys whose messages are stored."""
+
+
+def none_is_stored(_keys: Collection[str]) -> Collection[str]:
+    """Return no key."""
+    return ()
+
+
 class KeyedSession(abc.ABC):
     """An open session that reads where messages have keys. Never used by two threads at a time.
 
@@ -188,13 +197,18 @@ class KeyedSession(abc.ABC):
         """
 
     @abc.abstractmethod
-    def messages_after(self, *, most: int) -> Iterator[tuple[str, tuple[KeyedMessage, ...]]]:
+    def messages_after(
+        self, *, most: int, which_are_stored: WhichAreStored = none_is_stored
+    ) -> Iterator[tuple[str, tuple[KeyedMessage, ...]]]:
         """Yield what came into the open folder since the position, a batch at a time, each with the position behind it.
 
-        A message may be told again, and batches may be empty. All octets of a batch are at most some megabytes.
+        A message may be told again, and batches may be empty. All octets of a batch are at most some megabytes. Reading may
+        end behind any batch and go on at its position, so that a position must not be behind what was not yielded yet.
 
         Args:
             most: octets of each message that are wanted.
+            which_are_stored: asked before messages are fetched: those are not told again, so that a folder comes to its end
+                however often reading ends between two positions.
         """
 
     @abc.abstractmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from mailconfig.incoming.reports import MOST_OCTETS
@@ -80,7 +80,9 @@ class NumberingSession:
     def messages_after(self, uid: int, *, most: int) -> Iterator[tuple[int, tuple[Numbered, ...]]]:
         """Yield messages that were never came before, each with the next number behind ``uid``."""
         # Of a report more is read than is kept of any text, whatever this one turns out to be.
-        for position, came in self._session.messages_after(most=MOST_OCTETS):
+        for position, came in self._session.messages_after(
+            most=MOST_OCTETS, which_are_stored=self._which_are_stored
+        ):
             if not came and self._folder is not None and position == self._folder.position:
                 continue
             self.position = position
@@ -115,16 +117,25 @@ class NumberingSession:
     def _new(self, came: tuple[KeyedMessage, ...]) -> dict[str, KeyedMessage]:
         """Return those that are not stored, by the keys that are."""
         by_key = {short(message.key): message for message in came}
-        if by_key:
-            stored = SyncedMessage.objects.filter(
-                mailbox_id=self._mailbox.pk,
-                key__in=list(by_key),
-                folder__name=self._mailbox.sync_folder,
-                uid_validity=self._validity,
-            )
-            for key in stored.values_list("key", flat=True):
-                by_key.pop(key, None)
+        for key in self._stored(by_key):
+            by_key.pop(key, None)
         return by_key
+
+    def _which_are_stored(self, keys: Collection[str]) -> Collection[str]:
+        stored = self._stored({short(key) for key in keys})
+        return {key for key in keys if short(key) in stored}
+
+    def _stored(self, keys: Collection[str]) -> Collection[str]:
+        """Return those of some keys, as they are stored, that are."""
+        if not keys:
+            return ()
+        stored = SyncedMessage.objects.filter(
+            mailbox_id=self._mailbox.pk,
+            key__in=list(keys),
+            folder__name=self._mailbox.sync_folder,
+            uid_validity=self._validity,
+        )
+        return set(stored.values_list("key", flat=True))
 
 
 def short(key: str) -> str:

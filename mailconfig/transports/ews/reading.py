@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 from mailconfig.exceptions import FolderRefused
 from mailconfig.transports.breaks import broken
-from mailconfig.transports.reading import KeyedMessage, KeyedSession, KeyedState
+from mailconfig.transports.reading import (
+    KeyedMessage,
+    KeyedSession,
+    KeyedState,
+    WhichAreStored,
+    none_is_stored,
+)
 from mailconfig.values import Answer, ErrorCode, Stage
 
 from . import hints
@@ -38,7 +44,10 @@ class Change:
 
 
 class EWSReadingSession(KeyedSession):
-    """See :class:`mailconfig.transports.reading.KeyedSession`. A position is a folder's id, a blank, and Exchange's SyncState."""
+    """See :class:`mailconfig.transports.reading.KeyedSession`.
+
+    A position is a folder's id, a blank, and Exchange's SyncState; nothing behind the blank: the folder's beginning.
+    """
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -56,8 +65,8 @@ class EWSReadingSession(KeyedSession):
         element = self._find(folder)
         folder_id = element.first("FolderId")
         self._folder_id = folder_id.attributes.get("Id", "") if folder_id is not None else ""
-        known_id, _, state = position.partition(" ")
-        goes_on = bool(state) and known_id == self._folder_id
+        known_id, blank, state = position.partition(" ")
+        goes_on = bool(blank) and known_id == self._folder_id
         answer = self._changes(state if goes_on else "")
         if goes_on and answer.code in STATE_INVALID:
             goes_on, answer = False, self._changes("")
@@ -66,7 +75,9 @@ class EWSReadingSession(KeyedSession):
         self._answer, self._state = answer, state if goes_on else ""
         return KeyedState(exists=_number(element.text_of("TotalCount")), goes_on=goes_on)
 
-    def messages_after(self, *, most: int) -> Iterator[tuple[str, tuple[KeyedMessage, ...]]]:
+    def messages_after(
+        self, *, most: int, which_are_stored: WhichAreStored = none_is_stored
+    ) -> Iterator[tuple[str, tuple[KeyedMessage, ...]]]:
         """Yield new messages in the order in which Exchange tells of them."""
         answer, self._answer = self._answer, None
         while answer is not None:
@@ -80,7 +91,9 @@ class EWSReadingSession(KeyedSession):
                 self.close()
                 raise broken("The server tells the same changes again and again.", Stage.FOLDER)
             before, self._state = self._state, state
-            batches = list(_batches(_new_in(element), most))
+            new = list(_new_in(element))
+            stored = which_are_stored([change.key for change in new]) if new else ()
+            batches = list(_batches((change for change in new if change.key not in stored), most))
             for number, changes in enumerate(batches, 1):
                 position = state if number == len(batches) else before
                 yield f"{self._folder_id} {position}", tuple(self._fetch(changes, most))

@@ -1,7 +1,8 @@
 """Reading by Gmail: what came under a label since a history id, and the new messages as they are. Nothing is marked.
 
 A position is the label's id and a history id (``INBOX 1234``): up to there its history was read. While all of a label is read
-for the first time it has a page behind it (``INBOX 1234 5678``), and the history id is that from before the first page.
+for the first time it has a blank and the next page behind it (``INBOX 1234 5678``; nothing behind the blank: the first one),
+and the history id is that from before the first page.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from typing import Any
 
 from mailconfig.exceptions import AnswerTooLarge, FolderRefused
 from mailconfig.transports.breaks import broken
-from mailconfig.transports.reading import KeyedMessage, KeyedSession, KeyedState
+from mailconfig.transports.reading import (
+    KeyedMessage,
+    KeyedSession,
+    KeyedState,
+    WhichAreStored,
+    none_is_stored,
+)
 from mailconfig.values import Answer, ErrorCode, Stage
 
 from . import hints
@@ -56,7 +63,7 @@ class GmailReadingSession(KeyedSession):
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._label = self._history = ""
+        self._label = self._history = self._behind = ""
         self._page: Page | None = None
         self._lists_all = False
 
@@ -73,10 +80,10 @@ class GmailReadingSession(KeyedSession):
             raise self._no_label(reply)
         exists = self._data(reply).get("messagesTotal", 0)
         label, _, rest = position.partition(" ")
-        history, _, token = rest.partition(" ")
+        history, lists_all, token = rest.partition(" ")
         goes_on = label == self._label and is_number(history)
         if goes_on:
-            self._history, self._lists_all = history, bool(token)
+            self._history, self._lists_all = history, bool(lists_all)
             goes_on = self._begin(token)
         if not goes_on:
             self._history, self._lists_all = self._service.history_id, True
@@ -90,15 +97,20 @@ class GmailReadingSession(KeyedSession):
         if is_forgotten and (token or not self._lists_all):
             return False
         self._page = self._read_page(reply)
+        self._behind = f"{self._label} {self._history}{f' {token}' if self._lists_all else ''}"
         return True
 
-    def messages_after(self, *, most: int) -> Iterator[tuple[str, tuple[KeyedMessage, ...]]]:
+    def messages_after(
+        self, *, most: int, which_are_stored: WhichAreStored = none_is_stored
+    ) -> Iterator[tuple[str, tuple[KeyedMessage, ...]]]:
         """Yield what came: at first the latest come first, then they come in the order in which they came in."""
         page, self._page = self._page, None
-        behind = f"{self._label} {self._history}"
+        behind = self._behind
         while page is not None:
             last: tuple[KeyedMessage, ...] = ()
-            for batch in self._batches(page.keys, most):
+            stored = which_are_stored(page.keys) if page.keys else ()
+            keys = tuple(key for key in page.keys if key not in stored)
+            for batch in self._batches(keys, most):
                 if last:
                     yield behind, last
                 last = batch

@@ -12,7 +12,13 @@ from mailconfig import delivery
 from mailconfig.exceptions import SessionLost
 from mailconfig.models import Lane, Mailbox, SyncedFolder, SyncedMessage
 from mailconfig.transports import registry
-from mailconfig.transports.reading import KeyedMessage, KeyedSession, KeyedState
+from mailconfig.transports.reading import (
+    KeyedMessage,
+    KeyedSession,
+    KeyedState,
+    WhichAreStored,
+    none_is_stored,
+)
 from mailconfig.values import ErrorCode, Stage
 from tests.servers.imap import FakeIMAP
 
@@ -47,7 +53,9 @@ class Pigeonholes(KeyedSession):
         self._at = int(position[1:]) if goes_on else 0
         return KeyedState(exists=len(self.mails), goes_on=goes_on)
 
-    def messages_after(self, *, most: int) -> Iterator[tuple[str, tuple[KeyedMessage, ...]]]:
+    def messages_after(
+        self, *, most: int, which_are_stored: WhichAreStored = none_is_stored
+    ) -> Iterator[tuple[str, tuple[KeyedMessage, ...]]]:
         while True:
             if self.breaks_at is not None and self._at >= self.breaks_at:
                 raise SessionLost("gone", stage=Stage.REQUEST, code=ErrorCode.CONNECT_FAILED)

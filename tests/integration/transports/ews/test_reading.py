@@ -104,6 +104,12 @@ def test_many_messages_come_in_batches_that_fit_into_memory(
     assert max(sum(len(each.octets) for each in messages) for _, messages in batches) <= 4 * MOST
     assert [position.endswith(" ") for position, _ in batches] == [True] * (len(batches) - 1) + [False]
 
+    position, first = batches[0]
+    keys = {message.key for message in first}
+    assert session.examine("INBOX", position=position).goes_on
+    rest = list(session.messages_after(most=MOST, which_are_stored=keys.intersection))
+    assert sum(len(messages) for _, messages in rest) == 12 - len(first)
+
 
 def test_a_state_that_exchange_does_not_know_begins_anew(server: FakeEWS, session: EWSReadingSession) -> None:
     server.put(mail(1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -127,6 +128,34 @@ def test_many_messages_come_in_pages_and_it_goes_on_where_it_ended(server: FakeG
     told = [message.key for message in reader.read(batches=1)]
     assert told == more[:2]
     assert [message.key for message in reader.read()] == more[2:]
+
+
+def test_a_first_reading_that_ends_within_a_page_leaves_nothing_out(
+    server: FakeGmail, policy: NetworkPolicy, reader: Reader
+) -> None:
+    server.page = 60
+    keys = {server.put(mail(number)) for number in range(120)}
+
+    found = {message.key for message in reader.read(batches=3)}
+    assert len(found) == 110
+    with closing(opened(server, policy)) as session:
+        assert session.examine("INBOX", position=reader.position).goes_on
+        told = session.messages_after(most=MOST, which_are_stored=found.intersection)
+        assert {message.key for _, batch in told for message in batch} == keys - found
+
+
+@pytest.mark.parametrize("batches", [1, 2, 3])
+def test_each_position_of_a_first_reading_is_before_what_was_not_told(
+    server: FakeGmail, reader: Reader, batches: int
+) -> None:
+    server.page = 60
+    keys = {server.put(mail(number)) for number in range(70)}
+
+    found = reader.read(batches=batches) + reader.read()
+
+    assert {message.key for message in found} == keys
+    assert reader.goes_on
+    assert reader.read() == []
 
 
 @pytest.mark.parametrize("lost", ["history", "page", "label", "nonsense"])
