@@ -139,6 +139,8 @@ def send_test_event(*, endpoint: WebhookEndpoint) -> WebhookDelivery:
         raise Throttled(_("This webhook was tested too often. Wait an hour."), retry_after=HOUR)
     row = WebhookDelivery.objects.create(endpoint=endpoint, kind=EventKind.TEST, data={"test": True})
     row.refresh_from_db()
+    # Who asks for a test has mended something, and does not wait until an endpoint that failed has rested.
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(rest_until=None)
     return row
 
 

@@ -116,18 +116,18 @@ def test_an_event_is_tried_ten_times_in_three_days_and_the_endpoint_disabled(
             later(seconds=away + 600)
             delivery.deliver_events(endpoint_id=endpoint.pk)
             event.refresh_from_db()
+        assert (event.state, event.attempts) == ("failed", 10)
+        assert 55 < hours < 90
+        assert {asked.headers["webhook-id"] for asked in hooks.asked} == {str(event.event_id)}
+        later(days=3)
+        endpoint.refresh_from_db()
+        if endpoint.is_enabled:  # the last try came before the third day was over
+            make_event(endpoint)
+            delivery.deliver_events(endpoint_id=endpoint.pk)
+            endpoint.refresh_from_db()
     finally:
         signals.webhook_disabled.disconnect(listen)
 
-    endpoint.refresh_from_db()
-    assert (event.state, event.attempts) == ("failed", 10)
-    assert 55 < hours < 90
-    assert {asked.headers["webhook-id"] for asked in hooks.asked} == {str(event.event_id)}
-    later(days=3)
-    if endpoint.is_enabled:  # the last try came before the third day was over
-        make_event(endpoint)
-        delivery.deliver_events(endpoint_id=endpoint.pk)
-        endpoint.refresh_from_db()
     assert (endpoint.is_enabled, endpoint.disabled_reason) == (False, "failing")
     assert told == [{"endpoint_id": endpoint.pk, "tenant_id": tenant.pk, "reason": "failing"}]
 
@@ -168,6 +168,22 @@ def test_one_that_comes_back_is_told_at_once_what_waits(hooks: ScriptedHttpServe
     assert {asked.headers["webhook-id"] for asked in hooks.asked} == {str(event.event_id) for event in events}
     endpoint.refresh_from_db()
     assert (endpoint.failures, endpoint.failing_since, endpoint.problem) == (0, None, "")
+
+
+def test_one_that_was_mended_is_tested_at_once(hooks: ScriptedHttpServer, tenant: Tenant) -> None:
+    hooks.scripts["/in"] = answer(status="503 Later", fields="Retry-After: 86400\r\n")
+    endpoint, _secret = make_webhook(tenant, hooks)
+    make_event(endpoint)
+    delivery.deliver_events(endpoint_id=endpoint.pk)
+    assert delivery.call_for_endpoints() == []
+    hooks.scripts["/in"] = answer()
+
+    test = delivery.send_test_event(endpoint=endpoint)
+
+    assert delivery.call_for_endpoints() == [endpoint.pk]
+    delivery.deliver_events(endpoint_id=endpoint.pk)
+    test.refresh_from_db()
+    assert test.state == "delivered"
 
 
 def test_a_webhook_that_hangs_holds_up_nobody_elses(hooks: ScriptedHttpServer, tenant: Tenant) -> None:
