@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from mailconfig.delivery import read_content
+from mailconfig.delivery import read_content, suppression_text
 from mailconfig.models import Attempt, Message, MessageState, WaitReason
 
 from .account_actions import stage_name
@@ -236,7 +236,9 @@ def _page_of(message: Message) -> dict[str, Any]:
         "events": events[:SHOWN_EVENTS],
         "more_events": len(events) > SHOWN_EVENTS,
         "shown_events": SHOWN_EVENTS,
-        "recipients": recipients[:SHOWN_RECIPIENTS],
+        "recipients": [
+            (recipient, suppression_text(recipient.error_code)) for recipient in recipients[:SHOWN_RECIPIENTS]
+        ],
         "more_recipients": len(recipients) > SHOWN_RECIPIENTS,
         "shown_recipients": SHOWN_RECIPIENTS,
         "shows_account": any(attempt.account_id != message.home_id for attempt in attempts),

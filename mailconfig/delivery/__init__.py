@@ -64,6 +64,7 @@ from mailconfig.delivery.monitoring.mailings import (
     MailingState,
     mailing_facts,
     recipient_states,
+    suppression_text,
     with_mailing_states,
 )
 from mailconfig.delivery.monitoring.message_facts import MessageFacts, message_facts
@@ -255,6 +256,7 @@ __all__ = [
     "states_allowing",
     "status",
     "suppress",
+    "suppression_text",
     "sweep",
     "sync_account",
     "translate_stored",

@@ -36,7 +36,14 @@ from mailconfig.models import (
     WaitReason,
 )
 
-__all__ = ["MailingFacts", "MailingState", "mailing_facts", "recipient_states", "with_mailing_states"]
+__all__ = [
+    "MailingFacts",
+    "MailingState",
+    "mailing_facts",
+    "recipient_states",
+    "suppression_text",
+    "with_mailing_states",
+]
 
 
 class MailingState(StrEnum):
@@ -84,6 +91,11 @@ FAILURES: dict[str, Promise | str] = {
 _USUAL = frozenset({WaitReason.BUSY, WaitReason.SCHEDULED, WaitReason.HANDING_OVER})
 """Reasons for waiting that are nothing to tell of."""
 _SENT = (MessageState.SENT, MessageState.PARTIAL)
+
+
+def suppression_text(code: str) -> str:
+    """Return why nothing was sent to a recipient of this error code, in a sentence; empty: not for the suppression list's sake."""
+    return str(SUPPRESSED.get(code, ""))
 
 
 def with_mailing_states(rows: QuerySet[Message]) -> QuerySet[Any]:

@@ -114,7 +114,10 @@ def test_mail_is_neither_added_nor_edited_nor_deleted(client: Client, queued: Me
 
 
 def test_a_page_shows_each_recipient_and_each_attempt(client: Client) -> None:
-    message = make_message(make_mailbox(), to=["good@example.net", "bad@example.net"])
+    message = make_message(make_mailbox(), to=["good@example.net", "bad@example.net", "gone@example.net"])
+    message.recipients.filter(address="gone@example.net").update(
+        state="failed", error_code="suppressed_opt_out"
+    )
     message.recipients.filter(address="bad@example.net").update(
         state="failed", reply_code=550, enhanced_code="5.1.1", reply_text="no such <b>user</b>"
     )
@@ -129,6 +132,7 @@ def test_a_page_shows_each_recipient_and_each_attempt(client: Client) -> None:
     for text in (
         "good@example.net",
         "550 5.1.1 no such &lt;b&gt;user&lt;/b&gt;",
+        "Nothing of this kind is sent to the recipient, who opted out.",
         "accepted for some",
         "250  2.0.0 taken",
     ):
