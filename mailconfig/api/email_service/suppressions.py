@@ -19,7 +19,7 @@ from mailconfig.api.common.fields import LineField, TimeField
 from mailconfig.api.common.locations import url_of
 from mailconfig.api.common.schema import describe
 from mailconfig.api.common.serializers import StrictSerializer
-from mailconfig.models import Suppression, SuppressionReason
+from mailconfig.models import Suppression, SuppressionReason, tenant_key
 from mailconfig.models.access import holds
 from mailconfig.models.validators import validate_address
 
@@ -143,7 +143,10 @@ class Suppressions(SuppressionsView):
                 raise ValidationError({"reason": [_("There is no such reason.")]})
             rows = rows.filter(reason=given["reason"])
         if "address" in given:
-            rows = rows.filter(address=self._entry(given["address"]))
+            # By the index of the list's constraint, whatever the list's length.
+            rows = rows.alias(whose=tenant_key()).filter(
+                whose=self.tenant.pk, address=self._entry(given["address"])
+            )
         found = list(rows.order_by("-pk")[: limit + 1])
         page = found[:limit]
         more = page[-1].pk if len(found) > limit else None

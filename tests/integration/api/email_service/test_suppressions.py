@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from mailconfig.models import Suppression
 from tests.factories import make_tenant, make_user
@@ -44,6 +46,22 @@ def test_entries_are_listed_added_once_and_removed_within_a_tenant() -> None:
         assert call(method, f"{PATH}/{foreign.pk}")[0] == 404
     assert call("delete", f"{PATH}/{first['id']}")[0] == 204
     assert set(Suppression.objects.values_list("address", flat=True)) == {"example.org", "x@example.net"}
+
+
+@pytest.mark.postgres
+def test_an_address_is_found_by_the_index_of_the_list() -> None:
+    tenant, user = make_tenant(slug="acme"), make_user("root", is_superuser=True)
+    Suppression.objects.bulk_create(
+        Suppression(tenant=tenant, address=f"{number}@example.net", reason="bounce") for number in range(2000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE mailconfig_suppression")
+        with CaptureQueriesContext(connection) as asked:
+            assert len(_calls(user)("get", f"{PATH}?address=7@example.net")[1]["suppressions"]) == 1
+        (sql,) = (query["sql"] for query in asked if 'FROM "mailconfig_suppression"' in query["sql"])
+        cursor.execute(f"EXPLAIN {sql}")
+        plan = "\n".join(row for (row,) in cursor.fetchall())
+    assert "Index Cond: ((COALESCE(tenant_id" in plan, plan
 
 
 def _calls(user: User) -> Any:
