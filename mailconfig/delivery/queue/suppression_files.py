@@ -25,8 +25,8 @@ MOST_SAID = 100
 """Lines that could not be read are told up to so many, and counted."""
 LONGEST_NOTE = 255
 COLUMNS = ("address", "reason", "note", "created_at")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""With these a spreadsheet takes a cell for a formula, whoever wrote it."""
+_FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+"""With these a spreadsheet takes a cell for a formula, whoever wrote it; with the wide ones where Japanese is written."""
 _CHUNK = 400
 
 
@@ -87,10 +87,12 @@ def import_suppressions(
             report.known += 1
         seen.setdefault((entry, reason), note)
     with transaction.atomic():
-        wanted = list(seen.items())
+        # In one order: of two who list the same addresses one waits for the other, and never each for the other.
+        wanted = sorted(seen.items())
         for start in range(0, len(wanted), _CHUNK):
             chunk = dict(wanted[start : start + _CHUNK])
-            fresh = {key: chunk[key] for key in chunk.keys() - _listed(tenant_id, chunk)}
+            listed = _listed(tenant_id, chunk)
+            fresh = {key: note for key, note in chunk.items() if key not in listed}
             report.new += len(fresh)
             report.known += len(chunk) - len(fresh)
             if not only_looks:
