@@ -5,6 +5,7 @@ Values only: the transport that speaks with them is :mod:`mailconfig.transports.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 API_KEY = _("API key")
+
+
+class Refusal(enum.Enum):
+    """Causes of a refusal that the status of an answer does not tell."""
+
+    LIMIT = enum.auto()
+    """The account has sent enough, or paid too little, for now."""
+    KEY = enum.auto()
+    SENDER = enum.auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +61,8 @@ class MailService:
     """Recipients that it takes in one request: the others of a mail go in the next."""
     accepted_by: frozenset[int] = frozenset(range(200, 300))
     """Statuses that say that it has the mail."""
+    codes: Mapping[str, Refusal] = field(default_factory=dict)
+    """What its own codes mean; see :func:`mailconfig.transports.services.answers.codes_of`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Header fields of the mail that tell it what to do, and that nobody gets to see."""
     note: str | _StrPromise = ""
@@ -72,6 +84,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         urls=("https://api.sendgrid.com/v3/", "https://api.eu.sendgrid.com/v3/"),
         options={"generate_message_id": True, "merge_field_format": None, "username": None, "password": None},
         asks="scopes",
+        codes={"403 from": Refusal.SENDER, "401 Maximum credits exceeded": Refusal.LIMIT},
         accepted_by=frozenset({202}),  # 200: the mail is valid, and is not sent
         repeats_id=True,
         note=_("The key needs the permission to send mail. The sender has to be verified."),
@@ -95,6 +108,13 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         asks="server",
         repeats_id=True,
         asks_with="X-Postmark-Server-Token: {key}",
+        codes={
+            "422 400": Refusal.SENDER,  # no sender signature
+            "422 401": Refusal.SENDER,  # one that is not confirmed
+            "422 405": Refusal.LIMIT,  # out of credits
+            "422 412": Refusal.KEY,  # the account is pending
+            "422 413": Refusal.KEY,  # the account may not send
+        },
         headers={"X-PM-KeepID": "true"},
         most_recipients=50,
         note=_("The sender needs a confirmed signature or domain."),
@@ -105,6 +125,14 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         options={"verify_attachment_extensions": True},
         asks="domains",
         repeats_id=True,
+        codes={
+            "400 API key is invalid": Refusal.KEY,
+            "403 invalid_api_key": Refusal.KEY,
+            "403 validation_error": Refusal.SENDER,
+            "422 invalid_from_address": Refusal.SENDER,
+            "429 daily_quota_exceeded": Refusal.LIMIT,
+            "429 monthly_quota_exceeded": Refusal.LIMIT,
+        },
         idempotency_field="Idempotency-Key",
         most_recipients=50,
         writes_itself=frozenset({"date", "message-id"}),
@@ -115,6 +143,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         options={"workaround_display_name_bugs": True, "prevent_header_encoding_bugs": True},
         asks="account",
         asks_with="api-key: {key}",
+        codes={"402 not_enough_credits": Refusal.LIMIT},
         repeats_id=True,
         writes_itself=frozenset({"date", "message-id"}),
     ),
@@ -135,6 +164,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         key_name=_("API token"),
         key_option="api_token",
         options={"batch_send_mode": None},
+        codes={"422 from.email": Refusal.SENDER},
         asks="api-quota",
         writes_itself=frozenset({"date", "message-id"}),
         note=_("Header fields of your own need a plan that allows them."),
@@ -143,6 +173,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         label="SparkPost",
         urls=("https://api.sparkpost.com/api/v1/", "https://api.eu.sparkpost.com/api/v1/"),
         options={"subaccount": None},
+        codes={"400 7001": Refusal.SENDER},  # no such sending domain
         asks="account",
         asks_with="Authorization: {key}",
         writes_itself=frozenset({"date", "message-id"}),
@@ -171,6 +202,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     "mandrill": MailService(
         label="Mandrill (Mailchimp Transactional)",
         urls=("https://mandrillapp.com/api/1.0/",),
+        codes={"500 Invalid_Key": Refusal.KEY},
         writes_itself=frozenset({"date"}),
     ),
     "unisender_go": MailService(

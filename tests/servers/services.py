@@ -176,7 +176,7 @@ class ServiceServer:
 
     def _resend(self, method: str, path: str, headers: Message, body: bytes) -> Said:
         if headers["Authorization"] != f"Bearer {KEY}":
-            return Said(401, {"statusCode": 401, "name": "invalid_api_key", "message": "API key is invalid"})
+            return Said(403, {"statusCode": 403, "name": "invalid_api_key", "message": "API key is invalid"})
         if (method, path) == ("GET", "domains"):
             words = "This API key is restricted to only send emails"
             return Said(401, {"statusCode": 401, "name": "restricted_api_key", "message": words})

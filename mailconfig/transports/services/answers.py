@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
 
+from mailconfig.mail_services import Refusal
 from mailconfig.transports.contract import Judgement, Matter, Verdict
 from mailconfig.transports.http import HttpAnswer, HttpHeaders
 from mailconfig.values import Answer
@@ -20,15 +21,7 @@ _WORDS = frozenset(
 )
 SENDER = "The service does not let this account send from this address."
 KEY = "The API key was refused: it may be revoked, or may not send."
-_LIMITS = ("maximum credits exceeded", "not_enough_credits", "daily_quota_exceeded", "monthly_quota_exceeded")
-_WRONG_KEYS = ("invalid_key",)
-_SENDERS = (
-    "from address",
-    "sender identity",
-    "sender signature",
-    "unverified sender",
-    "domain is not verified",
-)
+_CODES = frozenset({"code", "ErrorCode", "field", "name", "message"})
 
 
 def words_of(body: bytes) -> str:
@@ -53,22 +46,52 @@ def _sentences(value: Any) -> Iterator[str]:
                 yield from _sentences(one)
 
 
-def judged(answer: HttpAnswer, words: str) -> Judgement:
-    """Return what a status means that is not 2xx, with the service's cleaned words (RFC 9110 §15)."""
+def codes_of(answer: HttpAnswer) -> frozenset[str]:
+    """Return the codes in a refusal, each as the status, a blank and the code.
+
+    They are whole values of the fields that services have for them, names of refused fields among them, and whole
+    messages, for SendGrid says by nothing else that there are no credits left. What is quoted inside a sentence is none.
+    """
+    try:
+        body = json.loads(answer.body)
+        errors = body.get("errors") if isinstance(body, dict) else None
+        found = {*_codes(body), *(errors if isinstance(errors, dict) else ())}
+    except (ValueError, RecursionError):
+        return frozenset()
+    return frozenset(f"{answer.status} {code}" for code in found)
+
+
+def _codes(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _codes(one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name in _CODES and isinstance(one, str | int):
+                yield str(one)
+            elif name == "errors":
+                yield from _codes(one)
+
+
+def judged(answer: HttpAnswer, words: str, codes: Mapping[str, Refusal]) -> Judgement:
+    """Return what a status means that is not 2xx (RFC 9110 §15), after what the service's codes say.
+
+    Args:
+        answer: the service's.
+        words: its words, cleaned.
+        codes: those of the service.
+    """
     said = Answer(answer.status, words)
-    lower = words.lower()
-    if any(word in lower for word in _LIMITS):
-        return Judgement(
-            Verdict.SERVER_LIMIT, said, temporary=True, rest_seconds=rest_seconds(answer.headers)
-        )
-    if any(word in lower for word in _WRONG_KEYS):
-        return Judgement(Verdict.ACCOUNT_REFUSED, said, matter=Matter.LOGIN, hint=KEY)
-    match answer.status:
-        case 429:
-            rest = rest_seconds(answer.headers)
-            return Judgement(Verdict.SERVER_LIMIT, said, temporary=True, rest_seconds=rest)
-        case 400 | 403 | 422 if any(word in lower for word in _SENDERS):
+    match next((codes[code] for code in sorted(codes_of(answer)) if code in codes), None):
+        case Refusal.LIMIT:
+            return _limit(answer, said)
+        case Refusal.KEY:
+            return Judgement(Verdict.ACCOUNT_REFUSED, said, matter=Matter.LOGIN, hint=KEY)
+        case Refusal.SENDER:
             return Judgement(Verdict.SENDER_REFUSED, said, matter=Matter.SENDER, hint=SENDER)
+    match answer.status:
+        case 420 | 429:  # SparkPost says 420 for the one, and 429 for too many at once
+            return _limit(answer, said)
         case 401 | 402 | 403:
             return Judgement(Verdict.ACCOUNT_REFUSED, said, matter=Matter.LOGIN, hint=KEY)
         case 404 | 405 | 410:
@@ -81,6 +104,11 @@ def judged(answer: HttpAnswer, words: str) -> Judgement:
             return Judgement(Verdict.RETRY, said, temporary=True)
         case _:
             return Judgement(Verdict.PROTOCOL, said)
+
+
+def _limit(answer: HttpAnswer, said: Answer) -> Judgement:
+    rest = rest_seconds(answer.headers)
+    return Judgement(Verdict.SERVER_LIMIT, said, temporary=True, rest_seconds=rest)
 
 
 def rest_seconds(headers: HttpHeaders) -> float | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +15,8 @@ from anymail.exceptions import AnymailNotSupportedWarning
 from mailconfig.mail_services import MailService
 from mailconfig.transports.http.adapter import GateAdapter
 from mailconfig.values import ConnectionSettings
+
+logger = logging.getLogger(__name__)
 
 # It tells the deployment's programmers that anymail's own tests do not cover SendGrid any more. Ours do.
 warnings.filterwarnings(
@@ -37,7 +41,16 @@ def backend_for(
     )
     backend.send_defaults = {}
     backend.session = _session(adapter)
+    backend.run_post_send = partial(_tell_receivers, backend.run_post_send)
     return backend
+
+
+def _tell_receivers(tell: Callable[[Any], None], form: Any) -> None:
+    """Send anymail's signal post_send; a mail that the service has taken is taken, whatever a receiver makes of it."""
+    try:
+        tell(form)
+    except Exception:
+        logger.exception("a receiver of anymail's signal post_send failed")
 
 
 def _options(service: MailService, settings: ConnectionSettings) -> Mapping[str, object]:

@@ -178,7 +178,9 @@ class ServiceSession:
         if not accepted and not (
             understood and 400 <= answer.status < 500 and answer.status not in {401, 403, 429}
         ):
-            return Outcome(stage=Stage.DOT, whole=judged(answer, words), handed_over=True)
+            return Outcome(
+                stage=Stage.DOT, whole=judged(answer, words, self._service.codes), handed_over=True
+            )
         return self._by_recipient(
             delivery, said, found, accepted=accepted, mail_id=_id_of(form.anymail_status)
         )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from time import monotonic
 
 from mailconfig.exceptions import LoginRefused
-from mailconfig.mail_services import MAIL_SERVICES, MailService
+from mailconfig.mail_services import MAIL_SERVICES, MailService, Refusal
 from mailconfig.transports.contract import Session, Surroundings
 from mailconfig.transports.credentials import refused
 from mailconfig.transports.http import HttpAnswer, HttpRequest
@@ -15,12 +15,14 @@ from mailconfig.transports.network.deadline import Deadline
 from mailconfig.transports.scrubber import Scrubber
 from mailconfig.values import Answer, ConnectionSettings, Stage
 
-from .answers import words_of
+from .answers import codes_of, words_of
 from .backends import backend_for
 from .session import ServiceSession
 
 MOST_BYTES = 1024 * 1024
 """The longest answer that is taken."""
+ONLY_SENDS = "401 restricted_api_key"
+"""Resend's code for a key that may do nothing but send."""
 NOT_ASKED = "not asked: no question is known that every key may ask"
 NOT_FOR_THIS_KEY = "not asked: the key may not ask this"
 WRONG_KEY = "Check the key: it may have been copied in part, revoked, or be of another service or region."
@@ -107,7 +109,9 @@ def _see_key(
         HttpRequest(url=url + service.asks, headers=headers), deadline=adapter.deadline
     )
     words = scrubber.clean(words_of(answer.body))
-    if answer.status == 401 and "restricted" not in words.lower():  # Resend's word for one that only sends
+    codes = codes_of(answer)
+    is_wrong = any(service.codes.get(code) is Refusal.KEY for code in codes)
+    if is_wrong or (answer.status == 401 and ONLY_SENDS not in codes):
         raise _key_refused(answer, words)
     if 200 <= answer.status < 300:
         return str(answer.status)

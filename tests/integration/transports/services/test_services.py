@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sendgrid
+from anymail.signals import post_send
 from django.core.exceptions import ValidationError
 from python_http_client.exceptions import UnauthorizedError
 from sendgrid.helpers.mail import Mail as OwnMail
@@ -147,6 +148,50 @@ def test_each_status_says_whose_affair_it_is(
     assert sent(server, session, written()).whole.verdict is Verdict.ACCEPTED, "the session goes on"
     assert server.connections == 1
     session.quit()
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "verdict"),
+    [
+        ("postmark", Said(422, {"ErrorCode": 400, "Message": "Unknown"}), SENDER),
+        ("postmark", Said(422, {"ErrorCode": 405, "Message": "Not allowed to send."}), LIMIT),
+        ("postmark", Said(422, {"ErrorCode": 402, "Message": "No From address 401"}), Verdict.FAIL),
+        ("resend", Said(403, {"name": "validation_error", "message": "Verify it."}), SENDER),
+        (
+            "resend",
+            Said(422, {"name": "validation_error", "message": "a@daily_quota_exceeded"}),
+            Verdict.FAIL,
+        ),
+        ("brevo", Said(402, {"code": "not_enough_credits", "message": "No"}), LIMIT),
+        ("sparkpost", Said(400, {"errors": [{"code": "7001", "message": "No"}]}), SENDER),
+        ("sparkpost", Said(420, {"errors": [{"code": "2102", "message": "No"}]}), LIMIT),
+        ("mandrill", Said(500, {"status": "error", "name": "Invalid_Key", "message": "No"}), ACCOUNT),
+        ("mandrill", Said(500, {"name": "GeneralError", "message": "not invalid_key"}), Verdict.RETRY),
+        ("mailersend", Said(422, {"message": "No", "errors": {"from.email": ["No"]}}), SENDER),
+    ],
+    ids=lambda value: str(value.status) if isinstance(value, Said) else "",
+)
+def test_what_the_status_leaves_open_hangs_on_the_services_codes_and_not_on_its_sentences(
+    server: ServiceServer, around: Surroundings, name: str, said: Said, verdict: Verdict
+) -> None:
+    server.faults.append(said)
+
+    assert sent(server, opened(around, name), written()).whole.verdict is verdict
+
+
+def test_a_receiver_that_fails_does_not_put_a_mail_in_doubt(
+    server: ServiceServer, around: Surroundings
+) -> None:
+    def fails(**_: Any) -> None:
+        raise RuntimeError
+
+    post_send.connect(fails)
+    try:
+        outcome = sent(server, opened(around), written())
+    finally:
+        post_send.disconnect(fails)
+
+    assert [each.verdict for each in outcome.recipients] == [Verdict.ACCEPTED]
 
 
 def test_a_date_in_retry_after_is_understood(server: ServiceServer, around: Surroundings) -> None:
@@ -461,6 +506,7 @@ def test_who_is_named_as_invalid_fails_and_the_others_are_tried_without(
         ("sendgrid", "schlüssel", "", "secret"),
         ("mailjet", KEY, "", "username"),
         ("brevo", "wrong", "", "secret"),
+        ("resend", "wrong", "", "secret"),
     ],
 )
 def test_a_key_that_cannot_be_right_is_found_out_by_a_check(
