@@ -18,10 +18,10 @@ from mailconfig.transports.contract import (
     SessionEnd,
     Verdict,
 )
+from mailconfig.transports.recipients import besides
 from mailconfig.values import Answer, Envelope, Stage
 
 from .answers import Response, is_in_doubt, judgement_of
-from .recipients import besides
 from .requests import create_message, get_folder, known_folder
 from .service import Service, note, refusal_at
 

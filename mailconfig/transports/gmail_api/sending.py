@@ -18,11 +18,11 @@ from mailconfig.transports.contract import (
     SessionEnd,
     Verdict,
 )
-from mailconfig.values import Answer, ErrorCode, Stage
+from mailconfig.transports.recipients import besides
+from mailconfig.values import Answer, Envelope, ErrorCode, Stage
 
 from . import hints
 from .answers import Reply, is_in_doubt, judgement_of
-from .recipients import with_recipients
 from .service import Service
 
 MOST_OCTETS = 35 * 1024 * 1024
@@ -174,6 +174,23 @@ def _written(delivery: Delivery) -> bytes | Outcome:
     if len(data) > MOST_OCTETS:
         return _fails("Gmail takes no mail of this size.", code="too_large", stage=Stage.DOT)
     return data
+
+
+def with_recipients(envelope: Envelope, octets: bytes) -> bytes | None:
+    """Return the mail for just these recipients: Gmail takes ``Bcc`` out, in which are those whom it does not name.
+
+    Returns:
+        The mail; ``None``: see :func:`mailconfig.transports.recipients.besides`.
+
+    Raises:
+        ValueError: an address that no header can hold.
+    """
+    hidden = besides(envelope, octets)
+    if not hidden:
+        return None if hidden is None else octets
+    if any(not address.isprintable() or set(address) & set(" ,;:<>()") for address in hidden):
+        raise ValueError("an address that no header can hold")
+    return b"Bcc: " + ",\r\n ".join(hidden).encode() + b"\r\n" + octets
 
 
 def _fails(words: str, *, code: str = "", stage: Stage = Stage.RECIPIENT) -> Outcome:

@@ -23,6 +23,19 @@ from tests.toys.letterbox.server import LetterboxServer
 
 USER = "me"
 PASSWORD = "not-a-real-password"
+READ_IN_TWO_WAYS = (
+    "To: you@example.net, <broken@@example\r\n",
+    "To: you@example.net\r\nTo: you@example.net\r\n",
+    "To: you@example.net\r\nBcc: you@example.net\r\n",
+    "To: you@example.net\r\nno field\r\nCc: else@example.net\r\n",
+    "To: you@example.net\r\nCc : else@example.net\r\n",
+    "To: you@example.net\r\nX: y\rCc: else@example.net\r\n",
+    "To: you@example.net\r\nCc: else@example.net,\r\n\tyou (and (others\r\n",
+    "To: you@example.net\r\nCc: some: else@example.net;\r\n",
+    "To: you@example.net, =?utf-8?q?else=40example=2Enet?=\r\n",
+    "To: you@example.net\r\nCc: \u212ayou@example.net\r\n",
+)
+"""Headers that may name somebody besides you, whatever a parser takes them for."""
 Received = tuple[str, tuple[str, ...], bytes]
 """Sender, recipients and body of a mail."""
 

@@ -12,7 +12,7 @@ from mailconfig.transports.contract import Matter, Outcome, Surroundings, Verdic
 from mailconfig.transports.ews import TRANSPORT
 from mailconfig.transports.ews.sending import EWSSession
 from mailconfig.values import Authentication, Envelope, ErrorCode, NetworkPolicy, Secret, Stage, Timeouts
-from tests.integration.transports.far_sides import Mail, Tray
+from tests.integration.transports.far_sides import READ_IN_TWO_WAYS, Mail, Tray
 from tests.servers.certificates import Certificates
 from tests.servers.ews import FakeEWS, Fault
 
@@ -68,10 +68,11 @@ def test_a_mail_goes_out_as_it_is_to_whom_the_envelope_names(server: FakeEWS, po
     assert server.requests == ["GetFolder", *["CreateItem"] * 3]
 
 
+@pytest.mark.parametrize("body", [BODY, *((named + "\r\nHi\r\n").encode() for named in READ_IN_TWO_WAYS)])
 def test_who_is_named_and_is_not_to_get_it_keeps_the_mail_here(
-    server: FakeEWS, policy: NetworkPolicy
+    server: FakeEWS, policy: NetworkPolicy, body: bytes
 ) -> None:
-    (outcome,), session = send(server, policy, mail("you@example.net"))
+    (outcome,), session = send(server, policy, mail("you@example.net", body=body))
 
     assert (outcome.whole.verdict, outcome.error_code) == (Verdict.FAIL, "recipients_differ")
     assert (server.sent, session.handed_over) == ([], 0)
