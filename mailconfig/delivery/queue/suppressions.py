@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from mailconfig import signals
 from mailconfig.delivery.queue.opt_out_links import Wish, read_wish
+from mailconfig.exceptions import InvalidMessage
 from mailconfig.hostnames import check_host
 from mailconfig.incoming.addresses import normalised, normalised_domain
 from mailconfig.models import (
@@ -23,7 +24,7 @@ from mailconfig.models import (
     note_recipient_opted_out,
     tenant_key,
 )
-from mailconfig.models.validators import validate_address
+from mailconfig.rendering.addressing import checked_spec
 
 __all__ = ["checked_entry", "find_wish", "opt_out", "opt_out_message", "suppress"]
 
@@ -32,16 +33,17 @@ LINK = "link"
 
 
 def checked_entry(text: str) -> str:
-    """Return an address or a domain in the form in which the list has it.
+    """Return an address or a domain in the form in which the list has it. Whoever can be sent mail can be listed.
 
     Raises:
         ValidationError: it is neither.
     """
     text = text.strip()
     if "@" in text:
-        address = normalised(text)
-        validate_address(address)
-        return address
+        try:
+            return normalised(checked_spec(normalised(text), what="address"))
+        except InvalidMessage:
+            raise _not_one() from None
     domain = normalised_domain(text)
     try:
         check_host(domain)
@@ -49,8 +51,12 @@ def checked_entry(text: str) -> str:
     except ValueError:
         is_one = False
     if not is_one:
-        raise ValidationError(_("Enter an e-mail address, or a domain such as example.com."), code="invalid")
+        raise _not_one()
     return domain
+
+
+def _not_one() -> ValidationError:
+    return ValidationError(_("Enter an e-mail address, or a domain such as example.com."), code="invalid")
 
 
 def suppress(

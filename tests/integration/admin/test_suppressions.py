@@ -121,6 +121,8 @@ def test_an_export_is_no_formula_and_comes_back(client: Client) -> None:
     Suppression.objects.create(address="+x@example.net", reason="bounce", note="=cmd|' /C calc'!A0")
     Suppression.objects.create(address="y@example.net", reason="manual", note="@SUM(1), 2")
     Suppression.objects.create(address="z@example.net", reason="manual", note="＝1＋1")
+    for odd in ("a..b.@docomo.example", '"a b"@example.net', "-x@example.net", "x@[192.0.2.1]"):
+        Suppression.objects.create(address=odd, reason="opt_out", note="odd")
     chosen = {
         "action": "export_as_csv",
         "_selected_action": list(Suppression.objects.values_list("pk", flat=True)),
