@@ -90,12 +90,13 @@ def variables(settings: Settings) -> Iterator[dict[str, str]]:
         "docs/mailboxes.md",
         "docs/mailings.md",
         "docs/email-service.md",
+        "docs/opting-out.md",
     ],
 )
 def test_every_call_of_a_page_is_answered_as_it_says(page: str, variables: dict[str, str]) -> None:
     text = document(page).text
     calls = list(BLOCK.finditer(text))
-    assert len(calls) == text.count("```sh") > 5
+    assert len(calls) == text.count("```sh") > 2
     for found in calls:
         result = subprocess.run(
             ["bash", "-c", found["call"]],
@@ -109,7 +110,7 @@ def test_every_call_of_a_page_is_answered_as_it_says(page: str, variables: dict[
             continue
         answered = json.loads(result.stdout)
         assert comparable(answered) == comparable(json.loads(found["answer"])), found["call"]
-        if isinstance(answered, dict) and {"driver", "_module"} & set(answered):
+        if isinstance(answered, dict) and {"driver", "_module", "created_by"} & set(answered):
             variables["ID"] = str(answered["id"])
         if isinstance(answered, dict) and "location" in answered:
             variables["MAIL"] = answered["location"]
