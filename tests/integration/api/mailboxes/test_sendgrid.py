@@ -95,3 +95,19 @@ def test_a_service_that_wants_to_be_left_alone_is(api: APIClient, server: Servic
 
     assert server.asked == ["POST /sendgrid/mail/send"]
     assert mailbox.lane.wait_reason == "server_limit"
+
+
+def test_a_mail_that_takes_several_requests_comes_to_each_once_and_at_once(
+    api: APIClient, server: ServiceServer
+) -> None:
+    made(api, email="box@example.com", sendMethod="sendgrid", sendgridApiKey=KEY)
+    mailbox = Mailbox.objects.get()
+    everybody = [f"unseen{number}@example.net" for number in range(5)]
+    message = make_message(mailbox, to=everybody)
+
+    report = delivery.drain_account(account_id=mailbox.pk)
+
+    assert [mail.recipients for mail in server.mails] == [(one,) for one in everybody]
+    assert report.outcomes == {AttemptOutcome.SENT: 5}
+    message.refresh_from_db()
+    assert message.state == "sent"
