@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.db.models import Case, DateTimeField, F, Q, QuerySet, Value, When, Window
 from django.db.models.fields import CharField
-from django.db.models.functions import Coalesce, Now, RowNumber
+from django.db.models.functions import Coalesce, Concat, Now, RowNumber
 
 from mailconfig.delivery.postgres import statements
 from mailconfig.delivery.postgres.compiled import Compiled
@@ -22,7 +22,10 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Host(NamedTuple):
-    """A server, as accounts name it. Overrides of the system's account have none of their own, and share its name."""
+    """A server, as accounts name it. Overrides of the system's account have none of their own, and share its name.
+
+    Of Exchange the address of its web service is the name; of a mail service its own name and the account's host there.
+    """
 
     name: str
     port: int
@@ -72,7 +75,7 @@ def _written(purpose: Purpose, joined: str, host: Sequence[str]) -> str:
     Args:
         purpose: of the lanes.
         joined: what is joined besides, to know the servers.
-        host: columns of a server's name, port and kind.
+        host: expressions of a server's name, port and kind.
     """
     name, port, preset = host
     return f"""
@@ -95,17 +98,44 @@ def _written(purpose: Purpose, joined: str, host: Sequence[str]) -> str:
     """  # noqa: S608 - names only
 
 
-_HOSTS = {
-    Purpose.SEND: ("host", "port", "preset"),
-    Purpose.SYNC: ("mailbox__imap_host", "mailbox__imap_port", "mailbox__sync_method"),
+_ENDPOINT = Coalesce(F("account__mailbox__ews_endpoint"), Value(""))
+_HOSTS: dict[Purpose, tuple[Case, str, str]] = {
+    Purpose.SEND: (
+        Case(
+            When(account__send_method="smtp", then=F("account__host")),
+            When(account__send_method="ews", then=_ENDPOINT),
+            When(account__send_method="gmail_api", then=Value("gmail_api")),
+            default=Concat(F("account__send_method"), Value(" "), F("account__host")),
+            output_field=CharField(),
+        ),
+        "account__port",
+        "account__preset",
+    ),
+    Purpose.SYNC: (
+        Case(
+            When(account__mailbox__sync_method="ews", then=_ENDPOINT),
+            When(account__mailbox__sync_method="gmail_api", then=Value("")),
+            default=F("account__mailbox__imap_host"),
+            output_field=CharField(),
+        ),
+        "account__mailbox__imap_port",
+        "account__mailbox__sync_method",
+    ),
 }
-"""Columns of the account that say at which server its lane waits."""
+"""What of the account says at which server its lane waits."""
+_SENDS_AT = """CASE account.send_method
+    WHEN 'smtp' THEN account.host
+    WHEN 'ews' THEN COALESCE((SELECT ews_endpoint FROM mailconfig_mailbox WHERE account_ptr_id = account.id), '')
+    WHEN 'gmail_api' THEN 'gmail_api'
+    ELSE account.send_method || ' ' || account.host END"""
+_READS_AT = """CASE mailbox.sync_method
+    WHEN 'ews' THEN mailbox.ews_endpoint WHEN 'gmail_api' THEN '' ELSE mailbox.imap_host END"""
 _PICK = {
-    Purpose.SEND: _written(Purpose.SEND, "", ("account.host", "account.port", "account.preset")),
+    Purpose.SEND: _written(Purpose.SEND, "", (_SENDS_AT, "account.port", "account.preset")),
     Purpose.SYNC: _written(
         Purpose.SYNC,
         "JOIN mailconfig_mailbox AS mailbox ON mailbox.account_ptr_id = account.id",
-        ("mailbox.imap_host", "COALESCE(mailbox.imap_port, 0)", "mailbox.sync_method"),
+        (_READS_AT, "COALESCE(mailbox.imap_port, 0)", "mailbox.sync_method"),
     ),
 }
 
@@ -116,24 +146,22 @@ def _due(
     """Write the same for every other database."""
     unowned = Q(lease_until=None) | Q(lease_until__lt=Now())
     due = Lane.objects.filter(unowned, purpose=purpose, due_at__lte=Now())
-    name, port, preset = (f"account__{column}" for column in _HOSTS[purpose])
-    due = due.alias(server_port=Coalesce(port, 0))
+    name, port, preset = _HOSTS[purpose]
+    due = due.alias(server=name, server_port=Coalesce(port, 0))
     if without:
         due = due.exclude(account_id__in=list(without))
     for host in not_at:
-        due = due.exclude(**{name: host.name, "server_port": host.port, preset: host.preset})
+        due = due.exclude(**{"server": host.name, "server_port": host.port, preset: host.preset})
     tenantless_host = Case(
-        When(account__tenant_id=None, then=F(name)), default=Value(""), output_field=CharField()
+        When(account__tenant_id=None, then=F("server")), default=Value(""), output_field=CharField()
     )
     rank = Window(
         RowNumber(),
         partition_by=[F("account__tenant_id"), tenantless_host],
         order_by=[F("due_at").asc(), F("pk").asc()],
     )
-    ranked = due.annotate(rank=rank).order_by("rank", "due_at", "pk")
-    return ranked.annotate(port=Coalesce(port, 0)).values_list(
-        "account_id", name, "port", preset, "wait_reason"
-    )[:limit]
+    ranked = due.annotate(rank=rank, name=F("server"), port=F("server_port")).order_by("rank", "due_at", "pk")
+    return ranked.values_list("account_id", "name", "port", preset, "wait_reason")[:limit]
 
 
 def next_due_at(purpose: Purpose = Purpose.SEND, *, after: datetime = LONG_AGO) -> datetime | None:

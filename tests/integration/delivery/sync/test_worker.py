@@ -296,6 +296,34 @@ def test_due_mailboxes_are_picked_by_their_own_servers(server: FakeIMAP) -> None
     assert pick_due(limit=10) == ()
 
 
+def test_a_server_of_exchange_or_a_service_is_no_other_one() -> None:
+    here, there = "https://a.example/EWS/Exchange.asmx", "https://b.example/EWS/Exchange.asmx"
+    mailboxes = [
+        make_synced(1, from_email=f"{number}@mail.test", imap_host="", imap_secret=None, **values)
+        for number, values in enumerate(
+            (
+                {"send_method": "ews", "sync_method": "ews", "ews_endpoint": here},
+                {"send_method": "ews", "sync_method": "ews", "ews_endpoint": there},
+                {"send_method": "gmail_api", "sync_method": "gmail_api"},
+                {"send_method": "sendgrid", "sync_method": "imap"},
+            )
+        )
+    ]
+    for purpose in Purpose:
+        Lane.objects.filter(purpose=purpose).delete()
+        for mailbox in mailboxes:
+            Lane.objects.create(
+                account_id=mailbox.pk, purpose=purpose, due_at=database_now() - timedelta(hours=1)
+            )
+        picked = pick_due(purpose, limit=10)
+
+        assert len({lane.host for lane in picked}) == len(mailboxes)
+        for lane in picked:
+            others = {other.account_id for other in picked} - {lane.account_id}
+            left = pick_due(purpose, limit=10, not_at=[lane.host])
+            assert {other.account_id for other in left} == others
+
+
 def test_texts_go_when_their_time_is_over_and_what_came_in_stays(
     server: FakeIMAP, mailbox: Mailbox, settings: Settings
 ) -> None:
