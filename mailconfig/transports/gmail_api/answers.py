@@ -140,8 +140,14 @@ def hint_for(reply: Reply) -> str:
 
 
 def is_in_doubt(reply: Reply) -> bool:
-    """Return whether the mail may be out, whatever the answer says: nobody waited for the end, or it makes no sense."""
-    return reply.status == 504 or (200 <= reply.status < 400 and not _tells_id(reply))
+    """Return whether the mail may be out, whatever the answer says.
+
+    Google's documents say of a status 500, 502 or 504 only that something went wrong while the request was processed; 503 is
+    that of a server which does not process it (RFC 9110 §15.6.4). Anything else that makes no sense says nothing either.
+    """
+    return (reply.status >= 500 and reply.status != 503) or (
+        200 <= reply.status < 400 and not _tells_id(reply)
+    )
 
 
 def _tells_id(reply: Reply) -> bool:

@@ -16,6 +16,7 @@ NOT_ALLOWED = "Whoever looks after the mailbox's domain does not let the app in.
 ALLOW_APP = "An administrator of the domain has to trust the app in Google's admin console."
 NO_MAILBOX = "This login has no mailbox at Gmail, or it is switched off."
 BUSY = "Gmail wants to be left alone for a while."
+GAVE_UP = "The server gave up in the middle of it."
 NO_TIME = "Gmail has no time for this mailbox now."
 SAME_PAGES = "Gmail tells the same page again and again."
 NO_LABEL = "There is no label of this name in the mailbox."

@@ -33,6 +33,8 @@ from .service import Service, is_number
 INBOX = "INBOX"
 PAGE = 100
 """Messages, or changes, that are asked for at once."""
+MOST_PAGES = 10_000
+"""That a session reads: pages without messages are no batch, behind which reading could end."""
 BATCH = 50
 BATCH_BYTES = 4 * 1024 * 1024
 """Of the messages that the caller has in hand at once."""
@@ -66,6 +68,7 @@ class GmailReadingSession(KeyedSession):
         self._label = self._history = self._behind = ""
         self._page: Page | None = None
         self._lists_all = False
+        self._told: set[str] = set()
 
     @property
     def closed(self) -> bool:
@@ -121,8 +124,9 @@ class GmailReadingSession(KeyedSession):
     def _next(self, page: Page) -> Page | None:
         if not page.token:
             return None
+        self._told.add(page.token)
         found = self._read_page(self._pages(page.token))
-        if found.token == page.token:
+        if found.token in self._told or len(self._told) > MOST_PAGES:
             self.close()
             raise broken(hints.SAME_PAGES, Stage.FOLDER)
         return found

@@ -94,9 +94,14 @@ class GmailSession:
         if is_in_doubt(reply):
             self.close()
             return self._lost(
-                broken(hints.NO_GMAIL, Stage.DOT, reply=reply.answer, ambiguous=True)
-                if reply.status < 500
-                else _timed_out(reply),
+                _timed_out(reply)
+                if reply.status == 504
+                else broken(
+                    hints.GAVE_UP if reply.status >= 500 else hints.NO_GMAIL,
+                    Stage.DOT,
+                    reply=reply.answer,
+                    ambiguous=True,
+                ),
                 mails,
             )
         judged = judgement_of(reply)

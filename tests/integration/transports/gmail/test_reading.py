@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
@@ -261,6 +263,22 @@ def test_pages_of_nonsense_end_it(server: FakeGmail, reader: Reader, method: str
     if method == "history.list":
         reader.read()
     server.faults[method] = fault
+
+    with pytest.raises(ProtocolError):
+        reader.read()
+
+
+def test_pages_that_go_round_end_it(
+    server: FakeGmail, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader.read()
+    pages = (
+        Fault(200, b'{"history": [], "nextPageToken": "%s", "historyId": "9"}' % token)
+        for token in itertools.cycle((b"a", b"b"))
+    )
+    monkeypatch.setattr(
+        server, "faults", SimpleNamespace(get=lambda name: next(pages) if name == "history.list" else None)
+    )
 
     with pytest.raises(ProtocolError):
         reader.read()

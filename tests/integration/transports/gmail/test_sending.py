@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -104,7 +105,6 @@ def test_a_mail_that_would_reach_another_is_not_sent_and_says_so(
         ("tooMany", Verdict.SERVER_LIMIT),
         ("domainPolicy", Verdict.ACCOUNT_REFUSED),
         ("accessNotConfigured", Verdict.ACCOUNT_REFUSED),
-        ("backendError", Verdict.RETRY),
         ("unavailable", Verdict.RETRY),
     ],
 )
@@ -131,6 +131,8 @@ def test_what_a_documented_error_means(
         (Fault(hangs_up=True, does_it=True), True),
         (Fault(hangs=True, does_it=True), True),
         (Fault(504, b"{}", does_it=True), True),
+        (replace(DOCUMENTED["backendError"], does_it=True), True),
+        (Fault(502, b"<html>", does_it=True), True),
         (Fault(200, b"<html>", does_it=True), True),
         (Fault(200, b"{}"), False),
         (Fault(200, b"[" * 100_000), False),
