@@ -48,25 +48,25 @@ GET    {MAILINGS_OF_ONE} 401 401    404      404      404       200    200    20
 
 QUERIES = f"""
                  sqlite postgres
-GET    {LIST}    6      6
-POST   {LIST}    10     10
-GET    {ONE}     6      6
-PATCH  {ONE}     27     30
-DELETE {ONE}     13     13
-GET    {USER}    6      6
-GET    {CREATOR} 5      5
-GET    {UPDATER} 5      5
-POST   {SEND}    33     38
-POST   {SYNC}    5      5
+GET    {LIST}    7      7
+POST   {LIST}    11     11
+GET    {ONE}     7      7
+PATCH  {ONE}     29     32
+DELETE {ONE}     15     15
+GET    {USER}    7      7
+GET    {CREATOR} 6      6
+GET    {UPDATER} 6      6
+POST   {SEND}    35     40
+POST   {SYNC}    6      6
 GET    {CHECK}   4      4
 GET    {ALIASES} 4      4
 GET    {ALIAS}   4      4
-GET    {ALIASES_OF_ONE} 6 6
+GET    {ALIASES_OF_ONE} 7 7
 GET    {MAILINGS} 7 8
-POST   {MAILINGS} 17 16
+POST   {MAILINGS} 18 17
 GET    {MAILING} 7 8
 GET    {RECIPIENTS} 8 8
-GET    {MAILINGS_OF_ONE} 9 10
+GET    {MAILINGS_OF_ONE} 10 11
 """
 
 IDS = {

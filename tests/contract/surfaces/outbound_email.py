@@ -31,8 +31,8 @@ GET    {LIST}     4      4
 POST   {LIST}     18     21
 GET    {ONE}      4      4
 PUT    {ONE}      22     25
-DELETE {ONE}      11     11
-POST   {OVERRIDE} 19     21
+DELETE {ONE}      12     12
+POST   {OVERRIDE} 21     23
 """
 
 CODES = {

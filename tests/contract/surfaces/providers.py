@@ -31,7 +31,7 @@ GET    {LIST}   5      5
 POST   {LIST}    6      6
 GET    {ONE}    4      4
 PATCH  {ONE}     9      9
-DELETE {ONE}    11     11
+DELETE {ONE}    12     12
 GET    {STATUS} 18     21
 GET    {CHECK}  4      4
 """

@@ -44,7 +44,7 @@ GET    {HOOK}   5      5
 PATCH  {HOOK}   9      9
 DELETE {HOOK}   7      7
 POST   {HOOK}/secret 9 10
-POST   {HOOK}/test 8 9
+POST   {HOOK}/test 9 10
 GET    {HOOK}/deliveries 6 6
 """
 
