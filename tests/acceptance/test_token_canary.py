@@ -203,6 +203,8 @@ def drive(
     ] or Suppression.objects.get().address == TO
     assert SyncedMessage.objects.exists()
     assert not SyncedContent.objects.exists()
+    assert send(mailbox).error_code == "suppressed_bounce"
+    Suppression.objects.all().delete()
     Mailbox.objects.filter(pk=mailbox.pk).update(send_method="gossip", secret=None)
     register("gossip", GossipTransport())
     first = delivery.queue_service_mail(mailbox, recipient=TO, subject=SUBJECT, text=TEXT)
