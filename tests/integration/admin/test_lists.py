@@ -64,7 +64,7 @@ def fill(count: int) -> None:
     ("model", "most"),
     [
         ("mailbox", 17),
-        ("message", 18),
+        ("message", 19),
         ("attempt", 11),
         ("connectioncheck", 10),
         ("tenant", 11),
