@@ -83,7 +83,7 @@ def test_a_mail_service_fills_in_server_port_and_encryption(page: Page) -> None:
         expect(page.locator("#id_imap_host")).to_have_value(imap_host)
         expect(page.locator("#id_imap_ssl")).to_have_value("True")
         expect(page.locator("#id_security")).to_have_value(security)
-    expect(page.locator(".mc-preset-note")).to_contain_text("30 mails a minute")
+    expect(page.locator(".mc-preset-note", has_text="30 mails a minute")).to_be_visible()
     take(page, "mailbox-preset")
 
     page.select_option("#id_security", "tls")
