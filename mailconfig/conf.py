@@ -22,6 +22,7 @@ from .setting_types import (
     EhloName,
     ListedHost,
     Name,
+    NameServer,
     NetworkText,
     Octets,
     Port,
@@ -31,6 +32,7 @@ from .setting_types import (
     Sessions,
     Wait,
     shown,
+    split_name_server,
     to_kind,
 )
 from .values import NetworkPolicy, Timeouts
@@ -89,6 +91,11 @@ class Settings:
     """Overrides of :class:`mailconfig.values.Timeouts` by name, in seconds."""
     probe_seconds: Seconds = 10.0
     """One deadline over everything in a check made while somebody waits."""
+
+    dns_servers: tuple[NameServer, ...] = ()
+    """Name servers that are asked for records other than the addresses of hosts; empty: those that the operating system asks."""
+    dns_seconds: Seconds = 5.0
+    """One deadline over all such questions of one look-up that somebody waits for."""
 
     concurrency: Count | None = None
     """Accounts that one process drains at the same time; ``None``: 20, and 1 on SQLite."""
@@ -233,6 +240,10 @@ class Settings:
             allowed_networks=tuple(ipaddress.ip_network(text) for text in self.webhook_networks),
             allowed_hosts=frozenset(),
         )
+
+    def name_servers(self) -> list[tuple[str, int]]:
+        """Address and port of each of ``dns_servers``."""
+        return [split_name_server(text) for text in self.dns_servers]
 
     def smtp_timeouts(self) -> Timeouts:
         """Seconds for each phase of a drain's session."""

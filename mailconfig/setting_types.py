@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
@@ -133,6 +133,40 @@ def authority(text: str) -> str:
     return text
 
 
+def name_server(text: str) -> str:
+    """An address with or without a port, as in ``192.0.2.53``, ``127.0.0.1:5353`` and ``[::1]:5353``. A rule.
+
+    Raises:
+        ValueError: it is none; a host name is not taken, since somebody would have to be asked for it.
+    """
+    try:
+        split_name_server(text)
+    except ValueError:
+        raise ValueError(
+            f"must be an address such as 192.0.2.53, 127.0.0.1:5353 or [::1]:53, not {_the(text)}"
+        ) from None
+    return text
+
+
+def split_name_server(text: str) -> tuple[str, int]:
+    """Address and port of a name server.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return str(ip_address(text)), 53
+    except ValueError:
+        address, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdecimal() or not 1 <= int(port[:6]) <= 65535:
+        raise ValueError("no address, and no port either")
+    is_bracketed = address.startswith("[") and address.endswith("]")
+    found = ip_address(address[1:-1] if is_bracketed else address)
+    if (found.version == 6) is not is_bracketed:
+        raise ValueError("IPv6 addresses stand in brackets before a port, and no others")
+    return str(found), int(port)
+
+
 Seconds = Annotated[float, Range(above=0, most=YEAR_SECONDS)]
 Wait = Annotated[float, Range(least=0, most=YEAR_SECONDS)]
 """Seconds that may be none."""
@@ -145,6 +179,7 @@ Octets = Annotated[int, Range(least=0, most=2**31 - 1)]
 Name = Annotated[str, AtMost(255)]
 Port = Annotated[int, Range(least=1, most=65535)]
 NetworkText = Annotated[str, network]
+NameServer = Annotated[str, name_server]
 ListedHost = Annotated[str, listed_host]
 Authority = Annotated[str, authority]
 EhloName = Annotated[str, ehlo_name]

@@ -112,6 +112,8 @@ MAILCONFIG: dict[str, Any] = {
     "ALLOWED_PORTS": None,
     "ALLOW_PLAIN_LOGIN": True,
     "PII_RESOLVER": "tests.resolver.Resolver",
+    # Nobody is there: a test that wants answers names a server of its own (tests/servers/name_server.py).
+    "DNS_SERVERS": ["127.0.0.1:9"],
     # What a test wants to be otherwise in the processes it starts, as JSON.
     **json.loads(os.environ.get("TESTS_MAILCONFIG", "{}")),
 }

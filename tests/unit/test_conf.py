@@ -116,6 +116,11 @@ def test_a_list_is_no_value_alone(problem: Any, key: str) -> None:
         ({"ALLOWED_PORTS": [25, "587"]}, "MAILCONFIG['ALLOWED_PORTS'][1] must be a whole number"),
         ({"ALLOWED_PORTS": [65536]}, "must be at most 65535"),
         ({"ALLOWED_NETWORKS": ["10.1.2.3/16"]}, "write '10.1.0.0/16', or the address alone."),
+        ({"DNS_SERVERS": ["ns.example.com"]}, "must be an address such as 192.0.2.53"),
+        ({"DNS_SERVERS": ["192.0.2.53:0"]}, "must be an address such as"),
+        ({"DNS_SERVERS": ["192.0.2.53:"]}, "must be an address such as"),
+        ({"DNS_SERVERS": ["[192.0.2.53]:53"]}, "must be an address such as"),
+        ({"DNS_SERVERS": ["[::1]"]}, "must be an address such as"),
         ({"ALLOWED_NETWORKS": ["mailpit"]}, "names of hosts go into ALLOWED_HOSTS."),
         ({"ALLOWED_NETWORKS": ["not a network"]}, "must be a network such as 10.1.0.0/16"),
         ({"ALLOWED_HOSTS": ["mailpit:1025"]}, "ports go into ALLOWED_PORTS."),
@@ -195,3 +200,14 @@ def test_where_a_service_lives_is_checked(problem: Any, given: dict[str, str], w
 )
 def test_where_a_mail_service_lives_is_checked(problem: Any, given: dict[str, str], words: str) -> None:
     assert words in problem({"SEND_API_URLS": given})
+
+
+def test_a_name_server_may_have_a_port(settings: Any) -> None:
+    settings.MAILCONFIG = {"DNS_SERVERS": ["192.0.2.53", "127.0.0.1:5353", "::1", "[2001:db8::1]:65535"]}
+
+    assert get_settings().name_servers() == [
+        ("192.0.2.53", 53),
+        ("127.0.0.1", 5353),
+        ("::1", 53),
+        ("2001:db8::1", 65535),
+    ]
