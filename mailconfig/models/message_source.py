@@ -25,6 +25,8 @@ class MessageSource(models.Model):
     from_name = models.CharField(max_length=255, blank=True, editable=False)
     reply_to_email = models.CharField(max_length=254, blank=True, editable=False)
     reply_to_name = models.CharField(max_length=255, blank=True, editable=False)
+    opt_out_sentence = models.TextField(blank=True, default="", db_default="", editable=False)
+    """By which its recipient opts out, in the language that it was queued in; empty: it does not say how."""
     resolver_failures = models.SmallIntegerField(default=0, editable=False)
     """How often in a row nobody could say what its tokens stand for; chooses the back-off."""
 

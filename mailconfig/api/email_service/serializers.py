@@ -16,6 +16,7 @@ from mailconfig.api.common.fields import (
     LineField,
     PortField,
     SecretEntryField,
+    StrictBooleanField,
     TextsField,
     TimeField,
 )
@@ -104,6 +105,19 @@ class SendEmailSerializer(StrictSerializer):
         required=False,
         help_text=f"https URLs of files to attach. {ALSO_TAKEN}",
     )
+    unsubscribe = StrictBooleanField(
+        required=False,
+        help_text="Say how the recipient opts out, by header fields (RFC 8058) and below the text.",
+    )
+
+    def validate_unsubscribe(self, value: bool) -> bool:
+        """Refuse a link that could lead nowhere."""
+        if value and not delivery.public_url("/"):
+            words = _(
+                "This site does not say under which address the world reaches it, so no link can lead here."
+            )
+            raise serializers.ValidationError(words)
+        return value
 
 
 @extend_schema_field({"type": "string", "pattern": "^[0-9]{1,5}$"})

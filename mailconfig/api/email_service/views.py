@@ -60,6 +60,7 @@ class SendEmail(EmailServiceView):
             "subject": values.get("subject", ""),
             "text": values.get("message", ""),
             "attachments": values.get("attachments", []),
+            "unsubscribe": values.get("unsubscribe", False),
         }
         try:
             message = self._earlier(mail, key) or self._queued(mail, key)

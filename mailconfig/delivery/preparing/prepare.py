@@ -255,4 +255,6 @@ def _rendered(message: Message) -> Rendered:
         envelope_from=message.envelope_from,
         created_at=message.created_at,
         number=message.uuid,
+        tenant_id=message.tenant_id,
+        home_id=message.failed_over_from_id or message.account_id,
     )

@@ -201,7 +201,13 @@ def compose_for(
     number, opting_out = None, None
     if unsubscribe:
         number = new_number()
-        opting_out = opting_out_of(account, _only_recipient(message), number, texts.opt_out)
+        opting_out = opting_out_of(
+            tenant_id=account.tenant_id,
+            account_id=account.pk,
+            address=_only_recipient(message),
+            number=number,
+            sentence=texts.opt_out,
+        )
     return compose(
         message,
         from_email=account.sender,

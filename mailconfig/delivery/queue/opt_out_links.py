@@ -17,7 +17,6 @@ from django.utils.translation import gettext as _
 from mailconfig.delivery.web import public_url
 from mailconfig.exceptions import InvalidMessage
 from mailconfig.incoming.addresses import normalised
-from mailconfig.models import Account
 from mailconfig.rendering.opting_out import OptingOut
 
 SALT = "mailconfig.opting-out"
@@ -60,22 +59,29 @@ def read_wish(token: str) -> Wish | None:
     )
 
 
-def opting_out_of(account: Account, address: str, number: uuid.UUID, sentence: str) -> OptingOut:
-    """Return the way out of a mail.
+def own_sentence() -> str:
+    """Return our sentence by which one opts out, in the language that is active."""
+    return _("You no longer want to receive such mail? <%Unsubscribe%>.")
+
+
+def opting_out_of(
+    *, tenant_id: int | None, account_id: int, address: str, number: uuid.UUID, sentence: str
+) -> OptingOut:
+    """Return the way out of a mail: the same for the same arguments.
 
     Args:
-        account: that sends it.
+        tenant_id, account_id: of whom it is sent for.
         address: of its one recipient.
         number: of the mail.
-        sentence: the account's; empty: one of ours, in the language that is active.
+        sentence: the account's; empty: :func:`own_sentence`.
 
     Raises:
         InvalidMessage: this site does not say where the world reaches it, or has no such page.
     """
     wish = Wish(
-        tenant_id=account.tenant_id,
+        tenant_id=tenant_id,
         address=normalised(address),
-        account_id=account.pk,
+        account_id=account_id,
         message_uuid=number,
     )
     try:
@@ -85,5 +91,4 @@ def opting_out_of(account: Account, address: str, number: uuid.UUID, sentence: s
     if not url:
         msg = "no link can lead out of the mail: PUBLIC_BASE_URL is not set, or the page to opt out is not among the URLs"
         raise InvalidMessage(msg)
-    own = _("You no longer want to receive such mail? <%Unsubscribe%>.")
-    return OptingOut(url, sentence.strip() or own, _("Unsubscribe"))
+    return OptingOut(url, sentence.strip() or own_sentence(), _("Unsubscribe"))

@@ -28,6 +28,7 @@ from mailconfig.delivery.queue.enqueue import (
 )
 from mailconfig.delivery.queue.file_urls import check_attachments
 from mailconfig.delivery.queue.insertion import NewMessage
+from mailconfig.delivery.queue.opt_out_links import own_sentence
 from mailconfig.delivery.queue.tokens import is_token, tokens_among
 from mailconfig.delivery.wake import ring_on_commit
 from mailconfig.exceptions import InvalidMessage, KeyReused
@@ -35,6 +36,7 @@ from mailconfig.models import (
     Account,
     AccountKind,
     Message,
+    MessageKind,
     MessageSource,
     MessageState,
     Priority,
@@ -56,6 +58,7 @@ def queue_service_mail(
     subject: str = "",
     text: str = "",
     attachments: Sequence[str] = (),
+    unsubscribe: bool = False,
     idempotency_key: str | None = None,
 ) -> Message:
     """Queue a mail of the email service, as :func:`mailconfig.delivery.enqueue` does.
@@ -69,6 +72,7 @@ def queue_service_mail(
         subject, text: may be empty.
         attachments: the URLs of files, ten at most. A worker fetches them before the mail may go; until then it is
             ``preparing``.
+        unsubscribe: the recipient is told how to opt out, and it is bulk mail.
         idempotency_key: with a key the account has seen, nothing is queued and the earlier message returned.
 
     Raises:
@@ -81,10 +85,12 @@ def queue_service_mail(
     check_attachments(attachments)
     if tokens_among([*tokens, *attachments]):
         _require_resolver(sender)
-    rendered = _rendered(sender, recipient, subject, text)
-    new = new_message(rendered, sender, Priority.NORMAL, None, is_test=False)
+    rendered = _rendered(sender, recipient, subject, text, unsubscribe=unsubscribe)
+    kind = MessageKind.BULK if unsubscribe else MessageKind.ORDINARY
+    new = new_message(rendered, sender, Priority.NORMAL, None, is_test=False, kind=kind)
     if key is not None:
-        new.idempotency_key, new.content_digest = key, _digest(recipient, subject, text, attachments)
+        new.idempotency_key = key
+        new.content_digest = _digest(recipient, subject, text, attachments, unsubscribe=unsubscribe)
     if not tokens and not attachments:
         with stored_bytes([(new, rendered)]) as (row,):
             return _insert_and_ring(row)
@@ -100,6 +106,7 @@ def queue_service_mail(
         from_name=sender.from_name,
         reply_to_email=sender.reply_to_email,
         reply_to_name=sender.reply_to_name,
+        opt_out_sentence=own_sentence() if unsubscribe else "",
     )
     addresses = (recipient,) if is_token(recipient) else rendered.recipients
     return _insert_and_ring(NewMessage(new, addresses, None, source, tuple(attachments)))
@@ -114,12 +121,12 @@ def _require_resolver(sender: Account) -> None:
         raise InvalidMessage(msg)
 
 
-def _rendered(sender: Account, recipient: str, subject: str, text: str) -> Rendered:
+def _rendered(sender: Account, recipient: str, subject: str, text: str, *, unsubscribe: bool) -> Rendered:
     """Render it as it stands. What the tokens stand for is checked when it is known; all else is now."""
     shown = STAND_IN if is_token(recipient) else recipient
     mail = EmailMessage(subject, text, from_email="", to=[shown])
     mail.from_email = ""  # Django fills in a default; none at all means the account's own
-    rendered = compose_for(sender, mail, texts=NO_TEXTS)
+    rendered = compose_for(sender, mail, texts=NO_TEXTS, unsubscribe=unsubscribe)
     if "@" not in rendered.recipients[0]:
         msg = "the recipient is not an e-mail address"
         raise InvalidMessage(msg)
@@ -134,6 +141,7 @@ def find_service_mail(
     subject: str = "",
     text: str = "",
     attachments: Sequence[str] = (),
+    unsubscribe: bool = False,
 ) -> Message | None:
     """Return the mail that came with this key before, whatever became of the tenant's configuration since.
 
@@ -149,7 +157,8 @@ def find_service_mail(
         home_key__in=configurations, idempotency_key=idempotency_key
     )
     earlier = rows.order_by("pk").last()
-    if earlier is not None and earlier.content_digest != _digest(recipient, subject, text, attachments):
+    digest = _digest(recipient, subject, text, attachments, unsubscribe=unsubscribe)
+    if earlier is not None and earlier.content_digest != digest:
         msg = "another mail was queued under this idempotency key"
         raise KeyReused(msg)
     return earlier
@@ -169,7 +178,9 @@ def _insert_and_ring(row: NewMessage) -> Message:
     return written
 
 
-def _digest(recipient: str, subject: str, text: str, attachments: Sequence[str]) -> str:
+def _digest(recipient: str, subject: str, text: str, attachments: Sequence[str], *, unsubscribe: bool) -> str:
     """SHA-256 of what the caller gave, in hex: whatever the account's From is by now, it is the same mail."""
-    given = json.dumps([recipient, subject, text, list(attachments)])
-    return hashlib.sha256(given.encode()).hexdigest()
+    given = [recipient, subject, text, list(attachments)]
+    if unsubscribe:
+        given.append("unsubscribe")
+    return hashlib.sha256(json.dumps(given).encode()).hexdigest()

@@ -11,6 +11,7 @@ from email.utils import format_datetime
 from django.core.mail import EmailMessage
 
 from mailconfig.delivery.queue.due import DueMessage
+from mailconfig.delivery.queue.opt_out_links import opting_out_of
 from mailconfig.delivery.queue.resolving import TOKEN_INVALID
 from mailconfig.delivery.queue.tokens import is_token, tokens_among
 from mailconfig.exceptions import InvalidMessage, TokenInvalid
@@ -38,7 +39,12 @@ def masks_of(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def render_source(
-    message: DueMessage, source: MessageSource, values: Mapping[str, str], files: Sequence[File] = ()
+    message: DueMessage,
+    source: MessageSource,
+    values: Mapping[str, str],
+    files: Sequence[File] = (),
+    *,
+    account_id: int,
 ) -> Rendered:
     """Render a mail out of its source.
 
@@ -50,20 +56,25 @@ def render_source(
         source: its own.
         values: what its tokens stand for; nobody has looked at them yet.
         files: its attachments, in their order.
+        account_id: the account that has it in hand.
 
     Raises:
         TokenInvalid: something is no address, no subject or no text, or all of it together is too large. The error says
             nothing of it, and has no other error behind it.
     """
     try:
-        return _rendered(message, source, values, files)
+        return _rendered(message, source, values, files, account_id)
     except (InvalidMessage, UnicodeError):
         pass  # its words would say what the tokens stand for, and so would its frames
     raise TokenInvalid("what a token stands for cannot be sent there", code=TOKEN_INVALID)
 
 
 def _rendered(
-    message: DueMessage, source: MessageSource, values: Mapping[str, str], files: Sequence[File]
+    message: DueMessage,
+    source: MessageSource,
+    values: Mapping[str, str],
+    files: Sequence[File],
+    account_id: int,
 ) -> Rendered:
     recipient = _filled(source.recipient, values)
     subject, text = _filled(source.subject, values), _filled(source.text, values)
@@ -82,6 +93,8 @@ def _rendered(
         envelope_from=message.envelope_from,
         created_at=message.created_at,
         number=message.uuid,
+        tenant_id=message.tenant_id,
+        home_id=message.home_id or account_id,
     )
 
 
@@ -95,14 +108,17 @@ def compose_source(
     envelope_from: str,
     created_at: datetime,
     number: uuid.UUID,
+    tenant_id: int | None,
+    home_id: int,
 ) -> Rendered:
     """Render a mail of a source's identity: the same bytes for the same arguments.
 
     Args:
-        source: says From and Reply-To.
+        source: says From and Reply-To, and whether its recipient is told how to opt out.
         recipient, subject, text: what the source has, or what its tokens stand for.
         files: the attachments, in their order.
         envelope_from, created_at, number: those of its message, from which Date and Message-ID follow.
+        tenant_id, home_id: the tenant of its message, and the account that it was queued for.
 
     Raises:
         InvalidMessage: it cannot be sent as it is, or is too large.
@@ -112,6 +128,15 @@ def compose_source(
     for name, content, kind in files:
         # Django's attach makes a text of what looks like one, and ends of lines of texts change on their way.
         mail.attachments.append((name, content, kind))
+    opting_out = None
+    if source.opt_out_sentence:
+        opting_out = opting_out_of(
+            tenant_id=tenant_id,
+            account_id=home_id,
+            address=parse_address(recipient, what="recipient").spec,
+            number=number,
+            sentence=source.opt_out_sentence,
+        )
     return compose(
         mail,
         from_email=source.from_email,
@@ -120,6 +145,7 @@ def compose_source(
         reply_to_name=source.reply_to_name,
         envelope_from=envelope_from,
         number=number,
+        opting_out=opting_out,
     )
 
 

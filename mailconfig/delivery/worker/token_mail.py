@@ -116,7 +116,7 @@ class TokenMail:
             raise
         except (OSError, ValueError):  # a file is gone, or damaged
             raise TokenInvalid("its files are gone", code="internal_error") from None
-        rendered = render_source(message, source, values, files)
+        rendered = render_source(message, source, values, files, account_id=self._ownership.account_id)
         for reason in find_listed(message.tenant_id, message.kind, rendered.recipients).values():
             raise TokenInvalid("its recipient is on the suppression list", code=code_of(reason))
         message.render(rendered, masks_of(values))

@@ -61,6 +61,7 @@ FIELDS = (
     "subject",
     "message",
     "attachments",
+    "unsubscribe",
     "address",
     "reason",
     "note",
@@ -240,6 +241,12 @@ EMAIL_SERVICE = Surface(
             "subject": (values.LINES, values.NO_TEXTS, values.NULL, values.EMPTY, ("a" * 999, "a" * 10_000)),
             "message": (*TEXTS, ("a" * 1_000_001,)),
             "attachments": (ATTACHMENTS,),
+            "unsubscribe": (
+                values.BOOLEANS,
+                values.NUMBERS_AS_BOOLEANS,
+                values.WORDS_AS_BOOLEANS,
+                (True,),  # the site does not say where it is reached
+            ),
         },
         Call("POST", LIST): {
             "address": (values.ADDRESSES, *ADDRESSES[1:]),

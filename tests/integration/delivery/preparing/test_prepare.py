@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,6 +14,7 @@ from django.db import connection, connections
 
 from mailconfig import delivery
 from mailconfig.delivery.preparing import prepare
+from mailconfig.delivery.queue.opt_out_links import read_wish
 from mailconfig.exceptions import InvalidTransition
 from mailconfig.models import (
     Account,
@@ -41,6 +43,28 @@ from tests.integration.delivery.preparing.calls import (
 from tests.servers.http import Asked, ScriptedHttpServer, answer
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_mail_with_files_says_how_its_recipient_opts_out(
+    files: ScriptedHttpServer, account: Account, settings: Any
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "PUBLIC_BASE_URL": "https://mail.example.com/"}
+    files.scripts["/a.pdf"] = answer(PDF)
+
+    message = prepared(queue(account, files.url("/a.pdf"), unsubscribe=True))
+
+    data = body_of(message) or b""
+    (url,) = re.findall(rb"\r\nList-Unsubscribe: <(https://\S+)>\r\n", data)
+    assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in data
+    wish = read_wish(url.decode().rpartition("/")[2])
+    assert wish is not None
+    assert (wish.address, wish.account_id, wish.message_uuid, wish.tenant_id) == (
+        "anna@example.net",
+        account.pk,
+        message.uuid,
+        account.tenant_id,
+    )
+    assert len(files_in(data)) == 1
 
 
 def test_a_run_sends_other_mail_while_a_server_of_files_hangs(

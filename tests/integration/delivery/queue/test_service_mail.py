@@ -15,7 +15,7 @@ from tests.resolver import PATH
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TOKEN = "NS-EU-AB12-9"
-TEXTS = {"recipient": "anna@example.net", "subject": "Hello", "text": "Two\nlines"}
+TEXTS: dict[str, Any] = {"recipient": "anna@example.net", "subject": "Hello", "text": "Two\nlines"}
 """A mail without a token."""
 
 
@@ -87,7 +87,7 @@ def test_what_only_holds_a_token_is_text(account: Account, text: str) -> None:
     ids=ascii,
 )
 def test_what_cannot_be_sent_is_refused_whatever_else_is_a_token(
-    account: Account, changed: dict[str, str]
+    account: Account, changed: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidMessage):
         delivery.queue_service_mail(account, **TEXTS | changed)
