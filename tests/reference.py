@@ -80,7 +80,16 @@ GROUPS = {
         "deliver_events",
         "call_for_endpoints",
     ),
-    "Upkeep": ("sweep", "was_swept_within", "purge", "status", "find_attention", "adopt", "database_now"),
+    "Upkeep": (
+        "sweep",
+        "was_swept_within",
+        "purge",
+        "status",
+        "find_attention",
+        "read_dashboard",
+        "adopt",
+        "database_now",
+    ),
 }
 OTHERS = "Other operations"
 """Under this heading comes whatever is in no group."""

@@ -58,6 +58,13 @@ from mailconfig.delivery.installation import adopt, was_swept_within
 from mailconfig.delivery.limits import WindowUsage, usage
 from mailconfig.delivery.mishaps import waiting_for_tables
 from mailconfig.delivery.monitoring.attention import Attention, StoppedAccount, find_attention
+from mailconfig.delivery.monitoring.dashboard import (
+    AccountSums,
+    Dashboard,
+    HourSums,
+    WaitingNow,
+    read_dashboard,
+)
 from mailconfig.delivery.monitoring.health import Health, HealthState, accounts_in_health
 from mailconfig.delivery.monitoring.mailings import (
     MailingFacts,
@@ -130,11 +137,14 @@ __all__ = [
     "PURGE_SECONDS",
     "AccountOverview",
     "AccountStatus",
+    "AccountSums",
     "Attention",
+    "Dashboard",
     "DrainReport",
     "EventsReport",
     "Health",
     "HealthState",
+    "HourSums",
     "ImportReport",
     "MailingFacts",
     "MailingState",
@@ -155,6 +165,7 @@ __all__ = [
     "TenantReference",
     "Texts",
     "Waiting",
+    "WaitingNow",
     "WebhookStatus",
     "WindowUsage",
     "Wish",
@@ -229,6 +240,7 @@ __all__ = [
     "queue_mailing",
     "queue_service_mail",
     "read_content",
+    "read_dashboard",
     "read_synced_content",
     "read_texts",
     "receive_events",

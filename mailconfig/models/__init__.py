@@ -26,6 +26,7 @@ from .event_webhook import (
     MessageEvent,
 )
 from .hand_over import HandOver
+from .hour_figures import FiguresState, HourFigures, HourTotals
 from .installation import Installation
 from .lane import AWAY, PAUSES, Lane, Purpose, WaitReason
 from .mail_alias import MailAlias
@@ -98,7 +99,10 @@ __all__ = [
     "EventService",
     "EventWebhook",
     "EventsFaultChoice",
+    "FiguresState",
     "HandOver",
+    "HourFigures",
+    "HourTotals",
     "Installation",
     "Lane",
     "MailAlias",

@@ -17,6 +17,7 @@ from mailconfig.delivery.queue.giving_up import end_orphans, reap
 from mailconfig.delivery.sync import upkeep
 from mailconfig.delivery.wake import ring_due
 from mailconfig.delivery.webhooks.upkeep import drop_surplus
+from mailconfig.delivery.worker.counting import count_figures
 from mailconfig.delivery.worker.failing_over import bring_home, fail_over
 from mailconfig.delivery.worker.presence import forget_silent
 from mailconfig.delivery.worker.steps import do_steps
@@ -65,6 +66,7 @@ def sweep() -> SweepReport:
             "erase_files": erase_of_settled,
             "drop_events": drop_surplus,
             "ring": ring_due,
+            "count": partial(count_figures, now),
         }
     )
     syncs = found["make_sync_lanes"] + found["mend_sync_lanes"]
