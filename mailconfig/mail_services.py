@@ -26,6 +26,9 @@ class Refusal(enum.Enum):
     """The account has sent enough, or paid too little, for now."""
     KEY = enum.auto()
     SENDER = enum.auto()
+    MESSAGE = enum.auto()
+    AGAIN = enum.auto()
+    """Nothing was taken, and it may be asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,8 @@ class MailService:
     """Recipients that it takes in one request: the others of a mail go in the next."""
     accepted_by: frozenset[int] = frozenset(range(200, 300))
     """Statuses that say that it has the mail."""
+    guessed: frozenset[str] = frozenset()
+    """Words that anymail has for recipients of whom an answer says nothing, beside ``unknown``."""
     codes: Mapping[str, Refusal] = field(default_factory=dict)
     """What its own codes mean; see :func:`mailconfig.transports.services.answers.codes_of`."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -156,6 +161,8 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         user_option="api_key",
         needs_user=True,
         most_recipients=50,
+        guessed=frozenset({"failed"}),
+        codes={"403 send-0008": Refusal.SENDER, "400 send-0008": Refusal.SENDER},
         writes_itself=frozenset({"date", "message-id"}),
     ),
     "mailersend": MailService(
@@ -165,6 +172,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         key_option="api_token",
         options={"batch_send_mode": None},
         codes={"422 from.email": Refusal.SENDER},
+        guessed=frozenset({"failed"}),
         asks="api-quota",
         writes_itself=frozenset({"date", "message-id"}),
         note=_("Header fields of your own need a plan that allows them."),
@@ -202,7 +210,13 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     "mandrill": MailService(
         label="Mandrill (Mailchimp Transactional)",
         urls=("https://mandrillapp.com/api/1.0/",),
-        codes={"500 Invalid_Key": Refusal.KEY},
+        codes={
+            # All its errors come with status 500.
+            "500 Invalid_Key": Refusal.KEY,
+            "500 PaymentRequired": Refusal.LIMIT,
+            "500 ServiceUnavailable": Refusal.AGAIN,
+            "500 ValidationError": Refusal.MESSAGE,
+        },
         writes_itself=frozenset({"date"}),
     ),
     "unisender_go": MailService(
@@ -212,6 +226,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
             "https://go2.unisender.ru/en/transactional/api/v1/",
         ),
         options={"generate_message_id": True, "workaround_display_name_bugs": True},
+        most_recipients=10,
         writes_itself=frozenset({"date", "message-id"}),
     ),
 }

@@ -1,7 +1,7 @@
 """Mail services as their public documents describe them, on loopback: what they want, take, and say when they do not.
 
 SendGrid v3 ``mail/send`` and ``scopes``, Postmark ``email`` and ``server``, Mailgun ``messages``, Resend ``emails`` and
-``domains``, Brevo ``smtp/email`` and ``account``, SparkPost ``transmissions``, Mandrill ``messages/send``.
+``domains``, Brevo ``smtp/email`` and ``account``; those of :mod:`.service_table` by its entries.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from email.utils import parseaddr
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-KEY = "SG.not-a-real-key.0123456789"
+from .service_table import KEY, TABLE, Parts, Said
+
+__all__ = ["KEY", "Fault", "Said", "Sent", "ServiceServer"]
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,8 @@ class Sent:
     recipients: tuple[str, ...]
     said: dict[str, Any] = field(repr=False)
     headers: dict[str, str] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Said:
-    """An answer."""
-
-    status: int
-    body: Any = None
-    headers: tuple[tuple[str, str], ...] = ()
+    parts: Parts | None = None
+    """What the request says, of services of the table."""
 
 
 Fault = Callable[["ServiceServer"], "Said | None"]
@@ -56,6 +51,8 @@ class ServiceServer:
         self.faults: list[Said | str] = []
         self.suppressed: set[str] = set()
         """Recipients that Postmark knows as inactive, and the others do not take."""
+        self.refused: set[str] = set()
+        """Recipients whom a service of the table says that it refuses."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
 
@@ -80,20 +77,27 @@ class ServiceServer:
         """Answer as the service would to which the path belongs."""
         _, service, rest = path.split("/", 2)
         self.asked.append(f"{method} /{service}/{rest}")
+        if service in TABLE:
+            return self._of_table(service, method, rest, headers, body)
         return {
             "sendgrid": self._sendgrid,
             "postmark": self._postmark,
             "mailgun": self._mailgun,
             "resend": self._resend,
             "brevo": self._brevo,
-            "sparkpost": self._sparkpost,
-            "mandrill": self._mandrill,
         }[service](method, rest, headers, body)
 
-    def keep(self, service: str, recipients: list[str], said: dict[str, Any], headers: Message) -> None:
+    def keep(
+        self,
+        service: str,
+        recipients: list[str],
+        said: dict[str, Any],
+        headers: Message,
+        parts: Parts | None = None,
+    ) -> None:
         """Take a mail."""
         kept = {name.lower(): str(value) for name, value in headers.items()}
-        self.mails.append(Sent(service, tuple(recipients), said, kept))
+        self.mails.append(Sent(service, tuple(recipients), said, kept, parts))
 
     def _sendgrid(self, method: str, path: str, headers: Message, body: bytes) -> Said:
         if headers["Authorization"] != f"Bearer {KEY}":
@@ -204,28 +208,16 @@ class ServiceServer:
         self.keep("brevo", recipients, said, headers)
         return Said(201, {"messageId": f"<{len(self.mails)}@smtp-relay.example.net>"})
 
-    def _sparkpost(self, method: str, path: str, headers: Message, body: bytes) -> Said:
-        if headers["Authorization"] != KEY:
-            return Said(401, {"errors": [{"message": "Unauthorized."}]})
-        said = json.loads(body)
-        everybody = [one["address"]["email"] for one in said["recipients"]]
-        taken = [address for address in everybody if address not in self.suppressed]
-        self.keep("sparkpost", taken, said, headers)
-        numbers = {
-            "total_accepted_recipients": len(taken),
-            "total_rejected_recipients": len(everybody) - len(taken),
-        }
-        return Said(200, {"results": {**numbers, "id": f"sp-{len(self.mails)}"}})
-
-    def _mandrill(self, method: str, path: str, headers: Message, body: bytes) -> Said:
-        """Answer in lower case, and of those who are not taken nothing."""
-        said = json.loads(body)
-        if said["key"] != KEY:
-            words = {"status": "error", "code": -1, "name": "Invalid_Key", "message": "Invalid API key"}
-            return Said(500, words)
-        recipients = [one["email"] for one in said["message"]["to"] if one["email"] not in self.suppressed]
-        self.keep("mandrill", recipients, said, headers)
-        return Said(200, [{"email": one.lower(), "status": "sent", "_id": "m"} for one in recipients])
+    def _of_table(self, service: str, method: str, path: str, headers: Message, body: bytes) -> Said:
+        said = json.loads(body or b"{}")
+        refused = frozenset(self.suppressed | self.refused)
+        answer, parts, taken = TABLE[service].answer(method, path, headers, said, refused)
+        if parts is not None:
+            self.keep(service, taken, said, headers, parts)
+        if service == "mandrill" and isinstance(answer.body, list):
+            hidden = {one.lower() for one in self.suppressed}  # of these it says nothing
+            answer = Said(answer.status, [one for one in answer.body if one["email"] not in hidden])
+        return answer
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
@@ -264,7 +256,8 @@ class ServiceServer:
                     b"" if said.body is None else (said.body if is_text else json.dumps(said.body)).encode()
                 )
                 self.send_response(said.status)
-                self.send_header("Content-Type", "text/html" if is_text else "application/json")
+                if "Content-Type" not in dict(said.headers):
+                    self.send_header("Content-Type", "text/html" if is_text else "application/json")
                 self.send_header("Content-Length", str(len(body) + longer))
                 for name, value in said.headers:
                     self.send_header(name, value)

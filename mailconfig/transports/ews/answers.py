@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mailconfig.transports.contract import Judgement, Matter, Verdict
 from mailconfig.transports.http import HttpAnswer
+from mailconfig.transports.http.statuses import leaves_in_doubt
 from mailconfig.transports.scrubber import Scrubber
 from mailconfig.values import Answer
 
@@ -213,7 +214,7 @@ def _verdict_of_status(status: int) -> tuple[Verdict, Matter | None]:
 def is_in_doubt(response: Response) -> bool:
     """Return whether a mail may be out although this was the answer: a proxy's, or that of a server that gave up."""
     if not response.code:
-        return response.status in {500, 502, 504} or response.status > 504
+        return leaves_in_doubt(response.status)
     return response.code in DOUBTFUL
 
 

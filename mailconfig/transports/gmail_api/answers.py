@@ -12,6 +12,7 @@ from typing import Any
 
 from mailconfig.transports.contract import Judgement, Matter, Verdict
 from mailconfig.transports.http import HttpAnswer
+from mailconfig.transports.http.statuses import leaves_in_doubt
 from mailconfig.transports.scrubber import Scrubber
 from mailconfig.values import Answer
 
@@ -142,12 +143,9 @@ def hint_for(reply: Reply) -> str:
 def is_in_doubt(reply: Reply) -> bool:
     """Return whether the mail may be out, whatever the answer says.
 
-    Google's documents say of a status 500, 502 or 504 only that something went wrong while the request was processed; 503 is
-    that of a server which does not process it (RFC 9110 §15.6.4). Anything else that makes no sense says nothing either.
+    See :func:`mailconfig.transports.http.statuses.leaves_in_doubt`. A success that makes no sense says nothing either.
     """
-    return (reply.status >= 500 and reply.status != 503) or (
-        200 <= reply.status < 400 and not _tells_id(reply)
-    )
+    return leaves_in_doubt(reply.status) or (200 <= reply.status < 400 and not _tells_id(reply))
 
 
 def _tells_id(reply: Reply) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from time import time
@@ -22,6 +23,11 @@ _WORDS = frozenset(
 SENDER = "The service does not let this account send from this address."
 KEY = "The API key was refused: it may be revoked, or may not send."
 _CODES = frozenset({"code", "ErrorCode", "field", "name", "message"})
+_LISTS = frozenset({"errors", "Errors", "Messages"})
+"""Fields that hold refusals, one below the other at Mailjet."""
+_NAMES = frozenset({"field", "argument_name"})
+"""Fields that name a part of the request, at SendGrid and at Scaleway."""
+_RECIPIENT = re.compile(r"(?:personalizations\.0\.)?(to|cc|bcc)[.\[](\d{1,4})\]?(?:\.email)?", re.IGNORECASE)
 
 
 def words_of(body: bytes) -> str:
@@ -69,12 +75,44 @@ def _codes(value: Any) -> Iterator[str]:
         for name, one in value.items():
             if name in _CODES and isinstance(one, str | int):
                 yield str(one)
-            elif name == "errors":
+            elif name in _LISTS:
                 yield from _codes(one)
+
+
+def named_recipients(answer: HttpAnswer) -> tuple[tuple[str, int], ...]:
+    """Return the recipients that are all that a refusal is about, each as ``to``, ``cc`` or ``bcc`` and its place there.
+
+    The others of the mail are none of its matter, and got nothing. Empty: it is about something else, too, or says nothing.
+    """
+    try:
+        parts = tuple(_parts(json.loads(answer.body)))
+    except (ValueError, RecursionError):
+        return ()
+    found = [_RECIPIENT.fullmatch(part) for part in parts]
+    return tuple((match[1].lower(), int(match[2])) for match in found if match) if all(found) else ()
+
+
+def _parts(value: Any) -> Iterator[str]:
+    """Yield the parts of the request that a refusal names, in the words of the service."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _parts(one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name == "errors" and isinstance(one, dict):  # MailerSend
+                yield from one
+            elif name == "ErrorRelatedTo" and isinstance(one, list):  # Mailjet
+                yield from (str(each) for each in one)
+            elif name in _NAMES and isinstance(one, str):
+                yield one
+            elif isinstance(one, list | dict):
+                yield from _parts(one)
 
 
 def judged(answer: HttpAnswer, words: str, codes: Mapping[str, Refusal]) -> Judgement:
     """Return what a status means that is not 2xx (RFC 9110 §15), after what the service's codes say.
+
+    One that leaves the mail in doubt is for the caller: see :func:`mailconfig.transports.http.statuses.leaves_in_doubt`.
 
     Args:
         answer: the service's.
@@ -89,6 +127,10 @@ def judged(answer: HttpAnswer, words: str, codes: Mapping[str, Refusal]) -> Judg
             return Judgement(Verdict.ACCOUNT_REFUSED, said, matter=Matter.LOGIN, hint=KEY)
         case Refusal.SENDER:
             return Judgement(Verdict.SENDER_REFUSED, said, matter=Matter.SENDER, hint=SENDER)
+        case Refusal.MESSAGE:
+            return Judgement(Verdict.FAIL, said)
+        case Refusal.AGAIN:
+            return Judgement(Verdict.RETRY, said, temporary=True)
     match answer.status:
         case 420 | 429:  # SparkPost says 420 for the one, and 429 for too many at once
             return _limit(answer, said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from email.utils import parseaddr
 from hashlib import sha256
 from time import monotonic
 from typing import Any
@@ -28,11 +29,12 @@ from mailconfig.transports.contract import (
 )
 from mailconfig.transports.http import HttpAnswer, HttpHeaders
 from mailconfig.transports.http.adapter import GateAdapter
+from mailconfig.transports.http.statuses import leaves_in_doubt
 from mailconfig.transports.network.deadline import Deadline
 from mailconfig.transports.scrubber import Scrubber
 from mailconfig.values import Answer, ErrorCode, Stage
 
-from .answers import judged, words_of
+from .answers import codes_of, judged, named_recipients, words_of
 from .content import NotCarried, as_form, key_of, message_id_of
 
 NOT_CARRIED = "not_carried"
@@ -74,6 +76,9 @@ class ServiceSession:
         """Keep what was answered, whatever anymail makes of it."""
         headers = HttpHeaders(tuple((name.lower(), value) for name, value in response.headers.items()))
         self._answer = HttpAnswer(status=response.status_code, headers=headers, body=response.content)
+        # anymail's backend of MailerSend compares the bare type, and fails over an answer without one.
+        kind = response.headers.get("Content-Type", "")
+        response.headers["Content-Type"] = kind.partition(";")[0].strip().lower()
 
     def send(self, deliveries: Deliveries, journal: Journal) -> Generator[Outcome, None, None]:
         """Make a request for each delivery."""
@@ -160,24 +165,18 @@ class ServiceSession:
             return self._broke(broken("This is no web server, or a broken one.", Stage.DOT, ambiguous=True))
         words = self._scrubber.clean(words_of(answer.body))
         accepted = answer.status in self._service.accepted_by
-        if answer.status == 504:
-            error = SessionLost(
-                "The server took too long.",
-                stage=Stage.DOT,
-                code=ErrorCode.TIMEOUT,
-                reply=Answer(answer.status, words),
-                ambiguous=True,
-            )
-            return self._broke(error)
-        found = _statuses(form) if understood else {}
+        known = not self._service.codes.keys().isdisjoint(codes_of(answer))
+        if leaves_in_doubt(answer.status) and not known:
+            return self._broke(_given_up(Answer(answer.status, words)))
+        found = _statuses(form, self._service.guessed) if understood else {}
         if 200 <= answer.status < 300 and not (accepted and self._taken <= found.keys()):
             text = "The answer of the web server makes no sense here."
             return self._broke(broken(text, Stage.DOT, reply=Answer(answer.status, words), ambiguous=True))
         self.handed_over += 1
         said = Answer(answer.status, words if not accepted else "accepted")
-        if not accepted and not (
-            understood and 400 <= answer.status < 500 and answer.status not in {401, 403, 429}
-        ):
+        if not accepted and answer.status in {400, 422} and not known:
+            found = found or _named(form, answer)
+        if not accepted and (known or not found or answer.status in {401, 403, 429} or answer.status >= 500):
             return Outcome(
                 stage=Stage.DOT, whole=judged(answer, words, self._service.codes), handed_over=True
             )
@@ -251,7 +250,29 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _statuses(form: Any) -> dict[str, str]:
+def _given_up(said: Answer) -> TransportError:
+    """Return the error of an answer that leaves the mail in doubt."""
+    if said.code == 504:
+        return SessionLost(
+            "The server took too long.",
+            stage=Stage.DOT,
+            code=ErrorCode.TIMEOUT,
+            reply=said,
+            ambiguous=True,
+        )
+    return broken("The server gave up in the middle of it.", Stage.DOT, reply=said, ambiguous=True)
+
+
+def _named(form: EmailMultiAlternatives, answer: HttpAnswer) -> dict[str, str]:
+    """Return those whom a refusal names by their place, as :func:`_statuses` does; the others got nothing."""
+    fields = {"to": form.to, "cc": form.cc, "bcc": form.bcc}
+    named = [(fields[field], place) for field, place in named_recipients(answer)]
+    if not all(place < len(each) for each, place in named):
+        return {}
+    return {key_of(parseaddr(each[place])[1]): "invalid" for each, place in named}
+
+
+def _statuses(form: Any, guessed: frozenset[str]) -> dict[str, str]:
     """Return what the answer says of each recipient, by :func:`.content.key_of`, of whom it says anything.
 
     Where the answer writes an address in other words than we did, anymail adds ours and takes it for refused: what the
@@ -259,7 +280,7 @@ def _statuses(form: Any) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for address, each in (form.anymail_status.recipients or {}).items():
-        if each.status is not None and each.status != "unknown":
+        if each.status is not None and each.status != "unknown" and each.status not in guessed:
             found.setdefault(key_of(address), each.status)
     return found
 

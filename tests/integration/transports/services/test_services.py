@@ -117,7 +117,6 @@ LIMIT, SENDER, ACCOUNT = Verdict.SERVER_LIMIT, Verdict.SENDER_REFUSED, Verdict.A
         (failed(429, "too many requests", X_RateLimit_Reset=str(int(time()) + 50_000)), LIMIT, None, ...),
         (failed(429, "too many requests", Retry_After="999999999"), LIMIT, None, 86400),
         (failed(409, "in progress"), Verdict.RETRY, None, None),
-        (failed(500, "An unexpected error has occurred"), Verdict.RETRY, None, None),
         (failed(503), Verdict.RETRY, None, None),
         (Said(302, None, (("Location", "/elsewhere"),)), Verdict.PROTOCOL, None, None),
     ],
@@ -207,7 +206,7 @@ def test_a_date_in_retry_after_is_understood(server: ServiceServer, around: Surr
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        *(("postmark", fault) for fault in ("hang up", "cut", "nonsense", failed(504))),
+        *(("postmark", fault) for fault in ("hang up", "cut", "nonsense", failed(500), failed(504))),
         ("sendgrid", "nonsense"),
     ],
     ids=str,
