@@ -27,6 +27,7 @@ from mailconfig.api.tenant_config.views import STATUSES as TENANT_STATUSES
 from mailconfig.api.tenant_config.views import TenantConfigView
 from mailconfig.conf import SURFACES, Settings
 from mailconfig.delivery.accounts.check_result import CONNECTION_STAGES, OF_A_MAIL
+from mailconfig.mail_services import MAIL_SERVICES, MailService, Refusal
 from mailconfig.models import MessageState, WaitReason
 from mailconfig.presets import PRESETS
 from mailconfig.transports.registry import reading_transport_for
@@ -217,6 +218,52 @@ def test_every_mail_service_is_listed_with_what_it_takes() -> None:
             assert server == f"`{preset.host}`, {preset.port}"
         for figure in filter(None, (preset.per_minute, preset.per_day, preset.sessions)):
             assert str(figure) in takes
+
+
+def facts_of(name: str, service: MailService) -> list[list[str]]:
+    """What the page of a service says of it in a table."""
+    user = str(service.user_name) + ("" if service.needs_user else ", may be empty")
+    return [
+        ["send method", f"`{name}`"],
+        ["password", str(service.key_name)],
+        ["user name", user if service.user_name else "empty"],
+        ["server", "empty, or " + ", ".join(f"`{host}`" for host in service.hosts)],
+        ["recipients of a request", str(service.most_recipients)],
+        ["`Message-ID`", "its own" if "message-id" in service.writes_itself else "ours"],
+        ["a check asks", f"`{service.asks}`" if service.asks else "nothing"],
+    ]
+
+
+REFUSALS = {
+    Refusal.LIMIT: "the account rests",
+    Refusal.KEY: "the account's fault",
+    Refusal.SENDER: "the sender is refused",
+    Refusal.MESSAGE: "the mail fails",
+    Refusal.AGAIN: "tried again",
+}
+
+
+@pytest.mark.parametrize(("name", "service"), MAIL_SERVICES.items())
+def test_each_mail_service_over_http_has_a_page_that_says_what_is_so(name: str, service: MailService) -> None:
+    page = document(f"docs/services/{name}.md")
+    facts, _, codes = page.prose.partition("## Codes")
+
+    assert page.text.startswith(f"# {service.label}\n")
+    assert [list(cells) for cells in rows(facts)] == facts_of(name, service)
+    listed = [list(cells) for cells in rows(codes)]
+    assert listed == [[f"`{code}`", REFUSALS[refusal]] for code, refusal in service.codes.items()]
+    for said in ("**Where the ", "**Limits.** "):
+        assert said in page.text
+
+
+def test_the_index_of_mail_services_leads_to_each_page() -> None:
+    table, *_rest = document("docs/services.md").prose.partition("## What a mail becomes")
+
+    for (name, service), cells in zip(MAIL_SERVICES.items(), rows(table), strict=True):
+        assert cells[:2] == [f"`{name}`", f"[{service.label}](services/{name}.md)"]
+        assert cells[4] == ", ".join(f"`{host}`" for host in service.hosts)
+    pages = {path.stem for path in (ROOT / "docs" / "services").glob("*.md")}
+    assert pages == MAIL_SERVICES.keys()
 
 
 def test_every_permission_named_exists() -> None:
