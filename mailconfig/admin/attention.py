@@ -11,13 +11,15 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from mailconfig.delivery import StoppedAccount, find_attention
-from mailconfig.models import AccountKind, DisabledReason, WaitReason, WebhookEndpoint
+from mailconfig.models import Account, AccountKind, DisabledReason, WaitReason, WebhookEndpoint
+from mailconfig.models.access import within_reach
 
 from .account_links import MODEL_OF_KIND, account_url
 from .connecting import connect_context
 from .durations import moment_text
 from .typed import user_of
 from .webhooks import visible_webhooks
+from .within_reach import sees_deployment
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -47,7 +49,7 @@ def attention_for(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
     kinds = _visible_kinds(request)
     if not kinds:
         return {"webhooks": webhooks} if webhooks else {}
-    found = find_attention(kinds=kinds, limit=SHOWN)
+    found = find_attention(kinds=kinds, limit=SHOWN, among=within_reach(Account, user_of(request)))
     return {
         "stopped": [_stopped(stopped, site, found.at, request) for stopped in found.stopped],
         "count": found.count,
@@ -56,7 +58,7 @@ def attention_for(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
         "webhooks": webhooks,
         "failing_steps": [
             {"name": failing.step, "since": moment_text(failing.since, found.at), "text": failing.text}
-            for failing in found.failing_steps
+            for failing in (found.failing_steps if sees_deployment(request) else ())
         ],
     }
 

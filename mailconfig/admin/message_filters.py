@@ -23,6 +23,7 @@ from mailconfig.models import (
 )
 
 from .lookups import is_key, shortened
+from .within_reach import rows_within_reach
 
 if TYPE_CHECKING:
     from .typed import MessageModelAdmin
@@ -81,7 +82,8 @@ class ReasonFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: MessageModelAdmin) -> list[tuple[str, str]]:
         """Return what holds an account back now, what mail has as a reason of its own, and the chosen one."""
-        lanes = Lane.objects.filter(purpose=Purpose.SEND).exclude(wait_reason="").order_by()
+        lanes = rows_within_reach(Lane.objects.filter(purpose=Purpose.SEND), request)
+        lanes = lanes.exclude(wait_reason="").order_by()
         there = {*OWN_REASONS, *lanes.values_list("wait_reason", flat=True).distinct(), self.value()}
         return [(str(value), str(label)) for value, label in WaitReason.choices if value in there]
 
@@ -106,7 +108,7 @@ class AccountFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: MessageModelAdmin) -> list[tuple[str, str]]:
         """The first by name, and the chosen one."""
-        accounts = Account.objects.defer("secret").order_by("name", "pk")
+        accounts = rows_within_reach(Account.objects.defer("secret"), request).order_by("name", "pk")
         rows = list(accounts.filter(deleted_at=None)[:LISTED_ACCOUNTS])
         chosen = request.GET.get(self.parameter_name, "")
         if is_key(chosen) and all(str(account.pk) != chosen for account in rows):

@@ -19,6 +19,7 @@ from mailconfig.secrets.forms import SecretFormField
 from .connecting import redirect_uri
 from .key_fields import KeyFields
 from .themes import dress
+from .typed import AnyModelAdmin
 
 
 class OAuth2ClientForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -37,7 +38,7 @@ class OAuth2ClientForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(OAuth2Client)
-class OAuth2ClientAdmin(KeyFields, admin.ModelAdmin):  # type: ignore[type-arg]
+class OAuth2ClientAdmin(KeyFields, AnyModelAdmin):
     """App registrations, and whose accounts may use them."""
 
     form = OAuth2ClientForm

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -23,6 +23,7 @@ from .durations import moment_text
 from .lookups import OfferedLookups
 from .paging import CappedChangeList, CappedPaginator
 from .typed import SuppressionModelAdmin, user_of
+from .within_reach import chooses_among_own, rows_within_reach
 
 GIVEN = ("tenant", "address", "reason", "note")
 
@@ -30,11 +31,13 @@ GIVEN = ("tenant", "address", "reason", "note")
 class _ListForm(forms.Form):
     """Choice of a list: one of this person's tenants', or that of no tenant."""
 
-    def __init__(self, *args: Any, tenants: QuerySet[Tenant], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         tenant = self.fields["tenant"]
         assert isinstance(tenant, forms.ModelChoiceField)  # noqa: S101 - for the type checker
-        tenant.queryset = tenants
+        tenant.queryset = rows_within_reach(Tenant.objects.all(), request)
+        if chooses_among_own(request):
+            tenant.required = True
 
     tenant = forms.ModelChoiceField(
         Tenant.objects.none(),
@@ -99,18 +102,9 @@ class SuppressionAdmin(OfferedLookups, OfMessage, SuppressionModelAdmin):
         """It may be long."""
         return CappedChangeList
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Suppression]:
-        """Return those of one's tenants, and of accounts that belong to none; a superuser's are all."""
-        rows: QuerySet[Suppression] = super().get_queryset(request)
-        user = user_of(request)
-        if user.is_superuser:
-            return rows
-        return rows.filter(Q(tenant=None) | Q(tenant__in=Tenant.objects.for_principal(user)))
-
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer this person's tenants."""
         if db_field.name == "tenant":
-            kwargs["queryset"] = Tenant.objects.for_principal(user_of(request))
             kwargs["empty_label"] = _("accounts without tenant")
             kwargs["widget"] = forms.Select
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
@@ -138,9 +132,8 @@ class SuppressionAdmin(OfferedLookups, OfMessage, SuppressionModelAdmin):
         """Show the form, what would come of a file, or what did."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        user = user_of(request)
         given = (request.POST, request.FILES) if request.method == "POST" else ()
-        form = ImportForm(*given, tenants=Tenant.objects.for_principal(user))
+        form = ImportForm(*given, request=request)
         report = None
         if form.is_bound and form.is_valid():
             report = self._import(request, form)

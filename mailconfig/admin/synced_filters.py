@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
 from mailconfig.models import Mailbox, SyncedMessage
-from mailconfig.models.access import allowed_incoming
+from mailconfig.models.access import reach_of
 
 from .lookups import is_key, shortened
 from .message_filters import LISTED_ACCOUNTS, SEARCHED
@@ -54,8 +54,8 @@ class MailboxFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: SyncedModelAdmin) -> list[tuple[str, str]]:
         """Return the first by name whose mail this person may see, and the chosen one."""
-        mine = Mailbox.objects.filter(allowed_incoming(user_of(request)))
-        mailboxes = mine.defer(*NOT_SHOWN).order_by("name", "pk")
+        mine = reach_of(user_of(request)).rows(owner="owner", is_private=True)
+        mailboxes = Mailbox.objects.filter(mine).defer(*NOT_SHOWN).order_by("name", "pk")
         rows = list(mailboxes.filter(deleted_at=None)[:LISTED_ACCOUNTS])
         chosen = request.GET.get(self.parameter_name, "")
         if is_key(chosen) and all(str(mailbox.pk) != chosen for mailbox in rows):

@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from mailconfig.models import Mailbox, Message, SyncedMessage
-from mailconfig.models.access import allowed_incoming
+from mailconfig.models import Message, SyncedMessage
+from mailconfig.models.access import NOBODY, holds, within_reach
 
 from .typed import user_of
 
@@ -19,8 +19,8 @@ NOT_SHOWN = ("secret", "imap_secret", "ews_secret", "sendgrid_secret", "signatur
 
 def seen_by(request: HttpRequest) -> Q:
     """Return the condition for messages that this person may see, wherever they are listed."""
-    rule = allowed_incoming(user_of(request))
-    return Q(mailbox_id__in=Mailbox.objects.filter(rule).values("pk")) if rule else Q()
+    user = user_of(request)
+    return within_reach(SyncedMessage, user) if holds(user, "view_syncedmessage") else NOBODY
 
 
 def without_secrets(rows: QuerySet[SyncedMessage]) -> QuerySet[SyncedMessage]:

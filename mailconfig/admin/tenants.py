@@ -13,6 +13,7 @@ from mailconfig.models import Tenant
 
 from .key_fields import KeyFields
 from .typed import TenantModelAdmin
+from .within_reach import chooses_among_own
 
 
 @admin.register(Tenant)
@@ -34,6 +35,10 @@ class TenantAdmin(KeyFields, TenantModelAdmin):
         """With the number of members."""
         rows: QuerySet[Tenant] = super().get_queryset(request)
         return rows.annotate(_members=Count("members"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Return whether tenants may be added: not by who is held to a tenant, and would belong to another one by it."""
+        return super().has_add_permission(request) and not chooses_among_own(request)
 
     @admin.display(description=gettext_lazy("members"), ordering="_members")
     def member_count(self, tenant: Tenant) -> int:

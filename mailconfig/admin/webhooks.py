@@ -31,23 +31,20 @@ from mailconfig.models.webhook import waiting_events
 from mailconfig.values import Secret
 
 from .key_fields import KeyFields
-from .typed import WebhookModelAdmin, user_of
+from .typed import WebhookModelAdmin
+from .within_reach import rows_within_reach
 
 SHOWN_EVENTS = 20
 
 
 def visible_webhooks(request: HttpRequest) -> QuerySet[WebhookEndpoint]:
-    """Return those of one's tenants; a superuser's are all."""
-    rows = WebhookEndpoint.objects.defer("secret", "earlier_secret")
-    user = user_of(request)
-    return rows if user.is_superuser else rows.filter(tenant__in=Tenant.objects.for_principal(user))
+    """Return those within reach."""
+    return rows_within_reach(WebhookEndpoint.objects.defer("secret", "earlier_secret"), request)
 
 
 class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
     """A webhook as a person edits it."""
 
-    user: ClassVar[Any] = None
-    """Whose form it is."""
     kinds = forms.MultipleChoiceField(
         label=gettext_lazy("events"),
         choices=[(kind.value, kind.label) for kind in CHOSEN_KINDS],
@@ -65,10 +62,8 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
         return url
 
     def clean_tenant(self) -> Tenant:
-        """Refuse a tenant that this person does not belong to, and one that has as many as it may."""
+        """Refuse a tenant that has as many as it may; others than one's own are not among the choices."""
         tenant: Tenant = self.cleaned_data["tenant"]
-        if not self.user.is_superuser and tenant not in Tenant.objects.for_principal(self.user):
-            raise ValidationError(_("Choose a tenant of yours."), code="tenant")
         if WebhookEndpoint.objects.filter(tenant=tenant).count() >= MOST_ENDPOINTS:
             raise ValidationError(_("A tenant has at most %(most)d webhooks.") % {"most": MOST_ENDPOINTS})
         return tenant
@@ -112,12 +107,6 @@ class WebhookAdmin(KeyFields, WebhookModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """A webhook stays its tenant's: its secret is bound to that."""
         return self.readonly_fields if obj is None else ("tenant", *self.readonly_fields)
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Know whose form it is."""
-        form = super().get_form(request, obj, change=change, **kwargs)
-        form.user = user_of(request)  # type: ignore[attr-defined]
-        return form
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return the webhooks alone: what they were told goes with them, and may be a million events, which nobody reads."""

@@ -60,6 +60,7 @@ class Tenant(models.Model):
         verbose_name = _("tenant")
         verbose_name_plural = _("tenants")
         ordering: ClassVar = ["name"]
+        permissions: ClassVar = [("see_all_tenants", "Can see what belongs to any tenant, or to none")]
 
     def __str__(self) -> str:
         return self.name

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from mailconfig.models import Account
-from mailconfig.models.access import holds
+from mailconfig.models.access import Action, holds, within_reach
 from mailconfig.models.failover import may_take_over
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def failovers_for(account: Account, by: AbstractBaseUser) -> AccountQuerySet:
         theirs = Q()
     if not holds(by, "choose_project_accounts"):
         theirs &= Q(serves_project=False)
-    may_choose = Account.objects.for_principal(by, "change").filter(theirs).exclude(pk=account.pk)
+    may_choose = _within_reach(by, "change").filter(theirs).exclude(pk=account.pk)
     chosen = Q(pk__in=may_choose.values("pk")) | Q(pk=account.failover_id)
     return (
         Account.objects.kept().filter(chosen).defer("secret").select_related("tenant").order_by("name", "pk")
@@ -47,7 +47,7 @@ def accounts_without_failover(
         Those that this person may see, and how many there are besides.
     """
     theirs = Account.objects.kept().filter(failover_id__in=account_ids).exclude(pk__in=account_ids)
-    seen = Account.objects.for_principal(by, "view").filter(pk__in=theirs.values("pk"))
+    seen = _within_reach(by, "view").filter(pk__in=theirs.values("pk"))
     found = list(seen.defer("secret").order_by("name", "pk"))
     return found, theirs.count() - len(found)
 
@@ -60,11 +60,16 @@ def require_say_over_failover(account: Account, by: AbstractBaseUser | None) -> 
     """
     if by is None or account.failover_id is None or not account.fails_over_anew():
         return
-    theirs = Account.objects.for_principal(by, "change").filter(pk=account.failover_id)
+    theirs = _within_reach(by, "change").filter(pk=account.failover_id)
     found = theirs.values_list("serves_project", flat=True).first()
     if found is None or (found and not holds(by, "choose_project_accounts")):
         words = _("You may not lead mail over this account.")
         raise ValidationError({"failover": ValidationError(words, code="not_permitted")})
+
+
+def _within_reach(by: AbstractBaseUser | AnonymousUser, action: Action) -> AccountQuerySet:
+    """Return the accounts with which this person may do that, of whatever kind: permissions alone say nothing of tenants."""
+    return Account.objects.for_principal(by, action).filter(within_reach(Account, by))
 
 
 def useless_failovers() -> list[str]:

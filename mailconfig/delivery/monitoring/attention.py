@@ -52,12 +52,13 @@ class Attention:
     at: datetime
 
 
-def find_attention(*, kinds: Collection[str], limit: int) -> Attention:
+def find_attention(*, kinds: Collection[str], limit: int, among: Q | None = None) -> Attention:
     """Find what needs somebody, in a handful of queries.
 
     Args:
         kinds: of the accounts that whoever asks may see.
         limit: so many stopped accounts are named.
+        among: the accounts that whoever asks has to do with; ``None``: all.
     """
     now = database_now()
     stopped = Lane.objects.filter(
@@ -67,6 +68,8 @@ def find_attention(*, kinds: Collection[str], limit: int) -> Attention:
         account__is_enabled=True,
         account__kind__in=kinds,
     )
+    if among:
+        stopped = stopped.filter(account__in=Account.objects.filter(among).values("pk"))
     count = stopped.count()
     newest = stopped.select_related("account").defer("account__secret").order_by("-wait_since")[:limit]
     return Attention(

@@ -29,7 +29,7 @@ def message() -> Message:
 
 def page(message: Message, *permissions: str) -> str:
     person = make_user("carla", is_staff=True)
-    names = ["view_message", *permissions]
+    names = ["view_message", "see_all_tenants", *permissions]
     person.user_permissions.set(Permission.objects.filter(codename__in=names))
     client = Client()
     client.force_login(person)
