@@ -14,12 +14,14 @@ from . import (
     webhooks,
     workers,
 )
+from .adding import every_kind
 
 __all__ = [
     "accounts",
     "bounces",
     "connection_checks",
     "event_webhooks",
+    "every_kind",
     "mailboxes",
     "messages",
     "oauth2_clients",

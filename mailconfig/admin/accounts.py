@@ -41,6 +41,9 @@ from .account_list import (
     quota_html,
     words_html,
 )
+from .adding.answers import remember
+from .adding.layout import first_things_first
+from .adding.page import AddingPage
 from .connecting import connect_context
 from .durations import date_text
 from .event_webhooks import webhooks_context
@@ -86,7 +89,7 @@ LIMITS = (
 )
 
 
-class AccountAdmin(AccountColumns, KeyFields, AccountActions):
+class AccountAdmin(AddingPage, AccountColumns, KeyFields, AccountActions):
     """Base of all kinds. Saving connects first; deleting leaves the row and wipes the secret."""
 
     form = AccountForm
@@ -113,7 +116,7 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
 
     class Media:
         css: ClassVar = {"all": ["mailconfig/admin.css"]}
-        js: ClassVar = ["mailconfig/account_form.js"]
+        js: ClassVar = ["mailconfig/account_form.js", "mailconfig/adding.js"]
 
     # What is shown
 
@@ -156,6 +159,8 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
             error = ("last_error",) if self.last_error(obj) else ()
             now = ("state_of_health", *error, *self.seen_besides, "usage", "history")
             fieldsets.insert(0, (None, {"fields": now}))
+        elif editable:
+            return first_things_first(fieldsets, *self.asked_first)
         return fieldsets
 
     @staticmethod
@@ -248,12 +253,6 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
 
     @method_decorator(sensitive_post_parameters("secret", "imap_secret", "sendgrid_secret"))
     @transaction.non_atomic_requests
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Show or take the form, outside any transaction of the request."""
-        return super().add_view(request, form_url, extra_context)
-
-    @method_decorator(sensitive_post_parameters("secret", "imap_secret", "sendgrid_secret"))
-    @transaction.non_atomic_requests
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
@@ -315,10 +314,12 @@ class AccountAdmin(AccountColumns, KeyFields, AccountActions):
             proved=proved,
         )
         if check is not None and check.state == CheckState.PENDING:
+            remember(request, check)
             self.message_user(request, A_WORKER_CHECKS, messages.INFO)
         elif check is not None:
             self.message_user(request, _("The connection was tried: it works."), messages.SUCCESS)
         elif sending or syncing:
+            self.log_change(request, obj, _("Saved without trying the connection."))
             self.message_user(request, _("Saved without trying the connection."), messages.WARNING)
         if warning := service_limit_warning(obj):
             self.message_user(request, warning, messages.WARNING)
@@ -405,4 +406,5 @@ class SMTPProviderAdmin(AccountAdmin):
 class TenantMailConfigAdmin(AccountAdmin):
     """Each tenant's one connection."""
 
+    asked_first = ("tenant",)
     identity = ("tenant", *(name for name in IDENTITY if name not in {"tenant", "owner"}))

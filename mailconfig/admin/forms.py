@@ -82,6 +82,8 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
             self.initial["seen_revision"] = self.instance.revision
         self._offer_send_methods()
         self._tell_about_secret()
+        if adding:
+            self._begin()
         self._offer_failovers()
         oauth2_login.fill(self, self.instance)
         for name in ("send_method", "preset", "secret", "clear_secret", "failover", *oauth2_login.FIELDS):
@@ -128,6 +130,14 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
             field.help_text = _("A password is stored. Leave this empty to keep it; it is never shown.")
         if self.data and self.data.get(self.add_prefix("secret")):
             field.help_text = _("The password that you typed is not kept in the page: enter it again.")
+
+    def _begin(self) -> None:
+        """Ask for address and password as one asks somebody who knows nothing else."""
+        if "from_email" in self.fields:
+            self.fields["from_email"].label = gettext_lazy("E-mail address")
+            self.fields["from_email"].widget.attrs |= {"autofocus": True, "inputmode": "email"}
+        if "secret" in self.fields and not self.data:
+            self.fields["secret"].help_text = _("It is stored encrypted and never shown again.")
 
     def clean(self) -> dict[str, Any]:
         """Refuse a save over somebody else's, and take the secret away where that was asked for.

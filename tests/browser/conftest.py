@@ -62,6 +62,11 @@ def logged_in(browser: Browser, url: str) -> Iterator[Page]:
     assert not errors
 
 
+def unfold(page: Page) -> None:
+    """Open what is folded away in the page's form."""
+    page.evaluate("document.querySelectorAll('form details').forEach((part) => { part.open = true; })")
+
+
 @pytest.fixture
 def server() -> Iterator[ChaosServer]:
     """A mail server that takes LOGIN with SECRET, without encryption."""

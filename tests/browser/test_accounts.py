@@ -12,7 +12,7 @@ from tests.servers.chaos import ChaosServer
 from tests.servers.faults import Reply
 from tests.servers.imap import FakeIMAP
 
-from .conftest import LOGIN, SECRET
+from .conftest import LOGIN, SECRET, unfold
 from .pictures import take
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(trans
 def fill_in(page: Page, server: ChaosServer, password: str) -> None:
     """The form of a new mailbox."""
     page.goto("/admin/mailconfig/mailbox/add/")
+    unfold(page)
     page.fill("#id_name", "Bob's mailbox")
     page.fill("#id_from_email", LOGIN)
     page.fill("#id_host", "127.0.0.1")
@@ -35,11 +36,11 @@ def test_a_wrong_password_is_named_and_the_right_one_is_saved(page: Page, server
     take(page, "mailbox-add")
     page.click("input[name=_save]")
 
-    expect(page.locator(".mc-result h2")).to_contain_text("failed at: login")
+    expect(page.locator("#mc-adding h2")).to_contain_text("failed at: login")
     expect(page.locator(".field-secret .errorlist")).to_contain_text("Check the user name and the password")
     expect(page.locator("#id_name")).to_have_value("Bob's mailbox")
     expect(page.locator("#id_port")).to_have_value(str(server.port))
-    expect(page.locator("#id_secret")).to_have_value("")
+    expect(page.locator("#id_secret")).to_have_value("not-the-password")
     take(page, "mailbox-wrong-password")
     assert not Mailbox.objects.exists()
 
@@ -72,6 +73,7 @@ def test_a_test_mail_arrives_and_its_stages_are_shown(page: Page, server: ChaosS
 
 def test_a_mail_service_fills_in_server_port_and_encryption(page: Page) -> None:
     page.goto("/admin/mailconfig/mailbox/add/")
+    unfold(page)
     for service, host, port, security, imap_host in (
         ("rackspace", "secure.emailsrvr.com", "465", "tls", "secure.emailsrvr.com"),
         ("gmail", "smtp.gmail.com", "587", "starttls", "imap.gmail.com"),

@@ -16,7 +16,7 @@ from tests.factories import make_mailbox, make_message, make_synced
 from tests.servers.chaos import ChaosServer
 from tests.servers.children import Child, environment, until
 
-from .conftest import LOGIN, SECRET, logged_in
+from .conftest import LOGIN, SECRET, logged_in, unfold
 from .pictures import take
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -116,6 +116,7 @@ def test_the_tools_of_an_account_save_nothing(page: Page, theme: str, server: Ch
 
 def test_an_account_is_added_and_saved(page: Page, theme: str, server: ChaosServer) -> None:
     page.goto("/admin/mailconfig/mailbox/add/")
+    unfold(page)
     turn_to(page, "Sending (SMTP)")
     page.select_option("#id_preset", "gmail")
     expect(page.locator("#id_host")).to_have_value("smtp.gmail.com")
@@ -125,19 +126,20 @@ def test_an_account_is_added_and_saved(page: Page, theme: str, server: ChaosServ
     page.fill("#id_imap_host", "")
     turn_to(page, "Identity")
     page.fill("#id_name", "Bob's mailbox")
+    turn_to(page, "Account")
     page.fill("#id_from_email", LOGIN)
+    page.fill("#id_secret", "not-the-password")
     turn_to(page, "Sending (SMTP)")
     page.fill("#id_host", "127.0.0.1")
     page.select_option("#id_security", "none")
     page.fill("#id_port", str(server.port))
     page.fill("#id_username", LOGIN)
-    page.fill("#id_secret", "not-the-password")
     take(page, f"{theme}-account-add")
     page.click("[name=_continue]")
-    expect(page.locator(".mc-result")).to_contain_text("failed at: login")
+    expect(page.locator("#mc-adding")).to_contain_text("failed at: login")
     take(page, f"{theme}-account-refused")
 
-    turn_to(page, "Sending (SMTP)")
+    turn_to(page, "Account")
     page.fill("#id_secret", SECRET)
     page.click("[name=_continue]")
     expect(page.locator("body")).to_contain_text("it works")

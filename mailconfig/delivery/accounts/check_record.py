@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -17,10 +18,12 @@ from mailconfig.delivery.accounts.check_target import CheckTarget, target_of
 from mailconfig.exceptions import Throttled
 from mailconfig.hostnames import check_host
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Tenant
-from mailconfig.values import CheckResult, ErrorCode
+from mailconfig.values import CheckResult, ErrorCode, StageResult
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
+
+logger = logging.getLogger("mailconfig.checks")
 
 MARGIN_SECONDS = 30.0
 """A check that runs so much longer than its deadline has lost its worker."""
@@ -108,16 +111,6 @@ def finish(
     Returns:
         The row as it is now.
     """
-    stages = [
-        {
-            "stage": str(stage.stage),
-            "outcome": stage.outcome,
-            "milliseconds": stage.milliseconds,
-            "detail": cleaned(stage.detail, 500),
-            "says": sentences.of_detail(stage.detail),
-        }
-        for stage in result.stages
-    ]
     ConnectionCheck.objects.filter(pk=check.pk, state=CheckState.RUNNING).update(
         state=CheckState.PASSED if result.ok else CheckState.FAILED,
         stage=str(result.stage or ""),
@@ -126,7 +119,7 @@ def finish(
         message=result.message,
         hint=result.hint,
         server_text=cleaned(result.server_text, 600),
-        stages=stages,
+        stages=_stored(result.stages),
         revision=revision,
         username=cleaned(username, 255) if logins.was_accepted(result) else "",
         login=check.login if logins.was_made(result) else "",
@@ -134,6 +127,28 @@ def finish(
     )
     check.refresh_from_db()
     return check
+
+
+def note_stages(check: ConnectionCheck, stages: tuple[StageResult, ...]) -> None:
+    """Write how far a running check has come, for whoever watches it. The check goes on where that cannot be written."""
+    running = ConnectionCheck.objects.filter(pk=check.pk, state=CheckState.RUNNING)
+    try:
+        running.update(stages=_stored(stages))
+    except DatabaseError:
+        logger.warning("check %s: how far it has come was not stored", check.pk)
+
+
+def _stored(stages: tuple[StageResult, ...]) -> list[dict[str, object]]:
+    return [
+        {
+            "stage": str(stage.stage),
+            "outcome": stage.outcome,
+            "milliseconds": stage.milliseconds,
+            "detail": cleaned(stage.detail, 500),
+            "says": sentences.of_detail(stage.detail),
+        }
+        for stage in stages
+    ]
 
 
 def waiting_ids(*, older_than: float, limit: int = 100) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
@@ -31,11 +32,22 @@ SKIPPED = "skipped"
 
 
 class StageLog:
-    """Notes each stage as it ends; those never reached are skipped."""
+    """Notes each stage as it ends; those never reached are skipped.
 
-    def __init__(self, expected: tuple[Stage, ...]) -> None:
+    Args:
+        expected: the stages in their order.
+        on_change: told of all stages at once, at the beginning and whenever one of them has ended.
+    """
+
+    def __init__(
+        self,
+        expected: tuple[Stage, ...],
+        on_change: Callable[[tuple[StageResult, ...]], None] | None = None,
+    ) -> None:
         self._expected = expected
+        self._on_change = on_change
         self._noted: dict[Stage, StageResult] = {}
+        self._tell()
         self._since = monotonic()
 
     def done(self, stage: Stage, seconds: float | None = None, detail: str = "") -> None:
@@ -64,10 +76,15 @@ class StageLog:
     def _note(self, stage: Stage, outcome: str, seconds: float | None, detail: str) -> None:
         now = monotonic()
         spent = now - self._since if seconds is None else seconds
-        self._since = now
         self._noted[stage] = StageResult(
             stage=stage, outcome=outcome, milliseconds=round(spent * 1000), detail=detail
         )
+        self._tell()
+        self._since = monotonic()  # what telling took belongs to no stage
+
+    def _tell(self) -> None:
+        if self._on_change is not None:
+            self._on_change(self.results())
 
 
 def passed(log: StageLog, message: str, *, hint: str = "", server_text: str = "") -> CheckResult:

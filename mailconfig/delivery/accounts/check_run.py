@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -43,7 +44,7 @@ from mailconfig.models.mailbox_rules import why_enter_others_again
 from mailconfig.models.oauth2_grant import grant_of
 from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.transports.contract import Session, Verdict
-from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage
+from mailconfig.values import Authentication, CheckResult, ErrorCode, Stage, StageResult
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -200,16 +201,23 @@ def run_probe(
 ) -> ConnectionCheck:
     since = time.monotonic()
     if check.kind == CheckKind.SYNC:
-        result = look_into(cast("Mailbox", account))
+        result = look_into(cast("Mailbox", account), on_change=watched(check, requested_by))
     else:
-        result = in_columns(_probe(account, judge_sender=judge_sender, asks_sender=asks_sender), account)
+        log = StageLog(stages_of(account), watched(check, requested_by))
+        result = in_columns(_probe(account, log, judge_sender=judge_sender, asks_sender=asks_sender), account)
     pad(result, since=since, requested_by=requested_by)
     username = target_of(account, check.kind).username
     return check_record.finish(check, result, username=username, revision=revision)
 
 
-def _probe(account: Account, *, judge_sender: bool, asks_sender: bool) -> CheckResult:
-    log = StageLog(stages_of(account))
+def watched(
+    check: ConnectionCheck, requested_by: AbstractBaseUser | None
+) -> Callable[[tuple[StageResult, ...]], None] | None:
+    """Return what notes how far a check has come; ``None``: nobody is shown that, since its times would tell too much."""
+    return partial(check_record.note_stages, check) if is_staff(requested_by) else None
+
+
+def _probe(account: Account, log: StageLog, *, judge_sender: bool, asks_sender: bool) -> CheckResult:
     try:
         session = open_for_check(account, log)
     except (TransportError, SecretUnreadable, TransportMissing) as error:

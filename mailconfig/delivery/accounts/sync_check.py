@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from mailconfig.delivery.accounts.check_target import EWS_COLUMNS
 from mailconfig.delivery.accounts.opening import check_sync, reading_transport_of
 from mailconfig.exceptions import SecretUnreadable, TransportError, TransportMissing
 from mailconfig.models.choices import SyncMethod
-from mailconfig.values import CheckResult, ErrorCode, Stage
+from mailconfig.values import CheckResult, ErrorCode, Stage, StageResult
 
 if TYPE_CHECKING:
     from mailconfig.models import Mailbox
@@ -43,10 +44,16 @@ EWS_FIELDS = {**EWS_COLUMNS, "authentication": "ews_secret"}
 FIELDS_BY: dict[str, dict[str, str]] = {SyncMethod.EWS: EWS_FIELDS, SyncMethod.GMAIL_API: GMAIL_FIELDS}
 
 
-def look_into(mailbox: Mailbox) -> CheckResult:
-    """Log in where the mailbox is read, open the folder that is synced, and leave. Nothing is changed there."""
+def look_into(
+    mailbox: Mailbox, *, on_change: Callable[[tuple[StageResult, ...]], None] | None = None
+) -> CheckResult:
+    """Log in where the mailbox is read, open the folder that is synced, and leave. Nothing is changed there.
+
+    Args:
+        on_change: told how far it has come; see :class:`StageLog`.
+    """
     try:
-        log = StageLog(reading_transport_of(mailbox).stages)
+        log = StageLog(reading_transport_of(mailbox).stages, on_change)
     except TransportMissing:
         return check_result.failed(
             StageLog(CONNECTION_STAGES[:-1]),

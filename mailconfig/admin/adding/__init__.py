@@ -1,0 +1,1 @@
+"""Adding an account: which kind, an address and a password, the connection tried before anybody's eyes."""

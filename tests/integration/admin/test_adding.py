@@ -1,0 +1,185 @@
+"""Adding an account: the one list over all kinds, the choice of one, and the answers that the page's own script gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from mailconfig.models import Account, CheckState, ConnectionCheck, SMTPProvider, TenantMailConfig
+from tests.factories import make_mailbox, make_tenant, make_user
+from tests.servers.chaos import ChaosServer
+
+from .conftest import permitted
+from .pages import LOGIN, SECRET, admin_url, entered, values
+
+pytestmark = pytest.mark.one_database
+
+WRONG = "not-the-password-either"
+SCRIPT = {"accept": "application/json"}
+
+
+def make_provider(**changes: Any) -> SMTPProvider:
+    """A connection of the back office."""
+    provider = SMTPProvider(name="Receipts", host="127.0.0.1", authentication="none", **changes)
+    provider.save()
+    return provider
+
+
+def test_one_list_shows_accounts_of_every_kind_and_leads_to_their_pages(client: Client) -> None:
+    mailbox, provider = make_mailbox(name="Front desk"), make_provider()
+    config = TenantMailConfig(
+        name="Their mail", host="127.0.0.1", authentication="none", tenant=make_tenant()
+    )
+    config.save()
+
+    page = client.get(admin_url("account")).content.decode()
+
+    for account, model in ((mailbox, "mailbox"), (provider, "smtpprovider"), (config, "tenantmailconfig")):
+        assert f'href="{admin_url(model, "change", account.pk)}' in page
+    answer = client.get(admin_url("account", "change", provider.pk))
+    assert answer["Location"] == admin_url("smtpprovider", "change", provider.pk)
+
+
+def test_the_list_asks_as_often_for_many_accounts_as_for_few(client: Client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as seen:
+            assert client.get(admin_url("account")).status_code == 200
+        return len(seen)
+
+    make_mailbox(name="First")
+    make_provider()
+    client.get(admin_url("account"))
+    few = queries()
+    for number in range(8):
+        make_mailbox(name=f"Mailbox {number}", tenant=make_tenant())
+        make_provider()
+    assert queries() == few
+
+
+def test_only_kinds_that_one_may_see_are_listed_filtered_and_found(db: None) -> None:
+    dave = permitted("dave", "view_mailbox")
+    mailbox, provider = make_mailbox(name="Front desk"), make_provider()
+
+    page = dave.get(admin_url("account")).content.decode()
+
+    assert "Front desk" in page
+    assert "Receipts" not in page
+    assert "kind=smtp_provider" not in page
+    assert dave.get(admin_url("account", "change", provider.pk)).status_code == 404
+    assert dave.get(admin_url("account", "change", mailbox.pk)).status_code == 302
+    assert dave.get(f"{admin_url('account')}?kind=smtp_provider").content.decode().count("Receipts") == 0
+    assert permitted("erin", "view_message").get(admin_url("account")).status_code == 403
+
+
+def test_only_kinds_that_one_may_add_are_offered(client: Client, db: None) -> None:
+    everything = client.get(admin_url("account", "add")).content.decode()
+    assert all(
+        admin_url(kind, "add") in everything
+        for kind in ("mailbox", "outboundemail", "smtpprovider", "tenantmailconfig")
+    )
+
+    two = permitted("dave", "add_mailbox", "add_smtpprovider").get(admin_url("account", "add"))
+    assert admin_url("mailbox", "add") in two.content.decode()
+    assert admin_url("outboundemail", "add") not in two.content.decode()
+
+    one = permitted("erin", "add_smtpprovider").get(admin_url("account", "add"))
+    assert one["Location"] == admin_url("smtpprovider", "add")
+    assert permitted("frank", "view_mailbox").get(admin_url("account", "add")).status_code == 403
+
+
+def test_nothing_is_deleted_or_changed_in_the_list_of_all_kinds(client: Client) -> None:
+    provider = make_provider()
+
+    answer = client.post(admin_url("account", "delete", provider.pk), {"post": "yes"})
+    client.post(
+        admin_url("account"), {"action": "delete_selected", "_selected_action": provider.pk, "post": "yes"}
+    )
+
+    assert answer["Location"] == admin_url("smtpprovider", "change", provider.pk)
+    assert Account.objects.kept().filter(pk=provider.pk).exists()
+
+
+def test_the_script_is_told_what_is_wrong_and_never_the_password(client: Client, server: ChaosServer) -> None:
+    url = admin_url("smtpprovider", "add")
+
+    answer = client.post(url, entered(client, url, **values(server.port, secret=WRONG)), headers=SCRIPT)
+
+    told = answer.json()
+    assert set(told["errors"]) == {"secret"}
+    assert told["labels"] == {"secret": "Password"}
+    assert told["check"]["failed_at"] == "login"
+    assert [stage["outcome"] for stage in told["check"]["stages"]].count("ok") >= 3
+    assert WRONG not in answer.content.decode()
+    assert not Account.objects.exists()
+
+
+def test_the_script_is_told_where_to_go_once_it_is_saved(client: Client, server: ChaosServer) -> None:
+    url = admin_url("smtpprovider", "add")
+
+    answer = client.post(url, entered(client, url, **values(server.port)), headers=SCRIPT)
+
+    assert answer.json() == {"url": admin_url("smtpprovider"), "check": ""}
+    assert "it works" in client.get(admin_url("smtpprovider")).content.decode()
+    assert LogEntry.objects.get().object_repr == "Bob's mail"
+
+
+def test_the_script_watches_the_check_that_a_worker_makes(
+    client: Client, server: ChaosServer, settings: Any
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "CHECKS_AT_ONCE": 0}
+    url = admin_url("smtpprovider", "add")
+
+    told = client.post(url, entered(client, url, **values(server.port)), headers=SCRIPT).json()
+
+    check = ConnectionCheck.objects.get()
+    assert told["check"] == str(check.uuid)
+    (watched,) = client.get(f"{admin_url('account', 'watch')}?check={check.uuid}").json()["checks"]
+    assert watched["is_open"] is True
+    assert not server.sessions
+
+
+def test_nobody_watches_the_checks_of_others(client: Client, alice: User) -> None:
+    newest = ConnectionCheck.objects.create(
+        kind="connection", state=CheckState.RUNNING, host="mail.example.com", requested_by=alice
+    )
+    url = admin_url("account", "watch")
+    assert len(client.get(f"{url}?after=0").json()["checks"]) == 1
+    assert client.get(f"{url}?after={newest.pk}").json() == {"checks": []}
+
+    dave = permitted("dave", "add_mailbox")
+    for query in (f"check={newest.uuid}", "after=0", "after=-1", "check=x", "after=" + "9" * 30, ""):
+        assert dave.get(f"{url}?{query}").json() == {"checks": []}
+    nobody = Client()
+    nobody.force_login(make_user("zoe"))
+    assert nobody.get(f"{url}?after=0").status_code == 302
+    assert client.post(url).status_code == 405
+
+
+def test_an_account_is_added_only_with_the_token_of_its_page(alice: User, server: ChaosServer) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(alice)
+
+    answer = strict.post(admin_url("smtpprovider", "add"), values(server.port), headers=SCRIPT)
+
+    assert answer.status_code == 403
+    assert not server.sessions
+    assert not Account.objects.exists()
+
+
+def test_who_saves_untested_is_written_down(client: Client, alice: User) -> None:
+    url = admin_url("smtpprovider", "add")
+
+    client.post(url, entered(client, url, **values(9)) | {"_save_untested": "1"})
+
+    words = [entry.get_change_message() for entry in LogEntry.objects.filter(user=alice)]
+    assert "Saved without trying the connection." in words
+    assert Account.objects.get().from_email == LOGIN
+    assert SECRET not in "".join(words)
