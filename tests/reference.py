@@ -87,6 +87,8 @@ GROUPS = {
         "status",
         "find_attention",
         "read_dashboard",
+        "dashboard_data",
+        "export_figures",
         "adopt",
         "database_now",
     ),

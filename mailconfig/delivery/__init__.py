@@ -65,6 +65,7 @@ from mailconfig.delivery.monitoring.dashboard import (
     WaitingNow,
     read_dashboard,
 )
+from mailconfig.delivery.monitoring.figures_out import dashboard_data, export_figures
 from mailconfig.delivery.monitoring.health import Health, HealthState, accounts_in_health
 from mailconfig.delivery.monitoring.mailings import (
     MailingFacts,
@@ -183,6 +184,7 @@ __all__ = [
     "choose_oauth2_login",
     "connect_account",
     "count_unsent",
+    "dashboard_data",
     "database_now",
     "delete_account",
     "delete_webhook",
@@ -200,6 +202,7 @@ __all__ = [
     "enqueue_report",
     "event_webhook_url",
     "explain",
+    "export_figures",
     "export_suppressions",
     "failovers_for",
     "find_attention",

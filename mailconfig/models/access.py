@@ -122,7 +122,8 @@ def _of_deployment(reach: Reach) -> Q:
 _RULES: dict[str, Callable[[Reach], Q]] = {
     **dict.fromkeys(("account", *MODEL_NAMES.values()), lambda reach: reach.rows(owner="owner")),
     **dict.fromkeys(
-        ("attempt", "eventwebhook", "lane", "message"), lambda reach: reach.of_accounts("account")
+        ("attempt", "eventwebhook", "hourfigures", "lane", "message"),
+        lambda reach: reach.of_accounts("account"),
     ),
     **dict.fromkeys(
         ("bounce", "mailing", "messageevent", "recipient"),

@@ -36,7 +36,7 @@ class HourFigures(models.Model):
         verbose_name = _("dashboard")
         verbose_name_plural = _("dashboard")
         default_permissions: ClassVar = ("view",)
-        permissions: ClassVar = [("view_all_figures", "Can see the figures of all accounts, also as metrics")]
+        permissions: ClassVar = [("view_metrics", "Can read the metrics of the whole installation")]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["hour_at", "account"], name="mailconfig_hour_figures"),
         ]

@@ -1,5 +1,7 @@
 """``{% mailconfig_attention %}``: the banner of what needs attention. Any admin template may show it.
 
+``{% mailconfig_dashboard %}``: the figures of the last day; with ``mailconfig/dashboard.css`` and ``dashboard.js``.
+
 ``{% mailconfig_without_failover accounts %}`` is for the pages that ask whether accounts are to be deleted.
 """
 
@@ -28,6 +30,17 @@ def mailconfig_attention(context: Context) -> dict[str, Any]:
 
     request = context.get("request")
     return attention_for(request, admin.site) if request is not None else {}
+
+
+@register.inclusion_tag("admin/mailconfig/dashboard_figures.html", takes_context=True)
+def mailconfig_dashboard(context: Context) -> dict[str, Any]:
+    """Return the figures of the accounts that this person may see; nothing for those who may not see the dashboard."""
+    from django.contrib import admin
+
+    from mailconfig.admin.dashboard import figures_for
+
+    request = context.get("request")
+    return figures_for(request, admin.site) if request is not None else {}
 
 
 @register.inclusion_tag("admin/mailconfig/without_failover.html", takes_context=True)

@@ -102,8 +102,9 @@ class Dashboard:
         paused_by_reason: the same by :class:`~mailconfig.models.WaitReason`.
         swept_at: the last sweep; ``None``: there was none.
         is_whole: these are the figures of all accounts.
-        workers: that are at work; empty unless it is whole.
-        failing_steps: of the house-keeping; empty unless it is whole.
+        workers: that are at work; empty unless asked for.
+        failing_steps: of the house-keeping; empty unless asked for.
+        is_of_deployment: they were asked for.
     """
 
     at: datetime
@@ -119,6 +120,7 @@ class Dashboard:
     is_whole: bool
     workers: tuple[WorkerStatus, ...] = ()
     failing_steps: tuple[FailingStep, ...] = ()
+    is_of_deployment: bool = True
     totals: FiguresState | None = field(default=None, repr=False)
     """Sums of all that was ever counted; ``None``: it is not whole."""
 
@@ -128,11 +130,12 @@ class Dashboard:
         return self.swept_at is not None and self.swept_at > self.at - STALE
 
 
-def read_dashboard(accounts: AccountQuerySet | None = None) -> Dashboard:
+def read_dashboard(accounts: AccountQuerySet | None = None, *, deployment: bool = True) -> Dashboard:
     """Read the figures of some accounts.
 
     Args:
-        accounts: whose; ``None``: everybody's, with workers and house-keeping.
+        accounts: whose; ``None``: everybody's.
+        deployment: with workers and house-keeping, which belong to nobody.
     """
     now = database_now()
     mine = None if accounts is None else _condition(accounts)
@@ -157,8 +160,9 @@ def read_dashboard(accounts: AccountQuerySet | None = None) -> Dashboard:
         paused_by_reason=by_reason,
         swept_at=Installation.objects.filter(id=1).values_list("swept_at", flat=True).first(),
         is_whole=mine is None,
-        workers=workers_at_work(now) if mine is None else (),
-        failing_steps=tuple(failing_steps()) if mine is None else (),
+        workers=workers_at_work(now) if deployment else (),
+        failing_steps=tuple(failing_steps()) if deployment else (),
+        is_of_deployment=deployment,
         totals=state if mine is None else None,
     )
 

@@ -161,12 +161,13 @@ def _read(row: dict[str, str]) -> tuple[str, str, str]:
 
 def export_suppressions(rows: Iterable[Suppression]) -> Iterator[str]:
     """Yield the lines of a file with these entries, which no spreadsheet takes for formulas and an import takes back."""
-    yield _line(COLUMNS)
+    yield csv_line(COLUMNS)
     for row in rows:
-        yield _line((row.address, row.reason, row.note, row.created_at.isoformat(timespec="seconds")))
+        yield csv_line((row.address, row.reason, row.note, row.created_at.isoformat(timespec="seconds")))
 
 
-def _line(cells: Iterable[str]) -> str:
+def csv_line(cells: Iterable[str]) -> str:
+    """Return a line of CSV in which no cell is taken for a formula."""
     written = io.StringIO(newline="")
     csv.writer(written).writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
     return written.getvalue()
