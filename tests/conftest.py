@@ -22,6 +22,8 @@ from tests.servers import postgres, redis
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
+RARELY = 20_000, 50, 100
+"""After how many new objects the garbage collector looks for cycles, and after how many looks it looks at older ones."""
 CHROMIUM = "/usr/bin/chromium"
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
@@ -71,10 +73,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Take modules and collected tests from the garbage collector, which would go over all of them again and again.
 
-    From here on coverage measures tests alone.
+    What tests make comes and goes by the ten thousand, nearly all of it without cycles. From here on coverage measures
+    tests alone.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*RARELY)
     measuring.rest(session.config)
 
 
