@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailconfig.delivery import AccountOverview, WindowUsage, overview_of
-from mailconfig.models import Account, Mailbox
+from mailconfig.models import Account, Mailbox, WaitReason
 
 from .account_links import account_link
 from .durations import moment_text, span_text
@@ -49,6 +49,11 @@ def overview_for(account: Account) -> AccountOverview:
         setattr(account, _OVERVIEW, overview_of([account])[account.pk])
     overview: AccountOverview = getattr(account, _OVERVIEW)
     return overview
+
+
+def is_paused_by_person(account: Account) -> bool:
+    """Return whether somebody has to press Resume before it sends."""
+    return overview_for(account).health.reason == WaitReason.PAUSED_BY_PERSON
 
 
 def health_text_of(account: Account) -> HealthText:

@@ -37,10 +37,12 @@ from .account_actions import A_WORKER_CHECKS, AccountActions, as_shown
 from .account_list import (
     AccountChangeList,
     AccountColumns,
+    is_paused_by_person,
     overview_for,
     quota_html,
     words_html,
 )
+from .account_page.pausing import PauseActions
 from .adding.answers import remember
 from .adding.layout import first_things_first
 from .adding.page import AddingPage
@@ -89,7 +91,7 @@ LIMITS = (
 )
 
 
-class AccountAdmin(AddingPage, AccountColumns, KeyFields, AccountActions):
+class AccountAdmin(AddingPage, AccountColumns, KeyFields, PauseActions, AccountActions):
     """Base of all kinds. Saving connects first; deleting leaves the row and wipes the secret."""
 
     form = AccountForm
@@ -332,6 +334,8 @@ class AccountAdmin(AddingPage, AccountColumns, KeyFields, AccountActions):
         proof = proof_of(request)
         context["proof"] = as_shown(proof.check) if proof and proof.check else None
         context["may_skip_proof"] = self._may_skip_proof(request)
+        context["may_pause"] = account is not None and self.has_change_permission(request, account)
+        context["is_paused"] = account is not None and is_paused_by_person(account)
         context["may_test"] = account is not None and self.may_test(request, account)
         if account is not None:
             context |= self.check_context(request, account) | connect_context(request, account)

@@ -30,7 +30,7 @@ class HealthText:
     """The reason, if there is one."""
     detail: str = ""
     words: str = ""
-    """What the mail server said, where it said something."""
+    """What the mail server said, where it said something, or whoever paused it."""
 
 
 def health_text(health: Health, now: datetime, *, has_lane: bool) -> HealthText:
@@ -53,6 +53,8 @@ def _detail(health: Health, now: datetime, *, has_lane: bool) -> str:
     if health.at is None:
         return ""
     time = {"time": moment_text(health.at, now)}
+    if health.by is not None:
+        return _("since %(time)s by %(person)s") % {**time, "person": health.by}
     if health.state == HealthState.PAUSED:
         return _("since %(time)s") % time
     if health.state == HealthState.WAITS:

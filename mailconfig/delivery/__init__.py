@@ -27,6 +27,7 @@ from mailconfig.delivery.accounts.oauth2_logins import (
     save_oauth2_client,
 )
 from mailconfig.delivery.accounts.opening import is_send_method, is_sync_method
+from mailconfig.delivery.accounts.pause import pause_account, resume_account
 from mailconfig.delivery.accounts.probe import (
     probe_account,
     probe_sync,
@@ -231,6 +232,7 @@ __all__ = [
     "opt_out",
     "opt_out_message",
     "overview_of",
+    "pause_account",
     "prepare_message",
     "probe_account",
     "probe_sync",
@@ -255,6 +257,7 @@ __all__ = [
     "request_check",
     "requeue",
     "require_allowed_host",
+    "resume_account",
     "ring_due",
     "rotate_event_webhook",
     "rotate_webhook_secret",

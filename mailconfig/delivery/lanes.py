@@ -30,6 +30,7 @@ from mailconfig.models import (
     note_account_paused,
     note_account_resumed,
 )
+from mailconfig.models.lane import make_lanes
 
 MOST_COUNTED = 32_767
 """What the columns of failures and strikes hold: whoever failed so often is counted no further."""
@@ -402,6 +403,11 @@ def abandon(account_ids: Iterable[int], *, purpose: Purpose = Purpose.SEND) -> N
     """Let others have the lanes that this process leaves in the middle; its tokens are worth nothing from now on."""
     mine = Lane.objects.filter(account_id__in=list(account_ids), purpose=purpose, worker=worker_name())
     mine.update(lease_token=None, lease_until=None, worker="", due_at=Now(), rung_at=None)
+
+
+def ensure_lane(account_id: int) -> None:
+    """Make the lane that sends, if a bulk insert left it out."""
+    make_lanes(account_id, [Purpose.SEND])
 
 
 def lane_of(account: Account, purpose: Purpose = Purpose.SEND) -> Lane:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from functools import partial
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -44,6 +45,7 @@ class WaitReason(models.TextChoices):
         _("The app registration does not work. Check it."),
     )
     PAUSED_PROTOCOL = "paused_protocol", _("The mail server breaks the protocol.")
+    PAUSED_BY_PERSON = "paused_by_person", _("Somebody paused the account.")
     STORAGE_AWAY = "storage_away", _("The storage of large mails cannot be reached; we try again.")
     SECRET_UNREADABLE = "secret_unreadable", _("The stored password cannot be read. Enter it again.")
     DISABLED = "disabled", _("The account is disabled.")
@@ -74,7 +76,8 @@ PAUSES = frozenset(
         WaitReason.SECRET_UNREADABLE,
     }
 )
-"""Reasons that last until credentials change or somebody tests the connection."""
+"""Reasons that last until credentials change or somebody tests the connection. A person's pause is none of them: it lasts until
+somebody ends it, whatever works."""
 
 
 AWAY = frozenset({WaitReason.SERVER_AWAY, WaitReason.TOKEN_AWAY})
@@ -105,6 +108,20 @@ class Lane(models.Model):
     """``None`` with a reason: until somebody acts."""
     wait_text = models.TextField(blank=True, editable=False)
     """The server's own words behind the reason, cleaned and cut; for staff."""
+
+    paused_at = models.DateTimeField(_("paused"), null=True, editable=False)
+    """Since when a person wants nothing sent; ``None``: nobody paused it. What holds it back besides stands in ``wait_reason``, which
+    edits, checks and drains write: they leave this alone."""
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        db_index=False,
+    )
+    paused_because = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
+    """That person's words."""
 
     validated_at = models.DateTimeField(_("proved"), null=True, editable=False)
     last_success_at = models.DateTimeField(_("last success"), null=True, editable=False)
@@ -163,8 +180,13 @@ class Lane(models.Model):
 
     @property
     def is_paused(self) -> bool:
-        """Return whether somebody has to act before it goes on."""
+        """Return whether it stopped by itself, and somebody has to act before it goes on."""
         return self.wait_reason in PAUSES
+
+    @property
+    def waits_because(self) -> str:
+        """Return what holds it back before all else: a person, or its own reason; ``""``: nothing."""
+        return WaitReason.PAUSED_BY_PERSON if self.paused_at is not None else self.wait_reason
 
 
 def make_lanes(account_id: int, purposes: Collection[Purpose]) -> None:

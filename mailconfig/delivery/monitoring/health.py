@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -31,13 +32,15 @@ class Health:
         state: the one state it is in.
         reason: why it is paused or waits; ``None`` in other states.
         at: when it was paused, until when it waits, or when it was last proved; ``None``: never, or nobody knows.
-        words: what the mail server said, where that is why.
+        words: what the mail server said, where that is why; or why a person paused it, in that person's words.
+        by: who paused it; ``None``: it did so by itself, or that person is not known any more.
     """
 
     state: HealthState
     reason: WaitReason | None = None
     at: datetime | None = None
     words: str = ""
+    by: AbstractBaseUser | None = None
 
 
 def health_of(account: Account, lane: Lane | None) -> Health:
@@ -46,6 +49,9 @@ def health_of(account: Account, lane: Lane | None) -> Health:
         return Health(HealthState.DISABLED)
     if lane is None:
         return Health(HealthState.UNPROVED)
+    if lane.paused_at is not None:
+        reason = WaitReason.PAUSED_BY_PERSON
+        return Health(HealthState.PAUSED, reason, lane.paused_at, lane.paused_because, lane.paused_by)
     if lane.is_paused:
         return Health(HealthState.PAUSED, WaitReason(lane.wait_reason), lane.wait_since, lane.wait_text)
     if lane.wait_reason:
@@ -60,11 +66,11 @@ def accounts_in_health(accounts: QuerySet[Account], state: HealthState) -> Query
         return accounts.filter(is_enabled=False)
     enabled = accounts.filter(is_enabled=True)
     if state == HealthState.PAUSED:
-        return enabled.filter(pk__in=_lanes(wait_reason__in=PAUSES))
+        return enabled.filter(pk__in=_lanes().filter(Q(wait_reason__in=PAUSES) | ~Q(paused_at=None)))
     if state == HealthState.WAITS:
-        return enabled.filter(pk__in=_lanes().exclude(wait_reason__in=["", *PAUSES]))
+        return enabled.filter(pk__in=_lanes(paused_at=None).exclude(wait_reason__in=["", *PAUSES]))
     proved = Q(pk__in=_lanes().exclude(validated_at=None, last_success_at=None))
-    unhindered = enabled.exclude(pk__in=_lanes().exclude(wait_reason=""))
+    unhindered = enabled.exclude(pk__in=_lanes().exclude(wait_reason="", paused_at=None))
     if state == HealthState.OK:
         return unhindered.filter(proved)
     if state == HealthState.UNPROVED:

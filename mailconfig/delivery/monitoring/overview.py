@@ -41,7 +41,10 @@ def overview_of(accounts: Collection[Account]) -> dict[int, AccountOverview]:
     """Describe each account, by primary key. The number of queries does not grow with the accounts."""
     ids = [account.pk for account in accounts]
     now = database_now()
-    lanes = {(lane.account_id, lane.purpose): lane for lane in Lane.objects.filter(account_id__in=ids)}
+    lanes = {
+        (lane.account_id, lane.purpose): lane
+        for lane in Lane.objects.filter(account_id__in=ids).select_related("paused_by")
+    }
     stand_ins_now = stand_ins(
         accounts, {key[0]: lane for key, lane in lanes.items() if key[1] == Purpose.SEND}, now
     )

@@ -40,21 +40,23 @@ def stand_ins(accounts: Iterable[Account], lanes: Mapping[int, Lane], now: datet
         for account in accounts
         if account.failover_id is not None
         and (lane := lanes.get(account.pk)) is not None
-        and _is_held_back(lane, now)
-        and lane.wait_since is not None
-        and lane.wait_since + rest <= now
+        and (since := _held_back_since(lane, now)) is not None
+        and since + rest <= now
     }
     found = Ways(now)
     found.look_up([account for account, _lane in held.values()])
     return {key: _stand_in(account, lane, found, rest) for key, (account, lane) in held.items()}
 
 
-def _is_held_back(lane: Lane, now: datetime) -> bool:
-    return lane.wait_reason in REASONS and (lane.wait_until is None or lane.wait_until > now)
+def _held_back_since(lane: Lane, now: datetime) -> datetime | None:
+    """Return since when it is held back for a reason for which mail goes over others; ``None``: it is not."""
+    waits = lane.wait_reason in REASONS and (lane.wait_until is None or lane.wait_until > now)
+    known = [lane.paused_at, lane.wait_since if waits else None]
+    return min((since for since in known if since is not None), default=None)
 
 
 def _stand_in(account: Account, lane: Lane, found: Ways, rest: timedelta) -> StandIn:
-    since = (lane.wait_since or found.now) + rest
+    since = (_held_back_since(lane, found.now) or found.now) + rest
     if lane.no_failover_until is not None and lane.no_failover_until > found.now:
         return StandIn(None, since, lane.no_failover_text)
     way = next(found.after(account), None)

@@ -237,7 +237,8 @@ def _accounts(now: datetime) -> list[AccountStatus]:
             oldest=Min("not_before", filter=Q(state=MessageState.QUEUED, hand_over=None)),
         )
     }
-    lanes = Lane.objects.filter(Q(account_id__in=counts) | Q(wait_reason__in=PAUSES), purpose=Purpose.SEND)
+    stopped = Q(wait_reason__in=PAUSES) | ~Q(paused_at=None)
+    lanes = Lane.objects.filter(Q(account_id__in=counts) | stopped, purpose=Purpose.SEND)
     lanes = lanes.filter(account__deleted_at=None).select_related("account").defer("account__secret")
     found = list(lanes)
     over = stand_ins([lane.account for lane in found], {lane.account_id: lane for lane in found}, now)
@@ -252,9 +253,10 @@ def _account(
 ) -> AccountStatus:
     oldest: datetime | None = counts.get("oldest")
     oldest_due_at = oldest if oldest and oldest <= now else None
-    reason = WaitReason.DISABLED if not account.is_enabled else lane.wait_reason
+    reason = WaitReason.DISABLED if not account.is_enabled else lane.waits_because
+    is_paused_by_person = lane.paused_at is not None
     owned = lane.lease_until is not None and lane.lease_until > now
-    waits = bool(reason) and (lane.wait_until is None or lane.wait_until > now - STALE)
+    waits = bool(reason) and (is_paused_by_person or lane.wait_until is None or lane.wait_until > now - STALE)
     is_stuck = bool(oldest_due_at and oldest_due_at < now - STALE and not waits and not owned)
     if is_stuck and lane.last_success_at and lane.last_success_at > now - STALE:
         is_stuck = False
@@ -267,9 +269,9 @@ def _account(
         handing_over=counts.get("handing_over", 0),
         oldest_due_at=oldest_due_at,
         reason=str(reason),
-        since=lane.wait_since,
-        until=lane.wait_until,
-        words=lane.wait_text if account.is_enabled else "",
+        since=lane.paused_at or lane.wait_since,
+        until=None if is_paused_by_person else lane.wait_until,
+        words=(lane.paused_because if is_paused_by_person else lane.wait_text) if account.is_enabled else "",
         last_error_at=lane.last_error_at,
         last_error_code=lane.last_error_code,
         is_paused=lane.is_paused and account.is_enabled,

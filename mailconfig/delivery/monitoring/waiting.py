@@ -27,7 +27,7 @@ class Waiting:
         reason: a stable word.
         text: the reason in words.
         next_at: when it may go, as things are; ``None``: nobody knows, or somebody has to act.
-        words: what the mail server said of the account, where that is why; for staff.
+        words: what the mail server said of the account, or whoever paused it, where that is why; for staff.
     """
 
     reason: WaitReason
@@ -108,6 +108,8 @@ def _explain(
         return Waiting(WaitReason.BUSY)
     if not lane.account.is_enabled:
         return Waiting(WaitReason.DISABLED)
+    if lane.paused_at is not None:
+        return Waiting(WaitReason.PAUSED_BY_PERSON, words=lane.paused_because)
     if lane.wait_reason == WaitReason.LIMIT and limiters is not None:
         return _explain_limit(message, lane.account, now, limiters)
     if lane.wait_reason:

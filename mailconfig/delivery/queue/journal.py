@@ -41,7 +41,7 @@ class Journal(Protocol):
 
         A turn of ``group`` may be handed over only if it ``is_journaled`` afterwards. It is not if the
         message is no longer queued, a recipient of it is on the suppression list, the lane is no longer ours, or the
-        account was edited, disabled or deleted since ``revision``; the outcomes are written all the same.
+        account was paused by a person, edited, disabled or deleted since ``revision``; the outcomes are written all the same.
 
         Returns:
             What waits for the commit. Nothing is known before; until then no turn may be touched.
@@ -71,6 +71,7 @@ class OrmJournal:
         accounts: AccountQuerySet = Account.objects.usable()
         owner = self.ownership
         lanes = Lane.objects.filter(pk=owner.lane_id, lease_token=owner.token, lease_until__gt=Now())
+        lanes = lanes.filter(paused_at=None)
         if connection.features.has_select_for_update:
             lanes = lanes.select_for_update()
         return bool(lanes) and accounts.filter(pk=owner.account_id, revision=revision).exists()

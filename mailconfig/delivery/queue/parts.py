@@ -21,7 +21,7 @@ from mailconfig.values import Answer
 class Part:
     """Plain outcomes that one session of a lane wants committed, and the journal of its next turns.
 
-    It is fenced by itself: by the token of its lane, and the account's revision.
+    It is fenced by itself: by the token of its lane, which nobody paused, and the account's revision.
     """
 
     ownership: Ownership
@@ -81,7 +81,8 @@ journal AS (
      WHERE message.state || '' = 'queued'
        AND EXISTS (SELECT 1 FROM mailconfig_lane AS lane
                     WHERE lane.id = turn.lane_id AND lane.account_id = message.account_id
-                      AND lane.lease_token = turn.token AND lane.lease_until > clock_timestamp())
+                      AND lane.lease_token = turn.token AND lane.lease_until > clock_timestamp()
+                      AND lane.paused_at IS NULL)
        AND EXISTS (SELECT 1 FROM mailconfig_account AS account
                     WHERE account.id = message.account_id AND account.revision = turn.revision
                       AND account.is_enabled AND account.deleted_at IS NULL)

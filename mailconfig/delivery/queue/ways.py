@@ -14,7 +14,7 @@ from mailconfig.models import AWAY, PAUSES, Account, Lane, Message, MessageState
 from mailconfig.models.failover import MOST_HOPS, may_take_over
 
 LIMITS = frozenset({WaitReason.LIMIT, WaitReason.SERVER_LIMIT})
-REASONS = PAUSES | LIMITS | AWAY | {WaitReason.LOGIN_RETRY, WaitReason.DISABLED}
+REASONS = PAUSES | LIMITS | AWAY | {WaitReason.LOGIN_RETRY, WaitReason.DISABLED, WaitReason.PAUSED_BY_PERSON}
 """Reasons for which an account's mail goes over another one. What lies with us, or is to be so, is none."""
 STOCK = 5000
 """So much mail of others an account has in hand at most. What was moved does not come back when its own account can send
@@ -23,8 +23,12 @@ again, so no more is moved than is soon sent."""
 
 def is_held_back(now: datetime) -> Q:
     """Return what is true of sending lanes that wait for such a reason now."""
+    return Q(_waits(now) | ~Q(paused_at=None), purpose=Purpose.SEND)
+
+
+def _waits(now: datetime) -> Q:
     in_force = Q(wait_until=None) | Q(wait_until__gt=now)
-    return Q(in_force, purpose=Purpose.SEND, wait_reason__in=REASONS)
+    return Q(in_force, wait_reason__in=REASONS)
 
 
 def held_back_long(settings: Settings, now: datetime) -> Q:
@@ -33,8 +37,9 @@ def held_back_long(settings: Settings, now: datetime) -> Q:
     A limit lets one mail go and holds the next back, again and again, so there it is the mail that has to have waited
     for long: see :func:`due_by`.
     """
-    long = Q(wait_since__lte=now - timedelta(seconds=settings.failover_seconds))
-    return is_held_back(now) & (long | Q(wait_reason__in=LIMITS))
+    before = now - timedelta(seconds=settings.failover_seconds)
+    waits_long = _waits(now) & (Q(wait_since__lte=before) | Q(wait_reason__in=LIMITS))
+    return Q(waits_long | Q(paused_at__lte=before), purpose=Purpose.SEND)
 
 
 def due_by(reason: str, settings: Settings, now: datetime) -> datetime:
@@ -86,8 +91,8 @@ class Ways:
         if not keys:
             return
         usable = set(Account.objects.usable().of_active().filter(pk__in=keys).values_list("pk", flat=True))
-        held = Lane.objects.filter(account_id__in=keys, purpose=Purpose.SEND).exclude(wait_reason="")
-        held = held.filter(Q(wait_until=None) | Q(wait_until__gt=self.now))
+        waits = ~Q(wait_reason="") & (Q(wait_until=None) | Q(wait_until__gt=self.now))
+        held = Lane.objects.filter(waits | ~Q(paused_at=None), account_id__in=keys, purpose=Purpose.SEND)
         usable -= set(held.values_list("account_id", flat=True))
         over = Message.objects.filter(
             account_id__in=keys, state=MessageState.QUEUED, failed_over_from__isnull=False

@@ -108,8 +108,8 @@ def _move(lane: Lane, way: Way, most: int, now: datetime, *, is_home: bool = Fal
     count = move(
         account_id=lane.account_id,
         to=to,
-        because=None if is_home else WaitReason(lane.wait_reason),
-        due_by=ways.due_by(lane.wait_reason, get_settings(), now),
+        because=None if is_home else WaitReason(lane.waits_because),
+        due_by=ways.due_by(lane.waits_because, get_settings(), now),
         most=most,
         home_id=to if is_home else None,
     )
@@ -117,7 +117,7 @@ def _move(lane: Lane, way: Way, most: int, now: datetime, *, is_home: bool = Fal
     if count:
         crash.point("after_move")
         logger.info(
-            "%d mails of account %s go over account %s: %s", count, lane.account_id, to, lane.wait_reason
+            "%d mails of account %s go over account %s: %s", count, lane.account_id, to, lane.waits_because
         )
         wake_lane(to)
     return count

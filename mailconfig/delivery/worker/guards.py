@@ -20,6 +20,7 @@ def find_obstacle(account: Account, lane: Lane, *, now: datetime) -> Wait | None
     for guard in (
         _is_disabled,
         _still_waits,
+        _is_paused_by_person,
         _lacks_server,
         _lacks_transport,
         _lacks_sender,
@@ -43,6 +44,11 @@ def _still_waits(account: Account, lane: Lane, now: datetime) -> Wait | None:
     if lane.wait_until is not None and lane.wait_until <= now:
         return None
     return Wait(WaitReason(lane.wait_reason), lane.wait_until, lane.wait_text)
+
+
+def _is_paused_by_person(account: Account, lane: Lane, now: datetime) -> Wait | None:
+    """Asked behind what it waits for by itself, so that this is not forgotten meanwhile."""
+    return None if lane.paused_at is None else Wait(WaitReason.PAUSED_BY_PERSON)
 
 
 def _lacks_server(account: Account, lane: Lane, now: datetime) -> Wait | None:

@@ -36,7 +36,8 @@ def read_account(account_id: int) -> AccountAsRead:
     """Return an account with its sending lane, which is made if a bulk insert left it out."""
     while True:
         account, lane = _rows_of(account_id)
-        mark: Mark | None = (account.revision,) if account.is_enabled and account.deleted_at is None else None
+        may_send = account.is_enabled and account.deleted_at is None and lane.paused_at is None
+        mark: Mark | None = (account.revision,) if may_send else None
         if mark is None or not changes_unseen(account):
             return AccountAsRead(account, lane, mark)
         # Before the server's row is read, or what came in is counted, so that nothing in between is missed.
@@ -72,7 +73,7 @@ def mark_of(account_id: int) -> Mark | None:
 def _mark(account_id: Any) -> QuerySet[Account, Any]:
     return (
         Account.objects.usable()
-        .filter(pk=account_id)
+        .filter(pk=account_id, lanes__purpose=Purpose.SEND, lanes__paused_at=None)
         .order_by()
         .values_list("revision", "scope", "limit_in_out_per_day")
     )

@@ -104,7 +104,8 @@ def _heal(now: datetime) -> int:
     usable = Q(account__is_enabled=True, account__deleted_at=None)
     closed = Q(account__limit_count=0) | Q(account__limit_per_day=0)
     closed |= Q(account__limit_per_week=0) | Q(account__limit_in_out_per_day=0)
-    is_true = Q(wait_reason=WaitReason.DISABLED) & ~usable | Q(wait_reason=WaitReason.LIMIT) & closed
+    is_true = Q(wait_reason=WaitReason.PAUSED_BY_PERSON) & ~Q(paused_at=None)
+    is_true |= Q(wait_reason=WaitReason.DISABLED) & ~usable | Q(wait_reason=WaitReason.LIMIT) & closed
     found = list(endless.exclude(is_true).values_list("pk", "wait_reason")[:STEP])
     healed = 0
     for pk, reason in found:
