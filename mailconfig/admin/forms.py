@@ -20,7 +20,7 @@ from mailconfig.values import ErrorCode
 from . import oauth2_login, send_methods
 from .proof import Proof
 from .themes import dress
-from .widgets import PresetSelect, preset_choices
+from .widgets import BY_HTTP, PresetSelect, preset_choices
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -76,11 +76,10 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
             # A token that nobody renews works for an hour: not what an admin is after.
             choices = [choice for choice in AuthenticationChoice.choices if choice[0] != "oauth2"]
             cast("forms.ChoiceField", self.fields["authentication"]).choices = choices
-        if "preset" in self.fields:
-            self.fields["preset"].choices = preset_choices(self.instance.preset)  # type: ignore[attr-defined]
         if "seen_revision" in self.fields and not adding:
             self.initial["seen_revision"] = self.instance.revision
         self._offer_send_methods()
+        self._offer_presets()
         self._tell_about_secret()
         if adding:
             self._begin()
@@ -96,6 +95,20 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
         field.choices = send_methods.choices_for(self.instance)
         if len(list(field.choices)) == 1 or not self.offers_send_methods:
             del self.fields[send_methods.FIELD]
+
+    def _offer_presets(self) -> None:
+        """Let those services be chosen by their own interface whose send method can be chosen."""
+        field = self.fields.get("preset")
+        if not isinstance(field, forms.ChoiceField):
+            return
+        methods = self.fields.get(send_methods.FIELD)
+        offered = dict(methods.choices) if isinstance(methods, forms.ChoiceField) else {}  # type: ignore[arg-type]
+        field.choices = preset_choices(self.instance.preset, send_methods=offered)
+
+    def clean_preset(self) -> str:
+        """Keep no service that sends by its own interface: it is known by its send method."""
+        preset: str = self.cleaned_data["preset"]
+        return "" if preset.endswith(BY_HTTP) else preset
 
     def _offer_failovers(self) -> None:
         """Let those accounts be chosen that may stand in for this one; of many, by their keys."""

@@ -95,6 +95,25 @@ def test_a_mail_service_fills_in_server_port_and_encryption(page: Page) -> None:
     expect(page.locator("#id_port")).to_have_value("2465")
 
 
+def test_a_mail_service_by_its_own_interface_fills_in_the_send_method_and_another_one_takes_it_back(
+    page: Page,
+) -> None:
+    page.goto("/admin/mailconfig/smtpprovider/add/")
+    unfold(page)
+    page.select_option("#id_preset", "rackspace")
+    page.select_option("#id_preset", "mailjet_http")
+    expect(page.locator("#id_send_method")).to_have_value("mailjet")
+    expect(page.locator("#id_host")).to_have_value("")
+    expect(page.locator("#id_port")).to_have_value("443")
+    expect(page.locator("#id_security")).to_have_value("tls")
+    expect(page.locator(".mc-preset-note", has_text="Password: the secret key.")).to_be_visible()
+    take(page, "provider-by-service")
+
+    page.select_option("#id_preset", "gmail")
+    expect(page.locator("#id_send_method")).to_have_value("smtp")
+    expect(page.locator("#id_host")).to_have_value("smtp.gmail.com")
+
+
 def test_the_sync_of_a_mailbox_is_tested_beside_its_connection(page: Page) -> None:
     with FakeIMAP(credentials={LOGIN: SECRET}) as imap:
         mailbox = make_mailbox(

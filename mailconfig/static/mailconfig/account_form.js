@@ -12,6 +12,13 @@
     }
   };
 
+  const choose = (select, value) => {
+    if (select && select.value !== value) {
+      select.value = value;
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+  };
+
   const noteBelow = (select) => {
     const note = document.createElement("div");
     note.className = "help mc-preset-note";
@@ -30,6 +37,12 @@
       const preset = presets[select.value];
       showNote();
       if (!preset || (select.value === "other")) { return; }
+      const method = field("send_method");
+      if (preset.send_method) {
+        choose(method, preset.send_method);
+      } else if (method && Object.values(presets).some((each) => each.send_method === method.value)) {
+        choose(method, "smtp");
+      }
       set(field("host"), preset.host);
       set(field("port"), String(preset.port));
       set(field("security"), preset.security);
@@ -38,7 +51,7 @@
         set(field("imap_port"), "");
         set(field("imap_ssl"), "True");
       }
-      if (!preset.host && field("host")) { field("host").focus(); }
+      if (!preset.host && !preset.send_method && field("host")) { field("host").focus(); }
     });
   };
 

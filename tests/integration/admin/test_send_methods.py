@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
+from mailconfig.mail_services import MAIL_SERVICES
 from mailconfig.models import Account, Mailbox
 from mailconfig.transports import registry
 from tests.servers.services import KEY, ServiceServer
@@ -93,13 +94,37 @@ def test_the_page_says_what_a_service_calls_its_settings(client: Client, server:
     assert "postmark" not in dict(form.fields["send_method"].choices)
 
 
+def test_a_mail_service_is_chosen_by_its_own_interface_too(client: Client, server: ServiceServer) -> None:
+    """It fills in the form, and the send method is what is stored."""
+    widget = page(client, "smtpprovider").fields["preset"]
+    offered = dict(widget.choices)
+    assert offered["postmark_http"] == "Postmark, by its own interface"
+    assert {f"{name}_http" for name in MAIL_SERVICES} <= set(offered)
+    filled = json.loads(widget.widget.get_context("preset", "", {})["widget"]["attrs"]["data-presets"])
+    assert filled["postmark_http"] == {
+        "host": "",
+        "port": 443,
+        "security": "tls",
+        "send_method": "postmark",
+        "note": "",
+    }
+    of_mailbox = dict(page(client, "mailbox").fields["preset"].choices)
+    assert [name for name in of_mailbox if name.endswith("_http")] == ["sendgrid_http"]
+
+    assert save(client, "smtpprovider", **BY_SERVICE, preset="sendgrid_http", secret=KEY) == {}
+    account = Account.objects.get()
+    assert (account.send_method, account.preset) == ("sendgrid", "")
+
+
 def test_where_no_service_is_installed_there_is_nothing_to_choose(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "_registered", {})
     monkeypatch.setattr(registry, "is_mail_service", lambda _name: False)
 
-    assert "send_method" not in page(client, "mailbox").fields
+    form = page(client, "mailbox")
+    assert "send_method" not in form.fields
+    assert not [name for name in dict(form.fields["preset"].choices) if name.endswith("_http")]
     # Gmail's own interface needs nothing that could be missing.
     offered = dict(page(client, "smtpprovider").fields["send_method"].choices)
     assert set(offered) == {"smtp", "gmail_api"}
