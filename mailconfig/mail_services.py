@@ -40,6 +40,8 @@ class MailService:
     """Where its interface lives, each with its final slash: the usual place first, then other regions."""
     key_name: str | _StrPromise = API_KEY
     """Its word for the secret."""
+    where: str
+    """The place in its console where the secret is made, in its own words."""
     key_option: str = "api_key"
     """The same, as anymail's backend takes it."""
     user_name: str | _StrPromise = ""
@@ -86,6 +88,7 @@ class MailService:
 MAIL_SERVICES: Mapping[str, MailService] = {
     "sendgrid": MailService(
         label="SendGrid",
+        where="Settings → API Keys",
         urls=("https://api.sendgrid.com/v3/", "https://api.eu.sendgrid.com/v3/"),
         options={"generate_message_id": True, "merge_field_format": None, "username": None, "password": None},
         asks="scopes",
@@ -96,6 +99,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     ),
     "mailgun": MailService(
         label="Mailgun",
+        where="Sending → Domain settings → Sending API keys",
         urls=("https://api.mailgun.net/v3/", "https://api.eu.mailgun.net/v3/"),
         user_name=_("sending domain"),
         repeats_id=True,
@@ -104,6 +108,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     ),
     "postmark": MailService(
         label="Postmark",
+        where="Servers → API Tokens",
         urls=("https://api.postmarkapp.com/",),
         key_name=_("server API token"),
         key_option="server_token",
@@ -126,6 +131,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     ),
     "resend": MailService(
         label="Resend",
+        where="API Keys",
         urls=("https://api.resend.com/",),
         options={"verify_attachment_extensions": True},
         asks="domains",
@@ -144,6 +150,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     ),
     "brevo": MailService(
         label="Brevo",
+        where="SMTP & API → API Keys",
         urls=("https://api.brevo.com/v3/",),
         options={"workaround_display_name_bugs": True, "prevent_header_encoding_bugs": True},
         asks="account",
@@ -154,6 +161,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     ),
     "mailjet": MailService(
         label="Mailjet",
+        where="Account settings → API Key Management",
         urls=("https://api.mailjet.com/v3.1/", "https://api.us.mailjet.com/v3.1/"),
         key_name=_("secret key"),
         key_option="secret_key",
@@ -167,6 +175,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     ),
     "mailersend": MailService(
         label="MailerSend",
+        where="Integrations → API tokens",
         urls=("https://api.mailersend.com/v1/",),
         key_name=_("API token"),
         key_option="api_token",
@@ -179,6 +188,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     ),
     "sparkpost": MailService(
         label="SparkPost",
+        where="Configuration → API Keys",
         urls=("https://api.sparkpost.com/api/v1/", "https://api.eu.sparkpost.com/api/v1/"),
         options={"subaccount": None},
         codes={"400 7001": Refusal.SENDER},  # no such sending domain
@@ -188,6 +198,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     ),
     "scaleway": MailService(
         label="Scaleway",
+        where="Security & Identity → IAM → API keys",
         urls=("https://api.scaleway.com/transactional-email/v1alpha1/regions/fr-par/",),
         key_name=_("secret key"),
         key_option="secret_key",
@@ -201,6 +212,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     ),
     "mailtrap": MailService(
         label="Mailtrap",
+        where="Settings → API Tokens",
         urls=("https://send.api.mailtrap.io/api/",),
         key_name=_("API token"),
         key_option="api_token",
@@ -209,6 +221,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     ),
     "mandrill": MailService(
         label="Mandrill (Mailchimp Transactional)",
+        where="Settings → SMTP & API Info",
         urls=("https://mandrillapp.com/api/1.0/",),
         codes={
             # All its errors come with status 500.
@@ -221,6 +234,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
     ),
     "unisender_go": MailService(
         label="Unisender Go",
+        where="Account → Security → API key",
         urls=(
             "https://go1.unisender.ru/en/transactional/api/v1/",
             "https://go2.unisender.ru/en/transactional/api/v1/",

@@ -55,11 +55,19 @@ def is_offered(account: Account) -> bool:
     return len(choices_for(account)) > 1
 
 
+def _found_at(service: MailService) -> str:
+    return _("In its console: %(place)s.") % {"place": service.where}
+
+
 def _note(service: MailService, *, of_mailbox: bool) -> str:
     if of_mailbox:
-        said = [_("Its key is entered below; server and password count for nothing when mail is sent.")]
+        said = [
+            _("Its key is entered below; server and password count for nothing when mail is sent."),
+            _found_at(service),
+        ]
     else:
         said = [_("Password: the %(key)s.") % {"key": service.key_name}]
+        said.append(_found_at(service))
         if service.user_name:
             said.append(_("User name: the %(user)s.") % {"user": service.user_name})
         said.append(_("Leave server and bounce address empty."))

@@ -86,7 +86,9 @@ def test_the_page_says_what_a_service_calls_its_settings(client: Client, server:
         ]
     )
     assert "User name: the API key." in notes["mailjet"]
-    assert "Password: the secret key." in notes["mailjet"]
+    assert (
+        "Password: the secret key. In its console: Account settings → API Key Management." in notes["mailjet"]
+    )
     assert "api.eu.sendgrid.com" in notes["sendgrid"]
 
     form = page(client, "mailbox")
