@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
+END_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,11 @@ def environment(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def running(folder: Path, *arguments: str) -> Iterator[Demo]:
-    """`demo --json` until it is up, and what it said."""
+    """`demo --json` until it is up, and what it said. A test that leaves it running has seen it end by SIGTERM.
+
+    Raises:
+        AssertionError: it failed at that, or left a process or its folder behind.
+    """
     with (
         (folder.parent / "errors").open("w+") as errors,
         subprocess.Popen(
@@ -110,7 +115,27 @@ def running(folder: Path, *arguments: str) -> Iterator[Demo]:
             line = process.stdout.readline()
             errors.seek(0)
             assert line, errors.read()
-            yield Demo(process, json.loads(line))
+            demo = Demo(process, json.loads(line))
+            yield demo
+            if process.poll() is None:
+                _end(demo, folder)
         finally:
             if process.poll() is None:
                 process.terminate()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process that is no child of ours runs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _end(demo: Demo, folder: Path) -> None:
+    """End it as ``kill`` does, and look for what is left."""
+    children, run = demo.children(), set(folder.glob("run-*"))
+    demo.process.terminate()
+    assert demo.process.wait(END_SECONDS) == 0
+    assert not any(is_alive(pid) for pid in children)
+    assert not any(path.exists() for path in run)
