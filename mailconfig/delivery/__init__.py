@@ -67,6 +67,7 @@ from mailconfig.delivery.monitoring.dashboard import (
     read_dashboard,
 )
 from mailconfig.delivery.monitoring.figures_out import dashboard_data, export_figures
+from mailconfig.delivery.monitoring.forecast import QueueForecast, forecast
 from mailconfig.delivery.monitoring.health import Health, HealthState, accounts_in_health
 from mailconfig.delivery.monitoring.mailings import (
     MailingFacts,
@@ -84,14 +85,16 @@ from mailconfig.delivery.monitoring.waiting import Waiting, explain
 from mailconfig.delivery.monitoring.workers import WorkerStatus
 from mailconfig.delivery.preparing.leases import due_files
 from mailconfig.delivery.preparing.prepare import prepare_message
-from mailconfig.delivery.queue.actions import cancel, hold, release, requeue
+from mailconfig.delivery.queue.actions import cancel, hold, release, requeue, send_now
 from mailconfig.delivery.queue.backlog import count_unsent
-from mailconfig.delivery.queue.content import Texts, read_content, read_texts
+from mailconfig.delivery.queue.content import Texts, read_content, read_preview, read_source, read_texts
 from mailconfig.delivery.queue.enqueue import enqueue, enqueue_for, enqueue_many
 from mailconfig.delivery.queue.mailings import may_send_from, queue_mailing
 from mailconfig.delivery.queue.moving import of_accounts
 from mailconfig.delivery.queue.opt_out_links import Wish
+from mailconfig.delivery.queue.reassigning import move_messages
 from mailconfig.delivery.queue.reports import enqueue_report, is_report
+from mailconfig.delivery.queue.resending import resend
 from mailconfig.delivery.queue.routing import (
     TenantReference,
     checked_tenant,
@@ -153,6 +156,7 @@ __all__ = [
     "MessageFacts",
     "PlannedAccount",
     "Proved",
+    "QueueForecast",
     "QueueReport",
     "Refusal",
     "RefusalCode",
@@ -213,6 +217,7 @@ __all__ = [
     "find_sign_in_client",
     "find_wish",
     "finish_sign_in",
+    "forecast",
     "hold",
     "import_mail",
     "import_settings",
@@ -227,6 +232,7 @@ __all__ = [
     "may_choose_addresses",
     "may_send_from",
     "message_facts",
+    "move_messages",
     "note_activity",
     "of_accounts",
     "opt_out",
@@ -246,6 +252,8 @@ __all__ = [
     "queue_service_mail",
     "read_content",
     "read_dashboard",
+    "read_preview",
+    "read_source",
     "read_synced_content",
     "read_texts",
     "receive_events",
@@ -258,6 +266,7 @@ __all__ = [
     "requeue",
     "require_allowed_host",
     "resume_account",
+    "resend",
     "ring_due",
     "rotate_event_webhook",
     "rotate_webhook_secret",
@@ -266,6 +275,7 @@ __all__ = [
     "save_account",
     "save_oauth2_client",
     "save_webhook",
+    "send_now",
     "send_test_event",
     "send_test_mail",
     "send_test_of_values",

@@ -140,6 +140,8 @@ class Message(models.Model):
     idempotency_key = models.CharField(max_length=255, null=True, blank=True, editable=False)
     content_digest = models.CharField(max_length=64, blank=True, editable=False)
     """SHA-256 of the source, hex: tells whether an idempotency key came again with the same mail."""
+    resent_of = models.UUIDField(null=True, editable=False)
+    """``uuid`` of the message whose content it sends once more. No key: the old one is purged before it."""
     is_test = models.BooleanField(_("test mail"), default=False, editable=False)
     created_at = models.DateTimeField(pgettext_lazy("time", "queued"), db_default=Now(), editable=False)
     settled_at = models.DateTimeField(_("settled"), null=True, editable=False)
@@ -153,6 +155,7 @@ class Message(models.Model):
         permissions: ClassVar = [
             ("view_content", "Can see what a message says"),
             ("manage_message", "Can retry, release and cancel messages"),
+            ("resend_message", "Can send a message again that was sent"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -192,6 +195,17 @@ class Message(models.Model):
                 fields=["given_message_id"],
                 name="mailconfig_message_given_id",
                 condition=Q(given_message_id__isnull=False),
+            ),
+            # Those of a tenant, the newest first; mail of no tenant writes nothing here.
+            models.Index(
+                fields=["tenant", "id"],
+                name="mailconfig_message_tenant",
+                condition=Q(tenant__isnull=False),
+            ),
+            models.Index(
+                fields=["resent_of"],
+                name="mailconfig_message_resent",
+                condition=Q(resent_of__isnull=False),
             ),
             models.Index(
                 fields=["settled_at"],

@@ -1,8 +1,11 @@
-"""Actions of people on a message: hold, release, requeue, cancel."""
+"""Actions of people on a message: hold, release, send now, requeue, cancel."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from mailconfig.delivery import trail
@@ -35,6 +38,22 @@ def release(*, message_id: int) -> None:
     """
     with transaction.atomic():
         _move("release", message_id, MessageState.QUEUED, wait_reason="", not_before=database_now())
+        _wake(message_id)
+
+
+def send_now(*, message_id: int) -> None:
+    """Let a queued message go that waits for its time, or for another try. What holds its account back still does.
+
+    Raises:
+        InvalidTransition: it is not queued (any more), is due already, may have arrived, or its account was deleted.
+    """
+    now = database_now()
+    with transaction.atomic():
+        rows = Message.objects.filter(not_before__gt=now).exclude(wait_reason=WaitReason.UNKNOWN_OUTCOME)
+        _move("send_now", message_id, MessageState.QUEUED, among=rows, wait_reason="", not_before=now)
+        Recipient.objects.filter(message_id=message_id, state=RecipientState.AS_MESSAGE).exclude(
+            not_before=None
+        ).update(not_before=None)
         _wake(message_id)
 
 
@@ -86,7 +105,7 @@ def cancel(*, message_id: int) -> None:
     """
     stored_as = Message.objects.filter(pk=message_id).values_list("stored_as", flat=True).first() or ""
     with transaction.atomic():
-        values = final_values(MessageState.CANCELLED, database_now())
+        values: dict[str, Any] = final_values(MessageState.CANCELLED, database_now())
         _move("cancel", message_id, MessageState.CANCELLED, **values)
         erase_after(message_id, MessageState.CANCELLED, has_source=True)
         attached.stop_preparing([message_id])
@@ -95,13 +114,24 @@ def cancel(*, message_id: int) -> None:
         announce(message_id, MessageState.CANCELLED, stored_as=stored_as)
 
 
-def _move(operation: str, message_id: int, state: MessageState, **values: object) -> None:
+def _move(
+    operation: str,
+    message_id: int,
+    state: MessageState,
+    *,
+    among: QuerySet[Message] | None = None,
+    **values: Any,
+) -> None:
     """Change the state, if the message is not being handed over. Within a transaction of the caller's."""
-    rows = Message.objects.filter(pk=message_id, state__in=states_allowing(operation))
+    rows = (Message.objects.all() if among is None else among).filter(
+        pk=message_id, state__in=states_allowing(operation)
+    )
     if not rows.update(state=state, **values):
         now = Message.objects.select_related("hand_over").filter(pk=message_id).first()
         if now is None:
             raise InvalidTransition(_("The message does not exist any more."))
+        if now.shown_state in states_allowing(operation):
+            raise InvalidTransition(_("It is due already, or may have arrived: it goes when its turn comes."))
         raise _is_in(now.shown_state)
     # Looked for once the row is ours, on which a journal that came first had us wait.
     if HandOver.objects.filter(message_id=message_id).exists():

@@ -17,9 +17,9 @@ def count_unsent(account_ids: Collection[int]) -> dict[int, int]:
         The number by account; accounts without any are left out.
     """
     mine = Message.objects.filter(account_id__in=list(account_ids)).order_by()
-    # Two conditions, as the partial indexes have them.
+    # Two conditions, as the partial indexes have them; what is being handed over stands as queued in its row.
     queued = mine.filter(state=MessageState.QUEUED)
-    others = mine.filter(state__in=sorted(WAITING_STATES - {MessageState.QUEUED}))
+    others = mine.filter(state__in=sorted(WAITING_STATES - {MessageState.QUEUED, MessageState.HANDING_OVER}))
     counts: Counter[int] = Counter()
     for rows in (queued, others):
         counts.update(dict(rows.values_list("account_id").annotate(Count("pk"))))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import email
 import email.policy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.message import EmailMessage
 
 from mailconfig.delivery.queue import bodies
+from mailconfig.incoming.harmless import harmless
 from mailconfig.models import Body, Message, MessageSource
 
 MOST_TEXT = 64 * 1024
@@ -79,6 +80,26 @@ def _given(message: Message) -> Content:
         is_cut=len(source.text) > MOST_TEXT,
         has_tokens=True,
     )
+
+
+def read_preview(*, message: Message) -> str:
+    """Return the HTML of a mail without what acts or asks other servers for something; empty: it has none, or it is erased.
+
+    To be shown in a frame that can do nothing all the same. Whoever calls has asked whether the person may see it.
+    """
+    html = read_texts(messages=[message]).get(message.pk, Texts()).html
+    return harmless(html) if html else ""
+
+
+def read_source(*, message: Message) -> Iterator[bytes] | None:
+    """Return the bytes of a mail as they are sent, in pieces; ``None``: they are erased, or made when it is sent.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    if message.has_tokens or not bodies.is_there(message):
+        return None
+    return bodies.chunks(message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,17 @@ TRANSITIONS = {
 }
 
 
+IN_PLACE = {
+    "send_now": frozenset({S.QUEUED}),
+    "move": frozenset({S.QUEUED, S.HELD}),
+    "resend": frozenset({S.SENT, S.PARTIAL}),
+}
+"""Operations that leave the state as it is, and the states in which a message is for them."""
+
+
 def states_allowing(operation: str) -> list[S]:
     """Return the states that the operation may start from, for a query's ``state__in``.
 
     A message that is being handed over is found as queued: see :class:`~mailconfig.models.MessageState`.
     """
-    return sorted(TRANSITIONS[operation].sources)
+    return sorted(IN_PLACE.get(operation) or TRANSITIONS[operation].sources)
