@@ -103,6 +103,7 @@ class AccountAdmin(AddingPage, AccountColumns, KeyFields, PauseActions, AccountA
         ("tenant", admin.RelatedOnlyFieldListFilter),
     )
     list_select_related = ("owner", "tenant")
+    list_per_page = 50
     search_fields = ("name", "from_email", "username", "host")
     search_help_text = gettext_lazy("Name, from address, user name or server")
     user_fields = ("owner",)

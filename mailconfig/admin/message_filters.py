@@ -1,13 +1,11 @@
-"""Filters and search of the queue."""
+"""Filters of the queue."""
 
 from __future__ import annotations
 
-import re
-import uuid
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
@@ -17,12 +15,13 @@ from mailconfig.models import (
     Lane,
     Message,
     MessageState,
+    Priority,
     Purpose,
-    Recipient,
+    Tenant,
     WaitReason,
 )
 
-from .lookups import is_key, shortened
+from .lookups import is_key
 from .within_reach import rows_within_reach
 
 if TYPE_CHECKING:
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 WAITING = "waiting"
 LISTED_ACCOUNTS = 50
-SEARCHED = 10_000
-"""Mails, from the newest on, in which a part of something is looked for: reading them all would take for ever."""
 OWN_REASONS = (
     WaitReason.DISABLED,
     WaitReason.SCHEDULED,
@@ -42,11 +39,9 @@ OWN_REASONS = (
     WaitReason.INTERNAL_ERROR,
 )
 
-
-_NUMBER = re.compile(r"<?([0-9a-f]{32})@")
-
-WAITS = Q(state=MessageState.QUEUED) | Q(state__in=sorted(WAITING_STATES - {MessageState.QUEUED}))
-"""Two conditions, as the partial indexes have them."""
+_OPEN = sorted(WAITING_STATES - {MessageState.QUEUED, MessageState.HANDING_OVER})
+WAITS = Q(state=MessageState.QUEUED) | Q(state__in=_OPEN)
+"""Two conditions, as the partial indexes have them. What is being handed over stands as queued in its row."""
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -97,7 +92,26 @@ class ReasonFilter(admin.SimpleListFilter):
             return queryset.filter(state=MessageState.QUEUED, account_id__in=off)
         held_back = Lane.objects.filter(purpose=Purpose.SEND, wait_reason=value).values("account_id")
         by_lane = Q(state=MessageState.QUEUED, account_id__in=held_back)
-        return queryset.filter(by_lane | Q(state__in=sorted(WAITING_STATES), wait_reason=value))
+        own = Q(state=MessageState.QUEUED, wait_reason=value) | Q(state__in=_OPEN, wait_reason=value)
+        return queryset.filter(by_lane | own)
+
+
+class PriorityFilter(admin.SimpleListFilter):
+    """Mail that waits, by its priority; of what was sent nobody asks, and no index knows."""
+
+    title = gettext_lazy("priority, not sent yet")
+    parameter_name = "priority"
+
+    def lookups(self, request: HttpRequest, model_admin: MessageModelAdmin) -> list[tuple[str, str]]:
+        """Return all of them."""
+        return [(str(value), str(label)) for value, label in Priority.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        """Narrow down to the choice."""
+        chosen = self.value()
+        if chosen not in {str(value) for value in Priority.values}:
+            return queryset
+        return queryset.filter(WAITS, priority=int(chosen or 0))
 
 
 class AccountFilter(admin.SimpleListFilter):
@@ -121,6 +135,27 @@ class AccountFilter(admin.SimpleListFilter):
         return queryset.filter(account_id=int(value)) if is_key(value) else queryset
 
 
+class TenantFilter(admin.SimpleListFilter):
+    """The tenants by name; beyond a number of them one searches for the name."""
+
+    title = gettext_lazy("tenant")
+    parameter_name = "tenant__id__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: MessageModelAdmin) -> list[tuple[str, str]]:
+        """The first by name, and the chosen one."""
+        tenants = rows_within_reach(Tenant.objects.all(), request).order_by("name", "pk")
+        rows = list(tenants[:LISTED_ACCOUNTS])
+        chosen = request.GET.get(self.parameter_name, "")
+        if is_key(chosen) and all(str(tenant.pk) != chosen for tenant in rows):
+            rows += tenants.filter(pk=chosen)
+        return [(str(tenant.pk), tenant.name) for tenant in rows]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        """Narrow down to the choice."""
+        value = self.value() or ""
+        return queryset.filter(tenant_id=int(value)) if is_key(value) else queryset
+
+
 class FailoverFilter(admin.SimpleListFilter):
     """Mail that another account sends than the one it was queued for."""
 
@@ -134,47 +169,3 @@ class FailoverFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
         """Narrow down to the choice."""
         return queryset.filter(failed_over_from__isnull=False) if self.value() == "yes" else queryset
-
-
-def search(queryset: QuerySet[Message], term: str) -> QuerySet[Message]:
-    """Mail by what somebody knows of it: a whole address or Message-ID, else a part of an address or of the subject.
-
-    What is whole is found by an index, however long ago it was, and the newest :data:`SEARCHED` of it are shown; parts
-    are looked for among the newest :data:`SEARCHED` only.
-    """
-    term = shortened(term).strip()
-    if "\x00" in term or not term:
-        return queryset.none() if term else queryset
-    whole = _whole(term) if "@" in term else []
-    if whole:
-        return queryset.filter(pk__in=whole)
-    newest = Message.objects.order_by("-pk").values_list("pk", flat=True)
-    last = newest[SEARCHED - 1 : SEARCHED].first() or 0
-    addressed = Recipient.objects.filter(message_id__gte=last, address__icontains=term)
-    parts = Q(subject__icontains=term) | Q(pk__in=addressed.values("message_id"))
-    return queryset.filter(parts, pk__gte=last)
-
-
-def _whole(term: str) -> list[int]:
-    """Return the newest mail with just this address or Message-ID, by primary key.
-
-    The keys are read first. A database that believes the tables of a queue to be empty, as they often are, would
-    put it all together by comparing every mail with every other. The order is one that no index has, so that none is
-    read from end to end for its sake.
-    """
-    addressed = Recipient.objects.filter(address__in={term, term.lower()}).order_by(
-        (F("message_id") + 0).desc()
-    )
-    ids = {term, f"<{term.strip('<>')}>"}
-    named = Message.objects.filter(given_message_id__in=ids).order_by((F("pk") + 0).desc())
-    return [
-        *addressed.values_list("message_id", flat=True)[:SEARCHED],
-        *named.values_list("pk", flat=True)[:SEARCHED],
-        *(message.pk for message in _numbered(term) if message.message_id in ids),
-    ]
-
-
-def _numbered(message_id: str) -> QuerySet[Message]:
-    """Return the mail whose number the Message-ID begins with, as the one of mail does that was given none."""
-    number = _NUMBER.match(message_id)
-    return Message.objects.filter(uuid=uuid.UUID(number[1])) if number else Message.objects.none()

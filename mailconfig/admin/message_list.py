@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,13 +14,30 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mailconfig.delivery import Waiting, database_now, explain
-from mailconfig.models import Message, Recipient
+from mailconfig.delivery import QueueForecast, Waiting, database_now, explain, forecast
+from mailconfig.models import Account, Message, MessageState, Recipient
 
-from .durations import moment_text
+from .durations import date_text, moment_text
+from .lookups import is_key
+from .message_filters import WAITING
+from .message_search import Searched, search
 from .paging import CappedChangeList
+from .within_reach import rows_within_reach
 
 _FACTS = "_mailconfig_facts"
+_SEARCHED = "_mailconfig_searched"
+OFFERED: Mapping[str, Collection[str]] = {
+    WAITING: ("send_now", "hold", "release", "move", "cancel"),
+    MessageState.QUEUED: ("send_now", "hold", "move", "cancel"),
+    MessageState.PREPARING: ("cancel",),
+    MessageState.HELD: ("release", "move", "cancel"),
+    MessageState.FAILED: ("requeue",),
+    MessageState.SENT: ("resend",),
+    MessageState.PARTIAL: ("resend",),
+}
+"""Actions that are offered for all mail of a list, by the state that it is narrowed to."""
+BEFORE = "before"
+"""Parameter of a search that goes on further back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +50,8 @@ class Facts:
     now: datetime
 
 
-def facts(messages: list[Message]) -> dict[int, Facts]:
-    """Read the facts of each message, by primary key."""
+def facts(messages: list[Message], *, foretells: bool = True) -> dict[int, Facts]:
+    """Read the facts of each message, by primary key; if nothing is foretold, in a number of queries that does not grow."""
     grouped = Recipient.objects.filter(message_id__in=[message.pk for message in messages]).values_list(
         "message_id"
     )
@@ -41,7 +59,7 @@ def facts(messages: list[Message]) -> dict[int, Facts]:
     counts = {message_id: count for message_id, count, _first in rows}
     firsts = [first for _message_id, _count, first in rows]
     addresses = dict(Recipient.objects.filter(pk__in=firsts).values_list("message_id", "address"))
-    reasons = explain(messages)
+    reasons = explain(messages, foretells=foretells)
     now = database_now()
     return {
         message.pk: Facts(
@@ -54,25 +72,64 @@ def facts(messages: list[Message]) -> dict[int, Facts]:
     }
 
 
+def search_of(request: HttpRequest, queryset: QuerySet[Message], term: str) -> Searched:
+    """Search what the filters leave, and note for the page how far that went."""
+    before = request.GET.get(BEFORE, "")
+    searched = search(queryset, term, before=int(before) if is_key(before) else None)
+    setattr(request, _SEARCHED, searched)
+    return searched
+
+
 class MessageChangeList(CappedChangeList):
     """Loads the facts of the page's rows. Of a large table it counts the newest part only."""
+
+    searched: Searched | None = None
+    """How far the search of the page went; ``None``: nothing is searched for."""
+    forecast: SafeString | None = None
+    """When the queue is empty, of a list of one account's mail that waits."""
+    model_admin: Any
+    bulk_actions: tuple[tuple[str, str], ...] = ()
+    """Label and URL of what can be done with all mail that the list is narrowed to."""
+
+    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
+        """Without where a search goes on: that is no filter."""
+        found: dict[str, Any] = super().get_filters_params(params)
+        found.pop(BEFORE, None)
+        return found
+
+    @property
+    def older_url(self) -> str:
+        """The URL by which the search goes on where it ended."""
+        before = self.searched.before if self.searched else None
+        return self.get_query_string({BEFORE: before}, ["p"])
 
     def get_results(self, request: HttpRequest) -> None:
         """The rows of the page with their facts."""
         super().get_results(request)
+        state, account_id = self.params.get("state", ""), self.params.get("account__id__exact", "")
+        if self.result_count and state in OFFERED:
+            self.bulk_actions = tuple(self._bulk_actions(request, OFFERED[state]))
+        if state in {WAITING, MessageState.QUEUED} and is_key(account_id):
+            accounts = rows_within_reach(Account.objects.defer("secret"), request)
+            account = accounts.filter(pk=account_id).first()
+            self.forecast = forecast_html(forecast(account=account)) if account else None
         rows: list[Message] = list(self.result_list)
-        found = facts(rows)
+        found = facts(rows, foretells=False)
         for row in rows:
             setattr(row, _FACTS, found[row.pk])
         self.result_list = rows
 
+    def _bulk_actions(self, request: HttpRequest, names: Collection[str]) -> Iterator[tuple[str, str]]:
+        query = self.get_query_string(remove=["p"])
+        for action in self.model_admin.actions_for(request):
+            if action.name in names and (action.name != "move" or "account__id__exact" in self.params):
+                yield str(action.label), f"bulk/{action.name}/{query}"
+
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """Without bytes and secrets."""
-        return (
-            super()
-            .get_queryset(request, exclude_parameters)
-            .defer("account__secret", "failed_over_from__secret")
-        )
+        rows = super().get_queryset(request, exclude_parameters)
+        self.searched = getattr(request, _SEARCHED, None)
+        return rows.defer("account__secret", "failed_over_from__secret")
 
 
 def facts_of(message: Message) -> Facts:
@@ -90,6 +147,19 @@ def recipients_html(known: Facts) -> SafeString:
         return format_html("{}", known.first_recipient)
     text = ngettext("and %(count)s more", "and %(count)s more", more) % {"count": more}
     return format_html('{} <span class="mc-note">{}</span>', known.first_recipient, text)
+
+
+def forecast_html(known: QueueForecast) -> SafeString:
+    """Draw how much waits in the queue of an account, and when it will have gone."""
+    count = ngettext("%(count)s mail waits", "%(count)s mails wait", known.waiting) % {"count": known.waiting}
+    if not known.waiting:
+        return format_html("{}", _("No mail waits in this account’s queue."))
+    why = str(known.reason.label) if known.reason is not None else ""
+    if known.empty_at is None:
+        when = _("nobody can say yet when the last one will have gone")
+    else:
+        when = _("as things are, the last one goes about %(time)s") % {"time": date_text(known.empty_at)}
+    return format_html("{}: {}; {}. {}", _("Queue of this account"), count, when, why)
 
 
 def waiting_html(known: Facts) -> SafeString:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from mailconfig.delivery import read_content, suppression_text
+from mailconfig.delivery import forecast, suppression_text
 from mailconfig.models import Attempt, Message, MessageState, WaitReason
 
 from .account_actions import stage_name
@@ -26,17 +23,27 @@ from .account_links import account_link
 from .account_list import words_html
 from .durations import date_text, moment_text
 from .event_webhooks import SHOWN_EVENTS
-from .message_actions import ACTIONS, MessageActions
+from .message_actions import NAMING
+from .message_bulk import MessageBulk
+from .message_content import MessageContent
 from .message_files import files_of
-from .message_filters import AccountFilter, FailoverFilter, ReasonFilter, StateFilter, search
-from .message_list import MessageChangeList, facts_of, recipients_html, waiting_html
+from .message_filters import (
+    AccountFilter,
+    FailoverFilter,
+    PriorityFilter,
+    ReasonFilter,
+    StateFilter,
+    TenantFilter,
+)
+from .message_list import MessageChangeList, facts_of, forecast_html, recipients_html, search_of, waiting_html
 from .paging import CappedChangeList, CappedPaginator
 from .readonly import ReadOnlyAdmin
 from .synced_rows import answers_to
-from .typed import AttemptModelAdmin, user_of
+from .typed import AttemptModelAdmin
 
 SHOWN_RECIPIENTS = 200
 SHOWN_ATTEMPTS = 100
+SHOWN_AGAIN = 10
 MARKS = {
     MessageState.SENT: "ok",
     MessageState.PARTIAL: "waits",
@@ -47,19 +54,20 @@ MARKS = {
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin, MessageActions):
+class MessageAdmin(ReadOnlyAdmin, MessageContent, MessageBulk):
     """Mail, newest first."""
 
     list_display = ("label", "to", "account_name", "state_mark", "why", "attempts", "queued_at")
     list_display_links = ("label",)
-    list_filter = (StateFilter, ReasonFilter, "priority", AccountFilter, FailoverFilter)
+    list_filter = (StateFilter, ReasonFilter, PriorityFilter, AccountFilter, TenantFilter, FailoverFilter)
     list_select_related = ("account", "failed_over_from", "hand_over")
     search_fields = ("subject",)
     search_help_text = gettext_lazy(
-        "A whole address or Message-ID; or, among the newest 10,000 mails, a part of an address or of the subject"
+        "A part of a recipient’s address or of the subject, a Message-ID, a tenant’s name, or an idempotency key"
     )
     ordering = ("-id",)
     sortable_by = ()
+    list_per_page = 50
     paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -92,8 +100,10 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
     ) -> tuple[QuerySet[Message], bool]:
-        """See :func:`.message_filters.search`."""
-        return search(queryset, search_term), False
+        """See :func:`.message_search.search`."""
+        if not search_term.strip():
+            return queryset, False
+        return queryset.filter(pk__in=search_of(request, queryset, search_term).found), False
 
     @admin.display(description=gettext_lazy("subject"))
     def label(self, message: Message) -> str:
@@ -178,37 +188,6 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
         waiting = facts_of(message).waiting
         return format_html("{}{}", self.why(message), words_html(waiting.words if waiting else ""))
 
-    def get_urls(self) -> list[URLPattern]:
-        """The admin's own, after ours."""
-        view = self.admin_site.admin_view
-        ours = [
-            path("<path:object_id>/content/", view(self.content_view), name="mailconfig_message_content"),
-            path("<path:object_id>/act/<str:name>/", view(self.act_view), name="mailconfig_message_act"),
-        ]
-        return [*ours, *super().get_urls()]
-
-    @staticmethod
-    def _may_read(request: HttpRequest) -> bool:
-        return user_of(request).has_perm("mailconfig.view_content")
-
-    def content_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show the content of the message."""
-        message = self.get_object(request, unquote(object_id))
-        if not (self.has_view_permission(request, message) and self._may_read(request)):
-            raise PermissionDenied
-        if message is None:
-            raise Http404
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Content"),
-            "subtitle": str(message),
-            "opts": self.opts,
-            "original": message,
-            "content": read_content(message=message),
-            "media": self.media,
-        }
-        return TemplateResponse(request, "admin/mailconfig/message_content.html", context)
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
@@ -217,12 +196,14 @@ class MessageAdmin(ReadOnlyAdmin, MessageActions):
         if message is not None:
             context |= _page_of(message)
             context |= answers_to(message, request)
-            context["files"] = files_of(message, may_read=self._may_read(request))
-            context["may_read"] = self._may_read(request)
-            may_act = self.has_act_permission(request)
+            context["files"] = files_of(message, may_read=self.may_read(request))
+            context["may_read"] = self.may_read(request)
             context["message_actions"] = [
-                one for one in ACTIONS.values() if may_act and one.applies_to(message)
+                one for one in self.actions_for(request) if one.is_single and one.applies_to(message)
             ]
+            context["forecast"] = (
+                None if message.is_final else forecast_html(forecast(account=message.account))
+            )
         return super().render_change_form(request, context, *args, **kwargs)
 
 
@@ -232,7 +213,11 @@ def _page_of(message: Message) -> dict[str, Any]:
     made = message.attempt_set.select_related("account").defer("account__secret")
     attempts = list(made.order_by("-pk")[:SHOWN_ATTEMPTS])
     events = list(message.events.order_by("-pk")[: SHOWN_EVENTS + 1])
+    again = Message.objects.filter(resent_of=message.uuid).order_by("pk").only(*NAMING)[:SHOWN_AGAIN]
+    first = Message.objects.filter(uuid=message.resent_of).only(*NAMING) if message.resent_of else ()
     return {
+        "resent_as": list(again),
+        "resends": list(first),
         "events": events[:SHOWN_EVENTS],
         "more_events": len(events) > SHOWN_EVENTS,
         "shown_events": SHOWN_EVENTS,

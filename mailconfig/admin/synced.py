@@ -10,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
-from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -26,6 +25,7 @@ from mailconfig.models import Bounce, SyncedKind, SyncedMessage
 
 from .account_links import account_link
 from .durations import date_text, moment_text
+from .framed import framed
 from .paging import CappedChangeList, CappedPaginator
 from .readonly import ReadOnlyAdmin
 from .synced_filters import AnswersFilter, MailboxFilter, search
@@ -33,11 +33,6 @@ from .synced_rows import without_secrets
 from .typed import SyncedModelAdmin, user_of
 
 MARKS = {SyncedKind.MAIL: "unmarked", SyncedKind.AUTOMATIC: "waits", SyncedKind.REPORT: "paused"}
-FRAME_POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'self'; sandbox"
-)
-"""What HTML of somebody unknown may do: have colours, and pictures that are in it."""
 
 
 @admin.register(SyncedMessage)
@@ -182,9 +177,9 @@ class SyncedMessageAdmin(ReadOnlyAdmin, SyncedModelAdmin):
         """The admin's own, after ours."""
         view = self.admin_site.admin_view(self.html_view)
         # Around what the admin's own wrapper returns: the host's middleware puts its header on what has none.
-        framed = xframe_options_sameorigin(view)
+        in_frame = xframe_options_sameorigin(view)
         return [
-            path("<path:object_id>/html/", framed, name="mailconfig_syncedmessage_html"),
+            path("<path:object_id>/html/", in_frame, name="mailconfig_syncedmessage_html"),
             *super().get_urls(),
         ]
 
@@ -200,17 +195,7 @@ class SyncedMessageAdmin(ReadOnlyAdmin, SyncedModelAdmin):
             raise PermissionDenied
         if message is None:
             raise Http404
-        page = render_to_string(
-            "admin/mailconfig/synced_html.html",
-            {"html": SafeString(read_synced_content(message=message).html)},
-        )
-        headers = {
-            "Content-Security-Policy": FRAME_POLICY,
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-            "X-DNS-Prefetch-Control": "off",
-        }
-        return HttpResponse(page, headers=headers)
+        return framed(read_synced_content(message=message).html)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -13,12 +13,15 @@ from mailconfig.models import Mailbox, SyncedMessage
 from mailconfig.models.access import reach_of
 
 from .lookups import is_key, shortened
-from .message_filters import LISTED_ACCOUNTS, SEARCHED
+from .message_filters import LISTED_ACCOUNTS
 from .synced_rows import NOT_SHOWN
 from .typed import user_of
 
 if TYPE_CHECKING:
     from .typed import SyncedModelAdmin
+
+SEARCHED = 10_000
+"""Messages, from the newest on, in which a part of something is looked for."""
 
 
 class AnswersFilter(admin.SimpleListFilter):

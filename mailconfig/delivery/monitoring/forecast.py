@@ -22,10 +22,10 @@ RECENTLY = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class QueueForecast:
-    """What waits in the queue of one account.
+    """Mail that waits in the queue of one account.
 
     Attributes:
-        waiting: how many mails are queued, at most :data:`MOST`.
+        waiting: how many mails are queued, at most 100,000.
         empty_at: when the last of them will have gone; ``None``: nobody knows, or somebody has to act.
         reason: what holds the account back now; ``None``: nothing does.
     """
@@ -38,7 +38,7 @@ class QueueForecast:
 def forecast(*, account: Account) -> QueueForecast:
     """Foretell when the queue of an account is empty, from its limits and from how fast it sent within the last hour.
 
-    The number of queries is fixed, and none reads more than :data:`MOST` rows of an index. Mail that comes in
+    The number of queries is fixed, and none reads more than 100,000 rows of an index. Mail that comes in
     meanwhile, and what is refused and tried again, are not foreseen.
     """
     now = database_now()

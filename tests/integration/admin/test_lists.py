@@ -64,7 +64,7 @@ def fill(count: int) -> None:
     ("model", "most"),
     [
         ("mailbox", 17),
-        ("message", 19),
+        ("message", 20),
         ("attempt", 11),
         ("connectioncheck", 10),
         ("tenant", 11),
