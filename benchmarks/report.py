@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from . import database, servers
+from .admin_pages import Pages
 from .dead_servers import Rate
 from .frequency import Frequency
 from .growth import Reading
@@ -27,6 +28,7 @@ RESIDENT_MB = 100
 LANES_MB = 120
 ACCOUNTS_MB = 150
 SYNC_MB = 120
+ADMIN_MS = 300
 
 
 def heading(url: str) -> None:
@@ -128,6 +130,27 @@ def listing(found: Listing) -> None:
     _judged(f"list of mailboxes / plain serializer: {ours / plain:.2f}", ours / plain <= 2, "<= 2")
     _judged(f"statements of a list: {many}", many == few, "as many for ten as for a hundred")
     _judged(f"decrypted for a list: {found.decryptions}", not found.decryptions, "0")
+
+
+def admin_pages(found: Pages) -> None:
+    """Print what each page of the admin takes, the slowest first."""
+    amount = found.amount
+    print(
+        f"# {amount.messages} mails of {amount.accounts} accounts, written in {found.filled_in:.0f} s;"
+        " page: median ms (of the database), statements (with few rows)"
+    )
+    for page in sorted(found.costs, key=lambda page: -median(page.milliseconds)):
+        few = page.few_statements if page.few_statements >= 0 else "–"
+        print(
+            f"pg.admin.{page.name}: {median(page.milliseconds):.0f} ms ({page.in_database:.0f}),"
+            f" {page.statements} statements ({few})"
+        )
+        if median(page.milliseconds) > ADMIN_MS:
+            print(f"#   {page.slowest[:1200]}")
+    slow = [page for page in found.costs if median(page.milliseconds) > ADMIN_MS]
+    grown = [page for page in found.costs if 0 <= page.few_statements < page.statements]
+    _judged(f"pages of the admin over {ADMIN_MS} ms: {len(slow)}", not slow, "none")
+    _judged(f"pages whose statements grow: {', '.join(page.name for page in grown) or 0}", not grown, "none")
 
 
 def first_sync(found: Synced) -> None:

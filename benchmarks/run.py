@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import (
+    admin_pages,
     celery_latency,
     database,
     dead_servers,
@@ -52,6 +53,8 @@ class Scale:
     """Of those with one mail each; ten thousand."""
     latencies: int
     lists: int
+    admin_accounts: int
+    admin_messages: int
     messages: int
     """In the folder that is synced."""
     mailboxes: int
@@ -213,6 +216,13 @@ def _mailbox_list(place: Place, scale: Scale) -> None:
     report.listing(listing.measure(place, rounds=scale.lists))
 
 
+def _admin_pages(place: Place, scale: Scale) -> None:
+    found = admin_pages.measure(
+        place, accounts=scale.admin_accounts, messages=scale.admin_messages, rounds=scale.rounds
+    )
+    report.admin_pages(found)
+
+
 def _first_sync(place: Place, scale: Scale) -> None:
     report.first_sync(syncing.measure(place, messages=scale.messages, rounds=scale.far_rounds))
 
@@ -250,6 +260,7 @@ CASES: Mapping[str, Callable[[Place, Scale], None]] = {
     "memory": _memory,
     "resident": _resident,
     "mailbox-list": _mailbox_list,
+    "admin-pages": _admin_pages,
     "first-sync": _first_sync,
     "thousand-mailboxes": _thousand_mailboxes,
     "limits": _limits,

@@ -220,7 +220,7 @@ class MessageActions(MessageModelAdmin):
 
 @dataclass(slots=True)
 class Refused:
-    """How many were left as they were, and the first reason."""
+    """Count of those that were left as they were, and the first reason."""
 
     count: int = 0
     reason: str = ""

@@ -1,0 +1,165 @@
+"""Asks for the pages of the admin, in a process of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.db.models import Model
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext, setup_test_environment, teardown_test_environment
+from django.urls import include, path, reverse
+
+from mailconfig.models import (
+    AccountKind,
+    Mailbox,
+    Message,
+    OutboundEmail,
+    Recipient,
+    SMTPProvider,
+    Tenant,
+    TenantMailConfig,
+)
+from mailconfig.values import Secret
+
+from .admin_rows import PATTERN
+
+MOST_FILTERS = 3
+"""Choices of one filter that are tried: the first ones, as a person would."""
+urlpatterns = [path("admin/", admin.site.urls), path("", include("mailconfig.urls"))]
+
+
+def make_patterns() -> None:
+    """Store an account of each kind, and somebody who may see everything."""
+    get_user_model().objects.create_superuser("admin")
+    owner = get_user_model().objects.create_user("owner")
+    tenant = Tenant.objects.create(slug=PATTERN, name="Tenant")
+    for model in (OutboundEmail, SMTPProvider, TenantMailConfig, Mailbox):
+        model.objects.create(
+            kind=AccountKind(model.kind_of_class),
+            name=PATTERN,
+            owner=owner if model in {OutboundEmail, Mailbox} else None,
+            tenant=tenant,
+            from_email="desk@example.com",
+            host="smtp.example.com",
+            port=587,
+            security="starttls",
+            authentication="password",
+            username="desk@example.com",
+            secret=Secret("not-a-real-password"),
+            limit_count=100,
+            limit_period=60,
+            limit_per_day=2000,
+        )
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """Milliseconds and statements of each page, by its name."""
+    client = Client()
+    client.force_login(get_user_model().objects.get(username="admin"))
+    with override_settings(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["testserver"], DEBUG=False):
+        setup_test_environment()  # answers tell what they were drawn from
+        pages = list(_pages(client))
+        teardown_test_environment()
+        return {name: _cost(client, url, rounds) for name, url in pages}
+
+
+def _cost(client: Client, url: str, rounds: int) -> dict[str, Any]:
+    _get(client, url)  # what all answers share is loaded
+    with CaptureQueriesContext(connection) as captured:
+        _get(client, url)
+    queries = [(float(query["time"]), query["sql"]) for query in captured.captured_queries]
+    took = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        _get(client, url)
+        took.append((time.perf_counter() - begun) * 1000)
+    return {
+        "ms": took,
+        "statements": len(queries),
+        "database_ms": 1000 * sum(seconds for seconds, _sql in queries),
+        "slowest": max(queries, default=(0.0, ""))[1][:4000],
+    }
+
+
+def _get(client: Client, url: str) -> Any:
+    answer = client.get(url)
+    if answer.status_code != 200:
+        raise RuntimeError(f"{url} answered {answer.status_code}: {answer.content[:500]!r}")
+    return answer
+
+
+def _pages(client: Client) -> Iterator[tuple[str, str]]:
+    """Names and URLs of all pages that the registry leads to."""
+    yield "front page", reverse("admin:index")
+    yield "dashboard", reverse("admin:app_list", args=["mailconfig"])
+    for model, model_admin in admin.site._registry.items():
+        if model._meta.app_label == "mailconfig":
+            yield from _of_model(client, model, model_admin)
+
+
+def _of_model(client: Client, model: type[Model], model_admin: Any) -> Iterator[tuple[str, str]]:
+    name = model._meta.model_name or ""
+    listed = reverse(f"admin:mailconfig_{name}_changelist")
+    yield f"{name} list", listed
+    shown = _get(client, listed).context["cl"]
+    yield from _filtered(name, listed, shown)
+    if shown.search_fields:
+        for what, term in _terms(model).items():
+            yield f"{name} search {what}", f"{listed}?q={term}"
+    rows = list(shown.result_list)
+    for row in rows[:1]:
+        yield f"{name} page", reverse(f"admin:mailconfig_{name}_change", args=[row.pk])
+        yield f"{name} history", reverse(f"admin:mailconfig_{name}_history", args=[row.pk])
+    answer = client.get(reverse(f"admin:mailconfig_{name}_add"))
+    if answer.status_code == 200:
+        yield f"{name} add", reverse(f"admin:mailconfig_{name}_add")
+    if model is Message:
+        yield from _of_big_account(listed)
+
+
+def _filtered(name: str, listed: str, shown: Any) -> Iterator[tuple[str, str]]:
+    for spec in shown.filter_specs:
+        for number, choice in enumerate(list(spec.choices(shown))[1 : 1 + MOST_FILTERS], 1):
+            yield f"{name} list {spec.title} {number}", f"{listed}{choice['query_string']}"
+
+
+def _terms(model: type[Model]) -> dict[str, str]:
+    """Return what a person looks for: what is nowhere, and of mail what is old and what is part of something."""
+    if model is not Message:
+        return {"part": "desk", "nothing": "zzzz-nowhere"}
+    old = Recipient.objects.order_by("pk").first()
+    given = Message.objects.exclude(given_message_id=None).order_by("pk").first()
+    own = Message.objects.filter(given_message_id=None).order_by("pk").first()
+    terms = {
+        "part of address": "ohn.",
+        "domain": "@customer2.example.net",
+        "part of subject": "oice",
+        "nothing": "zzzz-nowhere",
+        "nothing with an @": "zzzz@nowhere.example",
+    }
+    if old is not None and given is not None and own is not None:
+        terms |= {
+            "oldest address": old.address,
+            "part of oldest address": old.address[3:14],
+            "oldest number": f"number {old.pk}%20of",
+            "Message-ID": str(given.given_message_id),
+            "own Message-ID": own.message_id,
+            "uuid": str(own.uuid),
+        }
+    return terms
+
+
+def _of_big_account(listed: str) -> Iterator[tuple[str, str]]:
+    """Lists of the account with a fifth of all mail."""
+    first = Message.objects.order_by("account_id").values_list("account_id", flat=True).first()
+    base = f"{listed}?account__id__exact={first}"
+    yield "message list of large account", base
+    yield "message list of large account, waiting", f"{base}&state=waiting"
+    yield "message search in large account", f"{base}&q=zzzz-nowhere"
+    yield "message search among failed", f"{listed}?state=failed&q=zzzz-nowhere"
+    yield "message list page 50", f"{listed}?p=50"
