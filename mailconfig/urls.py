@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         DocumentView.as_view(urlconf=__name__, title="mailconfig", below=DOCUMENT),
         name="mailconfig-openapi",
     ),
+    path("mailconfig/", include("mailconfig.api.metrics.urls")),
     path("rest/v10/", include("mailconfig.api.outbound_email.urls")),
     path("api/v2/mail/", include("mailconfig.api.providers.urls")),
     path("api/v2/", include("mailconfig.api.mailboxes.urls")),

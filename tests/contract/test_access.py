@@ -24,13 +24,15 @@ def calls_of_resolver() -> set[tuple[str, str]]:
 def test_every_route_and_method_stands_in_a_table() -> None:
     tables = {key for surface in SURFACES for key in expected_of(surface)}
     documents = {key for key in calls_of_resolver() if key[1].endswith(DOCUMENT)}
-    # Pages for browsers and services: who may see them, tests/integration/connecting, opting_out and webhooks say.
-    pages = {
-        key for key in calls_of_resolver() if key[1].startswith(("oauth2/", "unsubscribe/", "webhooks/"))
-    }
+    # Pages for browsers, services and scrapers: who may see them, tests/integration/connecting, opting_out, webhooks and
+    # api/metrics say.
+    others = ("mailconfig/metrics", "oauth2/", "unsubscribe/", "webhooks/")
+    pages = {key for key in calls_of_resolver() if key[1].startswith(others)}
 
     assert tables == calls_of_resolver() - documents - pages
     assert {route for _method, route in pages} == {
+        "mailconfig/metrics",
+        "mailconfig/metrics.json",
         "oauth2/callback/",
         "oauth2/connect/<uuid:uuid>/",
         "oauth2/connect/<uuid:uuid>/disconnect/",
