@@ -39,9 +39,10 @@ from .account_list import (
     AccountColumns,
     is_paused_by_person,
     overview_for,
-    quota_html,
     words_html,
 )
+from .account_page.arrival import ArrivalActions
+from .account_page.glance import glance_context
 from .account_page.pausing import PauseActions
 from .adding.answers import remember
 from .adding.layout import first_things_first
@@ -91,7 +92,7 @@ LIMITS = (
 )
 
 
-class AccountAdmin(AddingPage, AccountColumns, KeyFields, PauseActions, AccountActions):
+class AccountAdmin(AddingPage, AccountColumns, KeyFields, PauseActions, ArrivalActions, AccountActions):
     """Base of all kinds. Saving connects first; deleting leaves the row and wipes the secret."""
 
     form = AccountForm
@@ -159,8 +160,7 @@ class AccountAdmin(AddingPage, AccountColumns, KeyFields, PauseActions, AccountA
         failover = {"fields": ("failover",), "description": FAILOVER, "classes": ("collapse",)}
         fieldsets.insert(-1, (_("Failover"), failover))
         if obj is not None:
-            error = ("last_error",) if self.last_error(obj) else ()
-            now = ("state_of_health", *error, *self.seen_besides, "usage", "history")
+            now = (*self.seen_besides, "history")
             fieldsets.insert(0, (None, {"fields": now}))
         elif editable:
             return first_things_first(fieldsets, *self.asked_first)
@@ -181,19 +181,9 @@ class AccountAdmin(AddingPage, AccountColumns, KeyFields, PauseActions, AccountA
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
         """Return what the page only shows."""
-        shown = ("state_of_health", "last_error", *self.seen_besides, "usage", "history", "password")
+        shown = (*self.seen_besides, "history", "password")
         return shown if obj else ()
 
-    @admin.display(description=gettext_lazy("Health"))
-    def state_of_health(self, account: Account) -> str:
-        """Draw its health, and how many mails wait."""
-        health, unsent = self.health(account), overview_for(account).unsent
-        if not unsent:
-            return health
-        waiting = _("%(count)s mails wait") % {"count": unsent}
-        return format_html('{} <a href="{}">{}</a>', health, self.queue_url(account), waiting)
-
-    @admin.display(description=gettext_lazy("Last error"))
     def last_error(self, account: Account) -> str:
         """The account's own last error, its time and the server's words; empty: there was none."""
         lane = overview_for(account).lane
@@ -201,11 +191,6 @@ class AccountAdmin(AddingPage, AccountColumns, KeyFields, PauseActions, AccountA
             return ""
         at, words = date_text(lane.last_error_at), words_html(lane.last_error_text)
         return format_html("{}, {}{}", lane.last_error_code, at, words)
-
-    @admin.display(description=gettext_lazy("Quota"))
-    def usage(self, account: Account) -> str:
-        """Draw used and left slots of each window."""
-        return quota_html(overview_for(account).windows)
 
     @admin.display(description=gettext_lazy("Changed"))
     def history(self, account: Account) -> str:
@@ -341,6 +326,8 @@ class AccountAdmin(AddingPage, AccountColumns, KeyFields, PauseActions, AccountA
         if account is not None:
             context |= self.check_context(request, account) | connect_context(request, account)
             context |= webhooks_context(request, account, self.admin_site)
+            context |= glance_context(request, account, self.admin_site)
+            context |= {"glance_health": self.health(account), "last_error": self.last_error(account)}
         return super().render_change_form(request, context, *args, **kwargs)
 
     # Deleting

@@ -58,6 +58,8 @@ from mailconfig.delivery.imports.run import ImportReport, QueueReport, import_ma
 from mailconfig.delivery.installation import adopt, was_swept_within
 from mailconfig.delivery.limits import WindowUsage, usage
 from mailconfig.delivery.mishaps import waiting_for_tables
+from mailconfig.delivery.monitoring.account_glance import AccountGlance, glance_at
+from mailconfig.delivery.monitoring.arrival.report import Arrival, look_at_arrival, may_look_at_arrival
 from mailconfig.delivery.monitoring.attention import Attention, StoppedAccount, find_attention
 from mailconfig.delivery.monitoring.dashboard import (
     AccountSums,
@@ -140,9 +142,11 @@ from mailconfig.delivery.worker.sweep import sweep
 
 __all__ = [
     "PURGE_SECONDS",
+    "AccountGlance",
     "AccountOverview",
     "AccountStatus",
     "AccountSums",
+    "Arrival",
     "Attention",
     "Dashboard",
     "DrainReport",
@@ -218,6 +222,7 @@ __all__ = [
     "find_wish",
     "finish_sign_in",
     "forecast",
+    "glance_at",
     "hold",
     "import_mail",
     "import_settings",
@@ -228,8 +233,10 @@ __all__ = [
     "is_token",
     "leaves_checks_to_workers",
     "log_in_by_microsoft",
+    "look_at_arrival",
     "mailing_facts",
     "may_choose_addresses",
+    "may_look_at_arrival",
     "may_send_from",
     "message_facts",
     "move_messages",

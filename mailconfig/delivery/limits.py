@@ -268,6 +268,13 @@ class Limiter:
             return None
         return max([now, *(self._opens_at(count, now, behind) for count in self._counts)])
 
+    def full_until(self, now: datetime) -> dict[str, datetime | None]:
+        """Return, by the name of each window that is full, when its next slot opens; ``None``: never, as things are."""
+        full = [count for count in self._counts if self._free_in(count, now) <= 0]
+        return {
+            count.window.name: self._opens_at(count, now, 0) if count.window.limit else None for count in full
+        }
+
     def _opens_at(self, count: Count, now: datetime, behind: int) -> datetime:
         window = count.window
         period = timedelta(seconds=window.seconds) + MARGIN

@@ -167,6 +167,24 @@ def read_dashboard(accounts: AccountQuerySet | None = None, *, deployment: bool 
     )
 
 
+def read_day(accounts: AccountQuerySet, now: datetime) -> tuple[tuple[HourSums, ...], WaitingNow, bool]:
+    """Read the hours of the last day of some accounts, what of them waits, and whether anybody has counted hours yet.
+
+    Args:
+        accounts: whose.
+        now: the database's time.
+    """
+    mine = _condition(accounts)
+    state = FiguresState.objects.filter(id=1, counted_until__isnull=False).first()
+    day = day_of(now)
+    fresh: dict[Key, Ended] = {}
+    if state and state.counted_until and state.counted_until > day[-1] - HOUR:
+        fresh = read_ended(state.counted_until, None, above=state.last_attempt, accounts=mine)
+    hours = _hours(day, fresh, mine)
+    waiting = _waiting_now(mine, now, at_last_count=hours[-1].waiting or hours[-2].waiting)
+    return hours, waiting, state is not None
+
+
 def _condition(accounts: AccountQuerySet) -> Q:
     """Name the accounts where they are few, so that an index of theirs is used."""
     keys = accounts.order_by().values_list("pk", flat=True)
