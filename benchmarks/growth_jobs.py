@@ -22,7 +22,7 @@ def read_batches(account: int, times: int) -> dict[str, Any]:
     for _ in range(times):
         now = database_now()
         begun = time.perf_counter()
-        size = len(due.read(account_id=account, now=now, limit=limit))
+        size = len(due.read(account_id=account, now=now, limit=limit).messages)
         took.append(time.perf_counter() - begun)
     return {"ms": median(took) * 1000, "mails": size, "plan": _plan(account, limit)}
 
@@ -32,7 +32,9 @@ def _plan(account: int, limit: int) -> str:
         return ""
     sql = "EXPLAIN (ANALYZE, BUFFERS) " + due._READ.format(limit=limit)
     with connection.cursor() as cursor:
-        cursor.execute(
-            sql, [account, Priority.NORMAL.value, database_now(), "{}", account, False, due.READ_AHEAD_BYTES]
-        )
+        now = database_now()
+        values: list[Any] = []
+        for priority in Priority.values:
+            values += [account, priority, now, "{}", account, False, False]
+        cursor.execute(sql, [*values, due.READ_AHEAD_BYTES])
         return "\n".join(line for (line,) in cursor.fetchall())

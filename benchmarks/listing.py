@@ -9,6 +9,8 @@ from .processes import Place
 
 MAILBOXES = 100
 ENVIRONMENT = {"BENCH_APPS": "mailconfig,rest_framework"}
+METHODS = (("smtp", "imap"), ("sendgrid", "gmail_api"), ("ews", "ews"), ("sendgrid", "ews"))
+"""Of sending and of syncing, as pairs; the first is what mailboxes usually have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,13 @@ class Listing:
     decryptions: int
 
 
-def measure(place: Place, *, rounds: int) -> Listing:
-    """List the mailboxes so often, both ways in turns."""
-    found = place.run("listing_jobs:measure", env=ENVIRONMENT, mailboxes=MAILBOXES, rounds=rounds).result
+def measure(place: Place, *, rounds: int, sends_by: str, syncs_by: str) -> Listing:
+    """List mailboxes of these methods so often, both ways in turns."""
+    found = place.run(
+        "listing_jobs:measure",
+        env=ENVIRONMENT,
+        mailboxes=MAILBOXES,
+        rounds=rounds,
+        methods=(sends_by, syncs_by),
+    ).result
     return Listing(found["ours"], found["plain"], found["statements"], found["decryptions"])

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, ClassVar
 from unittest import mock
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import QuerySet
@@ -16,12 +17,22 @@ from django.urls import include, path
 from rest_framework import generics, serializers
 from rest_framework.test import APIClient
 
-from mailconfig.models import AccountKind, Mailbox
+from mailconfig.models import AccountKind, EventService, EventWebhook, Mailbox
 from mailconfig.secrets import keyring
-from mailconfig.values import Secret
+from mailconfig.values import Authentication, Secret
+from tests.factories import make_oauth2_client, make_oauth2_grant
 
 OURS = "/api/v2/mailboxes?page[size]=100"
 PLAIN = "/plain"
+SECRET = Secret("not-a-real-password")
+SETTINGS: dict[str, dict[str, Any]] = {
+    "smtp": {"host": "smtp.example.com", "port": 587, "security": "starttls"},
+    "imap": {"imap_host": "imap.example.com", "imap_secret": SECRET},
+    "sendgrid": {"sendgrid_secret": SECRET},
+    "ews": {"ews_endpoint": "https://mail.example.com/EWS/Exchange.asmx", "ews_secret": SECRET},
+    "gmail_api": {},
+}
+"""By method; a mailbox that sends and syncs by the same has one of them."""
 UNCOUNTED = 3
 """Answers before the first that counts: they load what all others share."""
 
@@ -47,15 +58,16 @@ class PlainView(generics.ListAPIView[Mailbox]):
 urlpatterns = [path("", include("mailconfig.urls")), path("plain", PlainView.as_view())]
 
 
-def measure(mailboxes: int, rounds: int) -> dict[str, Any]:
+def measure(mailboxes: int, rounds: int, methods: tuple[str, str]) -> dict[str, Any]:
     """Milliseconds of each answer both ways, statements of a short and of a long list, and what was decrypted."""
+    reached = {**settings.MAILCONFIG, "PUBLIC_BASE_URL": "https://mail.example.com"}
     user = get_user_model().objects.create_user("owner")
     client = APIClient()
     client.force_authenticate(user)
-    with override_settings(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["testserver"]):
+    with override_settings(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["testserver"], MAILCONFIG=reached):
         statements = []
         for count in (10, mailboxes):
-            _make(user, count - Mailbox.objects.count())
+            _make(user, count - Mailbox.objects.count(), *methods)
             _list(client, OURS, count)
             with CaptureQueriesContext(connection) as queries:
                 _list(client, OURS, count)
@@ -76,22 +88,25 @@ def measure(mailboxes: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def _make(user: Any, count: int) -> None:
+def _make(user: Any, count: int, sends_by: str, syncs_by: str) -> None:
+    app = make_oauth2_client(provider="google", directory="") if syncs_by == "gmail_api" else None
     for number in range(count):
-        Mailbox.objects.create(
+        mailbox = Mailbox.objects.create(
             kind=AccountKind.MAILBOX,
             name=f"Mailbox {number}",
             owner=user,
             from_email=f"mailbox{number}@example.com",
-            host="smtp.example.com",
-            port=587,
-            security="starttls",
-            authentication="password",
             username=f"mailbox{number}@example.com",
-            secret=Secret("not-a-real-password"),
-            imap_host="imap.example.com",
-            imap_secret=Secret("not-a-real-password"),
+            secret=SECRET,
+            send_method=sends_by,
+            sync_method=syncs_by,
+            authentication=Authentication.OAUTH2 if app else Authentication.PASSWORD,
+            **(SETTINGS[sends_by] | SETTINGS[syncs_by]),
         )
+        if sends_by == "sendgrid":
+            EventWebhook.objects.get_or_create(account=mailbox, service=EventService.SENDGRID)
+        if app:
+            make_oauth2_grant(mailbox, client=app)
 
 
 def _list(client: APIClient, url: str, count: int) -> None:

@@ -23,6 +23,7 @@ from . import (
     rows,
     servers,
     subjects,
+    suppressed,
     syncing,
     throughput,
     turns,
@@ -213,7 +214,9 @@ def _resident(place: Place, scale: Scale) -> None:
 
 
 def _mailbox_list(place: Place, scale: Scale) -> None:
-    report.listing(listing.measure(place, rounds=scale.lists))
+    for sends_by, syncs_by in listing.METHODS:
+        found = listing.measure(place, rounds=scale.lists, sends_by=sends_by, syncs_by=syncs_by)
+        report.listing(found, (sends_by, syncs_by))
 
 
 def _admin_pages(place: Place, scale: Scale) -> None:
@@ -225,6 +228,15 @@ def _admin_pages(place: Place, scale: Scale) -> None:
 
 def _first_sync(place: Place, scale: Scale) -> None:
     report.first_sync(syncing.measure(place, messages=scale.messages, rounds=scale.far_rounds))
+
+
+def _keyed_sync(place: Place, scale: Scale) -> None:
+    messages = scale.messages // 5
+    report.keyed_syncs(syncing.measure_keyed(place, messages=messages), messages=messages)
+
+
+def _suppressed(place: Place, scale: Scale) -> None:
+    report.suppressed(suppressed.measure(place, rounds=scale.growth_rounds))
 
 
 def _thousand_mailboxes(place: Place, scale: Scale) -> None:
@@ -262,6 +274,8 @@ CASES: Mapping[str, Callable[[Place, Scale], None]] = {
     "mailbox-list": _mailbox_list,
     "admin-pages": _admin_pages,
     "first-sync": _first_sync,
+    "keyed-sync": _keyed_sync,
+    "suppressed": _suppressed,
     "thousand-mailboxes": _thousand_mailboxes,
     "limits": _limits,
     "limits-100-accounts": _limits_100_accounts,

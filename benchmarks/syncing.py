@@ -48,6 +48,18 @@ class Synced:
     """The same."""
 
 
+KEYED = ("ews", "gmail_api")
+"""Methods whose messages have keys instead of numbers."""
+
+
+def measure_keyed(place: Place, *, messages: int) -> dict[str, dict[str, dict[str, int]]]:
+    """Return by method and kind of sync how many requests and statements it takes."""
+    return {
+        method: place.run("keyed_sync_jobs:measure", env=ALONE, service=method, messages=messages).result
+        for method in KEYED
+    }
+
+
 def measure(place: Place, *, messages: int, rounds: int) -> Synced:
     """Sync a folder of so many messages so often, both ways in turns.
 

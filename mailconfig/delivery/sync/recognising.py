@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from mailconfig.delivery.sync.batch import Found
 from mailconfig.models import SyncedFolder, SyncedMessage
@@ -18,6 +18,7 @@ class Recogniser:
     """Knows the messages of a mailbox that are not where they were stored: each is recognised once."""
 
     def __init__(self, folder: SyncedFolder) -> None:
+        self._folder = folder
         self._elsewhere = SyncedMessage.objects.filter(mailbox_id=folder.mailbox_id).exclude(
             folder=folder, uid_validity=folder.uid_validity
         )
@@ -27,13 +28,24 @@ class Recogniser:
     def has_some(self) -> bool:
         """Return whether there are any: a folder's numbers changed, or another one was synced before."""
         if self._has_some is None:
-            self._has_some = self._elsewhere.exists()
+            self._has_some = self._has_any()
         return self._has_some
+
+    def _has_any(self) -> bool:
+        """Ask folder by folder: an index tells of each at once, however many messages the mailbox has."""
+        folder = self._folder
+        inside = SyncedMessage.objects.filter(folder=OuterRef("pk"))
+        renumbered = Exists(inside.filter(uid_validity__lt=folder.uid_validity)) | Exists(
+            inside.filter(uid_validity__gt=folder.uid_validity)
+        )
+        is_this_one = Q(pk=folder.pk)
+        folders = SyncedFolder.objects.filter(mailbox_id=folder.mailbox_id)
+        return folders.filter((is_this_one & renumbered) | (~is_this_one & Exists(inside))).exists()
 
     def recognise(self, found: Iterable[Found]) -> dict[int, int]:
         """Return the primary keys of stored messages by the UIDs that they have now."""
         found = list(found)
-        if not self.has_some or not found:
+        if not found or not self.has_some:
             return {}
         known = self._stored(found)
         recognised: dict[int, int] = {}

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from mailconfig.models import Account, Mailbox
-from tests.factories import make_mailbox, make_user
+from mailconfig.models import Account, EventWebhook, Mailbox
+from mailconfig.secrets import keyring
+from mailconfig.values import Secret
+from tests.factories import PASSWORD, make_mailbox, make_user
 
 from .calls import URL, data_of, refusals, send
 
@@ -188,3 +195,52 @@ def test_users_are_included_once(api: APIClient, alice: User, boxes: list[Mailbo
 def test_a_parameter_of_the_list_is_none_of_one_mailbox(api: APIClient, boxes: list[Mailbox]) -> None:
     assert refusals(send(api, "GET", f"/{boxes[0].pk}?sort=email")) == {"sort": "validationError"}
     assert refusals(send(api, "GET", f"/{boxes[0].pk}/user?include=user")) == {"include": "validationError"}
+
+
+@pytest.mark.parametrize(
+    ("sends_by", "syncs_by"), [("sendgrid", "gmail_api"), ("ews", "ews"), ("sendgrid", "ews")]
+)
+def test_a_list_asks_no_more_and_opens_nothing_whatever_mailboxes_send_and_sync_by(
+    api: APIClient, alice: User, settings: Settings, sends_by: str, syncs_by: str
+) -> None:
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "PUBLIC_BASE_URL": "https://mail.example.com"}
+    asked = []
+    for count in (2, 10):
+        for number in range(count - Mailbox.objects.count()):
+            mailbox = make_mailbox(
+                owner=alice,
+                from_email=f"{number}.{count}@example.com",
+                username="me@example.com",
+                send_method=sends_by,
+                sync_method=syncs_by,
+                ews_endpoint="https://mail.example.com/EWS/Exchange.asmx",
+                ews_secret=Secret(PASSWORD),
+                sendgrid_secret=Secret(PASSWORD),
+            )
+            if sends_by == "sendgrid":
+                EventWebhook.objects.get_or_create(account=mailbox, service="sendgrid")
+        send(api, "GET", "")
+        with CaptureQueriesContext(connection) as queries, opened_secrets() as opened:
+            rows = data_of(send(api, "GET", ""))
+        assert len(rows) == count
+        has_url = {bool(row["attributes"]["sendgridWebhookUrl"]) for row in rows}
+        assert has_url == {sends_by == "sendgrid"}
+        assert opened == []
+        asked.append(len(queries))
+
+    assert asked[0] == asked[1]
+
+
+@contextmanager
+def opened_secrets() -> Iterator[list[str]]:
+    """Ciphertexts that are decrypted meanwhile."""
+    opened: list[str] = []
+    kept = keyring.open
+
+    def open_(*args: Any, **values: Any) -> Any:
+        opened.append(str(args[0]))
+        return kept(*args, **values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyring, "open", open_)
+        yield opened
