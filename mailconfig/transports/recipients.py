@@ -16,6 +16,9 @@ from mailconfig.values import Envelope
 _FIELD = re.compile(r"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 """With blanks before the colon, which no mail should have and servers take (RFC 5322 §4.5)."""
 _HIDDEN = frozenset({"bcc", "resent-bcc"})
+_NAMING = ("to", "cc")
+_RESENT = frozenset({"resent-to", "resent-cc"})
+"""Of a mail that was sent on (RFC 5322 §3.6.6): some servers send to these, others to To and Cc all the same."""
 
 
 def besides(envelope: Envelope, octets: bytes) -> tuple[str, ...] | None:
@@ -40,17 +43,24 @@ def in_header(octets: bytes) -> frozenset[str] | None:
     fields = _fields(octets)
     if fields is None or any(name in _HIDDEN for name, _ in fields):
         return None
-    found: set[str] = set()
-    for wanted in ("to", "cc"):
-        values = [value for name, value in fields if name == wanted]
-        if len(values) > 1:
-            return None
-        for value in values:
-            addresses = [address for _name, address in getaddresses([value.strip(", \t\r\n")])]
-            if "@" in value and not (addresses and all(addresses)):
-                return None
-            found.update(_plain(address) for address in addresses if address)
-    return frozenset(found)
+    by_name = {wanted: [value for name, value in fields if name == wanted] for wanted in (*_NAMING, *_RESENT)}
+    if any(len(values) > 1 for values in by_name.values()):
+        return None
+    read = {name: _addresses(values[0]) if values else frozenset() for name, values in by_name.items()}
+    if any(addresses is None for addresses in read.values()):
+        return None
+    named: frozenset[str] = frozenset().union(*(read[name] or () for name in _NAMING))
+    resent: frozenset[str] = frozenset().union(*(read[name] or () for name in _RESENT))
+    # Whoever stands in one of them only may get it, or may not.
+    return named if not resent or resent == named else None
+
+
+def _addresses(value: str) -> frozenset[str] | None:
+    """Return the addresses of a field, each in one spelling; ``None``: it may be read in different ways."""
+    addresses = [address for _name, address in getaddresses([value.strip(", \t\r\n")])]
+    if "@" in value and not (addresses and all(addresses)):
+        return None
+    return frozenset(_plain(address) for address in addresses if address)
 
 
 def _fields(octets: bytes) -> list[tuple[str, str]] | None:

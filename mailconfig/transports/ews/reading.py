@@ -31,6 +31,8 @@ TOGETHER_BYTES = 1024 * 1024
 TOGETHER = 50
 BATCH_BYTES = 4 * 1024 * 1024
 """Of the messages that the caller has in hand at once."""
+MOST_STATE = 1024 * 1024
+"""Characters of a SyncState, which is stored with each batch and sent with each request; Exchange's have some thousand."""
 _LONGEST_NAME = 255
 
 
@@ -83,7 +85,7 @@ class EWSReadingSession(KeyedSession):
         while answer is not None:
             element = answer.element or Element("")
             state = element.text_of("SyncState")
-            if not state:
+            if not state or len(state) > MOST_STATE:
                 self.close()
                 raise broken(NO_EXCHANGE, Stage.FOLDER)
             is_last = element.text_of("IncludesLastItemInRange").lower() != "false"

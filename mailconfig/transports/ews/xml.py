@@ -9,6 +9,9 @@ from xml.sax.saxutils import escape
 
 MOST_DEPTH = 60
 MOST_ELEMENTS = 100_000
+MOST_UNFINISHED = 256 * 1024
+"""Octets without a tag or text in them. What is one long tag or comment is read again from its beginning with each piece that
+comes (expat before 2.6), so it may not go on for ever; a message's own text is told as it comes."""
 _BETWEEN = " "
 """Stands between namespace and name: no namespace has one in it."""
 
@@ -68,7 +71,7 @@ class Reading:
         self.root = Element("")
         self.is_enough = False
         self._open = [self.root]
-        self._elements = self._came = 0
+        self._elements = self._came = self._unfinished = 0
         self._cut, self._most = cut, most
         self._parser = parser = expat.ParserCreate(namespace_separator=_BETWEEN)
         parser.buffer_text = True
@@ -98,12 +101,16 @@ class Reading:
     def _parse(self, data: bytes, *, is_final: bool) -> None:
         if self.is_enough:
             return
+        self._unfinished += len(data)
         try:
             self._parser.Parse(data, is_final)
         except expat.ExpatError as error:
             raise BadXML(f"no XML (line {error.lineno})") from None
+        if self._unfinished > MOST_UNFINISHED and not is_final:
+            raise BadXML("a tag or a comment without an end")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._unfinished = 0
         self._elements += 1
         if self._elements > MOST_ELEMENTS or len(self._open) > MOST_DEPTH:
             raise BadXML("too many elements, or too many within each other")
@@ -112,9 +119,11 @@ class Reading:
         self._open.append(element)
 
     def _end(self, _name: str) -> None:
+        self._unfinished = 0
         self._open.pop()
 
     def _characters(self, text: str) -> None:
+        self._unfinished = 0
         if self.is_enough:
             return
         element = self._open[-1]

@@ -34,6 +34,9 @@ READ_IN_TWO_WAYS = (
     "To: you@example.net\r\nCc: some: else@example.net;\r\n",
     "To: you@example.net, =?utf-8?q?else=40example=2Enet?=\r\n",
     "To: you@example.net\r\nCc: \u212ayou@example.net\r\n",
+    "To: you@example.net\r\nResent-To: else@example.net\r\n",
+    "Resent-Cc: you@example.net\r\nSubject: sent on, to nobody else\r\n",
+    "To: you@example.net\r\nResent-To: you@example.net\r\nResent-To: else@example.net\r\n",
 )
 """Headers that may name somebody besides you, whatever a parser takes them for."""
 Received = tuple[str, tuple[str, ...], bytes]

@@ -12,7 +12,8 @@ import pytest
 from mailconfig.exceptions import FolderRefused, LoginRefused, ProtocolError, SessionLost, TransportError
 from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.ews import READING_TRANSPORT
-from mailconfig.transports.ews.reading import EWSReadingSession
+from mailconfig.transports.ews.reading import MOST_STATE, EWSReadingSession
+from mailconfig.transports.ews.xml import MOST_UNFINISHED
 from mailconfig.values import NetworkPolicy, Stage, Timeouts
 from tests.servers.ews import FakeEWS, Fault, Item
 
@@ -164,8 +165,9 @@ def test_a_folder_that_is_not_there_is_refused_with_a_hint(
         (Fault(body=b"<html>"), ProtocolError),
         (Fault(body=b'<!DOCTYPE a [<!ENTITY b "b">]><a>&b;</a>'), ProtocolError),
         (Fault(body=b"x" * 100, headers={"Content-Length": str(10**12)}), ProtocolError),
+        (Fault(body=b"<a>" + b"<" + b"b" * MOST_UNFINISHED * 2), ProtocolError),
     ],
-    ids=["busy", "denied", "503", "hangs-up", "hangs", "page", "entities", "huge"],
+    ids=["busy", "denied", "503", "hangs-up", "hangs", "page", "entities", "huge", "unfinished"],
 )
 def test_a_server_that_misbehaves_ends_the_session_and_is_not_believed(
     server: FakeEWS, policy: NetworkPolicy, operation: str, fault: Fault, error: type[TransportError]
@@ -183,11 +185,9 @@ def test_a_server_that_misbehaves_ends_the_session_and_is_not_believed(
     assert session.closed
 
 
-def test_a_server_that_tells_the_same_for_ever_is_left(server: FakeEWS, session: EWSReadingSession) -> None:
-    item: Item = server.put(mail(1))
-    _, position, _ = read(session)
-    state = position.partition(" ")[2]
-    server.faults["SyncFolderItems"] = Fault(
+def changes(state: str, item: Item) -> Fault:
+    """An answer that names one message, and says that there is more."""
+    return Fault(
         body=(
             '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><R><ResponseMessages>'
             f'<M ResponseClass="Success"><SyncState>{state}</SyncState>'
@@ -196,6 +196,21 @@ def test_a_server_that_tells_the_same_for_ever_is_left(server: FakeEWS, session:
             "</ResponseMessages></R></s:Body></s:Envelope>"
         ).encode()
     )
+
+
+def test_a_state_that_nobody_could_store_is_refused(server: FakeEWS, session: EWSReadingSession) -> None:
+    server.faults["SyncFolderItems"] = changes("s" * (MOST_STATE + 1), server.put(mail(1)))
+
+    with pytest.raises(ProtocolError):
+        read(session)
+    assert session.closed
+
+
+def test_a_server_that_tells_the_same_for_ever_is_left(server: FakeEWS, session: EWSReadingSession) -> None:
+    item: Item = server.put(mail(1))
+    _, position, _ = read(session)
+    state = position.partition(" ")[2]
+    server.faults["SyncFolderItems"] = changes(state, item)
 
     with pytest.raises(ProtocolError):
         read(session, position=position)
