@@ -160,8 +160,11 @@ def _read(row: dict[str, str]) -> tuple[str, str, str]:
 
 
 def export_suppressions(rows: Iterable[Suppression]) -> Iterator[str]:
-    """Yield the lines of a file with these entries, which no spreadsheet takes for formulas and an import takes back."""
-    yield csv_line(COLUMNS)
+    """Yield the lines of a file with these entries, which no spreadsheet takes for formulas and an import takes back.
+
+    It begins with a byte order mark, without which Excel takes it for the country's old encoding and spoils notes.
+    """
+    yield "\ufeff" + csv_line(COLUMNS)
     for row in rows:
         yield csv_line((row.address, row.reason, row.note, row.created_at.isoformat(timespec="seconds")))
 

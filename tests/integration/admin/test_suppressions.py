@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from typing import Any
@@ -129,7 +130,8 @@ def test_an_export_is_no_formula_and_comes_back(client: Client) -> None:
     }
     response = client.post(admin_url("suppression"), chosen)
     data = b"".join(response.streaming_content)  # type: ignore[attr-defined]
-    head, *rows = csv.reader(io.StringIO(data.decode(), newline=""))
+    assert data.startswith(codecs.BOM_UTF8), "by which Excel knows UTF-8"
+    head, *rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
     assert head == ["address", "reason", "note", "created_at"]
     assert not [cell for row in rows for cell in row if cell[:1] in "=+-@\t\r＝"]
     before = {row[:2] for row in listed()}

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from mailconfig import delivery
 from mailconfig.delivery.queue import parts
+from mailconfig.delivery.queue.listed import listed_sql
 from mailconfig.models import (
     Attempt,
     HandOver,
@@ -81,6 +82,38 @@ def test_a_list_is_one_tenants_and_may_name_a_domain(server: ChaosServer) -> Non
         make_message(account, to=[address.replace("EXAMPLE", "example")], tenant=tenant)
         delivery.drain_account(account_id=account.pk)
     assert states() == [state for _tenant, _address, state in cases]
+
+
+@pytest.mark.postgres
+def test_letters_are_compared_as_they_are_in_any_locale_and_by_the_index() -> None:
+    """In Turkish the small letter of I is another one than i; where a server knows no Turkish, any other collation shows the index."""
+    listed("info@example.net")
+    listed("istanbul.example")
+    Suppression.objects.bulk_create(
+        Suppression(address=f"{number}@example.org", reason="bounce") for number in range(2000)
+    )
+    reasons = listed_sql("mail", "recipient.address")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(collname) FROM pg_collation WHERE collname ~ '^tr(-x-icu|_TR)'")
+        (turkish,) = cursor.fetchone()
+    sql = f"""
+        SELECT (SELECT count(*) FROM ({reasons}) AS found)
+          FROM (SELECT NULL::bigint AS tenant_id, {BULK.value} AS kind) AS mail,
+               (SELECT (%s COLLATE "{turkish or "C"}")::varchar AS address) AS recipient
+    """  # noqa: S608 - of our own
+    with connection.cursor() as cursor:
+        found = {}
+        for address in ("INFO@EXAMPLE.NET", "x@ISTANBUL.EXAMPLE", "0@EXAMPLE.NET"):
+            cursor.execute(sql, [address])
+            found[address] = cursor.fetchone()[0]
+        cursor.execute("ANALYZE mailconfig_suppression")
+        cursor.execute(f"EXPLAIN {sql}", ["INFO@EXAMPLE.NET"])
+        plan = "\n".join(row for (row,) in cursor.fetchall())
+
+    assert found == {"INFO@EXAMPLE.NET": 1, "x@ISTANBUL.EXAMPLE": 1, "0@EXAMPLE.NET": 0}
+    assert "mailconfig_suppression_listed" in plan, plan
+    (condition,) = (line for line in plan.splitlines() if "Index Cond" in line)
+    assert "address" in condition, plan
 
 
 def test_the_others_get_their_mail_and_the_list_may_be_asked_again(server: ChaosServer) -> None:
