@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import CASCADE, Count, ManyToOneRel, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailconfig.models import Tenant
+from mailconfig.models import Account, OAuth2Grant, Tenant
 
 from .key_fields import KeyFields
 from .typed import TenantModelAdmin
@@ -39,6 +40,35 @@ class TenantAdmin(KeyFields, TenantModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return whether tenants may be added: not by who is held to a tenant, and would belong to another one by it."""
         return super().has_add_permission(request) and not chooses_among_own(request)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Return the tenants by name, and what goes with them by number: of suppressed addresses there may be a million."""
+        tenants = list(objs)
+        counts = {self.opts.verbose_name_plural: len(tenants)}
+        missing = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
+        for relation in self.opts.related_objects:
+            if not isinstance(relation, ManyToOneRel) or relation.on_delete is not CASCADE:
+                continue
+            model = relation.related_model
+            count = model._base_manager.filter(**{f"{relation.field.name}__in": tenants}).count()
+            if not count:
+                continue
+            counts[model._meta.verbose_name_plural] = count
+            of_model = self.admin_site._registry.get(model)
+            if of_model is not None and not of_model.has_delete_permission(request):
+                missing.add(model._meta.verbose_name)
+        return [str(tenant) for tenant in tenants], counts, missing, self._protected(tenants)
+
+    @staticmethod
+    def _protected(tenants: list[Tenant]) -> list[str]:
+        """Say what keeps them: accounts, and registrations by which others' accounts log in."""
+        protected = []
+        accounts = Account.objects.filter(tenant__in=tenants, deleted_at=None).count()
+        if accounts:
+            protected.append(_("Accounts that belong to it: %(count)d") % {"count": accounts})
+        if OAuth2Grant.objects.filter(client__tenant__in=tenants).exists():
+            protected.append(_("Accounts log in by its app registrations."))
+        return protected
 
     @admin.display(description=gettext_lazy("members"), ordering="_members")
     def member_count(self, tenant: Tenant) -> int:

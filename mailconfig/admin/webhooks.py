@@ -127,7 +127,9 @@ class WebhookAdmin(KeyFields, WebhookModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:
         """Store it; the secret of a new one is shown by the answer to this request."""
-        obj._shown_secret = save_webhook(endpoint=obj)  # type: ignore[attr-defined]
+        obj._shown_secret = save_webhook(  # type: ignore[attr-defined]
+            endpoint=obj, changed=form.changed_data
+        )
 
     def response_add(
         self, request: HttpRequest, obj: WebhookEndpoint, post_url_continue: str | None = None

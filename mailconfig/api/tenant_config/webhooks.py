@@ -137,7 +137,7 @@ class TenantWebhook(WebhookView):
         endpoint = self.one("change")
         serializer = WebhookSerializer(data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        delivery.save_webhook(endpoint=serializer.apply(endpoint))
+        delivery.save_webhook(endpoint=serializer.apply(endpoint), changed=serializer.validated_data)
         return Response(WebhookAnswerSerializer(self.one("change")).data)
 
     @describe(summary="Delete a webhook", responses={204: None})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.core.exceptions import ValidationError
@@ -29,7 +30,7 @@ EARLIER_SECRET_HOURS = 24
 """So long everything is signed by the secret before as well."""
 TESTS_PER_HOUR = 10
 HOUR = 3600
-_WRITTEN = ("url", "description", "kinds", "is_enabled", "disabled_reason", "disabled_at", "updated_at")
+_WRITTEN = ("url", "description", "kinds", "is_enabled")
 """What is a person's; the rest is noted by workers meanwhile."""
 _NOTED = {"failures": 0, "failing_since": None, "problem": "", "http_status": None, "rest_until": None}
 
@@ -49,8 +50,13 @@ def check_webhook_url(value: str) -> None:
         raise ValidationError(words, code="host_not_allowed") from None
 
 
-def save_webhook(*, endpoint: WebhookEndpoint) -> Secret | None:
+def save_webhook(*, endpoint: WebhookEndpoint, changed: Collection[str] | None = None) -> Secret | None:
     """Store an endpoint. One that is new gets its secret.
+
+    Args:
+        endpoint: as a person wants it.
+        changed: names of the fields that the person changed; ``None``: all. Others stay as they are by now: an endpoint that a worker
+            disabled meanwhile is not enabled again by whoever changes its description.
 
     Returns:
         The secret of a new one, to be shown once; it can be read nowhere afterwards.
@@ -65,7 +71,7 @@ def save_webhook(*, endpoint: WebhookEndpoint) -> Secret | None:
         raise ValidationError({"url": error}) from None
     if endpoint._state.adding:
         return _create(endpoint)
-    _change(endpoint)
+    _change(endpoint, [name for name in _WRITTEN if changed is None or name in changed])
     return None
 
 
@@ -85,20 +91,25 @@ def _create(endpoint: WebhookEndpoint) -> Secret:
     return secret
 
 
-def _change(endpoint: WebhookEndpoint) -> None:
+def _change(endpoint: WebhookEndpoint, changed: list[str]) -> None:
     with transaction.atomic():
         rows = WebhookEndpoint.objects.filter(pk=endpoint.pk)
-        before = rows.values("url", "is_enabled").first()
+        if connection.features.has_select_for_update:
+            rows = rows.select_for_update()
+        before = rows.values(*_WRITTEN, "disabled_reason", "disabled_at").first()
         if before is None:
             return
-        starts_anew = endpoint.is_enabled and before != {"url": endpoint.url, "is_enabled": True}
+        for name, value in before.items():
+            if name not in changed:
+                setattr(endpoint, name, value)
+        starts_anew = endpoint.is_enabled and not (before["is_enabled"] and before["url"] == endpoint.url)
         if endpoint.is_enabled:
             endpoint.disabled_reason, endpoint.disabled_at = "", None
         elif before["is_enabled"]:
             endpoint.disabled_reason, endpoint.disabled_at = "", database_now()
-        endpoint.save(update_fields=_WRITTEN)
+        endpoint.save(update_fields=[*changed, "disabled_reason", "disabled_at", "updated_at"])
         if starts_anew:
-            rows.update(**_NOTED)
+            WebhookEndpoint.objects.filter(pk=endpoint.pk).update(**_NOTED)
             endpoint.refresh_from_db(fields=list(_NOTED))
             endpoint.deliveries.filter(state=DeliveryState.WAITING).update(due_at=database_now())
     telling.forget()

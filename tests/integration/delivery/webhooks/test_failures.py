@@ -214,6 +214,29 @@ def test_a_webhook_that_hangs_holds_up_nobody_elses(hooks: ScriptedHttpServer, t
             ends.set()
 
 
+def test_who_changes_a_description_enables_nothing_that_was_disabled_meanwhile(
+    hooks: ScriptedHttpServer, tenant: Tenant
+) -> None:
+    endpoint, _secret = make_webhook(tenant, hooks)
+    make_event(endpoint)
+    hooks.scripts["/in"] = answer(status="410 Gone")
+    read_earlier = WebhookEndpoint.objects.get()
+    delivery.deliver_events(endpoint_id=endpoint.pk)
+
+    read_earlier.description = "Orders"
+    delivery.save_webhook(endpoint=read_earlier, changed=["description"])
+
+    endpoint.refresh_from_db()
+    assert (endpoint.description, endpoint.is_enabled, endpoint.disabled_reason) == ("Orders", False, "gone")
+    assert not read_earlier.is_enabled
+    delivery.save_webhook(endpoint=endpoint)
+    assert WebhookEndpoint.objects.get().disabled_reason == "gone"
+    endpoint.is_enabled = True
+    delivery.save_webhook(endpoint=endpoint, changed=["is_enabled"])
+    endpoint.refresh_from_db()
+    assert (endpoint.is_enabled, endpoint.disabled_reason, endpoint.problem) == (True, "", "")
+
+
 @pytest.mark.parametrize("change", ["deleted", "disabled", "moved"])
 def test_an_endpoint_changed_in_hand_keeps_nobody(
     hooks: ScriptedHttpServer, tenant: Tenant, change: str
