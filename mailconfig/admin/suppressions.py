@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, Streami
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -42,7 +43,7 @@ class _ListForm(forms.Form):
     tenant = forms.ModelChoiceField(
         Tenant.objects.none(),
         required=False,
-        label=gettext_lazy("list of"),
+        label=capfirst(gettext_lazy("list of")),
         empty_label=gettext_lazy("accounts without tenant"),
     )
 

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -46,7 +47,7 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
     """A webhook as a person edits it."""
 
     kinds = forms.MultipleChoiceField(
-        label=gettext_lazy("events"),
+        label=capfirst(gettext_lazy("events")),
         choices=[(kind.value, kind.label) for kind in CHOSEN_KINDS],
         widget=forms.CheckboxSelectMultiple,
     )
