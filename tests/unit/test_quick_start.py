@@ -27,6 +27,7 @@ class Shop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._is_migrated = False
         unwanted = ("DATABASE_URL", "TEST_DB", "TESTS_FOLDER", "TESTS_MAILCONFIG")
         self._env = {name: value for name, value in os.environ.items() if name not in unwanted} | {
             "DJANGO_SETTINGS_MODULE": "shop.settings",
@@ -46,6 +47,12 @@ class Shop:
         done = self._run("manage.py", *arguments, typed=typed, env=self._env | environment)
         assert (done.returncode != 0) == fails, done.stdout
         return done.stdout
+
+    def migrate(self) -> None:
+        """Make its tables, unless an earlier test did."""
+        if not self._is_migrated:
+            self.manage("migrate", "--verbosity=0")
+            self._is_migrated = True
 
     def _run(self, *arguments: str, env: dict[str, str], typed: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -74,7 +81,7 @@ def test_the_checks_find_nothing_of_ours_in_the_settings_of_the_quick_start(shop
 
 
 def test_the_quick_start_queues_a_mail(shop: Shop) -> None:
-    shop.manage("migrate", "--verbosity=0")
+    shop.migrate()
 
     shop.manage("shell", "--command", f"{ACCOUNT}\n{SEND}")
 
@@ -129,7 +136,7 @@ def test_a_server_on_this_machine_is_reached_with_the_settings_for_developing(
     shop: Shop, local_server: ChaosServer
 ) -> None:
     port = str(local_server.port)
-    shop.manage("migrate", "--verbosity=0")
+    shop.migrate()
     settings = f"from shop.settings import *\n{LOCAL_SETTINGS.replace('1025', port)}"
     (shop.folder / "shop/developing.py").write_text(settings, encoding="utf-8")
     here = "--settings=shop.developing"
@@ -146,7 +153,7 @@ def test_a_server_on_this_machine_is_reached_with_the_settings_for_developing(
 def test_without_those_settings_the_words_say_what_is_not_allowed(
     shop: Shop, local_server: ChaosServer
 ) -> None:
-    shop.manage("migrate", "--verbosity=0")
+    shop.migrate()
     probe = (
         "from mailconfig import delivery; from mailconfig.models import SMTPProvider;"
         "a = SMTPProvider(name='x', from_email='shop@example.com', host='{host}', port={port}, security='none',"
