@@ -49,6 +49,11 @@ def _as_json(preset: Preset) -> dict[str, Any]:
         "port": preset.port,
         "security": preset.security.value,
         "imap_host": preset.imap_host,
+        "label": str(preset.label),
+        "domains": preset.domains,
+        "username": preset.username,
+        "signs_in_by": preset.signs_in_by,
+        "refuses_passwords": preset.refuses_passwords,
         "note": " ".join([str(preset.note), *_service_limits(preset)]),
     }
 

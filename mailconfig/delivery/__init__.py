@@ -35,6 +35,7 @@ from mailconfig.delivery.accounts.probe import (
     probe_values,
     recent_check,
 )
+from mailconfig.delivery.accounts.recognising import FoundBy, RecognisedAddress, recognise_address
 from mailconfig.delivery.accounts.refusals import Refusal, RefusalCode, refusal_of
 from mailconfig.delivery.accounts.registrations import does_somebody_sign_in, unreachable_registrations
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers
@@ -151,6 +152,7 @@ __all__ = [
     "Dashboard",
     "DrainReport",
     "EventsReport",
+    "FoundBy",
     "Health",
     "HealthState",
     "HourSums",
@@ -162,6 +164,7 @@ __all__ = [
     "Proved",
     "QueueForecast",
     "QueueReport",
+    "RecognisedAddress",
     "Refusal",
     "RefusalCode",
     "SignIn",
@@ -266,6 +269,7 @@ __all__ = [
     "receive_events",
     "recent_check",
     "recipient_states",
+    "recognise_address",
     "redirect_uri_of",
     "refusal_of",
     "release",

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from mailconfig.models import Account
+from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
+from tests.servers.name_server import NameServer
 
-from .conftest import LOGIN, SECRET, unfold
+from .conftest import LOGIN, PATIENCE, SECRET, unfold
 from .pictures import take
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 WRONG = "not-the-password-either"
+BOB = "bob@localhost"
+SECRET_WORD = "abcdefghijklmnop"
+MOST_KEYS = 45
+"""Of an account at a great mail service; there were 78, in six fields."""
 
 
 def name_server_of(page: Page, server: ChaosServer) -> None:
@@ -80,3 +89,88 @@ def test_a_field_that_is_folded_away_is_opened_where_something_is_wrong_with_it(
     expect(page.locator("#id_host")).to_be_focused()
     expect(page.locator("#id_secret")).to_have_value(SECRET)
     take(page, "adding-unknown-server")
+
+
+@pytest.fixture
+def encrypting(settings: Any) -> Iterator[ChaosServer]:
+    """A mail server with TLS, which the domain localhost names as its own, as a great mail service does."""
+    certificates = Certificates()
+    with (
+        NameServer() as names,
+        ChaosServer(tls=certificates.good, credentials={BOB: SECRET_WORD}) as server,
+    ):
+        names.records["_submissions._tcp.localhost", "SRV"] = [f"0 0 {server.port} localhost."]
+        settings.MAILCONFIG = {
+            **settings.MAILCONFIG,
+            "DNS_SERVERS": [names.address],
+            "CA_FILE": certificates.ca_file,
+        }
+        yield server
+    certificates.close()
+
+
+def test_two_fields_and_few_keys_make_an_account_that_was_proved(page: Page, encrypting: ChaosServer) -> None:
+    """The address is as long as one at Gmail, and the password as one that is made for an app there."""
+    page.goto("/admin/mailconfig/account/add/")
+    page.click("text=SMTP provider >> nth=-1")
+    expect(page.locator("#id_from_email")).to_be_focused()
+    keys = 0
+    for typed in (*BOB, "Tab", *SECRET_WORD, "Enter"):
+        page.keyboard.press(typed)
+        keys += 1
+
+    expect(page.locator(".messagelist")).to_contain_text("it works")
+    take(page, "adding-done")
+    account = Account.objects.get()
+    assert (account.from_email, account.host, account.security) == (BOB, "localhost", "tls")
+    assert keys <= MOST_KEYS
+    assert encrypting.auth_attempts[0][1:] == (BOB, SECRET_WORD)
+
+
+def test_a_known_service_fills_in_what_it_knows_and_takes_it_back(page: Page) -> None:
+    page.goto("/admin/mailconfig/mailbox/add/")
+    page.fill("#id_from_email", "bob@gmail.com")
+    page.keyboard.press("Tab")
+    expect(page.locator("#mc-service")).to_contain_text("smtp.gmail.com")
+    expect(page.locator("#mc-service")).to_contain_text("app password")
+    expect(page.locator("#id_host")).to_have_value("smtp.gmail.com")
+    expect(page.locator("#id_imap_host")).to_have_value("imap.gmail.com")
+    expect(page.locator("#id_username")).to_have_value("bob@gmail.com")
+    take(page, "adding-gmail")
+
+    page.fill("#id_from_email", "bob@outlook.com")
+    page.keyboard.press("Tab")
+    expect(page.locator("#id_host")).to_have_value("smtp-mail.outlook.com")
+    expect(page.locator("#id_username")).to_have_value("bob@outlook.com")
+    expect(page.locator("#mc-service")).to_contain_text("an administrator has to register an app")
+    take(page, "adding-outlook")
+
+    page.fill("#id_from_email", "bob@example.com")
+    page.keyboard.press("Tab")
+    expect(page.locator("#mc-service")).to_be_hidden()
+    expect(page.locator("#id_host")).to_have_value("")
+    expect(page.locator("#id_username")).to_have_value("")
+
+
+def test_without_scripts_the_same_form_is_sent(browser: Browser, page: Page, encrypting: ChaosServer) -> None:
+    context = browser.new_context(
+        base_url=page.url.split("/admin/")[0],
+        java_script_enabled=False,
+        storage_state=page.context.storage_state(),
+        viewport={"width": 1280, "height": 900},
+    )
+    plain = context.new_page()
+    plain.set_default_timeout(PATIENCE)
+    plain.goto("/admin/mailconfig/smtpprovider/add/")
+    plain.fill("#id_from_email", BOB)
+    plain.fill("#id_secret", WRONG)
+    plain.keyboard.press("Enter")
+    expect(plain.locator(".mc-result.mc-bad")).to_contain_text("failed at: login")
+    take(plain, "adding-without-scripts")
+    assert WRONG not in plain.content()
+
+    plain.fill("#id_secret", SECRET_WORD)
+    plain.keyboard.press("Enter")
+    expect(plain.locator(".messagelist")).to_contain_text("it works")
+    context.close()
+    assert Account.objects.get().host == "localhost"

@@ -12,6 +12,8 @@ from mailconfig.admin.account_actions import as_shown
 from mailconfig.admin.proof import proof_of
 from mailconfig.models import ConnectionCheck
 
+from .filling_in import filled_in
+
 _ASKED = "_mailconfig_check_asked_for"
 
 
@@ -28,8 +30,9 @@ def remember(request: HttpRequest, check: ConnectionCheck) -> None:
 def answer(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Return what a form answered, as JSON if its page's script sent it.
 
-    ``{"url"}`` where it was saved, with ``check`` where a worker is still to try it; else ``{"errors", "fields",
-    "check"}``: what is wrong by field, what was filled in, and the check that did not pass.
+    ``{"url"}`` where it was saved, with ``check`` where a worker is still to try it; else what is wrong by field
+    (``errors``, ``labels``), the ``check`` that did not pass, and what was ``filled`` in, with a ``proposal`` where somebody has to
+    look at it first.
     """
     if not wants_json(request):
         return response
@@ -66,4 +69,11 @@ def _refused(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     labels = {name: str(form[name].label) for name in errors if name in form.fields}
     proof = proof_of(request)
     check = shown_as_json(proof.check) if proof and proof.check else None
-    return {"errors": errors, "labels": labels, "check": check}
+    filled = filled_in(request)
+    return {
+        "errors": errors,
+        "labels": labels,
+        "check": check,
+        "filled": filled.values,
+        "proposal": filled.proposal,
+    }

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
+from mailconfig.admin.connecting import connect_context
 from mailconfig.admin.typed import AccountModelAdmin
+from mailconfig.models import Account
 
 from .answers import answer
+from .filling_in import CONNECT, fill_in, filled_in
+from .signing_in import sign_ins_for
 from .watching import newest_check_of
 
 
@@ -25,8 +29,23 @@ class AddingPage(AccountModelAdmin):
     @transaction.non_atomic_requests
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Show or take the form, outside any transaction of the request."""
-        context = {"newest_check": newest_check_of(request), **(extra_context or {})}
+        if request.method == "POST" and self.has_add_permission(request):
+            fill_in(request)
+        context = {
+            "newest_check": newest_check_of(request),
+            "filled_in": filled_in(request),
+            "sign_ins": sign_ins_for(request),
+            **(extra_context or {}),
+        }
         return answer(request, super().add_view(request, form_url, context))
+
+    def response_add(
+        self, request: HttpRequest, obj: Account, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Go on to where somebody signs in, if that was chosen instead of a password."""
+        response = super().response_add(request, obj, post_url_continue)
+        connect_url = connect_context(request, obj).get("connect_url") if CONNECT in request.POST else ""
+        return HttpResponseRedirect(connect_url) if connect_url else response
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """No account is added or edited in a window beside the choice of one that it fails over to."""

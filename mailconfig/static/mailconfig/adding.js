@@ -21,7 +21,63 @@
       this.seen = this.after;
       this.said = panel.querySelector(".mc-said");
       this.rest = panel.querySelector(".mc-rest");
+      this.filled = new Map();
       form.addEventListener("submit", (event) => this.submitted(event));
+      this.address = document.getElementById("id_from_email");
+      this.preset = document.getElementById("id_preset");
+      if (this.address && this.preset && this.preset.dataset.presets) {
+        this.presets = JSON.parse(this.preset.dataset.presets);
+        this.address.addEventListener("change", () => this.recognise());
+        this.preset.addEventListener("change", () => this.showService());
+        this.recognise();
+      }
+    }
+
+    /* A known service's own address tells everything; of others only our server can find out, when the form is sent. */
+    recognise() {
+      const domain = this.address.value.trim().toLowerCase().split("@")[1] || "";
+      const found = Object.keys(this.presets).find((name) => this.presets[name].domains.includes(domain));
+      if (found === this.recognised) { return; }
+      this.recognised = found;
+      this.forget();
+      if (found && !this.form.elements.host.value) {
+        const before = new Map(["preset", "host", "port", "security", "imap_host", "imap_port", "imap_ssl", "username"]
+          .filter((name) => this.form.elements[name])
+          .map((name) => [name, this.form.elements[name].value]));
+        this.preset.value = found;
+        this.preset.dispatchEvent(new Event("change", { bubbles: true }));
+        const user = this.form.elements.username;
+        if (user && !user.value) { user.value = this.presets[found].username || this.address.value.trim(); }
+        before.forEach((value, name) => {
+          this.filled.set(name, { before: value, ours: this.form.elements[name].value });
+        });
+      }
+      this.showService();
+    }
+
+    /* What was filled in for another address goes again, unless somebody changed it since. */
+    forget() {
+      this.filled.forEach(({ before, ours }, name) => {
+        const field = this.form.elements[name];
+        if (field.value === ours && before !== ours) {
+          field.value = before;
+          field.dispatchEvent(new Event(name === "preset" ? "change" : "input", { bubbles: true }));
+        }
+      });
+      this.filled.clear();
+    }
+
+    showService() {
+      const chosen = this.presets[this.preset.value];
+      const service = document.getElementById("mc-service");
+      const buttons = [...document.querySelectorAll(".mc-sign-in")];
+      const fitting = buttons.filter((button) => chosen && button.dataset.provider === chosen.signs_in_by);
+      buttons.forEach((button) => { button.hidden = !fitting.includes(button); });
+      const lacksApp = chosen && chosen.refuses_passwords && !fitting.length;
+      service.hidden = !chosen || !chosen.label || this.preset.value === "other";
+      service.textContent = service.hidden ? "" : [
+        [chosen.label, chosen.host].filter(Boolean).join(": "), chosen.note, lacksApp ? service.dataset.noApp : "",
+      ].filter(Boolean).join(" – ");
     }
 
     submitted(event) {
@@ -91,6 +147,7 @@
       document.body.classList.remove("mc-busy");
       if (answer.check) { this.seen = Math.max(this.seen, answer.check.number); }
       const check = answer.check;
+      if (answer.proposal) { this.rest.replaceChildren(); }
       const where = check && check.failed_at ? ` – ${this.words.failedAt} ${check.failed_at}` : "";
       this.say(this.words.refused + where, "mc-bad");
       this.rest.replaceChildren();
@@ -104,6 +161,7 @@
       if (list.children.length) { this.rest.append(list); }
       if (check) { this.rest.append(this.drawn(check)); }
       Object.entries(answer.filled || {}).forEach(([name, value]) => this.fill(name, value));
+      if (this.presets) { this.showService(); }
       const guilty = this.form.querySelector("[aria-invalid=true]");
       if (guilty) { guilty.focus({ preventScroll: true }); }
       this.panel.scrollIntoView({ block: "nearest" });
@@ -112,8 +170,9 @@
     fill(name, value) {
       const field = this.form.elements[name];
       if (field && field.value !== value) {
+        /* No "change": what a preset fills in stands there already. */
         field.value = value;
-        field.dispatchEvent(new Event("change", { bubbles: true }));
+        field.dispatchEvent(new Event("input", { bubbles: true }));
         this.unfold(field);
       }
     }
@@ -212,6 +271,7 @@
         const name = element("th", "", stage.name);
         name.scope = "row";
         let outcome = `– ${stage.is_passed_over ? words.unused : words.unreached}`;
+        if (check.is_open && !stage.is_passed_over) { outcome = ""; }
         if (stage.outcome === "ok") { outcome = `✓ ${words.ok}`; }
         if (stage.outcome === "failed") { outcome = `✗ ${words.failed}`; }
         if (isUnderWay) { outcome = `… ${words.underWay}`; isNext = false; }

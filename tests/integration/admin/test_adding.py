@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,16 +13,40 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from mailconfig.models import Account, CheckState, ConnectionCheck, SMTPProvider, TenantMailConfig
-from tests.factories import make_mailbox, make_tenant, make_user
+from tests.factories import make_mailbox, make_oauth2_client, make_tenant, make_user
+from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
+from tests.servers.name_server import NameServer
 
 from .conftest import permitted
 from .pages import LOGIN, SECRET, admin_url, entered, values
 
 pytestmark = pytest.mark.one_database
 
+BOB = "bob@localhost"
 WRONG = "not-the-password-either"
 SCRIPT = {"accept": "application/json"}
+
+
+@pytest.fixture
+def names(settings: Any) -> Iterator[NameServer]:
+    """A name server that is asked."""
+    with NameServer() as server:
+        settings.MAILCONFIG = {**settings.MAILCONFIG, "DNS_SERVERS": [server.address]}
+        yield server
+
+
+@pytest.fixture
+def encrypting(certificates: Certificates, settings: Any) -> Iterator[ChaosServer]:
+    """A mail server with TLS, at the name localhost, that lets Bob of that domain in."""
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "CA_FILE": certificates.ca_file}
+    with ChaosServer(tls=certificates.good, credentials={BOB: SECRET}) as server:
+        yield server
+
+
+def two_fields(client: Client, url: str, address: str = BOB, **changes: Any) -> dict[str, Any]:
+    """What a browser sends when two fields were filled in."""
+    return entered(client, url, from_email=address, secret=SECRET, **changes)
 
 
 def make_provider(**changes: Any) -> SMTPProvider:
@@ -183,3 +208,113 @@ def test_who_saves_untested_is_written_down(client: Client, alice: User) -> None
     assert "Saved without trying the connection." in words
     assert Account.objects.get().from_email == LOGIN
     assert SECRET not in "".join(words)
+
+
+def test_address_and_password_are_enough_where_the_domain_names_its_own_server(
+    client: Client, encrypting: ChaosServer, names: NameServer
+) -> None:
+    names.records["_submissions._tcp.localhost", "SRV"] = [f"0 0 {encrypting.port} localhost."]
+    url = admin_url("smtpprovider", "add")
+
+    answer = client.post(url, two_fields(client, url), follow=True)
+
+    assert "it works" in answer.content.decode()
+    account = Account.objects.get()
+    assert (account.host, account.port, account.security) == ("localhost", encrypting.port, "tls")
+    assert (account.username, account.from_email) == (BOB, BOB)
+    assert encrypting.auth_attempts[0][1:] == (BOB, SECRET)
+
+
+def test_a_server_outside_the_domain_gets_no_password_before_somebody_has_seen_its_name(
+    client: Client, encrypting: ChaosServer, names: NameServer
+) -> None:
+    names.records["_submissions._tcp.example.com", "SRV"] = [f"0 0 {encrypting.port} localhost."]
+    encrypting.credentials = {"bob@example.com": SECRET}
+    url = admin_url("smtpprovider", "add")
+    data = two_fields(client, url, "bob@example.com")
+
+    page = client.post(url, data)
+
+    assert not encrypting.sessions
+    assert "names the server localhost" in page.content.decode()
+    assert SECRET not in page.content.decode()
+    shown = page.context["adminform"].form
+    assert shown["host"].value() == "localhost"
+    told = client.post(url, data, headers=SCRIPT).json()
+    assert not encrypting.sessions
+    assert told["filled"]["host"] == "localhost"
+    assert "names the server localhost" in told["proposal"]
+
+    again = {**data, **told["filled"]}
+    assert "it works" in client.post(url, again, follow=True).content.decode()
+    assert Account.objects.get().host == "localhost"
+
+
+def test_what_was_entered_is_tried_and_nothing_else(
+    client: Client, server: ChaosServer, names: NameServer
+) -> None:
+    names.records["_submissions._tcp.example.com", "SRV"] = ["0 0 465 mail.example.com."]
+    url = admin_url("smtpprovider", "add")
+
+    client.post(url, entered(client, url, **values(server.port)))
+
+    assert names.asked == []
+    assert Account.objects.get().host == "127.0.0.1"
+
+
+def test_nobody_is_asked_for_those_who_may_not_add(names: NameServer, db: None) -> None:
+    dave = permitted("dave", "view_smtpprovider")
+
+    answer = dave.post(admin_url("smtpprovider", "add"), {"from_email": BOB, "secret": SECRET})
+
+    assert answer.status_code == 403
+    assert names.asked == []
+
+
+def test_a_mailbox_is_filled_in_for_both_halves(client: Client, names: NameServer) -> None:
+    names.records["_submissions._tcp.example.com", "SRV"] = ["0 0 465 mail.example.net."]
+    names.records["_imap._tcp.example.com", "SRV"] = ["0 0 143 imap.example.net."]
+    url = admin_url("mailbox", "add")
+
+    told = client.post(url, two_fields(client, url, "bob@example.com"), headers=SCRIPT).json()
+
+    assert told["filled"] == {
+        "host": "mail.example.net",
+        "port": "465",
+        "security": "tls",
+        "preset": "",
+        "username": "bob@example.com",
+        "imap_host": "imap.example.net",
+        "imap_port": "143",
+        "imap_ssl": "True",
+    }
+
+
+def test_somebody_signs_in_at_the_service_instead_of_entering_a_password(client: Client) -> None:
+    app = make_oauth2_client(name="Our Google app", provider="google")
+    url = admin_url("smtpprovider", "add")
+    page = client.get(url).content.decode()
+    assert f'name="_connect" value="{app.pk}"' in page
+    data = entered(client, url, from_email="bob@gmail.com") | {"_connect": str(app.pk)}
+
+    answer = client.post(url, data)
+
+    account = Account.objects.get()
+    assert (
+        answer["Location"].startswith(f"/mail/connect/{account.uuid}/")
+        or str(account.uuid) in answer["Location"]
+    )
+    assert (account.host, account.username) == ("smtp.gmail.com", "bob@gmail.com")
+    assert account.authentication == "oauth2"
+    assert not account.has_secret
+
+
+def test_signing_in_is_offered_to_those_who_may_choose_the_app_only(db: None) -> None:
+    app = make_oauth2_client(name="Our Google app", provider="google")
+    dave = permitted("dave", "add_smtpprovider")
+    url = admin_url("smtpprovider", "add")
+
+    assert "_connect" not in dave.get(url).content.decode()
+    dave.post(url, entered(dave, url, from_email="bob@gmail.com") | {"_connect": str(app.pk)})
+
+    assert not Account.objects.exists()
