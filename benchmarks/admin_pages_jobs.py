@@ -106,18 +106,24 @@ def _of_model(client: Client, model: type[Model], model_admin: Any) -> Iterator[
     name = model._meta.model_name or ""
     listed = reverse(f"admin:mailconfig_{name}_changelist")
     yield f"{name} list", listed
-    shown = _get(client, listed).context["cl"]
+    context = _get(client, listed).context
+    if "cl" not in context:  # a page of its own in a list's place
+        return
+    shown = context["cl"]
     yield from _filtered(name, listed, shown)
     if shown.search_fields:
         for what, term in _terms(model).items():
             yield f"{name} search {what}", f"{listed}?q={term}"
     rows = list(shown.result_list)
-    for row in rows[:1]:
-        yield f"{name} page", reverse(f"admin:mailconfig_{name}_change", args=[row.pk])
-        yield f"{name} history", reverse(f"admin:mailconfig_{name}_history", args=[row.pk])
-    answer = client.get(reverse(f"admin:mailconfig_{name}_add"))
-    if answer.status_code == 200:
-        yield f"{name} add", reverse(f"admin:mailconfig_{name}_add")
+    pages = {
+        f"{name} page": [f"admin:mailconfig_{name}_change", rows[0].pk] if rows else [],
+        f"{name} history": [f"admin:mailconfig_{name}_history", rows[0].pk] if rows else [],
+        f"{name} add": [f"admin:mailconfig_{name}_add"],
+    }
+    for what, (view, *keys) in ((what, found) for what, found in pages.items() if found):
+        url = reverse(view, args=keys)
+        if client.get(url).status_code == 200:  # others lead elsewhere, or are nobody's to see
+            yield what, url
     if model is Message:
         yield from _of_big_account(listed)
 

@@ -159,7 +159,8 @@ def forecast_html(known: QueueForecast) -> SafeString:
         when = _("nobody can say yet when the last one will have gone")
     else:
         when = _("as things are, the last one goes about %(time)s") % {"time": date_text(known.empty_at)}
-    return format_html("{}: {}; {}. {}", _("Queue of this account"), count, when, why)
+    note = format_html('<span class="mc-note">{}</span>', why) if why else ""
+    return format_html("{}: {}; {}{}", _("Queue of this account"), count, when, note)
 
 
 def waiting_html(known: Facts) -> SafeString:
