@@ -119,6 +119,7 @@ class AccountActions(AccountModelAdmin):
         return HttpResponseRedirect(self._account_url(account, check))
 
     def _ask_for_recipient(self, request: HttpRequest, account: Account, form: forms.Form) -> HttpResponse:
+        mine = ConnectionCheck.objects.filter(requested_by=user_of(request).pk)
         context = {
             **self.admin_site.each_context(request),
             "title": _("Send a test mail"),
@@ -128,6 +129,7 @@ class AccountActions(AccountModelAdmin):
             "form": form,
             "media": self.media,
             "account_url": self._account_url(account),
+            "newest_check": mine.order_by("-pk").values_list("pk", flat=True).first() or 0,
         }
         return TemplateResponse(request, "admin/mailconfig/test_mail.html", context)
 

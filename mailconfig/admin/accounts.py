@@ -42,6 +42,7 @@ from .account_list import (
     words_html,
 )
 from .account_page.arrival import ArrivalActions
+from .account_page.cloning import LIKE, Cloning
 from .account_page.glance import glance_context
 from .account_page.pausing import PauseActions
 from .adding.answers import remember
@@ -92,7 +93,9 @@ LIMITS = (
 )
 
 
-class AccountAdmin(AddingPage, AccountColumns, KeyFields, PauseActions, ArrivalActions, AccountActions):
+class AccountAdmin(
+    AddingPage, AccountColumns, KeyFields, PauseActions, ArrivalActions, Cloning, AccountActions
+):
     """Base of all kinds. Saving connects first; deleting leaves the row and wipes the secret."""
 
     form = AccountForm
@@ -320,6 +323,7 @@ class AccountAdmin(AddingPage, AccountColumns, KeyFields, PauseActions, ArrivalA
         proof = proof_of(request)
         context["proof"] = as_shown(proof.check) if proof and proof.check else None
         context["may_skip_proof"] = self._may_skip_proof(request)
+        context["clone_by"] = LIKE if self.has_add_permission(request) else ""
         context["may_pause"] = account is not None and self.has_change_permission(request, account)
         context["is_paused"] = account is not None and is_paused_by_person(account)
         context["may_test"] = account is not None and self.may_test(request, account)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC
@@ -27,6 +27,7 @@ from mailconfig.delivery.accounts.check_run import (
     require_own_destination,
     sender_field,
     stages_of,
+    watched,
 )
 from mailconfig.delivery.accounts.journal_test_mail import NoJournal, TestMailJournal
 from mailconfig.delivery.accounts.running_checks import running_check
@@ -38,7 +39,7 @@ from mailconfig.models import Account, CheckKind, ConnectionCheck, Tenant
 from mailconfig.models.validators import validate_address
 from mailconfig.rendering.compose import Rendered
 from mailconfig.transports.contract import Judgement, Outcome, Verdict
-from mailconfig.values import CheckResult, Envelope, Stage
+from mailconfig.values import CheckResult, Envelope, Stage, StageResult
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -130,7 +131,9 @@ def send_stored(
     """
     ensure_this_installation()
     since = time.monotonic()
-    result = in_columns(_send(account, check.recipient, requested_by, counts_for=account), account)
+    on_change = watched(check, requested_by)
+    sent = _send(account, check.recipient, requested_by, counts_for=account, on_change=on_change)
+    result = in_columns(sent, account)
     pad(result, since=since, requested_by=requested_by)
     check = check_record.finish(check, result, username=account.username)
     if not check.looks_only:
@@ -139,9 +142,14 @@ def send_stored(
 
 
 def _send(
-    account: Account, recipient: str, requested_by: AbstractBaseUser | None, *, counts_for: Account | None
+    account: Account,
+    recipient: str,
+    requested_by: AbstractBaseUser | None,
+    *,
+    counts_for: Account | None,
+    on_change: Callable[[tuple[StageResult, ...]], None] | None = None,
 ) -> CheckResult:
-    log = StageLog((*stages_of(account), *OF_A_MAIL))
+    log = StageLog((*stages_of(account), *OF_A_MAIL), on_change)
     if not account.sender:
         return check_result.no_sender(log)
     try:
@@ -241,7 +249,7 @@ def _judge(outcome: Outcome, account: Account, log: StageLog) -> CheckResult:
     if outcome.error is not None:
         return check_result.of_error(outcome.error, log, sender_field=sender_field(account))
     if judgement.verdict is Verdict.ACCEPTED:
-        return check_result.passed(log, sentences.SENT)
+        return check_result.passed(log, sentences.SENT, server_text=judgement.answer.words)
     if outcome.stage is Stage.SENDER:
         return check_result.sender_refused(judgement, log, blame(account))
     if outcome.stage is Stage.RECIPIENT:
