@@ -57,6 +57,7 @@ from .key_fields import KeyFields
 from .lookups import LONGEST_VALUE
 from .proof import errors_of, proof_of, prove, refuse
 from .service_limits import service_limit_warning
+from .tenant_filter import TenantFilter
 from .typed import user_of
 
 UNTESTED = "_save_untested"
@@ -104,7 +105,7 @@ class AccountAdmin(
         HealthFilter,
         "is_enabled",
         "serves_project",
-        ("tenant", admin.RelatedOnlyFieldListFilter),
+        TenantFilter,
     )
     list_select_related = ("owner", "tenant")
     list_per_page = 50

@@ -17,7 +17,6 @@ from mailconfig.models import (
     MessageState,
     Priority,
     Purpose,
-    Tenant,
     WaitReason,
 )
 
@@ -133,27 +132,6 @@ class AccountFilter(admin.SimpleListFilter):
         """Narrow down to the choice."""
         value = self.value() or ""
         return queryset.filter(account_id=int(value)) if is_key(value) else queryset
-
-
-class TenantFilter(admin.SimpleListFilter):
-    """The tenants by name; beyond a number of them one searches for the name."""
-
-    title = gettext_lazy("tenant")
-    parameter_name = "tenant__id__exact"
-
-    def lookups(self, request: HttpRequest, model_admin: MessageModelAdmin) -> list[tuple[str, str]]:
-        """The first by name, and the chosen one."""
-        tenants = rows_within_reach(Tenant.objects.all(), request).order_by("name", "pk")
-        rows = list(tenants[:LISTED_ACCOUNTS])
-        chosen = request.GET.get(self.parameter_name, "")
-        if is_key(chosen) and all(str(tenant.pk) != chosen for tenant in rows):
-            rows += tenants.filter(pk=chosen)
-        return [(str(tenant.pk), tenant.name) for tenant in rows]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
-        """Narrow down to the choice."""
-        value = self.value() or ""
-        return queryset.filter(tenant_id=int(value)) if is_key(value) else queryset
 
 
 class FailoverFilter(admin.SimpleListFilter):

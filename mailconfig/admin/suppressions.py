@@ -23,6 +23,7 @@ from .bounces import OfMessage
 from .durations import moment_text
 from .lookups import OfferedLookups
 from .paging import CappedChangeList, CappedPaginator
+from .tenant_filter import TenantFilter
 from .typed import SuppressionModelAdmin, user_of
 from .within_reach import chooses_among_own, rows_within_reach
 
@@ -78,7 +79,7 @@ class SuppressionAdmin(OfferedLookups, OfMessage, SuppressionModelAdmin):
 
     form = SuppressionForm
     list_display = ("address", "tenant_name", "reason", "note", "message_link", "created")
-    list_filter = ("reason", ("tenant", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("reason", TenantFilter)
     list_select_related = ("message", "tenant", "created_by")
     search_fields = ("address",)
     ordering = ("-id",)

@@ -18,6 +18,7 @@ from mailconfig.admin.account_list import AccountChangeList, AccountColumns
 from mailconfig.admin.health import HealthFilter
 from mailconfig.admin.key_fields import KeyFields
 from mailconfig.admin.lookups import is_key
+from mailconfig.admin.tenant_filter import TenantFilter
 from mailconfig.admin.typed import AccountModelAdmin, user_of
 from mailconfig.models import Account, AccountKind
 
@@ -60,7 +61,7 @@ class EveryAccountAdmin(AccountColumns, KeyFields, AccountModelAdmin):
         HealthFilter,
         "is_enabled",
         "serves_project",
-        ("tenant", admin.RelatedOnlyFieldListFilter),
+        TenantFilter,
     )
     list_select_related = ("owner", "tenant")
     search_fields = ("name", "from_email", "username", "host")
