@@ -304,13 +304,21 @@ def _sums(account: Account, *parts: Ended | None) -> AccountSums:
 
 def _paused(mine: Q | None) -> tuple[tuple[StoppedAccount, ...], dict[str, int]]:
     lanes = Lane.objects.filter(
-        purpose=Purpose.SEND, wait_reason__in=PAUSES, account__deleted_at=None, account__is_enabled=True
+        purpose=Purpose.SEND,
+        wait_reason__in=[*PAUSES, WaitReason.PAUSED_BY_PERSON],
+        account__deleted_at=None,
+        account__is_enabled=True,
     )
     lanes = lanes if mine is None else lanes.filter(mine)
     by_reason = dict(lanes.order_by().values_list("wait_reason").annotate(Count("pk")))
     newest = lanes.select_related("account").defer("account__secret").order_by("-wait_since")[:MOST_PAUSED]
     stopped = tuple(
-        StoppedAccount(lane.account, WaitReason(lane.wait_reason), lane.wait_since, lane.wait_text)
+        StoppedAccount(
+            lane.account,
+            WaitReason(lane.waits_because),
+            lane.paused_at or lane.wait_since,
+            lane.paused_because or lane.wait_text,
+        )
         for lane in newest
     )
     return stopped, by_reason

@@ -159,6 +159,18 @@ def test_the_first_of_two_pauses_counts_and_is_told_once(server: ChaosServer) ->
     assert sorted(WebhookDelivery.objects.values_list("kind", flat=True)) == kinds
 
 
+def test_the_dashboard_lists_it_with_its_reason(server: ChaosServer) -> None:
+    account = make_account(server.port)
+    pause(account)
+
+    found = delivery.read_dashboard()
+
+    assert [(one.account, one.reason, one.words) for one in found.paused] == [
+        (account, "paused_by_person", WHY)
+    ]
+    assert found.paused_by_reason == {"paused_by_person": 1}
+
+
 def test_a_refused_login_stays_known(server: ChaosServer) -> None:
     account = make_account(server.port)
     Lane.objects.filter(account=account).update(wait_reason="paused_login", wait_since=timezone.now())
