@@ -36,7 +36,7 @@
     /* A known service's own address tells everything; of others only our server can find out, when the form is sent. */
     recognise() {
       const domain = this.address.value.trim().toLowerCase().split("@")[1] || "";
-      const found = Object.keys(this.presets).find((name) => this.presets[name].domains.includes(domain));
+      const found = Object.keys(this.presets).find((name) => (this.presets[name].domains || []).includes(domain));
       if (found === this.recognised) { return; }
       this.recognised = found;
       this.forget();
