@@ -1,6 +1,7 @@
 """The pages for those who keep mail accounts and look after the queue."""
 
 from . import (
+    account_history,
     accounts,
     bounces,
     connection_checks,
@@ -18,6 +19,7 @@ from . import (
 from .adding import every_kind
 
 __all__ = [
+    "account_history",
     "accounts",
     "bounces",
     "connection_checks",

@@ -28,9 +28,10 @@ from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, Mailbox
 from mailconfig.models.validators import validate_address
 
+from .account_history import HistoryOfAccount
 from .proof import errors_of
 from .themes import dress
-from .typed import AccountModelAdmin, user_of
+from .typed import user_of
 
 SHOWN_CHECKS = 5
 A_WORKER_CHECKS = gettext_lazy("A worker tries the connection. What comes of it will be shown on this page.")
@@ -51,7 +52,7 @@ class RecipientForm(forms.Form):
         dress(self.fields["recipient"].widget)
 
 
-class AccountActions(AccountModelAdmin):
+class AccountActions(HistoryOfAccount):
     """Adds the two buttons' addresses, and shows what came of them on the account's page."""
 
     def get_urls(self) -> list[URLPattern]:

@@ -10,6 +10,7 @@ if not apps.is_installed("mailconfig"):
     raise ImproperlyConfigured(msg)
 
 from .account import Account
+from .account_change import AccountChange, AccountChangeKind
 from .activity import Activity
 from .attachment import Attachment, AttachmentBody, Preparation
 from .attachment_problem import AttachmentProblem
@@ -81,6 +82,8 @@ __all__ = [
     "UNREACHABLE",
     "WAITING_STATES",
     "Account",
+    "AccountChange",
+    "AccountChangeKind",
     "AccountKind",
     "Activity",
     "Attachment",

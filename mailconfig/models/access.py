@@ -114,6 +114,14 @@ def _of_check(reach: Reach) -> Q:
     return reach.of_accounts("account") | unsaved
 
 
+def _of_change(reach: Reach) -> Q:
+    """Changes outlive their account: then they are of the tenant that it had."""
+    if reach.is_all:
+        return Q()
+    gone = Q(account=None) & reach.rows()
+    return reach.of_accounts("account") | gone
+
+
 def _of_deployment(reach: Reach) -> Q:
     """Rows that belong to no tenant, since they serve all of them."""
     return Q() if reach.is_all or reach.without_tenant else NOBODY
@@ -130,6 +138,7 @@ _RULES: dict[str, Callable[[Reach], Q]] = {
         lambda reach: reach.of_accounts("message__account"),
     ),
     **dict.fromkeys(("oauth2client", "suppression", "webhookendpoint"), lambda reach: reach.rows()),
+    "accountchange": _of_change,
     "connectioncheck": _of_check,
     # What came in is somebody's letters, so that of another person is within nobody's reach without a tenant.
     "syncedmessage": lambda reach: reach.of_accounts("mailbox", is_private=True),

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailconfig.conf import get_settings
+from mailconfig.delivery.accounts.changes import differences, record_change, recorded_columns
 from mailconfig.delivery.accounts.check_requests import request_check
 from mailconfig.delivery.accounts.failovers import require_say_over_failover
 from mailconfig.delivery.accounts.oauth2_logins import require_storable_grant, store_grant
@@ -26,6 +27,7 @@ from mailconfig.exceptions import AccountChanged, AccountInUse, NoAccount, NotPr
 from mailconfig.mail_services import is_mail_service
 from mailconfig.models import (
     Account,
+    AccountChangeKind,
     AccountKind,
     CheckKind,
     CheckState,
@@ -44,6 +46,8 @@ from mailconfig.secrets.sealed import SealedSecret
 from mailconfig.values import Authentication, Security
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from django.contrib.auth.models import AbstractBaseUser
 
 OF_MAILBOX = tuple(column for name, column in SECRET_COLUMNS.items() if name is not SecretName.SMTP)
@@ -158,7 +162,7 @@ def _stored(
     """Store it with the checks that were made, and ask for those that workers make; return the first of them."""
     try:
         with transaction.atomic():
-            _store(account, proved)
+            _store(account, proved, by)
             asked = [request_check(account_id=account.pk, kind=kind, requested_by=by) for kind in later]
     except IntegrityError as error:
         msg = "another account of this kind was stored at the same moment"
@@ -169,19 +173,21 @@ def _stored(
     return next(iter([*made, *asked]), None)
 
 
-def _store(account: Account, proved: Proved) -> None:
+def _store(account: Account, proved: Proved, by: AbstractBaseUser | None) -> None:
     """Write the row, if nobody changed it, or the server it was proved with, since it was read."""
     if account.fails_over_anew():
         lock_chains(account)  # first: whoever waits for it holds no row that the other one needs
-    if not account._state.adding:
-        _require_unchanged(account)
+    adding = account._state.adding
+    stored = None if adding else _require_unchanged(account)
     if proved.check is not None:
         _require_proved_destination(account, proved.binding)
     had_grant = logged_in_by_oauth2(account)
     if not account._state.adding and account.would_be_held_by_another():
         part(account_id=account.pk)  # mail of one tenant is no mail of another's
+    changed = differences(account, stored, by)
     account.save()
     store_grant(account, had_one=had_grant)
+    record_change(account, AccountChangeKind.ADDED if adding else AccountChangeKind.CHANGED, changed, by)
 
 
 def _require_storable(account: Account, by: AbstractBaseUser | None) -> None:
@@ -221,26 +227,28 @@ def _require_encrypted_login(account: Account) -> None:
         raise ValidationError({"security": ValidationError(words, code="plain_login")})
 
 
-def _require_unchanged(account: Account) -> None:
-    """Lock the row, so that nobody comes in between."""
+def _require_unchanged(account: Account) -> dict[str, Any]:
+    """Lock the row, so that nobody comes in between; return what is stored."""
     rows = Account.objects.select_for_update().kept().filter(pk=account.pk, revision=account.revision)
-    stored = rows.values_list("pk", "secret").first()
+    stored: dict[str, Any] | None = rows.values(*recorded_columns(Account)).first()
     if stored is None:
         msg = "the account was changed since it was read"
         raise AccountChanged(msg)
     if isinstance(account.secret, SealedSecret):
         # The same one, perhaps sealed anew: key rotation leaves the revision alone.
-        _pk, account.secret = stored
+        account.secret = stored["secret"]
     if isinstance(account, Mailbox):
-        _take_resealed(account)
+        stored |= _take_resealed(account, set(recorded_columns(Mailbox)) - set(stored))
+    return stored
 
 
-def _take_resealed(mailbox: Mailbox) -> None:
-    """The mailbox's further secrets as key rotation left them; its row stands still with the account's."""
-    kept = [column for column in OF_MAILBOX if isinstance(getattr(mailbox, column), SealedSecret)]
-    for row in Mailbox.objects.filter(pk=mailbox.pk).values(*kept) if kept else ():
-        for column in kept:
+def _take_resealed(mailbox: Mailbox, columns: Collection[str]) -> dict[str, Any]:
+    """Take the mailbox's further secrets as key rotation left them, and return these columns; its row stands still with the account's."""
+    row: dict[str, Any] = Mailbox.objects.filter(pk=mailbox.pk).values(*columns).get()
+    for column in OF_MAILBOX:
+        if isinstance(getattr(mailbox, column), SealedSecret):
             setattr(mailbox, column, row[column])
+    return row
 
 
 def _binding(account: Account) -> str:
@@ -271,7 +279,11 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
     with transaction.atomic():
         # The lock makes an enqueue of the same moment wait: its message's foreign key needs the row.
         accounts = Account.objects.select_for_update().kept()
-        account = accounts.only("pk", "kind", "name", "from_email", "username").filter(pk=account_id).first()
+        account = (
+            accounts.only("pk", "kind", "name", "from_email", "username", "tenant")
+            .filter(pk=account_id)
+            .first()
+        )
         if account is None:
             raise NoAccount(_("The account does not exist any more."))
         waiting = count_unsent([account_id]).get(account_id, 0)
@@ -301,3 +313,4 @@ def delete_account(*, account_id: int, by: AbstractBaseUser | None) -> None:
         EventWebhook.objects.filter(account_id=account_id).delete()
         Lane.objects.filter(account_id=account_id).update(due_at=None)
         Account.objects.filter(failover_id=account_id).update(failover=None, revision=F("revision") + 1)
+        record_change(account, AccountChangeKind.DELETED, [], by)

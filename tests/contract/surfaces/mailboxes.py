@@ -49,10 +49,10 @@ GET    {MAILINGS_OF_ONE} 401 401    404      404      404       200    200    20
 QUERIES = f"""
                  sqlite postgres
 GET    {LIST}    7      7
-POST   {LIST}    11     11
+POST   {LIST}    13     13
 GET    {ONE}     7      7
-PATCH  {ONE}     29     32
-DELETE {ONE}     15     15
+PATCH  {ONE}     31     34
+DELETE {ONE}     16     16
 GET    {USER}    7      7
 GET    {CREATOR} 6      6
 GET    {UPDATER} 6      6

@@ -28,10 +28,10 @@ POST   {OVERRIDE} 401       401      200      200      200       200    200    2
 QUERIES = f"""
                   sqlite postgres
 GET    {LIST}     4      4
-POST   {LIST}     18     21
+POST   {LIST}     20     23
 GET    {ONE}      4      4
-PUT    {ONE}      22     25
-DELETE {ONE}      12     12
+PUT    {ONE}      23     26
+DELETE {ONE}      13     13
 POST   {OVERRIDE} 21     23
 """
 

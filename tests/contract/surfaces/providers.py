@@ -28,10 +28,10 @@ GET    {CHECK}  401       401      404      404      404       404    200    404
 QUERIES = f"""
                 sqlite postgres
 GET    {LIST}   5      5
-POST   {LIST}    6      6
+POST   {LIST}    7      7
 GET    {ONE}    4      4
-PATCH  {ONE}     9      9
-DELETE {ONE}    12     12
+PATCH  {ONE}     10      10
+DELETE {ONE}    13     13
 GET    {STATUS} 18     21
 GET    {CHECK}  4      4
 """

@@ -35,7 +35,7 @@ GET  {HOOK}/deliveries 401 401 404 404 403 200 200 403 403 200 200
 """
 QUERIES = f"""
                 sqlite postgres
-POST   {CONFIG} 14     14
+POST   {CONFIG} 15     15
 POST   {TEST}   29     34
 GET    {CHECK}  5      5
 GET    {HOOKS}  5      5

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from mailconfig.models import (
     Account,
+    AccountChange,
     Attempt,
     Bounce,
     ConnectionCheck,
@@ -68,6 +69,11 @@ def rows_of(word: str, tenant: Tenant | None) -> dict[type[Model], Model]:
         Suppression.objects.create(tenant=tenant, address=f"{word}@example.org", note=word),
         make_oauth2_client(tenant=tenant, name=f"{word} app"),
     ]  # fmt: skip
+    rows.append(
+        AccountChange.objects.create(
+            account=mailbox, account_name=f"{word} mailbox", tenant=tenant, kind="changed"
+        )
+    )
     if tenant is not None:
         hook = WebhookEndpoint(tenant=tenant, url=f"https://{word}.example.com/", kinds=["message.settled"])
         hook.save()
