@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -63,8 +64,8 @@ def test_a_tenant_stays_while_it_has_accounts_and_for_whoever_may_not_delete_wha
     assert Tenant.objects.filter(pk=tenant.pk).exists()
 
     account.delete()
-    page = permitted("few", "view_tenant", "delete_tenant").post(
-        admin_url("tenant", "delete", tenant.pk), {"post": "yes"}
-    )
+    few = permitted("few", "view_tenant", "change_tenant", "delete_tenant")
+    tenant.members.add(get_user_model().objects.get(username="few"))
+    page = few.post(admin_url("tenant", "delete", tenant.pk), {"post": "yes"})
     assert page.status_code == 403
     assert Tenant.objects.filter(pk=tenant.pk).exists()
