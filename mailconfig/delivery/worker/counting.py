@@ -74,6 +74,7 @@ def count_figures(now: datetime) -> int:
     if counted is not None and settled < counted + timedelta(seconds=COUNT_SECONDS):
         return 0
     since = settled - FIRST if counted is None else max(counted, settled - KEPT)
+    since = max(since, _oldest_left(state.last_attempt, since, settled))
     # Hour by hour, a sweep each: a sweep must not take long.
     until = min(settled, hour_of(since) + HOUR)
     ended = read_ended(since, until, above=state.last_attempt)
@@ -105,6 +106,16 @@ def count_figures(now: datetime) -> int:
             table.objects.filter(hour_at__lt=hour_of(now - KEPT)).delete()
         FiguresState.objects.filter(id=1).update(leaders=sorted(find_leaders(day_of(now))))
     return written
+
+
+def _oldest_left(last_attempt: int, since: datetime, settled: datetime) -> datetime:
+    """Return when what is left to count began, so that hours without mail are passed over: a new installation has a day of them."""
+    attempts = Attempt.objects.filter(pk__gt=last_attempt).order_by("pk")
+    failures = Message.objects.filter(state=MessageState.FAILED, settled_at__gte=since).order_by("settled_at")
+    first = attempts.values_list("ended_at", flat=True).first()
+    first_failure = failures.values_list("settled_at", flat=True).first()
+    # Keys are not quite in the order of times.
+    return min(first - LONGEST_WRITE if first else settled, first_failure or settled, settled)
 
 
 def day_of(now: datetime) -> list[datetime]:

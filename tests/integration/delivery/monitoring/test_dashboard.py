@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -76,6 +77,18 @@ def test_what_ends_while_it_is_counted_is_counted_the_next_time() -> None:
     count_all(now + timedelta(seconds=COUNT_SECONDS + 1))
 
     assert sum(HourFigures.objects.values_list("sent", flat=True)) == 2
+
+
+@pytest.mark.parametrize("ends", [attempt, failure])
+def test_hours_before_the_first_mail_are_passed_over(ends: Callable[[Account, datetime], object]) -> None:
+    account, now = make_account(), timezone.now()
+    ends(account, now - timedelta(minutes=2))
+
+    for _ in range(2):
+        count_figures(now)
+
+    assert sum(sum(hour) for hour in figures(read_dashboard())) == 1
+    assert FiguresState.objects.get().counted_until == now - SETTLING
 
 
 def test_a_count_under_way_elsewhere_is_not_counted_again() -> None:
