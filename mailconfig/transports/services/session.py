@@ -40,6 +40,16 @@ from .content import NotCarried, as_form, key_of, message_id_of
 NOT_CARRIED = "not_carried"
 """Code of mails that the service cannot be told as they are."""
 _REFUSED = frozenset({"rejected", "invalid", "failed"})
+_ODD = (
+    AnymailError,
+    requests.RequestException,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What anymail raises over a mail or an answer: it takes for granted that an answer has the shape of its service's documents."""
 
 
 class _NotAllowed(Exception):
@@ -111,7 +121,7 @@ class ServiceSession:
             understood = True
         except TransportError as error:
             return self._broke(error)
-        except (AnymailError, requests.RequestException, ValueError, TypeError, LookupError) as error:
+        except _ODD as error:
             if not self._asked:
                 return _not_carried(self._scrubber.clean(_first_line(error)))
             if self._answer is None and not isinstance(error, AnymailError | requests.RequestException):

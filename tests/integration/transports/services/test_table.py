@@ -190,6 +190,33 @@ def test_what_it_does_not_begin_with_is_tried_again(
     assert (outcome.whole.verdict, outcome.error, server.mails) == (RETRY, None, [])
 
 
+JSON = (("Content-Type", "application/json"),)
+DEEP = "[" * 100_000
+
+
+@every_service
+@pytest.mark.parametrize(
+    "body", ["[]", "null", '{"emails": [5], "Messages": [5]}', DEEP], ids=lambda body: body[:9]
+)
+def test_an_answer_of_another_shape_leaves_the_mail_in_doubt_and_nothing_breaks(
+    server: ServiceServer, around: Surroundings, name: str, body: str
+) -> None:
+    server.faults.append(Said(202, body, JSON))
+
+    assert is_in_doubt(sent(server, opened(around, name), YOU, THEM))
+
+
+@every_service
+def test_a_refusal_that_is_nested_without_an_end_is_a_refusal(
+    server: ServiceServer, around: Surroundings, name: str
+) -> None:
+    server.faults.append(Said(400, DEEP, JSON))
+
+    outcome = sent(server, opened(around, name), YOU, THEM)
+
+    assert (outcome.whole.verdict, outcome.recipients, outcome.error) == (FAIL, (), None)
+
+
 MANDRILL = {"status": "error", "code": -2, "message": "No"}
 
 
