@@ -75,6 +75,9 @@ FAILURES: dict[str, Promise | str] = {
     "account_deleted": _("The mailbox was deleted."),
     "internal_error": _("An error of our own, again and again."),
     "not_carried": _("The mail service cannot be told what it says."),
+    "no_way_out": _(
+        "It was to say how one opts out, and this site no longer says under which address the world reaches it."
+    ),
     "no_recipients": _("Nobody was left to send it to."),
     "recipient_refused": _("The mail server refused all recipients."),
     "token_unknown": _("A token in it is unknown."),

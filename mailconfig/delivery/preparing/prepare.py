@@ -28,6 +28,7 @@ from mailconfig.delivery.preparing.leases import Lease, Stopped, take
 from mailconfig.delivery.queue import attached
 from mailconfig.delivery.queue.bodies import StorageAway, delete_if_there
 from mailconfig.delivery.queue.file_urls import MOST_BYTES, MOST_BYTES_TOGETHER
+from mailconfig.delivery.queue.opt_out_links import NO_WAY_OUT, NoWayOut
 from mailconfig.delivery.queue.resolving import resolve
 from mailconfig.delivery.queue.sources import compose_source
 from mailconfig.delivery.queue.storage_calls import Calls, StorageHangs
@@ -233,6 +234,9 @@ def _finish(lease: Lease, message: Message) -> None:
             rendered = _rendered(message)
     except StorageAway:
         raise
+    except NoWayOut as error:
+        moves.fail(lease, NO_WAY_OUT, detail=str(error))
+        return
     except InvalidMessage as error:
         # All else was tried when it was queued.
         moves.fail(lease, AttachmentProblem.TOO_LARGE_TOGETHER, detail=str(error))

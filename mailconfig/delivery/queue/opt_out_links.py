@@ -21,6 +21,12 @@ from mailconfig.rendering.opting_out import OptingOut
 
 SALT = "mailconfig.opting-out"
 LONGEST_TOKEN = 1500
+NO_WAY_OUT = "no_way_out"
+"""Error code of mail that was queued with a way out, for which there is none when it is rendered."""
+
+
+class NoWayOut(InvalidMessage):
+    """No link can lead to this site: of the deployment's making, and not of the mail's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +82,7 @@ def opting_out_of(
         sentence: the account's; empty: :func:`own_sentence`.
 
     Raises:
-        InvalidMessage: this site does not say where the world reaches it, or has no such page.
+        NoWayOut: this site does not say where the world reaches it, or has no such page.
     """
     wish = Wish(
         tenant_id=tenant_id,
@@ -90,5 +96,5 @@ def opting_out_of(
         url = ""
     if not url:
         msg = "no link can lead out of the mail: PUBLIC_BASE_URL is not set, or the page to opt out is not among the URLs"
-        raise InvalidMessage(msg)
+        raise NoWayOut(msg)
     return OptingOut(url, sentence.strip() or own_sentence(), _("Unsubscribe"))

@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from django.core.mail import EmailMessage
 
 from mailconfig.delivery.queue.due import DueMessage
-from mailconfig.delivery.queue.opt_out_links import opting_out_of
+from mailconfig.delivery.queue.opt_out_links import NO_WAY_OUT, NoWayOut, opting_out_of
 from mailconfig.delivery.queue.resolving import TOKEN_INVALID
 from mailconfig.delivery.queue.tokens import is_token, tokens_among
 from mailconfig.exceptions import InvalidMessage, TokenInvalid
@@ -59,14 +59,17 @@ def render_source(
         account_id: the account that has it in hand.
 
     Raises:
-        TokenInvalid: something is no address, no subject or no text, or all of it together is too large. The error says
-            nothing of it, and has no other error behind it.
+        TokenInvalid: something is no address, no subject or no text, or all of it together is too large; or no link leads
+            out of it any more. The error says nothing of it, and has no other error behind it.
     """
+    code = TOKEN_INVALID
     try:
         return _rendered(message, source, values, files, account_id)
+    except NoWayOut:
+        code = NO_WAY_OUT
     except (InvalidMessage, UnicodeError):
         pass  # its words would say what the tokens stand for, and so would its frames
-    raise TokenInvalid("what a token stands for cannot be sent there", code=TOKEN_INVALID)
+    raise TokenInvalid("what a token stands for cannot be sent there", code=code)
 
 
 def _rendered(
@@ -121,6 +124,7 @@ def compose_source(
         tenant_id, home_id: the tenant of its message, and the account that it was queued for.
 
     Raises:
+        NoWayOut: it is to say how one opts out, and no link can lead there.
         InvalidMessage: it cannot be sent as it is, or is too large.
     """
     mail = EmailMessage(subject, text, to=[recipient], headers={"Date": format_datetime(created_at)})

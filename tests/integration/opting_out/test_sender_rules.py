@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from mailconfig import delivery
-from mailconfig.models import Account, AccountKind, Message, MessageKind, Suppression, Tenant
+from mailconfig.models import Account, AccountKind, Message, MessageKind, MessageState, Suppression, Tenant
 from tests.bearer import client_of
 from tests.factories import account_values, make_account, make_email, make_mailbox, make_tenant, make_user
 from tests.resolver import PATH, Resolver
@@ -187,6 +187,24 @@ def test_each_attempt_at_mail_with_tokens_has_the_same_link(
 
     first, second = server.messages
     assert first.data == second.data
+
+
+def test_mail_with_tokens_says_that_the_site_lost_its_address_and_goes_once_it_has_it_again(
+    server: ChaosServer, acme: Tenant, alice: User, settings: Any
+) -> None:
+    account = by_service_with_tokens(server, acme, alice)
+    known = settings.MAILCONFIG
+    settings.MAILCONFIG = {**known, "PUBLIC_BASE_URL": None}
+    delivery.drain_account(account_id=account.pk)
+
+    message = Message.objects.get()
+    assert (message.state, message.error_code) == (MessageState.FAILED, "no_way_out")
+
+    settings.MAILCONFIG = known
+    delivery.requeue(message_id=message.pk)
+    delivery.drain_account(account_id=account.pk)
+    (received,) = server.messages
+    one_click_of(read_as_gmail_does(received))
 
 
 def test_the_same_call_is_the_same_mail_and_without_the_way_out_another_one(

@@ -67,6 +67,18 @@ def test_mail_with_files_says_how_its_recipient_opts_out(
     assert len(files_in(data)) == 1
 
 
+def test_mail_with_files_says_that_the_site_lost_its_address(
+    files: ScriptedHttpServer, account: Account, settings: Any
+) -> None:
+    known = settings.MAILCONFIG
+    settings.MAILCONFIG = {**known, "PUBLIC_BASE_URL": "https://mail.example.com/"}
+    files.scripts["/a.pdf"] = answer(PDF)
+    message = queue(account, files.url("/a.pdf"), unsubscribe=True)
+    settings.MAILCONFIG = known
+
+    assert (prepared(message).state, prepared(message).error_code) == (MessageState.FAILED, "no_way_out")
+
+
 def test_a_run_sends_other_mail_while_a_server_of_files_hangs(
     files: ScriptedHttpServer, account: Account, settings: Any
 ) -> None:
