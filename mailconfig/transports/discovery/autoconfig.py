@@ -8,7 +8,7 @@ from xml.parsers import expat
 from mailconfig.exceptions import TransportError
 from mailconfig.hostnames import check_host
 from mailconfig.transports.contract import Surroundings
-from mailconfig.transports.http.client import send_request
+from mailconfig.transports.http.client import MOST_SECONDS, send_request
 from mailconfig.transports.http.messages import HttpRequest
 from mailconfig.transports.network.deadline import Deadline
 from mailconfig.values import Security
@@ -41,13 +41,17 @@ def find_by_autoconfig(
         address: the e-mail address.
         surroundings: policy and timeouts.
         urls: with ``{domain}`` in them, tried in their order.
-        deadline: over all of them.
+        deadline: over all of them, of which each gets its share; without it: the total of ``surroundings``.
     """
     domain = address.rpartition("@")[2]
-    for url in urls:
+    deadline = deadline or Deadline(surroundings.timeouts.total or MOST_SECONDS)
+    for index, url in enumerate(urls):
         request = HttpRequest(url=url.format(domain=domain))
+        share = deadline.within(
+            deadline.left() / (len(urls) - index)
+        )  # a silent one leaves time for the next
         try:
-            answer = send_request(request, surroundings, most_bytes=MOST_BYTES, deadline=deadline)
+            answer = send_request(request, surroundings, most_bytes=MOST_BYTES, deadline=share)
         except (TransportError, ValueError):
             continue
         found = read_autoconfig(answer.body, address=address) if answer.status == 200 else None
@@ -61,7 +65,7 @@ def read_autoconfig(body: bytes, *, address: str) -> FoundServers | None:
     reader = _Reader(address)
     try:
         reader.read(body)
-    except (expat.ExpatError, ValueError):
+    except (expat.ExpatError, ValueError, LookupError):  # the last: of an encoding that nobody knows
         return None
     sending = next(iter(reader.sending), None)
     if sending is None:
@@ -83,7 +87,7 @@ class _Reader:
         self._text = ""
 
     def read(self, body: bytes) -> None:
-        """Raises ValueError or ExpatError: it is nothing that may be read."""
+        """Raises ValueError, LookupError or ExpatError: it is nothing that may be read."""
         parser = expat.ParserCreate()
         parser.StartDoctypeDeclHandler = _refuse  # no entities, so none that grow or lead elsewhere
         parser.StartElementHandler = self._start
@@ -116,7 +120,7 @@ class _Reader:
         said = self._server or {}
         security = _SECURITY.get(_one(said, "socketType"))
         port = _one(said, "port")
-        if security is None or not port.isdecimal() or not 1 <= int(port[:6]) <= 65535:
+        if security is None or not port.isdecimal() or len(port) > 5 or not 1 <= int(port) <= 65535:
             return
         try:
             host = check_host(self._filled(_one(said, "hostname")))

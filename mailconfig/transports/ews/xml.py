@@ -106,6 +106,10 @@ class Reading:
             self._parser.Parse(data, is_final)
         except expat.ExpatError as error:
             raise BadXML(f"no XML (line {error.lineno})") from None
+        except BadXML:
+            raise
+        except (LookupError, ValueError):  # of Python's codecs, which read what expat itself cannot
+            raise BadXML("an encoding that is not read here") from None
         if self._unfinished > MOST_UNFINISHED and not is_final:
             raise BadXML("a tag or a comment without an end")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.discovery import find_by_autoconfig
 from mailconfig.transports.discovery.autoconfig import MOST_BYTES
+from mailconfig.transports.network.deadline import Deadline
 from mailconfig.values import NetworkPolicy, Timeouts
 from tests.servers.certificates import Certificates
-from tests.servers.http import ScriptedHttpServer, answer
+from tests.servers.http import Asked, ScriptedHttpServer, answer
 
 FILE = (
     b'<clientConfig><emailProvider id="localhost"><outgoingServer type="smtp"><hostname>mail.%EMAILDOMAIN%</hostname>'
@@ -68,3 +70,20 @@ def test_a_certificate_for_another_name_is_no_word_of_the_domain(
 
         assert find_by_autoconfig("bob@localhost", around, urls=urls(web)) is None
         assert web.asked == []
+
+
+def test_a_silent_place_leaves_time_for_the_next(web: ScriptedHttpServer, policy: NetworkPolicy) -> None:
+    over = threading.Event()
+
+    def keep_silent(_: Asked) -> bytes:
+        over.wait(20)
+        return b""
+
+    web.scripts["/first.xml"] = keep_silent
+    web.scripts["/second.xml"] = answer(FILE)
+    around = Surroundings(policy=policy, timeouts=Timeouts(total=20.0))
+
+    found = find_by_autoconfig("bob@localhost", around, urls=urls(web), deadline=Deadline(2.0))
+
+    over.set()
+    assert found is not None

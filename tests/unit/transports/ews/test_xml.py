@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailconfig.transports.ews.xml import MOST_UNFINISHED, BadXML, Reading
+from mailconfig.transports.ews.xml import MOST_UNFINISHED, BadXML, Reading, read_xml
 
 PIECE = 4096
 
@@ -33,3 +33,9 @@ def test_a_long_text_is_read_to_its_end() -> None:
     reading.feed(b"</MimeContent></a>")
 
     assert len(reading.close().text_of("MimeContent")) == 4 * MOST_UNFINISHED
+
+
+@pytest.mark.parametrize("encoding", ["no-such", "hex", "utf-7", "undefined"])
+def test_an_encoding_that_is_not_read_here_is_no_fault_of_ours(encoding: str) -> None:
+    with pytest.raises(BadXML):
+        read_xml(f'<?xml version="1.0" encoding="{encoding}"?><a/>'.encode())
