@@ -10,7 +10,8 @@ from mailconfig.transports.network.dns import NameServers
 
 LONGEST = 2000
 MOST_SELECTORS = 8
-MOST_PARENTS = 5
+MOST_LABELS = 7
+"""Of a domain above the one that is asked first: a name of a hundred labels is no hundred questions."""
 
 
 class DkimOutcome(StrEnum):
@@ -87,25 +88,37 @@ def look_at_dmarc(ask: NameServers, domain: str, *, envelope_domain: str) -> Dma
     """Find the policy of a domain, or of the nearest domain above it that has one.
 
     The RFC asks the organisation's domain, by a list of public suffixes; asking one label after another finds the same record
-    without that list, and is what its successor does.
+    without that list, and is what its successor does. The organisation is the highest domain with a record, unless that is one
+    under which others register theirs and says so (``psd=y``).
     """
+    policy: tuple[str, str] | None = None
+    organisation = below = domain
     for at in _and_above(domain):
         answer = ask.texts(f"_dmarc.{at}")
-        if not answer.is_certain:
+        if not answer.is_certain and policy is None:
             return Dmarc(domain=domain, outcome=DmarcOutcome.UNANSWERED)
-        found = [text for text in answer.records if text.replace(" ", "").startswith("v=DMARC1")]
-        if len(found) > 1:
+        found = [text for text in answer.records if _is_policy(text)]
+        if len(found) > 1 and policy is None:
             return Dmarc(domain=domain, outcome=DmarcOutcome.SEVERAL, found_at=at)
-        if found:
-            return _read(found[0][:LONGEST], domain, at, envelope_domain)
-    return Dmarc(
-        domain=domain,
-        outcome=DmarcOutcome.NO_RECORD,
-        is_aligned=_is_aligned(domain, envelope_domain, domain, strict=False),
-    )
+        if len(found) == 1:
+            policy = policy or (at, found[0][:LONGEST])
+            of_registry = tags_of(found[0]).get("psd", "").lower()
+            organisation = below if of_registry == "y" else at
+            if of_registry in {"y", "n"}:
+                break
+        below = at
+    if policy is None:
+        is_aligned = _is_aligned(domain, envelope_domain, domain, strict=False)
+        return Dmarc(domain=domain, outcome=DmarcOutcome.NO_RECORD, is_aligned=is_aligned)
+    return _read(policy[1], domain, policy[0], envelope_domain, organisation)
 
 
-def _read(record: str, domain: str, at: str, envelope_domain: str) -> Dmarc:
+def _is_policy(text: str) -> bool:
+    name, _equals, value = text.partition(";")[0].partition("=")
+    return (name.strip(), value.strip()) == ("v", "DMARC1")
+
+
+def _read(record: str, domain: str, at: str, envelope_domain: str, organisation: str) -> Dmarc:
     tags = tags_of(record)
     policy = tags.get("p", "").lower()
     if at != domain:
@@ -118,7 +131,7 @@ def _read(record: str, domain: str, at: str, envelope_domain: str) -> Dmarc:
         found_at=at,
         record=record,
         policy=policy if is_known else "",
-        is_aligned=_is_aligned(domain, envelope_domain, at, strict=strict),
+        is_aligned=_is_aligned(domain, envelope_domain, organisation, strict=strict),
     )
 
 
@@ -135,7 +148,8 @@ def _is_aligned(domain: str, envelope_domain: str, organisation: str, *, strict:
 def _and_above(domain: str) -> list[str]:
     """Return a domain and those above it, without the last label alone."""
     labels = domain.split(".")
-    return [".".join(labels[number:]) for number in range(min(MOST_PARENTS, max(1, len(labels) - 1)))]
+    above = labels[1:][-MOST_LABELS:]
+    return [domain, *(".".join(above[number:]) for number in range(len(above) - 1))]
 
 
 def tags_of(text: str) -> dict[str, str]:

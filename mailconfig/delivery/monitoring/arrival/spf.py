@@ -16,7 +16,9 @@ from mailconfig.transports.network.dns import NameServers, Outcome
 MOST_LOOKUPS = 10
 """RFC 7208 §4.6.4: a record that takes more is an error, and receivers take it for none."""
 MOST_EXCHANGES = 10
-"""The same section: so many hosts of an MX mechanism are looked at."""
+"""The same section: a domain whose mail servers are more is an error in an MX mechanism."""
+MOST_VOID = 2
+"""The same section: a record that leads to more names without an address is an error for most receivers."""
 LONGEST = 2000
 
 Address = IPv4Address | IPv6Address
@@ -71,11 +73,12 @@ class Unsure(Exception):
 
 
 LOOKING_UP = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
-MECHANISMS = LOOKING_UP | {"all", "ip4", "ip6"}
+MECHANISMS = LOOKING_UP - {"redirect"} | {"all", "ip4", "ip6"}
+WITH_VALUE = frozenset({"include", "exists", "ip4", "ip6"})
 
 
 def parse(record: str) -> list[Term]:
-    """Return the terms of a record, in their order; modifiers other than ``redirect`` are left out.
+    """Return the terms of a record that count, in their order: none behind ``all`` (§5.1), and ``redirect`` only without it (§6.1).
 
     Raises:
         Broken: it has what no record has.
@@ -88,35 +91,42 @@ def parse(record: str) -> list[Term]:
         if "=" in head:
             name, _equals, value = text.partition("=")
             if name == "redirect":
-                redirects.append(Term("+", name, value))
+                redirects.append(Term("+", name, value.rstrip(".")))
             continue
         qualifier = text[0] if text[0] in "+-~?" else "+"
         found.append(_mechanism(qualifier, text.removeprefix(qualifier)))
     if len(redirects) > 1:
         raise Broken(SpfOutcome.BROKEN)
-    has_all = any(term.name == "all" for term in found)
-    return found if has_all else [*found, *redirects]
+    for number, term in enumerate(found):
+        if term.name == "all":
+            return found[: number + 1]
+    return [*found, *redirects]
 
 
 def _mechanism(qualifier: str, text: str) -> Term:
-    name, colon, value = text.partition(":")
     four, six = "", ""
-    if name not in {"ip4", "ip6"}:
-        name, slash, length = name.partition("/") if not colon else (name, "", "")
-        if colon:
-            value, slash, length = value.partition("/")
-        if slash:
-            four, _slashes, six = (
-                length.partition("//") if not length.startswith("/") else ("", "", length[1:])
-            )
-    is_given = bool(value)
-    if (
-        name not in MECHANISMS
-        or name == "redirect"
-        or (name in {"include", "exists", "ip4", "ip6"}) > is_given
-    ):
+    if text.partition(":")[0].partition("/")[0] in {"a", "mx"}:
+        text, _slash, length = text.partition("/")
+        four, _slashes, six = (
+            ("", "", length.removeprefix("/")) if length.startswith("/") else length.partition("//")
+        )
+    name, colon, value = text.partition(":")
+    lacks_value = not value and (colon or name in WITH_VALUE)
+    if name not in MECHANISMS or lacks_value or (name == "all" and colon):
         raise Broken(SpfOutcome.BROKEN)
+    if name in {"ip4", "ip6"}:
+        _require_network(value, version=int(name[-1]))
     return Term(qualifier, name, value.rstrip("."), _length(four, 32), _length(six, 128))
+
+
+def _require_network(text: str, *, version: int) -> None:
+    """Refuse what is no address, such as a host's name: the whole record does not count then (§4.6)."""
+    try:
+        is_one = ip_network(text, strict=False).version == version
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise Broken(SpfOutcome.BROKEN)
 
 
 def _length(text: str, most: int) -> int:
@@ -129,18 +139,22 @@ def _length(text: str, most: int) -> int:
 
 @dataclass(slots=True)
 class Records:
-    """The records of a domain and of all that it includes, read once."""
+    """The records of a domain and of all that it includes, each asked for once."""
 
     ask: NameServers
+    texts: dict[str, str] = field(default_factory=dict)
     terms: dict[str, list[Term]] = field(default_factory=dict)
     lookups: int = 0
+    void: set[str] = field(default_factory=set)
 
-    def read(self, domain: str, depth: int = 0) -> str:
-        """Read the record of a domain, and those that it leads to.
+    def read(self, domain: str, above: tuple[str, ...] = ()) -> str:
+        """Read the record of a domain, and those that it leads to. What is included twice counts twice, as for receivers.
 
         Raises:
             Broken: there is none, or a receiver would find an error somewhere.
         """
+        if domain in above:  # receivers go round until they have had enough
+            raise Broken(SpfOutcome.BROKEN)
         record = self._record_of(domain)
         self.terms[domain] = terms = parse(record)
         for term in terms:
@@ -149,17 +163,27 @@ class Records:
             self.lookups += 1
             if self.lookups > MOST_LOOKUPS:
                 raise Broken(SpfOutcome.TOO_MANY)
-            leads_on = term.name in {"include", "redirect"} and "%" not in term.value
-            if leads_on and term.value not in self.terms:
+            if term.name in {"include", "redirect"} and "%" not in term.value:
                 try:
-                    self.read(term.value, depth + 1)
+                    self.read(term.value, (*above, domain))
                 except Broken as error:
                     # §5.2: what is included has to have a record.
                     missing = error.outcome is SpfOutcome.NO_RECORD
                     raise Broken(SpfOutcome.BROKEN if missing else error.outcome) from None
         return record
 
+    def lets_in(self, domain: str, include: str) -> bool:
+        """Return whether a record that was read includes another one, at any depth, so that what passes there passes here."""
+        ways = [
+            term.value
+            for term in self.terms.get(domain, [])
+            if term.name in {"include", "redirect"} and term.qualifier == "+"
+        ]
+        return domain == include or any(self.lets_in(value, include) for value in ways)
+
     def _record_of(self, domain: str) -> str:
+        if domain in self.texts:
+            return self.texts[domain]
         answer = self.ask.texts(domain)
         if answer.outcome in {Outcome.FAILED, Outcome.MISSING}:
             raise Broken(SpfOutcome.UNANSWERED)
@@ -170,13 +194,14 @@ class Records:
             raise Broken(SpfOutcome.NO_RECORD)
         if len(found) > 1:
             raise Broken(SpfOutcome.SEVERAL)
-        return found[0][:LONGEST]
+        return self.texts.setdefault(domain, found[0])
 
     def judge(self, domain: str, address: Address, above: tuple[str, ...] = ()) -> str:
         """Return the qualifier of the first mechanism that an address falls under (§4.6.2); ``"?"``: none.
 
         Raises:
             Unsure: it depends on what cannot be judged from here, or nobody answered.
+            Broken: a receiver would find an error on the way.
         """
         if domain in above:
             raise Unsure
@@ -209,7 +234,10 @@ class Records:
             answer = self.ask.exchanges(term.value or domain)
             if not answer.is_certain:
                 raise Unsure
-            hosts = [exchange.host for exchange in answer.records[:MOST_EXCHANGES] if exchange.host]
+            if len(answer.records) > MOST_EXCHANGES:
+                raise Broken(SpfOutcome.TOO_MANY)
+            hosts = [exchange.host for exchange in answer.records if exchange.host]
+            self._note_void(f"mx of {answer.name}", is_void=not answer.records)
         length = term.four if address.version == 4 else term.six
         return any(
             _is_in(address, f"{one}/{length}") for host in hosts for one in self._addresses(host, address)
@@ -219,7 +247,13 @@ class Records:
         answer = self.ask.addresses(host)
         if not answer.is_certain:
             raise Unsure
+        self._note_void(host, is_void=not answer.records)
         return [found for found in answer.records if found.version == like.version]
+
+    def _note_void(self, name: str, *, is_void: bool) -> None:
+        self.void |= {name} if is_void else set()
+        if len(self.void) > MOST_VOID:
+            raise Broken(SpfOutcome.BROKEN)
 
 
 def _is_in(address: Address, text: str) -> bool:
@@ -243,20 +277,15 @@ def look_at_spf(ask: NameServers, domain: str, *, include: str, host: str) -> Sp
     try:
         record = records.read(domain)
     except Broken as error:
-        text = "" if error.outcome in {SpfOutcome.NO_RECORD, SpfOutcome.UNANSWERED} else _text(ask, domain)
+        text = records.texts.get(domain, "")[:LONGEST]
         return Spf(domain=domain, outcome=error.outcome, record=text, lookups=records.lookups)
-    if include and (include in records.terms or domain == include):
+    if include and records.lets_in(domain, include):
         outcome = SpfOutcome.PASSES
     elif not host:
         outcome = SpfOutcome.NOT_LISTED if include else SpfOutcome.UNSURE
     else:
         outcome = _judge_host(records, domain, host)
-    return Spf(domain=domain, outcome=outcome, record=record, lookups=records.lookups)
-
-
-def _text(ask: NameServers, domain: str) -> str:
-    found = [text for text in ask.texts(domain).records if text.lower().startswith("v=spf1")]
-    return found[0][:LONGEST] if len(found) == 1 else ""
+    return Spf(domain=domain, outcome=outcome, record=record[:LONGEST], lookups=records.lookups)
 
 
 def _judge_host(records: Records, domain: str, host: str) -> SpfOutcome:
@@ -267,4 +296,6 @@ def _judge_host(records: Records, domain: str, host: str) -> SpfOutcome:
         results = [records.judge(domain, address) for address in answer.records[:4]]
     except Unsure:
         return SpfOutcome.UNSURE
+    except Broken as error:
+        return error.outcome
     return SpfOutcome.PASSES if "+" in results else SpfOutcome.NOT_LISTED

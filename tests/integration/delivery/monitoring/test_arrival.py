@@ -55,6 +55,14 @@ def spf(ask: NameServers, *, include: str = "", host: str = HOST) -> Spf:
         ("v=spf1 ipv4:192.0.2.25 -all", "broken"),
         ("v=spf1 include: -all", "broken"),
         ("v=spf1 a/33 -all", "broken"),
+        ("v=spf1 a: -all", "broken"),
+        ("v=spf1 ip4:192.0.2.25 ip4:mail.example.net -all", "broken"),
+        ("v=spf1 ip4:192.0.2.25 ip4:2001:db8::/32 -all", "broken"),
+        ("v=spf1 +all include:gone.example.com nonsense=1", "passes"),
+        ("v=spf1 -all ip4:192.0.2.25 include:gone.example.com", "not_listed"),
+        ("v=spf1 a:1.example.com a:2.example.com ip4:192.0.2.25 -all", "passes"),
+        ("v=spf1 a:1.example.com a:2.example.com a:3.example.com ip4:192.0.2.25 -all", "broken"),
+        ("v=spf1 exists:%{l1r/}.example.com -all", "unsure"),
         ("v=spf1 include:gone.example.com -all", "broken"),
         ("v=spf10 +all", "no_record"),
     ],
@@ -79,6 +87,9 @@ def test_the_include_of_a_service_is_found_at_any_depth(server: NameServer, ask:
     found = spf(ask, include="_spf.google.com", host="")
     assert (found.outcome, found.lookups) == ("passes", 2)
     assert spf(ask, include="sendgrid.net", host="").outcome == "not_listed"
+    for record in ("v=spf1 -all include:_spf.google.com", "v=spf1 ?include:_spf.google.com -all"):
+        server.text("example.com", record)
+        assert spf(ask, include="_spf.google.com", host="").outcome == "not_listed"
 
 
 def test_a_record_may_take_ten_look_ups(server: NameServer, ask: NameServers) -> None:
@@ -92,11 +103,27 @@ def test_a_record_may_take_ten_look_ups(server: NameServer, ask: NameServers) ->
     assert spf(ask).outcome == "too_many"
 
 
+def test_what_is_included_twice_counts_twice(server: NameServer, ask: NameServers) -> None:
+    server.text("example.com", "v=spf1 include:a.example.com include:b.example.com -all")
+    for name in ("a", "b"):
+        server.text(f"{name}.example.com", "v=spf1 include:both.example.com ~all")
+    server.text("both.example.com", "v=spf1 a mx ~all")
+
+    assert (spf(ask).outcome, spf(ask).lookups) == ("not_listed", 8)
+    assert server.asked.count(("both.example.com", "TXT")) == 2
+
+
+def test_more_than_ten_mail_servers_are_an_error(server: NameServer, ask: NameServers) -> None:
+    server.text("example.com", "v=spf1 mx -all")
+    server.records["example.com", "MX"] = [f"10 {number}.example.com." for number in range(11)]
+    assert spf(ask).outcome == "too_many"
+
+
 def test_names_that_go_round_come_to_an_end(server: NameServer, ask: NameServers) -> None:
     server.text("example.com", "v=spf1 include:b.example.com -all")
     server.text("b.example.com", "v=spf1 include:example.com redirect=b.example.com")
 
-    assert spf(ask).outcome == "unsure"
+    assert spf(ask).outcome == "broken"
     assert len(server.asked) < 20
 
 
@@ -167,6 +194,27 @@ def test_a_domain_has_the_policy_of_the_one_above(server: NameServer, ask: NameS
     server.text("_dmarc.example.com", "v=DMARC1; p=reject", "v=DMARC1; p=none")
     assert look_at_dmarc(ask, "example.com", envelope_domain="example.com").outcome == "several"
     assert ("_dmarc.com", "TXT") not in server.asked
+
+
+def test_alignment_is_a_matter_of_the_organisation(server: NameServer, ask: NameServers) -> None:
+    server.text("_dmarc.news.example.com", "v=DMARC1; p=reject")
+    server.text("_dmarc.example.com", "v=DMARC1; p=none")
+    found = look_at_dmarc(ask, "news.example.com", envelope_domain="bounces.example.com")
+    assert (found.found_at, found.policy, found.is_aligned) == ("news.example.com", "reject", True)
+
+    server.text("_dmarc.gov.example", "v=DMARC1; p=reject; psd=y")
+    found = look_at_dmarc(ask, "one.gov.example", envelope_domain="two.gov.example")
+    assert (found.found_at, found.is_aligned) == ("gov.example", False)
+    assert look_at_dmarc(ask, "one.gov.example", envelope_domain="a.one.gov.example").is_aligned
+
+
+def test_long_names_are_asked_up_to_the_organisation(server: NameServer, ask: NameServers) -> None:
+    server.text("_dmarc.example.com", "v=DMARC1; p=reject")
+    server.text("_dmarc.a.example.com", "v=DMARC12; p=none", "v=spf1 -all")
+    for labels in (1, 6, 40):
+        domain = "a." * labels + "example.com"
+        assert look_at_dmarc(ask, domain, envelope_domain=domain).found_at == "example.com"
+    assert len(server.asked) < 20
 
 
 def test_tags_are_read_once_and_without_blanks() -> None:
