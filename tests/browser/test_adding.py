@@ -138,6 +138,10 @@ def test_a_known_service_fills_in_what_it_knows_and_takes_it_back(page: Page) ->
     expect(page.locator("#id_username")).to_have_value("bob@gmail.com")
     take(page, "adding-gmail")
 
+    page.fill("#id_from_email", "bobby@gmail.com")
+    page.keyboard.press("Tab")
+    expect(page.locator("#id_username")).to_have_value("bobby@gmail.com")
+
     page.fill("#id_from_email", "bob@outlook.com")
     page.keyboard.press("Tab")
     expect(page.locator("#id_host")).to_have_value("smtp-mail.outlook.com")
@@ -150,6 +154,23 @@ def test_a_known_service_fills_in_what_it_knows_and_takes_it_back(page: Page) ->
     expect(page.locator("#mc-service")).to_be_hidden()
     expect(page.locator("#id_host")).to_have_value("")
     expect(page.locator("#id_username")).to_have_value("")
+
+
+def test_what_was_found_for_a_mistyped_address_goes_with_it(page: Page, encrypting: ChaosServer) -> None:
+    page.goto("/admin/mailconfig/smtpprovider/add/")
+    page.fill("#id_from_email", BOB)
+    page.fill("#id_secret", WRONG)
+    page.keyboard.press("Enter")
+    expect(page.locator("#mc-adding")).to_contain_text("failed at: login")
+    expect(page.locator("#id_host")).to_have_value("localhost")
+
+    page.fill("#id_from_email", "bob@example.com")
+    page.keyboard.press("Tab")
+
+    expect(page.locator("#id_host")).to_have_value("")
+    expect(page.locator("#id_username")).to_have_value("")
+    expect(page.locator("#id_secret")).to_have_value(WRONG)
+    assert encrypting.auth_attempts
 
 
 def test_without_scripts_the_same_form_is_sent(browser: Browser, page: Page, encrypting: ChaosServer) -> None:
@@ -169,6 +190,14 @@ def test_without_scripts_the_same_form_is_sent(browser: Browser, page: Page, enc
     take(plain, "adding-without-scripts")
     assert WRONG not in plain.content()
 
+    attempts = len(encrypting.auth_attempts)
+    plain.fill("#id_from_email", "bob@unknown.test")
+    plain.fill("#id_secret", SECRET_WORD)
+    plain.keyboard.press("Enter")
+    expect(plain.locator("#id_host")).to_have_value("")
+    assert len(encrypting.auth_attempts) == attempts
+
+    plain.fill("#id_from_email", BOB)
     plain.fill("#id_secret", SECRET_WORD)
     plain.keyboard.press("Enter")
     expect(plain.locator(".messagelist")).to_contain_text("it works")

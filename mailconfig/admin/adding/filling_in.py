@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
@@ -19,6 +20,8 @@ from mailconfig.models.validators import validate_address
 
 CONNECT = "_connect"
 """The button by which somebody signs in at the service instead of entering a password; its value is the app registration."""
+NOTED = "_filled_in"
+"""The hidden field by which a page without scripts says what was filled in, and for which address."""
 _ATTRIBUTE = "_mailconfig_filled_in"
 
 
@@ -29,6 +32,8 @@ class FilledIn:
     values: dict[str, str] = field(default_factory=dict)
     proposal: str = ""
     """A server that is to be looked at before a password goes there, in a sentence; ``""``: none is."""
+    noted: str = ""
+    """Content of the field :data:`NOTED`."""
 
 
 def filled_in(request: HttpRequest) -> FilledIn:
@@ -39,10 +44,11 @@ def filled_in(request: HttpRequest) -> FilledIn:
 
 def fill_in(request: HttpRequest) -> None:
     """Find the servers of the address that was entered, unless a server was as well. Nothing connects to them here."""
+    _take_back(request)
     if not _asks_for_server(request):
         return
     try:
-        found = recognise_address(address=request.POST["from_email"], requested_by=user_of(request))
+        found = recognise_address(address=_address(request), requested_by=user_of(request))
     except Throttled as error:
         refuse(request, error)
         return
@@ -50,14 +56,43 @@ def fill_in(request: HttpRequest) -> None:
         return
     values = _values(request, found)
     proposal = "" if found.is_sure else _proposal(found)
-    setattr(request, _ATTRIBUTE, FilledIn(values=values, proposal=proposal))
     data = request.POST.copy()
-    data.update(dict.fromkeys(values, ""))
+    noted = {name: [data.get(name, ""), value] for name, value in values.items()}
+    noted_text = json.dumps({"address": _address(request), "values": noted})
+    setattr(request, _ATTRIBUTE, FilledIn(values=values, proposal=proposal, noted=noted_text))
     for name, value in values.items():
         data[name] = value
     request.POST = data  # type: ignore[assignment]
     if proposal:
         refuse(request, ValidationError({"host": ValidationError(proposal, code="look_first")}))
+
+
+def _take_back(request: HttpRequest) -> None:
+    """Put back what was filled in for another address and left as it was: no password of this one goes to that one's server."""
+    noted = request.POST.get(NOTED, "")
+    address, changes = _read(noted)
+    if address == _address(request):
+        setattr(request, _ATTRIBUTE, FilledIn(noted=noted))
+        return
+    data = request.POST.copy()
+    for name, (before, ours) in changes.items():
+        if data.get(name) == ours:
+            data[name] = before
+    request.POST = data  # type: ignore[assignment]
+
+
+def _read(noted: str) -> tuple[str, dict[str, tuple[str, str]]]:
+    """Return the address, and by field what stood there and what was filled in. What is no note of ours has neither."""
+    try:
+        read = json.loads(noted)
+        changes = {name: (str(before), str(ours)) for name, (before, ours) in read["values"].items()}
+        return str(read["address"]), changes
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return "", {}
+
+
+def _address(request: HttpRequest) -> str:
+    return request.POST.get("from_email", "").strip()
 
 
 def _asks_for_server(request: HttpRequest) -> bool:
@@ -67,7 +102,7 @@ def _asks_for_server(request: HttpRequest) -> bool:
     if entered("send_method", SMTP) != SMTP or entered("authentication") == AuthenticationChoice.NONE:
         return False
     try:
-        validate_address(entered("from_email", ""))
+        validate_address(_address(request))
     except ValidationError:
         return False
     return True

@@ -2,6 +2,8 @@
 "use strict";
 {
   const POLL_MILLISECONDS = 400;
+  /* For a worker that makes a check of what is saved; then the account's page goes on waiting. */
+  const LONGEST_WATCH_MILLISECONDS = 60000;
 
   const element = (tag, className, text) => {
     const made = document.createElement(tag);
@@ -35,11 +37,12 @@
 
     /* A known service's own address tells everything; of others only our server can find out, when the form is sent. */
     recognise() {
-      const domain = this.address.value.trim().toLowerCase().split("@")[1] || "";
-      const found = Object.keys(this.presets).find((name) => (this.presets[name].domains || []).includes(domain));
-      if (found === this.recognised) { return; }
-      this.recognised = found;
+      const address = this.address.value.trim();
+      if (address === this.recognisedFor) { return; }
+      this.recognisedFor = address;
       this.forget();
+      const domain = address.toLowerCase().split("@")[1] || "";
+      const found = Object.keys(this.presets).find((name) => (this.presets[name].domains || []).includes(domain));
       if (found && !this.form.elements.host.value) {
         const before = new Map(["preset", "host", "port", "security", "imap_host", "imap_port", "imap_ssl", "username"]
           .filter((name) => this.form.elements[name])
@@ -47,7 +50,7 @@
         this.preset.value = found;
         this.preset.dispatchEvent(new Event("change", { bubbles: true }));
         const user = this.form.elements.username;
-        if (user && !user.value) { user.value = this.presets[found].username || this.address.value.trim(); }
+        if (user && !user.value) { user.value = this.presets[found].username || address; }
         before.forEach((value, name) => {
           this.filled.set(name, { before: value, ours: this.form.elements[name].value });
         });
@@ -103,7 +106,7 @@
       } else if (answer.url) {
         await this.saved(answer);
       } else {
-        this.refused(answer);
+        this.refused(answer, body.get("from_email"));
       }
     }
 
@@ -142,7 +145,7 @@
       location.assign(answer.url);
     }
 
-    refused(answer) {
+    refused(answer, address) {
       delete this.form.dataset.sent;
       document.body.classList.remove("mc-busy");
       if (answer.check) { this.seen = Math.max(this.seen, answer.check.number); }
@@ -160,7 +163,9 @@
       });
       if (list.children.length) { this.rest.append(list); }
       if (check) { this.rest.append(this.drawn(check)); }
-      Object.entries(answer.filled || {}).forEach(([name, value]) => this.fill(name, value));
+      if (this.address && this.address.value === address) {
+        Object.entries(answer.filled || {}).forEach(([name, value]) => this.fill(name, value));
+      }
       if (this.presets) { this.showService(); }
       const guilty = this.form.querySelector("[aria-invalid=true]");
       if (guilty) { guilty.focus({ preventScroll: true }); }
@@ -171,6 +176,8 @@
       const field = this.form.elements[name];
       if (field && field.value !== value) {
         /* No "change": what a preset fills in stands there already. */
+        const noted = this.filled.get(name);
+        this.filled.set(name, { before: noted ? noted.before : field.value, ours: value });
         field.value = value;
         field.dispatchEvent(new Event("input", { bubbles: true }));
         this.unfold(field);
@@ -227,7 +234,9 @@
 
     /* Draw what is under way until it is over; with one server process that waits itself there is nothing to see before. */
     async watch(which, untilOver = false) {
+      const begun = Date.now();
       while (this.isBusy) {
+        if (untilOver && Date.now() - begun > LONGEST_WATCH_MILLISECONDS) { return; }
         await pause(POLL_MILLISECONDS);
         let checks = [];
         try {

@@ -318,3 +318,40 @@ def test_signing_in_is_offered_to_those_who_may_choose_the_app_only(db: None) ->
     dave.post(url, entered(dave, url, from_email="bob@gmail.com") | {"_connect": str(app.pk)})
 
     assert not Account.objects.exists()
+
+
+def test_no_password_goes_to_what_was_found_for_an_address_that_was_mistyped(
+    client: Client, encrypting: ChaosServer, names: NameServer
+) -> None:
+    names.records["_submissions._tcp.localhost", "SRV"] = [f"0 0 {encrypting.port} localhost."]
+    names.records["_submissions._tcp.example.com", "SRV"] = ["0 0 465 mail.example.net."]
+    encrypting.credentials = {}
+    url = admin_url("smtpprovider", "add")
+    first = client.post(url, two_fields(client, url))
+    tried = len(encrypting.auth_attempts)
+    assert tried
+    form = first.context["adminform"].form
+    assert form["host"].value() == "localhost"
+    shown = {name: form[name].value() for name in form.fields if form[name].value() not in {None, False}}
+    noted = first.context["filled_in"].noted
+    assert SECRET not in noted
+
+    same = client.post(url, {**shown, "secret": SECRET, "_filled_in": noted})
+    assert len(encrypting.auth_attempts) > tried
+    tried = len(encrypting.auth_attempts)
+    kept = same.context["filled_in"].noted
+    corrected = {**shown, "from_email": " bob@example.com ", "secret": SECRET, "_filled_in": kept}
+    again = client.post(url, corrected)
+
+    assert len(encrypting.auth_attempts) == tried
+    form = again.context["adminform"].form
+    assert (form["host"].value(), form["username"].value()) == ("mail.example.net", "bob@example.com")
+
+
+@pytest.mark.parametrize("noted", ["x", "[]", '{"values": 1}', '{"values": {"host": 1}}', "[" * 5000, "null"])
+def test_a_note_that_is_none_of_ours_changes_nothing(client: Client, server: ChaosServer, noted: str) -> None:
+    url = admin_url("smtpprovider", "add")
+
+    client.post(url, entered(client, url, **values(server.port)) | {"_filled_in": noted})
+
+    assert Account.objects.get().host == "127.0.0.1"
