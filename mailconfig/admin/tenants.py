@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import CASCADE, Count, ManyToOneRel, QuerySet
+from django.db import router
+from django.db.models import CASCADE, Count, ManyToOneRel, ProtectedError, QuerySet, RestrictedError
+from django.db.models.deletion import Collector
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -61,17 +64,31 @@ class TenantAdmin(KeyFields, TenantModelAdmin):
 
     @staticmethod
     def _protected(tenants: list[Tenant]) -> list[str]:
-        """Say what keeps them: accounts, and registrations by which others' accounts log in."""
+        """Say what keeps them: accounts, registrations by which others' accounts log in, and rows of the project's own tables."""
         protected = []
         accounts = Account.objects.filter(tenant__in=tenants, deleted_at=None).count()
         if accounts:
             protected.append(_("Accounts that belong to it: %(count)d") % {"count": accounts})
         if OAuth2Grant.objects.filter(client__tenant__in=tenants).exists():
             protected.append(_("Accounts log in by its app registrations."))
-        return protected
+        return protected or _kept_by_others(tenants)
 
     @admin.display(description=gettext_lazy("members"), ordering="_members")
     def member_count(self, tenant: Tenant) -> int:
         """Return the number of people who belong to it."""
         count: int = getattr(tenant, "_members", 0)
         return count
+
+
+def _kept_by_others(tenants: list[Tenant]) -> list[str]:
+    """Say what else does not let tenants go, by asking as their deletion does, which reads no row that it need not."""
+    try:
+        Collector(using=router.db_for_write(Tenant)).collect(tenants)
+    except ProtectedError as error:
+        kept = error.protected_objects
+    except RestrictedError as error:
+        kept = error.restricted_objects
+    else:
+        return []
+    counts = Counter(str(row._meta.verbose_name_plural) for row in kept)
+    return [f"{name}: {count}" for name, count in sorted(counts.items())]

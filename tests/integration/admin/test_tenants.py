@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
+from django.db.models import PROTECT
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -51,6 +52,20 @@ def test_the_page_that_asks_before_it_deletes_counts_what_goes_with_a_tenant(cli
     client.post(admin_url("tenant", "delete", large.pk), {"post": "yes"})
     assert not Tenant.objects.filter(pk=large.pk).exists()
     assert Suppression.objects.count() == WebhookDelivery.objects.count() == 2
+
+
+def test_a_tenant_stays_whose_rows_in_the_projects_own_tables_protect_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = make_tenant()
+    fill(tenant, 3)
+    # As a table of the project may have it.
+    monkeypatch.setattr(Suppression._meta.get_field("tenant").remote_field, "on_delete", PROTECT)
+
+    page = client.post(admin_url("tenant", "delete", tenant.pk), {"post": "yes"})
+
+    assert "suppressed addresses: 3" in page.content.decode().lower()
+    assert Tenant.objects.filter(pk=tenant.pk).exists()
 
 
 def test_a_tenant_stays_while_it_has_accounts_and_for_whoever_may_not_delete_what_goes_with_it(
