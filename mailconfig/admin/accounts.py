@@ -34,6 +34,8 @@ from mailconfig.models import (
 
 from . import oauth2_login, send_methods
 from .account_actions import A_WORKER_CHECKS, AccountActions, as_shown
+from .account_files.exporting import ACTIONS as EXPORTS
+from .account_files.exporting import AccountExports
 from .account_list import (
     AccountChangeList,
     AccountColumns,
@@ -95,11 +97,19 @@ LIMITS = (
 
 
 class AccountAdmin(
-    AddingPage, AccountColumns, KeyFields, PauseActions, ArrivalActions, Cloning, AccountActions
+    AddingPage,
+    AccountExports,
+    AccountColumns,
+    KeyFields,
+    PauseActions,
+    ArrivalActions,
+    Cloning,
+    AccountActions,
 ):
     """Base of all kinds. Saving connects first; deleting leaves the row and wipes the secret."""
 
     form = AccountForm
+    actions: Any = (*PauseActions.actions, *EXPORTS)
     list_display: Any = ("label", "health", "quota", "queue", "whose", "is_enabled")
     list_filter: ClassVar[Any] = (
         HealthFilter,

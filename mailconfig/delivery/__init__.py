@@ -18,6 +18,20 @@
 from mailconfig.delivery.accounts.check_requests import due_checks, request_check, run_check
 from mailconfig.delivery.accounts.check_view import staff_view, translate_stored, view_check, words_of_check
 from mailconfig.delivery.accounts.failovers import accounts_without_failover, failovers_for, useless_failovers
+from mailconfig.delivery.accounts.files.drafts import (
+    find_import,
+    keep_import,
+    leave_import,
+    note_outcome,
+    pass_row,
+    take_import,
+)
+from mailconfig.delivery.accounts.files.reading import (
+    AccountRow,
+    is_yaml_read,
+    read_account_rows,
+)
+from mailconfig.delivery.accounts.files.writing import account_row, export_accounts_csv, export_accounts_yaml
 from mailconfig.delivery.accounts.hosts import require_allowed_host
 from mailconfig.delivery.accounts.oauth2_logins import (
     choose_oauth2_login,
@@ -145,6 +159,7 @@ __all__ = [
     "PURGE_SECONDS",
     "AccountGlance",
     "AccountOverview",
+    "AccountRow",
     "AccountStatus",
     "AccountSums",
     "Arrival",
@@ -183,6 +198,7 @@ __all__ = [
     "WindowUsage",
     "Wish",
     "WorkerStatus",
+    "account_row",
     "accounts_in_health",
     "accounts_without_failover",
     "adopt",
@@ -214,11 +230,14 @@ __all__ = [
     "enqueue_report",
     "event_webhook_url",
     "explain",
+    "export_accounts_csv",
+    "export_accounts_yaml",
     "export_figures",
     "export_suppressions",
     "failovers_for",
     "find_attention",
     "find_event_webhook",
+    "find_import",
     "find_project_account",
     "find_service_mail",
     "find_sign_in_client",
@@ -234,6 +253,9 @@ __all__ = [
     "is_send_method",
     "is_sync_method",
     "is_token",
+    "is_yaml_read",
+    "keep_import",
+    "leave_import",
     "leaves_checks_to_workers",
     "log_in_by_microsoft",
     "look_at_arrival",
@@ -244,10 +266,12 @@ __all__ = [
     "message_facts",
     "move_messages",
     "note_activity",
+    "note_outcome",
     "of_accounts",
     "opt_out",
     "opt_out_message",
     "overview_of",
+    "pass_row",
     "pause_account",
     "prepare_message",
     "probe_account",
@@ -260,6 +284,7 @@ __all__ = [
     "purge",
     "queue_mailing",
     "queue_service_mail",
+    "read_account_rows",
     "read_content",
     "read_dashboard",
     "read_preview",
@@ -298,6 +323,7 @@ __all__ = [
     "suppression_text",
     "sweep",
     "sync_account",
+    "take_import",
     "translate_stored",
     "unreachable_registrations",
     "usage",

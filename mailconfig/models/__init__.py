@@ -11,6 +11,7 @@ if not apps.is_installed("mailconfig"):
 
 from .account import Account
 from .account_change import AccountChange, AccountChangeKind
+from .account_import import AccountImport
 from .activity import Activity
 from .attachment import Attachment, AttachmentBody, Preparation
 from .attachment_problem import AttachmentProblem
@@ -84,6 +85,7 @@ __all__ = [
     "Account",
     "AccountChange",
     "AccountChangeKind",
+    "AccountImport",
     "AccountKind",
     "Activity",
     "Attachment",

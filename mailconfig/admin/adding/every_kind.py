@@ -13,6 +13,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailconfig.admin.account_files.exporting import ACTIONS, AccountExports
+from mailconfig.admin.account_files.importing import AccountImports
 from mailconfig.admin.account_links import MODEL_OF_KIND, account_url
 from mailconfig.admin.account_list import AccountChangeList, AccountColumns
 from mailconfig.admin.health import HealthFilter
@@ -52,7 +54,7 @@ class EveryKindChangeList(AccountChangeList):
 
 
 @admin.register(Account)
-class EveryAccountAdmin(AccountColumns, KeyFields, AccountModelAdmin):
+class EveryAccountAdmin(AccountExports, AccountImports, AccountColumns, KeyFields, AccountModelAdmin):
     """All accounts, whatever their kind. What is done with one is done on the page of its kind."""
 
     list_display: Any = ("label", "kind_name", "health", "quota", "queue", "whose", "is_enabled")
@@ -66,7 +68,8 @@ class EveryAccountAdmin(AccountColumns, KeyFields, AccountModelAdmin):
     list_select_related = ("owner", "tenant")
     search_fields = ("name", "from_email", "username", "host")
     search_help_text = gettext_lazy("Name, from address, user name or server")
-    actions = None
+    actions = ACTIONS
+    change_list_template = "admin/mailconfig/account/change_list.html"
 
     class Media:
         css: ClassVar = {"all": ["mailconfig/admin.css"]}

@@ -8,7 +8,7 @@ from typing import Any
 
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.monitoring.dashboard import AccountSums, Dashboard
-from mailconfig.delivery.queue.suppression_files import csv_line
+from mailconfig.delivery.spreadsheets import csv_line
 from mailconfig.delivery.worker.counting import day_of
 from mailconfig.models import HourFigures
 from mailconfig.models.account_queries import AccountQuerySet

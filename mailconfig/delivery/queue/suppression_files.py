@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from mailconfig.delivery.queue.suppressions import checked_entry
+from mailconfig.delivery.spreadsheets import BYTE_ORDER_MARK, csv_line, delimiter_of, plain_cell
 from mailconfig.models import NO_TENANT, Suppression, SuppressionReason, tenant_key
 from mailconfig.models.validators import validate_line
 
@@ -25,8 +26,6 @@ MOST_SAID = 100
 """Lines that could not be read are told up to so many, and counted."""
 LONGEST_NOTE = 255
 COLUMNS = ("address", "reason", "note", "created_at")
-_FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
-"""With these a spreadsheet takes a cell for a formula, whoever wrote it; with the wide ones where Japanese is written."""
 _CHUNK = 400
 
 
@@ -124,8 +123,7 @@ def _rows(data: bytes, report: SuppressionImport) -> Iterator[tuple[int, dict[st
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValidationError(_("The file is no text in UTF-8.")) from None
-    first = text.partition("\n")[0]
-    delimiter = ";" if ";" in first and "," not in first else ","
+    delimiter = delimiter_of(text.partition("\n")[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     names: list[str] | None = None
     for count in range(MOST_LINES + 1):
@@ -143,7 +141,7 @@ def _rows(data: bytes, report: SuppressionImport) -> Iterator[tuple[int, dict[st
         elif count == MOST_LINES:
             raise ValidationError(_("The file has too many lines."))
         elif any(cell.strip() for cell in cells):
-            yield reader.line_num, dict(zip(names, map(_plain, cells), strict=False))
+            yield reader.line_num, dict(zip(names, map(plain_cell, cells), strict=False))
     if names is None or "address" not in names:
         raise ValidationError(_("The first line does not name a column “address”."))
 
@@ -164,18 +162,6 @@ def export_suppressions(rows: Iterable[Suppression]) -> Iterator[str]:
 
     It begins with a byte order mark, without which Excel takes it for the country's old encoding and spoils notes.
     """
-    yield "\ufeff" + csv_line(COLUMNS)
+    yield BYTE_ORDER_MARK + csv_line(COLUMNS)
     for row in rows:
         yield csv_line((row.address, row.reason, row.note, row.created_at.isoformat(timespec="seconds")))
-
-
-def csv_line(cells: Iterable[str]) -> str:
-    """Return a line of CSV in which no cell is taken for a formula."""
-    written = io.StringIO(newline="")
-    csv.writer(written).writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
-    return written.getvalue()
-
-
-def _plain(cell: str) -> str:
-    cell = cell.strip()
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from mailconfig.conf import get_settings
+from mailconfig.delivery.accounts.files.drafts import purge_imports
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.limits import WEEK
 from mailconfig.delivery.queue import attached, bodies
@@ -37,10 +38,11 @@ class PurgeReport:
     accounts: int
     texts: int
     webhooks: int
+    imports: int
 
 
 def purge(*, most: int = 100_000) -> PurgeReport:
-    """Delete what was settled long ago: messages, attempts that no window counts, checks, files, deleted accounts; texts that came in, and what webhooks were told.
+    """Delete what was settled long ago: messages, attempts that no window counts, checks, files, deleted accounts; texts that came in, what webhooks were told, and files to import.
 
     Args:
         most: messages (and as many attempts, and accounts) deleted at most in this call.
@@ -55,6 +57,7 @@ def purge(*, most: int = 100_000) -> PurgeReport:
             "purge_accounts": partial(_purge_accounts, now, most),
             "purge_synced_texts": partial(purge_contents, now, most),
             "purge_webhooks": partial(purge_deliveries, now, most),
+            "purge_imports": purge_imports,
         }
     )
     return PurgeReport(*gone.values())

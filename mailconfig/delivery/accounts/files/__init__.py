@@ -1,0 +1,1 @@
+"""Accounts as files: written for people and for other deployments, without secrets, and read again."""
