@@ -94,8 +94,10 @@ def _published(address: str, domain: str) -> RecognisedAddress | None:
     deadline = Deadline(settings.dns_seconds)
     ask = NameServers(settings.name_servers(), deadline=deadline)
     exchanges = ask.exchanges(domain)
+    first = min((exchange.preference for exchange in exchanges.records), default=0)
     for exchange in exchanges.records:
-        if preset := preset_of_mail_host(exchange.host):
+        # Others take mail only while the first are away (RFC 5321 §5.1): who runs those does not know the password.
+        if exchange.preference == first and (preset := preset_of_mail_host(exchange.host)):
             return _of_preset(preset, address, FoundBy.EXCHANGE)
     if found := find_by_services(domain, ask):
         return _of_servers(found, address, domain, FoundBy.SERVICE)

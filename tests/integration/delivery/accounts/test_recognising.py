@@ -54,6 +54,16 @@ def test_a_domain_is_known_by_where_its_mail_goes(names: NameServer) -> None:
     assert found.sending.host == "smtp.gmail.com"
 
 
+def test_a_service_that_only_stands_in_for_others_gets_no_password(names: NameServer) -> None:
+    names.records["example.com", "MX"] = ["20 aspmx.l.google.com.", "10 mx.example.com."]
+    names.records["_submissions._tcp.example.com", "SRV"] = ["0 0 465 mail.example.com."]
+
+    found = recognise_address(address="bob@example.com", requested_by=None)
+
+    assert found is not None
+    assert (found.preset, found.sending.host) == ("", "mail.example.com")
+
+
 def test_a_host_that_only_ends_alike_is_no_mail_service(names: NameServer) -> None:
     names.records["example.com", "MX"] = ["1 mx.notgoogle.com."]
     names.records["_submissions._tcp.example.com", "SRV"] = ["0 0 465 mail.example.com."]
