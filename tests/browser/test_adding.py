@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from mailconfig.models import Account
+from tests.factories import make_oauth2_client
 from tests.servers.certificates import Certificates
 from tests.servers.chaos import ChaosServer
 from tests.servers.name_server import NameServer
@@ -203,3 +204,17 @@ def test_without_scripts_the_same_form_is_sent(browser: Browser, page: Page, enc
     expect(plain.locator(".messagelist")).to_contain_text("it works")
     context.close()
     assert Account.objects.get().host == "localhost"
+
+
+def test_somebody_signs_in_at_the_service_that_the_address_tells(page: Page) -> None:
+    make_oauth2_client(name="Our Google app", provider="google")
+    page.goto("/admin/mailconfig/smtpprovider/add/")
+    page.fill("#id_from_email", "bob@gmail.com")
+    page.keyboard.press("Tab")
+
+    page.click("text=Sign in with Our Google app")
+
+    page.wait_for_url("**/connect/**")
+    account = Account.objects.get()
+    assert (account.host, account.authentication, account.has_secret) == ("smtp.gmail.com", "oauth2", False)
+    take(page, "adding-sign-in")

@@ -45,6 +45,7 @@ def filled_in(request: HttpRequest) -> FilledIn:
 def fill_in(request: HttpRequest) -> None:
     """Find the servers of the address that was entered, unless a server was as well. Nothing connects to them here."""
     _take_back(request)
+    _choose_sign_in(request)
     if not _asks_for_server(request):
         return
     try:
@@ -78,6 +79,19 @@ def _take_back(request: HttpRequest) -> None:
     for name, (before, ours) in changes.items():
         if data.get(name) == ours:
             data[name] = before
+    request.POST = data  # type: ignore[assignment]
+
+
+def _choose_sign_in(request: HttpRequest) -> None:
+    """Choose the app registration of the button that was pressed, whoever filled in the server; no password goes along."""
+    client = request.POST.get(CONNECT, "")
+    if not client or not is_offered(user_of(request)):
+        return
+    data = request.POST.copy()
+    data["authentication"] = AuthenticationChoice.OAUTH2.value
+    data["oauth2_client"] = client
+    data["oauth2_grant_type"] = OAuth2GrantType.AUTHORIZATION_CODE.value
+    data["secret"] = ""
     request.POST = data  # type: ignore[assignment]
 
 
@@ -124,13 +138,6 @@ def _values(request: HttpRequest, found: RecognisedAddress) -> dict[str, str]:
         values |= {"imap_host": reading.host, "imap_port": str(reading.port), "imap_ssl": "True"}
         if reading.username != values.get("username", request.POST.get("username")):
             values["imap_username"] = reading.username
-    client = request.POST.get(CONNECT, "")
-    if client and is_offered(user_of(request)):
-        values |= {
-            "authentication": AuthenticationChoice.OAUTH2.value,
-            "oauth2_client": client,
-            "oauth2_grant_type": OAuth2GrantType.AUTHORIZATION_CODE.value,
-        }
     return values
 
 

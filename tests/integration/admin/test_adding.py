@@ -309,6 +309,20 @@ def test_somebody_signs_in_at_the_service_instead_of_entering_a_password(client:
     assert not account.has_secret
 
 
+def test_somebody_signs_in_where_the_page_had_filled_in_the_service(client: Client) -> None:
+    app = make_oauth2_client(name="Our Google app", provider="google")
+    url = admin_url("smtpprovider", "add")
+    shown = {"preset": "gmail", "host": "smtp.gmail.com", "port": "587", "security": "starttls"}
+    data = two_fields(client, url, "bob@gmail.com", username="bob@gmail.com", **shown)
+
+    answer = client.post(url, data | {"_connect": str(app.pk)}, headers=SCRIPT).json()
+
+    account = Account.objects.get()
+    assert str(account.uuid) in answer["url"]
+    assert account.authentication == "oauth2"
+    assert not account.has_secret
+
+
 def test_signing_in_is_offered_to_those_who_may_choose_the_app_only(db: None) -> None:
     app = make_oauth2_client(name="Our Google app", provider="google")
     dave = permitted("dave", "add_smtpprovider")
