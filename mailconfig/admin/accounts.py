@@ -44,6 +44,8 @@ from .account_list import (
     words_html,
 )
 from .account_page.arrival import ArrivalActions
+from .account_page.bulk import ACTIONS as IN_BULK
+from .account_page.bulk import BulkActions
 from .account_page.cloning import LIKE, Cloning
 from .account_page.glance import glance_context
 from .account_page.pausing import PauseActions
@@ -101,7 +103,7 @@ class AccountAdmin(
     AccountExports,
     AccountColumns,
     KeyFields,
-    PauseActions,
+    BulkActions,
     ArrivalActions,
     Cloning,
     AccountActions,
@@ -109,7 +111,7 @@ class AccountAdmin(
     """Base of all kinds. Saving connects first; deleting leaves the row and wipes the secret."""
 
     form = AccountForm
-    actions: Any = (*PauseActions.actions, *EXPORTS)
+    actions: Any = (*PauseActions.actions, *IN_BULK, *EXPORTS)
     list_display: Any = ("label", "health", "quota", "queue", "whose", "is_enabled")
     list_filter: ClassVar[Any] = (
         HealthFilter,
