@@ -89,7 +89,7 @@ def no_form_within_another(page: Page) -> bool:
 
 def test_the_tools_of_an_account_save_nothing(page: Page, theme: str, server: ChaosServer) -> None:
     server.credentials = None
-    mailbox = make_mailbox(server.port, name="Front desk")
+    mailbox = make_mailbox(server.port, name="Front desk", limit_per_day=10)
     Lane.objects.filter(account_id=mailbox.pk).update(
         wait_reason=WaitReason.PAUSED_LOGIN, wait_since=timezone.now(), wait_text=WORDS
     )
@@ -97,6 +97,10 @@ def test_the_tools_of_an_account_save_nothing(page: Page, theme: str, server: Ch
     page.goto(url)
     assert no_form_within_another(page)
     take(page, f"{theme}-account")
+    if theme == "unfold":
+        assert page.locator("h1").first.evaluate("title => title.scrollWidth <= title.clientWidth")
+    page.click(".mc-window a")
+    expect(page.locator("#id_limit_per_day")).to_be_focused()
     turn_to(page, "Identity")
     page.fill("#id_name", "Typed and not saved")
     tool(page, "Test connection")

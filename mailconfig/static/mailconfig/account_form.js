@@ -74,6 +74,25 @@
     });
   };
 
+  /* A field may lie in a tab that is not shown, which comes by degrees (jazzmin), or be folded away. */
+  const leadTo = (link) => {
+    link.addEventListener("click", (event) => {
+      const input = document.getElementById(link.hash.slice(1));
+      if (!input) { return; }
+      event.preventDefault();
+      const fold = input.closest("details");
+      if (fold) { fold.open = true; }
+      const pane = input.closest(".tab-pane:not(.active)");
+      const tab = pane && document.querySelector(`a[href="#${CSS.escape(pane.id)}"]`);
+      if (tab) {
+        tab.addEventListener("shown.bs.tab", () => input.focus(), { once: true });
+        tab.click();
+      } else {
+        input.focus();
+      }
+    });
+  };
+
   /* Saving connects first and may take some seconds: say so, and do not let it be sent twice. */
   const connectSubmit = (form) => {
     form.addEventListener("submit", (event) => {
@@ -95,6 +114,7 @@
     if (security) { connectSecurity(security); }
     const guilty = document.querySelector(".errors input:not([type=hidden]), .errors select");
     if (guilty) { guilty.focus({ preventScroll: true }); }
+    document.querySelectorAll(".mc-window a").forEach(leadTo);
     document.querySelectorAll("#content-main form[method=post], #mc-tools").forEach(connectSubmit);
   });
   window.addEventListener("pageshow", () => {
