@@ -10,7 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
-from mailconfig.models import Attempt, FiguresState, HourFigures, Lane, Mailbox
+from mailconfig.models import Attempt, ConnectionCheck, FiguresState, HourFigures, Lane, Mailbox
 from tests.factories import make_mailbox, make_message
 from tests.servers.chaos import ChaosServer
 from tests.servers.name_server import NameServer
@@ -125,7 +125,7 @@ def test_a_limit_is_raised_in_two_clicks(page: Page, clicks: Clicks) -> None:
     open_page(page, mailbox)
 
     clicks.on(".mc-window a")
-    page.focus("#id_limit_count")
+    expect(page.locator("#id_limit_count")).to_be_focused()
     page.fill("#id_limit_count", "50")
     clicks.on("input[name=_save]")
 
@@ -176,3 +176,22 @@ def test_a_test_mail_is_watched_until_the_server_accepts_it(
     expect(page.locator(".mc-result.mc-good q")).not_to_be_empty()
     assert page.evaluate("sessionStorage.getItem('queued')") == "shown"
     assert clicks.count == 2
+
+
+def test_a_test_mail_of_a_worker_is_watched_on_the_account_s_page(page: Page, settings: Settings) -> None:
+    settings.MAILCONFIG = settings.MAILCONFIG | {"CHECKS_AT_ONCE": 0}
+    mailbox = make_mailbox()
+    page.goto(f"/admin/mailconfig/mailbox/{mailbox.pk}/test-mail/")
+    page.fill("#id_recipient", "carol@example.net")
+    page.click("input[type=submit]")
+
+    expect(page.locator("[data-step=queued]")).to_have_class("mc-ok")
+    expect(page.locator("[data-step=handed_over]")).not_to_have_class("mc-ok")
+    stages = [
+        {"stage": name, "outcome": "ok", "milliseconds": 1, "detail": ""} for name in ("connect", "dot")
+    ]
+    ConnectionCheck.objects.update(state="running", stages=stages)
+    expect(page.locator("[data-step=handed_over]")).to_have_class("mc-ok")
+    ConnectionCheck.objects.update(state="passed")
+    expect(page.locator(".mc-result.mc-good")).to_be_visible()
+    expect(page.locator("[data-open-check]")).to_have_count(0)

@@ -39,6 +39,7 @@
     if (open) {
       const timer = setInterval(async () => {
         const [check] = await ask(`${open.dataset.watch}?check=${open.dataset.openCheck}`);
+        if (check && open.querySelector("[data-step]")) { show(open, check); }
         if (check && !check.is_open) {
           clearInterval(timer);
           location.reload();
