@@ -23,7 +23,8 @@ account_paused = Signal()
 ``purpose``, ``reason``, ``text``."""
 
 account_resumed = Signal()
-"""A paused account sends, or syncs, again. Arguments: ``account_id``, ``purpose``."""
+"""A pause ended, told once per pause: it sends, or syncs, again, unless it was paused by a person and by itself, and the other pause
+holds. Arguments: ``account_id``, ``purpose``."""
 
 message_bounced = Signal()
 """A report came in that a message did not arrive. Arguments: ``message_id``, ``account_id``, ``bounce_id``."""
