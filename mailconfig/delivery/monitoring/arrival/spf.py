@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
-from mailconfig.transports.network.dns import NameServers, Outcome
+from mailconfig.transports.network.dns import Answer as DnsAnswer
+from mailconfig.transports.network.dns import Exchange, NameServers, Outcome
 
 MOST_LOOKUPS = 10
 """RFC 7208 §4.6.4: a record that takes more is an error, and receivers take it for none."""
@@ -139,13 +140,15 @@ def _length(text: str, most: int) -> int:
 
 @dataclass(slots=True)
 class Records:
-    """The records of a domain and of all that it includes, each asked for once."""
+    """The records of a domain and of all that it includes. Each name is asked for once, however many addresses are judged."""
 
     ask: NameServers
     texts: dict[str, str] = field(default_factory=dict)
     terms: dict[str, list[Term]] = field(default_factory=dict)
     lookups: int = 0
     void: set[str] = field(default_factory=set)
+    exchanges: dict[str, DnsAnswer[Exchange]] = field(default_factory=dict)
+    addresses: dict[str, DnsAnswer[Address]] = field(default_factory=dict)
 
     def read(self, domain: str, above: tuple[str, ...] = ()) -> str:
         """Read the record of a domain, and those that it leads to. What is included twice counts twice, as for receivers.
@@ -231,7 +234,8 @@ class Records:
             return _is_in(address, term.value)
         hosts: Iterable[str] = [term.value or domain]
         if term.name == "mx":
-            answer = self.ask.exchanges(term.value or domain)
+            name = term.value or domain
+            answer = self.exchanges.get(name) or self.exchanges.setdefault(name, self.ask.exchanges(name))
             if not answer.is_certain:
                 raise Unsure
             if len(answer.records) > MOST_EXCHANGES:
@@ -244,7 +248,7 @@ class Records:
         )
 
     def _addresses(self, host: str, like: Address) -> list[Address]:
-        answer = self.ask.addresses(host)
+        answer = self.addresses.get(host) or self.addresses.setdefault(host, self.ask.addresses(host))
         if not answer.is_certain:
             raise Unsure
         self._note_void(host, is_void=not answer.records)

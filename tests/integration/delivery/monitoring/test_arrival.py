@@ -119,6 +119,18 @@ def test_more_than_ten_mail_servers_are_an_error(server: NameServer, ask: NameSe
     assert spf(ask).outcome == "too_many"
 
 
+def test_a_name_is_asked_for_once_however_many_addresses_are_judged(
+    server: NameServer, ask: NameServers
+) -> None:
+    server.text("example.com", "v=spf1 mx a:one.example.com include:b.example.com -all")
+    server.text("b.example.com", "v=spf1 mx:example.com a:one.example.com -all")
+    server.records["example.com", "MX"] = [f"10 {number}.example.com." for number in range(10)]
+    for name in (*map(str, range(10)), "one"):
+        server.records[f"{name}.example.com", "A"] = ["198.51.100.1"]
+    assert spf(ask).outcome == "not_listed"
+    assert len(server.asked) == len(set(server.asked))
+
+
 def test_names_that_go_round_come_to_an_end(server: NameServer, ask: NameServers) -> None:
     server.text("example.com", "v=spf1 include:b.example.com -all")
     server.text("b.example.com", "v=spf1 include:example.com redirect=b.example.com")
