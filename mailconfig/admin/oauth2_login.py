@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from mailconfig.delivery import choose_oauth2_login
 from mailconfig.models import Account, OAuth2Client, OAuth2GrantType
+from mailconfig.models.access import within_reach
 from mailconfig.models.choices import AuthenticationChoice
 from mailconfig.models.oauth2_grant import grant_of
 
@@ -56,8 +57,9 @@ def fill(form: Any, account: Account) -> None:
         return
     # Which tenant an account without one gets, the form says only later; what is stored is looked at then.
     offered = OAuth2Client.objects.all()
-    if account.tenant_id:
-        offered = offered.filter(Q(tenant=None) | Q(tenant=account.tenant_id))
+    rule = Q(tenant=account.tenant_id) if account.tenant_id else within_reach(OAuth2Client, form.by)
+    if rule:
+        offered = offered.filter(Q(tenant=None) | rule)
     form.fields["oauth2_client"].queryset = offered
     grant = grant_of(account) if account.authentication == AuthenticationChoice.OAUTH2 else None
     if grant is not None:

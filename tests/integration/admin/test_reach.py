@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from mailconfig.admin.within_reach import WithinReach
-from mailconfig.models import Account, Mailbox, SMTPProvider, Suppression, Tenant, Worker
+from mailconfig.models import Account, Mailbox, OAuth2Client, SMTPProvider, Suppression, Tenant, Worker
 from mailconfig.models.access import has_rule
 
 from .neighbours import OURS, browser_of, make_neighbours, text_of
@@ -141,6 +141,12 @@ def test_choices_offer_ones_own_tenant_and_take_no_other(rows: Rows, acme: Tenan
     for tenant in (zebra.pk, ""):
         staff.post(url, {**data, "tenant": tenant})
         assert SMTPProvider.objects.get(name="new").tenant == acme
+
+
+def test_a_new_account_is_offered_no_other_tenants_app_registration(rows: Rows, staff: Client) -> None:
+    form = staff.get(admin_url("outboundemail", "add")).context["adminform"].form
+
+    assert set(form.fields["oauth2_client"].queryset) == {rows[of][OAuth2Client] for of in ("acme", "nobody")}
 
 
 def test_of_several_tenants_one_has_to_be_chosen(rows: Rows, acme: Tenant, staff: Client) -> None:
