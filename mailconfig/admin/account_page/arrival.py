@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
 from mailconfig.admin.typed import AccountModelAdmin, user_of
 from mailconfig.delivery import Arrival, look_at_arrival, may_look_at_arrival
+from mailconfig.exceptions import Throttled
 
 GOOD, DOUBT, BAD, UNKNOWN = "ok", "waits", "paused", "unproved"
 """Marks of the state of an account, which look the same here."""
@@ -67,8 +69,15 @@ class ArrivalActions(AccountModelAdmin):
         allowed = user_of(request).has_perm("mailconfig.test_account")
         if not (allowed and self.has_change_permission(request, account)):
             raise PermissionDenied
-        found = look_at_arrival(account) if may_look_at_arrival() else None
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        account_url = reverse(name, args=[quote(account.pk)], current_app=self.admin_site.name)
+        found = None
+        if may_look_at_arrival():
+            try:
+                found = look_at_arrival(account, requested_by=user_of(request))
+            except Throttled as error:
+                self.message_user(request, str(error), messages.ERROR)
+                return HttpResponseRedirect(account_url)
         context: dict[str, Any] = {
             **self.admin_site.each_context(request),
             "title": _("Will it arrive?"),
@@ -79,7 +88,7 @@ class ArrivalActions(AccountModelAdmin):
             "is_installed": may_look_at_arrival(),
             "arrival": found,
             "cards": [_spf(found), _dkim(found), _dmarc(found)] if found else [],
-            "account_url": reverse(name, args=[quote(account.pk)], current_app=self.admin_site.name),
+            "account_url": account_url,
         }
         return TemplateResponse(request, "admin/mailconfig/account_arrival.html", context)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 
 import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from tests.factories import make_mailbox
+from mailconfig.delivery.accounts.running_checks import running_check
+from mailconfig.exceptions import Throttled
+from tests.factories import make_mailbox, make_user
 from tests.servers.name_server import NameServer
 
 from .conftest import permitted
@@ -67,6 +70,18 @@ def test_a_name_server_that_is_silent_keeps_nobody_waiting(
     page = client.post(admin_url("mailbox", "arrival", mailbox.pk)).content.decode()
 
     assert page.count("gave no answer about example.com") == 3
+
+
+def test_it_is_one_of_the_checks_that_a_process_makes_at_once(client: Client, dns: NameServer) -> None:
+    mailbox = make_mailbox(from_email="info@example.com")
+    with ExitStack() as stack:
+        for name in ("anna", "berta", "carla", "doris", "emma", "frida"):
+            with suppress(Throttled):
+                stack.enter_context(running_check(make_user(name)))
+        answer = client.post(admin_url("mailbox", "arrival", mailbox.pk), follow=True)
+        assert "Other checks are being made just now" in answer.content.decode()
+        assert not dns.asked
+    assert client.post(admin_url("mailbox", "arrival", mailbox.pk)).status_code == 200
 
 
 def test_an_account_without_a_domain_is_told_so(client: Client, dns: NameServer) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
 
 from mailconfig.conf import get_settings
+from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers, running_check
 from mailconfig.delivery.monitoring.arrival.known import USUAL, known_sender
 from mailconfig.delivery.monitoring.arrival.signed import Dkim, Dmarc, look_at_dkim, look_at_dmarc
 from mailconfig.delivery.monitoring.arrival.spf import Spf, look_at_spf
@@ -14,6 +17,9 @@ from mailconfig.hostnames import check_host
 from mailconfig.models import Account
 from mailconfig.transports.network.deadline import Deadline
 from mailconfig.transports.network.dns import IS_INSTALLED, NameServers
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +48,14 @@ def may_look_at_arrival() -> bool:
     return IS_INSTALLED
 
 
-def look_at_arrival(account: Account) -> Arrival | None:
+def look_at_arrival(account: Account, *, requested_by: AbstractBaseUser | None) -> Arrival | None:
     """Look up what receivers look up; takes ``DNS_SECONDS`` at most. Not to be called inside a transaction.
 
     Returns:
         What was found; ``None``: the account has no From address with a domain that can be looked up.
+
+    Raises:
+        Throttled: it is one of the checks that people wait for, of which as many as a process makes at once are made already.
     """
     try:
         domain = check_host(account.sender.rpartition("@")[2])
@@ -55,6 +64,11 @@ def look_at_arrival(account: Account) -> Arrival | None:
         return None
     if "." not in domain:
         return None
+    with nullcontext() if leaves_checks_to_workers() else running_check(requested_by):
+        return _looked_up(account, domain, envelope_domain)
+
+
+def _looked_up(account: Account, domain: str, envelope_domain: str) -> Arrival:
     host = _host_of(account)
     known = known_sender(account, host)
     settings = get_settings()
