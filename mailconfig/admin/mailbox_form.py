@@ -166,13 +166,18 @@ class MailboxForm(AccountForm):
 
     def _say_send_method(self, mailbox: Mailbox, cleaned: dict[str, Any]) -> None:
         """Exchange sends where no SMTP server is named."""
+        # What is chosen is put on the mailbox after this, as it stands in the cleaned values.
+        chosen = cleaned.get(send_methods.FIELD) or mailbox.send_method
         by_ews = bool(cleaned.get("ews_endpoint")) and not cleaned.get("host")
-        if by_ews and mailbox.send_method in {MailboxSendMethod.SMTP, MailboxSendMethod.NONE}:
-            mailbox.send_method = MailboxSendMethod.EWS
+        if by_ews and chosen in {MailboxSendMethod.SMTP, MailboxSendMethod.NONE}:
+            chosen = MailboxSendMethod.EWS
         # Whoever named both elsewhere, and Exchange to send, meant that.
         is_said_anew = "host" in self.changed_data or not cleaned.get("ews_endpoint")
-        if mailbox.send_method == MailboxSendMethod.EWS and not by_ews and is_said_anew:
-            mailbox.send_method = MailboxSendMethod.SMTP
+        if chosen == MailboxSendMethod.EWS and not by_ews and is_said_anew:
+            chosen = MailboxSendMethod.SMTP
+        mailbox.send_method = chosen
+        if send_methods.FIELD in self.fields:
+            cleaned[send_methods.FIELD] = chosen
 
     @staticmethod
     def _needs_no_login(cleaned: dict[str, Any]) -> bool:
