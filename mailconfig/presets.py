@@ -24,6 +24,8 @@ class Preset:
     security: Security = Security.STARTTLS
     imap_host: str = ""
     """Where it lets mail be read, with TLS from the first byte; empty: each customer has a name of its own, or it is not known."""
+    ews_endpoint: str = ""
+    """Where it has Exchange's web service; empty: it has none."""
     note: str | _StrPromise = ""
     per_minute: int | None = None
     """Mails that the service takes from one account in a minute; ``None``: it does not say."""
@@ -77,6 +79,7 @@ PRESETS: dict[str, Preset] = {
         label=_("Microsoft 365 (Exchange Online)"),
         host="smtp.office365.com",
         imap_host="outlook.office365.com",
+        ews_endpoint="https://outlook.office365.com/EWS/Exchange.asmx",
         note=_("An administrator of Microsoft 365 must allow authenticated SMTP for this mailbox."),
         per_minute=30,
         per_day=10000,

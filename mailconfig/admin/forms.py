@@ -219,7 +219,11 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
             oauth2_login.choose(self, self.instance, self.cleaned_data)
-        if self.proof is not None and self.proof.errors is not None and not self.errors:
+        if self.proof is None or self.proof.errors is None:
+            return
+        if self.proof.is_first:
+            self.errors.clear()
+        if not self.errors:
             self._update_errors(self.proof.errors)
 
     def connects_anew(self) -> bool:

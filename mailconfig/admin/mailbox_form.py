@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from mailconfig.models import Mailbox
 from mailconfig.models.choices import MailboxSendMethod, SyncMethod, VerifyMode
-from mailconfig.models.validators import validate_line
+from mailconfig.models.validators import validate_endpoint, validate_line
 from mailconfig.secrets.forms import SecretFormField
 
 from . import oauth2_login, send_methods
@@ -77,6 +77,23 @@ class MailboxForm(AccountForm):
             "Instead of IMAP, with the login by OAuth 2 of an app registration of Google's. The folder Outreach is the label of that name."
         ),
     )
+    finds_exchange = forms.BooleanField(
+        label=gettext_lazy("Use Exchange, and find its address"),
+        required=False,
+        help_text=gettext_lazy(
+            "By the mailbox's address, if the field below is empty: Microsoft 365 is known, any other is asked for by Autodiscover."
+        ),
+    )
+    autodiscover_url = forms.CharField(
+        label=gettext_lazy("Address of Autodiscover"),
+        required=False,
+        max_length=255,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        validators=[validate_endpoint],
+        help_text=gettext_lazy(
+            "Empty: within the domain of the mailbox's address. A server that is named here may have the password when it asks."
+        ),
+    )
     imap_username = forms.CharField(
         label=gettext_lazy("IMAP user name"),
         required=False,
@@ -111,7 +128,7 @@ class MailboxForm(AccountForm):
             self.fields["is_sync_enabled"].label = gettext_lazy("Sync this mailbox")
         if send_methods.FIELD in self.fields:
             cast("send_methods.SendMethodSelect", self.fields[send_methods.FIELD].widget).of_mailbox = True
-        for name in ("imap_ssl", "imap_username", "imap_secret", send_methods.KEY_FIELD):
+        for name in ("imap_ssl", "imap_username", "autodiscover_url", "imap_secret", send_methods.KEY_FIELD):
             if name in self.fields:
                 dress(self.fields[name].widget)
 

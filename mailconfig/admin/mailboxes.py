@@ -30,7 +30,8 @@ RECEIVING = (
     "imap_username",
     "imap_secret",
 )
-EXCHANGE = ("ews_endpoint", "exchange_version", "ews_verify_mode", "ews_saves_copy")
+SEEN_EXCHANGE = ("ews_endpoint", "exchange_version", "ews_verify_mode", "ews_saves_copy")
+EXCHANGE = ("finds_exchange", *SEEN_EXCHANGE, "autodiscover_url")
 SEEN_RECEIVING = ("is_sync_enabled", "imap_host", "imap_ssl", "imap_port")
 SYNCING = (
     ("sync_interval", "active_sync_interval"),
@@ -90,6 +91,7 @@ class MailboxAdmin(SyncColumns, SyncTest, AccountAdmin):
     """Mailboxes."""
 
     form = MailboxForm
+    finds_exchange = True
     inlines = (MailAliasInline,)
     list_display: Any = ("label", "health", "sync", "quota", "queue", "whose", "is_enabled")
     seen_besides: ClassVar[tuple[str, ...]] = ("state_of_sync",)
@@ -112,7 +114,7 @@ class MailboxAdmin(SyncColumns, SyncTest, AccountAdmin):
             (
                 _("Exchange's web service (EWS)"),
                 {
-                    "fields": EXCHANGE,
+                    "fields": EXCHANGE if editable else SEEN_EXCHANGE,
                     "classes": ("collapse",),
                     "description": _(
                         "It sends where no server is named for sending, and is read where none is named for receiving."

@@ -45,6 +45,8 @@ class Proof:
     """It was tried, and does not."""
     errors: ValidationError | None = None
     """Why nothing was stored, by field; ``None``: nothing is in the way."""
+    is_first: bool = False
+    """Whether other errors of the form follow from these, and are not to be shown beside them."""
 
 
 def prove(request: HttpRequest, account: Account, *, sending: bool, syncing: bool) -> None:
@@ -58,14 +60,14 @@ def prove(request: HttpRequest, account: Account, *, sending: bool, syncing: boo
         setattr(request, _ATTRIBUTE, proof)
 
 
-def refuse(request: HttpRequest, error: MailconfigError | ValidationError) -> None:
-    """Remember why the values of the form were not stored.
+def refuse(request: HttpRequest, error: MailconfigError | ValidationError, *, is_first: bool = False) -> None:
+    """Remember why the values of the form were not stored; ``is_first``: what else is wrong with them follows from it.
 
     Raises:
         MailconfigError: it is no refusal but a fault.
     """
     check = error.check if isinstance(error, NotProved) else None
-    setattr(request, _ATTRIBUTE, Proof(check=check, errors=errors_of(error)))
+    setattr(request, _ATTRIBUTE, Proof(check=check, errors=errors_of(error), is_first=is_first))
 
 
 def errors_of(error: MailconfigError | ValidationError) -> ValidationError:

@@ -32,6 +32,7 @@ from mailconfig.delivery.accounts.files.reading import (
     read_account_rows,
 )
 from mailconfig.delivery.accounts.files.writing import account_row, export_accounts_csv, export_accounts_yaml
+from mailconfig.delivery.accounts.finding_exchange import FoundExchange, find_exchange
 from mailconfig.delivery.accounts.hosts import require_allowed_host
 from mailconfig.delivery.accounts.oauth2_logins import (
     choose_oauth2_login,
@@ -168,6 +169,7 @@ __all__ = [
     "DrainReport",
     "EventsReport",
     "FoundBy",
+    "FoundExchange",
     "Health",
     "HealthState",
     "HourSums",
@@ -237,6 +239,7 @@ __all__ = [
     "failovers_for",
     "find_attention",
     "find_event_webhook",
+    "find_exchange",
     "find_import",
     "find_project_account",
     "find_service_mail",

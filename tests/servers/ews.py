@@ -18,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar, Self
 from xml.etree import ElementTree as ET
 
+from tests.servers.autodiscover import FakeAutodiscover, address_of
+
 T = "http://schemas.microsoft.com/exchange/services/2006/types"
 M = "http://schemas.microsoft.com/exchange/services/2006/messages"
 S = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -107,6 +109,7 @@ class FakeEWS:
         """Operations whose fault shows once only."""
         self.page = 512
         """Changes that one answer tells at most."""
+        self.autodiscover = FakeAutodiscover()
         self.folders: dict[str, Folder] = {}
         for name in ("root", "inbox", "sentitems", "msgfolderroot"):
             self.folders[name] = Folder(f"AAMk-{name}=", name.title(), parent="root")
@@ -282,6 +285,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path in self.fake.autodiscover.answers:
+            self.discover(body)
+            return
         self.fake.headers.append(dict(self.headers))
         if not self.fake.lets_in(self.headers.get("Authorization", "")):
             self.fake.requests.append("401")
@@ -295,6 +301,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.fake.requests.append(operation)
         self.fake.bodies.append(body)
         self.respond(operation, request[0])
+
+    def discover(self, body: bytes) -> None:
+        found, authorization = self.fake.autodiscover, self.headers.get("Authorization", "")
+        found.asked.append((self.path, address_of(body), bool(authorization)))
+        answer = found.answers[self.path]
+        if answer.hangs:
+            self.fake.over.wait(60)
+            self.close_connection = True
+        elif answer.wants_login and not self.fake.lets_in(authorization):
+            self.reply(401, b"", {"WWW-Authenticate": ", ".join(self.fake.offers)})
+        else:
+            self.reply(answer.status, answer.body, answer.headers)
 
     def respond(self, operation: str, request: ET.Element) -> None:
         fault = self.fake.fault_for(operation)

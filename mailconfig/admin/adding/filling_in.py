@@ -18,6 +18,8 @@ from mailconfig.models import OAuth2GrantType, Scope
 from mailconfig.models.choices import SMTP, AuthenticationChoice
 from mailconfig.models.validators import validate_address
 
+from .finding_exchange import asks_for_exchange, fill_in_exchange
+
 CONNECT = "_connect"
 """The button by which somebody signs in at the service instead of entering a password; its value is the app registration."""
 NOTED = "_filled_in"
@@ -42,10 +44,18 @@ def filled_in(request: HttpRequest) -> FilledIn:
     return found
 
 
-def fill_in(request: HttpRequest) -> None:
-    """Find the servers of the address that was entered, unless a server was as well. Nothing connects to them here."""
+def fill_in(request: HttpRequest, *, finds_exchange: bool = False) -> None:
+    """Find the servers of the address that was entered, unless a server was as well. Nothing connects to them here.
+
+    Args:
+        request: of the form.
+        finds_exchange: whether accounts of this kind may have Exchange's web service, which is found instead if it was chosen.
+    """
     _take_back(request)
     _choose_sign_in(request)
+    if finds_exchange and asks_for_exchange(request):
+        fill_in_address_of_exchange(request)
+        return
     if not _asks_for_server(request):
         return
     try:
@@ -57,15 +67,27 @@ def fill_in(request: HttpRequest) -> None:
         return
     values = _values(request, found)
     proposal = "" if found.is_sure else _proposal(found)
+    _put(request, values, proposal)
+    if proposal:
+        refuse(request, ValidationError({"host": ValidationError(proposal, code="look_first")}))
+
+
+def fill_in_address_of_exchange(request: HttpRequest) -> None:
+    """Find Exchange's web service, if it was chosen and not typed. The service itself is not connected to here."""
+    if asks_for_exchange(request):
+        _put(request, *fill_in_exchange(request))
+
+
+def _put(request: HttpRequest, values: dict[str, str], proposal: str) -> None:
     data = request.POST.copy()
     noted = {name: [data.get(name, ""), value] for name, value in values.items()}
-    noted_text = json.dumps({"address": _address(request), "values": noted})
+    # Of this very address, or it would have been taken back: what an earlier step filled in goes with it.
+    earlier = {name: list(change) for name, change in _read(filled_in(request).noted)[1].items()}
+    noted_text = json.dumps({"address": _address(request), "values": earlier | noted})
     setattr(request, _ATTRIBUTE, FilledIn(values=values, proposal=proposal, noted=noted_text))
     for name, value in values.items():
         data[name] = value
     request.POST = data  # type: ignore[assignment]
-    if proposal:
-        refuse(request, ValidationError({"host": ValidationError(proposal, code="look_first")}))
 
 
 def _take_back(request: HttpRequest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.contrib.admin.utils import unquote
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
@@ -14,7 +15,8 @@ from mailconfig.admin.typed import AccountModelAdmin
 from mailconfig.models import Account
 
 from .answers import answer
-from .filling_in import CONNECT, fill_in, filled_in
+from .filling_in import CONNECT, fill_in, fill_in_address_of_exchange, filled_in
+from .finding_exchange import asks_for_exchange
 from .signing_in import sign_ins_for
 from .watching import newest_check_of
 
@@ -25,12 +27,15 @@ class AddingPage(AccountModelAdmin):
     asked_first: ClassVar[tuple[str, ...]] = ()
     """Fields that come before all others: without them there is no account of this kind."""
 
+    finds_exchange: ClassVar[bool] = False
+    """Whether accounts of this kind have an address of Exchange's web service."""
+
     @method_decorator(sensitive_post_parameters("secret", "imap_secret", "sendgrid_secret"))
     @transaction.non_atomic_requests
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Show or take the form, outside any transaction of the request."""
         if request.method == "POST" and self.has_add_permission(request):
-            fill_in(request)
+            fill_in(request, finds_exchange=self.finds_exchange)
         context = {
             "newest_check": newest_check_of(request),
             "filled_in": filled_in(request),
@@ -38,6 +43,19 @@ class AddingPage(AccountModelAdmin):
             **(extra_context or {}),
         }
         return answer(request, super().add_view(request, form_url, context))
+
+    @method_decorator(sensitive_post_parameters("secret", "imap_secret", "sendgrid_secret"))
+    @transaction.non_atomic_requests
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show or take the form of one that is stored; of what is left empty only Exchange's address is found."""
+        # With an address of the person's own choice this connects, so it takes the right to change this very account.
+        if request.method == "POST" and self.finds_exchange and asks_for_exchange(request):
+            account = self.get_object(request, unquote(object_id))
+            if account is not None and self.has_change_permission(request, account):
+                fill_in_address_of_exchange(request)
+        return super().change_view(request, object_id, form_url, extra_context)
 
     def response_add(
         self, request: HttpRequest, obj: Account, post_url_continue: str | None = None

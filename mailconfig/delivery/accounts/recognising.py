@@ -70,7 +70,7 @@ def recognise_address(*, address: str, requested_by: AbstractBaseUser | None) ->
     Raises:
         Throttled: somebody would have to be asked, and others wait for that already.
     """
-    domain = _domain_of(address)
+    domain = domain_of(address)
     if not domain:
         return None
     if preset := preset_of_domain(domain):
@@ -81,7 +81,8 @@ def recognise_address(*, address: str, requested_by: AbstractBaseUser | None) ->
         return _published(address, domain)
 
 
-def _domain_of(address: str) -> str:
+def domain_of(address: str) -> str:
+    """Return the domain of an address as a host is written; ``""``: it has none that could be asked for."""
     local, _at, domain = address.strip().rpartition("@")
     try:
         return check_host(domain) if local and not domain[-1:].isdecimal() and ":" not in domain else ""

@@ -57,6 +57,49 @@ RECIPIENT_LATER = _says("recipient_later", _("The server does not take mail for 
 MESSAGE_REFUSED = _says("message_refused", _("The server did not accept the message."))
 MESSAGE_LATER = _says("message_later", _("The server does not accept the message now."))
 FOLDER_REFUSED = _says("folder_refused", _("The server does not let us open this folder."))
+EXCHANGE_NOT_FOUND = _says(
+    "exchange_not_found",
+    _("No Exchange was found by the mailbox's address: enter the address of its web service."),
+)
+EXCHANGE_LATE = _says(
+    "exchange_not_found_in_time",
+    _("Exchange was not found in time: try again, or enter the address of its web service."),
+)
+EXCHANGE_ENDLESS = _says(
+    "exchange_search_endless",
+    _("The search for Exchange goes round in circles: enter the address of its web service."),
+)
+EXCHANGE_NO_BASIC = _says(
+    "exchange_search_no_login",
+    _(
+        "The server that knows Exchange's address offers no login that is known here; NTLM and Kerberos are not spoken."
+        " Enter the address of the web service."
+    ),
+)
+EXCHANGE_NEEDS_PASSWORD = _says(
+    "exchange_search_needs_password",
+    _(
+        "The server that knows Exchange's address wants a password: enter it, or the address of the web service."
+    ),
+)
+EXCHANGE_LOGIN_REFUSED = _says(
+    "exchange_search_refused",
+    _("The server that knows Exchange's address refused this user name and password."),
+)
+EXCHANGE_LEADS_AWAY = _says(
+    "exchange_search_leads_away",
+    _(
+        "The search for Exchange leads to the server %(host)s, which is no part of the address's domain. If you know it"
+        " to be right, save once more, and the password goes there."
+    ),
+)
+EXCHANGE_ELSEWHERE = _says(
+    "exchange_elsewhere",
+    _(
+        "Exchange's web service was found at the server %(host)s, which is no part of the address's domain. If you know"
+        " it to be right, save once more, and the password goes there."
+    ),
+)
 SECRET_UNREADABLE = _says("secret_unreadable", _("The stored password cannot be read."))
 DESTINATION_CHANGED = _says(
     "destination_changed", _("The stored password was entered for another server or user name.")

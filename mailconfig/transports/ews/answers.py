@@ -9,10 +9,10 @@ from mailconfig.transports.contract import Judgement, Matter, Verdict
 from mailconfig.transports.http import HttpAnswer
 from mailconfig.transports.http.statuses import leaves_in_doubt
 from mailconfig.transports.scrubber import Scrubber
+from mailconfig.transports.xml import BadXML, Element, read_xml
 from mailconfig.values import Answer
 
 from . import hints
-from .xml import BadXML, Element, read_xml
 
 NO_ERROR = "NoError"
 _MOST_REST = 86_400.0

@@ -17,13 +17,13 @@ from mailconfig.transports.reading import (
     WhichAreStored,
     none_is_stored,
 )
+from mailconfig.transports.xml import Element
 from mailconfig.values import Answer, ErrorCode, Stage
 
 from . import hints
 from .answers import GONE, STATE_INVALID, Response
 from .requests import find_folder, get_folder, get_items, known_folder, sync_folder_items
 from .service import NO_EXCHANGE, Service, refusal_at
-from .xml import Element
 
 INBOX = "INBOX"
 TOGETHER_BYTES = 1024 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 
-from .xml import in_xml
+from mailconfig.transports.xml import in_xml
 
 USUAL_VERSION = "Exchange2010_SP2"
 """Told where the account names none: Exchange since 2010 and Exchange Online take it."""

@@ -16,12 +16,12 @@ from mailconfig.transports.http.kept import KeptConnection
 from mailconfig.transports.network import hints as common
 from mailconfig.transports.network.deadline import Deadline
 from mailconfig.transports.scrubber import Scrubber
+from mailconfig.transports.xml import BadXML, Reading
 from mailconfig.values import Answer, Authentication, ConnectionSettings, ErrorCode, Security, Stage
 
 from . import hints
 from .answers import Response, judgement_of, read_answer, responses_of
 from .requests import envelope
-from .xml import BadXML, Reading
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of one answer: what is asked for together is far less."""

@@ -13,7 +13,7 @@ from mailconfig.exceptions import FolderRefused, LoginRefused, ProtocolError, Se
 from mailconfig.transports.contract import Surroundings
 from mailconfig.transports.ews import READING_TRANSPORT
 from mailconfig.transports.ews.reading import MOST_STATE, EWSReadingSession
-from mailconfig.transports.ews.xml import MOST_UNFINISHED
+from mailconfig.transports.xml import MOST_UNFINISHED
 from mailconfig.values import NetworkPolicy, Stage, Timeouts
 from tests.servers.ews import FakeEWS, Fault, Item
 

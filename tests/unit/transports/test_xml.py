@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailconfig.transports.ews.xml import MOST_UNFINISHED, BadXML, Reading, read_xml
+from mailconfig.transports.xml import MOST_UNFINISHED, BadXML, Reading, read_xml
 
 PIECE = 4096
 
