@@ -67,7 +67,11 @@ def search(queryset: QuerySet[Message], term: str, *, before: int | None = None)
         return Searched(())
     whole = _whole(term) if before is None else []
     if whole:
-        return Searched(tuple(sorted(whole, reverse=True)))
+        # Only what the filters leave: the mail of others neither hides what is left nor shows that it is there.
+        within = list(queryset.filter(pk__in=whole).order_by("-pk").values_list("pk", flat=True))
+        is_all = len(whole) < WHOLE or len(within) == len(whole)
+        if within and is_all:
+            return Searched(tuple(within))
     return _parts(queryset, term, before)
 
 

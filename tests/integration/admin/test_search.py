@@ -181,3 +181,17 @@ def plan_of(sql: str) -> str:
         else:
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
         return "\n".join(str(row) for row in cursor.fetchall())
+
+
+def test_an_address_that_others_write_to_more_often_hides_nobodys_own_mail(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_search, "WHOLE", 2)
+    mine, others = make_account(), make_account()
+    make_message(mine, subject="mine", to=["bob@example.com"])
+    for _ in range(3):
+        make_message(others, subject="other", to=["bob@example.com"])
+    answer = client.get(
+        admin_url("message"), query_params={"q": "bob@example.com", "account__id__exact": mine.pk}
+    )
+    assert [message.subject for message in answer.context["cl"].result_list] == ["mine"]
