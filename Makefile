@@ -94,7 +94,7 @@ server-packages: system-packages ## Bring what tests need and is no Debian progr
 		touch $(VENV)/.system-packages-missing; echo "NOT UNPACKED: Exim - its tests are skipped and say so" >&2; }
 	@[ tests/servers/npm/node_modules/.package-lock.json -nt tests/servers/npm/package.json ] || \
 		npm install --prefix tests/servers/npm --no-package-lock --omit=optional --ignore-scripts --no-audit --no-fund --silent || { \
-		touch $(VENV)/.system-packages-missing; echo "NOT INSTALLED: Haraka, smtp-server, devour-client, openapi-typescript-codegen - their tests are skipped and say so" >&2; }
+		touch $(VENV)/.system-packages-missing; echo "NOT INSTALLED: Haraka, smtp-server, axe-core, devour-client, openapi-typescript-codegen - their tests are skipped and say so" >&2; }
 
 check: static coverage ## What CI runs: all checks, the tests on both databases, the coverage gate
 
