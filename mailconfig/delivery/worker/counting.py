@@ -12,8 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db import transaction
-from django.db.models import Count, F, Q, Sum
+from django.db import connection, transaction
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import TruncHour
 
 from mailconfig.models import (
@@ -88,7 +88,7 @@ def count_figures(now: datetime) -> int:
     with transaction.atomic():
         # Whose UPDATE changes it has counted; the others' find another time there.
         mine = FiguresState.objects.filter(id=1, counted_until=counted)
-        if not mine.update(
+        if not _is_free(mine) or not mine.update(
             counted_until=until,
             last_attempt=max(state.last_attempt, _last_settled(until)),
             waiting=sum((waiting or {}).values()),
@@ -106,6 +106,13 @@ def count_figures(now: datetime) -> int:
             table.objects.filter(hour_at__lt=hour_of(now - KEPT)).delete()
         FiguresState.objects.filter(id=1).update(leaders=sorted(find_leaders(day_of(now))))
     return written
+
+
+def _is_free(state: QuerySet[FiguresState]) -> bool:
+    """Return whether nobody is counting at this moment: whoever stands still in the middle of it must not have every sweep wait."""
+    if not connection.features.has_select_for_update_skip_locked:
+        return True
+    return bool(state.select_for_update(skip_locked=True).values_list("pk"))
 
 
 def _oldest_left(last_attempt: int, since: datetime, settled: datetime) -> datetime:
