@@ -10,26 +10,61 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
+
+from django.db import DatabaseError, connection
 
 from tests.servers.sidecar import ROOT
 
 PATIENCE = 180.0
 """Seconds after which what did not happen will not. Nothing waits so long that goes well, however busy the machine."""
 
+STOPPED = frozenset("TtZX")
+"""States of threads that have stopped, or ended."""
+TAIL = 4000
+"""How many characters of what a child said are shown where a test gives up."""
+
 _numbers = itertools.count(1)
+_running: weakref.WeakSet[Child] = weakref.WeakSet()
 
 
 def until(
     condition: Callable[[], object], *, seconds: float = PATIENCE, why: str = "it did not happen"
 ) -> None:
-    """Return when ``condition`` is true. Raises AssertionError after so many seconds."""
+    """Return when ``condition`` is true.
+
+    Raises AssertionError after so many seconds; its text has what the children say and what PostgreSQL's sessions do.
+    """
     give_up_at = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < give_up_at, f"{why} within {seconds} s"
+        assert time.monotonic() < give_up_at, f"{why} within {seconds} s\n{look_around()}"
         time.sleep(0.02)
+
+
+def look_around() -> str:
+    """What the running children said last, and which of PostgreSQL's sessions wait or stand in a transaction."""
+    said = [
+        f"--- {child.pid} {child.states()}:\n{child.said()[-TAIL:]}"
+        for child in sorted(_running, key=lambda child: child.pid)
+    ]
+    return "\n".join([*said, "--- PostgreSQL:", *_sessions()])
+
+
+def _sessions() -> list[str]:
+    """A line for each other session of the test database; none where another database is tested."""
+    if connection.vendor != "postgresql":
+        return []
+    columns = "pid, state, wait_event_type, wait_event, now() - state_change, pg_blocking_pids(pid), left(query, 200)"
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {columns} FROM pg_stat_activity WHERE {others} ORDER BY pid")  # noqa: S608 - constants
+            return [" ".join(map(str, row)) for row in cursor.fetchall()]
+    except (DatabaseError, RuntimeError) as error:  # it is down, or this test may not ask it
+        return [str(error)]
 
 
 def environment(mailconfig: Mapping[str, Any] | None = None, *, crash_at: str = "") -> dict[str, str]:
@@ -61,6 +96,7 @@ class Child:
                 start_new_session=True,
             )
         self.pid = self._process.pid
+        _running.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -73,6 +109,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
+        _running.discard(self)
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -85,7 +122,12 @@ class Child:
 
     def stands_still(self) -> bool:
         """Whether each of its threads has stopped."""
-        return all(_is_stopped(task) for task in Path(f"/proc/{self.pid}/task").iterdir())
+        return set(self.states()) <= STOPPED
+
+    def states(self) -> str:
+        """A letter for each of its threads (proc_pid_stat(5)); empty: it has gone."""
+        tasks = Path(f"/proc/{self.pid}/task")
+        return "".join(map(_state, tasks.iterdir())) if tasks.exists() else ""
 
     @property
     def is_running(self) -> bool:
@@ -117,13 +159,12 @@ class Child:
         return self.log.read_text(errors="replace")
 
 
-def _is_stopped(task: Path) -> bool:
-    """Return whether a thread is stopped, or has ended (proc_pid_stat(5): the state follows the name in brackets)."""
+def _state(task: Path) -> str:
+    """Return the state of a thread; it follows the name in brackets."""
     try:
-        state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
-        return True
-    return state in {"T", "t", "Z", "X"}
+        return "X"
 
 
 def drain_worker(
