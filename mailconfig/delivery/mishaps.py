@@ -30,7 +30,10 @@ READ_ONLY = "25006"
 """``read_only_sql_transaction``: after a fail-over the old server takes no writes any more."""
 STALE_PLAN = "0A000"
 """``feature_not_supported``: also what a prepared statement says once a migration changed the type of a column."""
-SHUT_DOWN = frozenset({"57P01", "57P02", "57P03"})
+STOOD_STILL = "25P03"
+"""``idle_in_transaction_session_timeout``: a transaction of ours was ended, for nothing was done in it any more. psycopg
+has it among the internal errors."""
+SHUT_DOWN = frozenset({"57P01", "57P02", "57P03", STOOD_STILL})
 """``admin_shutdown``, ``crash_shutdown``, ``cannot_connect_now``."""
 CONNECTION_FAILURE = "08"
 """The class ``connection_exception``."""
@@ -57,7 +60,7 @@ def _code(error: BaseException) -> str | None:
 def is_database_away(error: BaseException) -> bool:
     """Return whether the database did not answer, or cannot be used as it is: nothing was done, and waiting may help."""
     if isinstance(error, InternalError):
-        return sqlstate(error) == READ_ONLY
+        return sqlstate(error) in {READ_ONLY, STOOD_STILL}
     is_away = isinstance(error, (OperationalError, InterfaceError))
     return is_away or is_plan_stale(error) or lacks_migration(error)
 
@@ -76,7 +79,7 @@ def lacks_migration(error: BaseException) -> bool:
 def is_connection_lost(error: BaseException) -> bool:
     """Return whether PostgreSQL, or what stands before it, ended the connection: that says nothing of what was asked."""
     if not isinstance(error, (OperationalError, InterfaceError)):
-        return False
+        return isinstance(error, InternalError) and sqlstate(error) == STOOD_STILL
     # psycopg has a state for whatever the server said, and None where it said nothing.
     state = _code(error)
     return state is None or state in SHUT_DOWN or state.startswith(CONNECTION_FAILURE)

@@ -17,6 +17,7 @@ from django.db.backends.signals import connection_created
 from psycopg import Error
 from psycopg.pq import TransactionStatus
 
+from mailconfig.delivery.postgres.bounds import bound_transactions
 from mailconfig.delivery.postgres.stock import Lent, Stock, is_doubtful
 
 _IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
@@ -62,6 +63,8 @@ class LendingWrapper(DatabaseWrapper):
     def _make(self) -> Lent:
         begun_at = time.monotonic()
         super().connect()
+        if self.stock is not None:
+            bound_transactions(self)
         return Lent(self.connection, begun_at)
 
     def _go_on(self, lent: Lent) -> None:

@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, transaction
 from mailconfig.conf import get_settings
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.mishaps import in_words, lacks_migration, require_database
+from mailconfig.delivery.postgres.bounds import StepBounds
 from mailconfig.delivery.queue.retry import backoff_seconds
 from mailconfig.exceptions import WrongInstallation
 from mailconfig.models import Installation
@@ -40,7 +41,7 @@ class FailingStep:
 
 
 def do_steps(steps: Mapping[str, Callable[[], int]]) -> dict[str, int]:
-    """Do one step after another.
+    """Do one step after another. On PostgreSQL none waits long for a lock that somebody else has: it fails instead.
 
     Returns:
         What each says it did; ``0`` for one that threw, or that rests since it threw not long ago.
@@ -52,26 +53,28 @@ def do_steps(steps: Mapping[str, Callable[[], int]]) -> dict[str, int]:
     known = {failing.step: failing for failing in failing_steps()}
     done = dict.fromkeys(steps, 0)
     news: dict[str, FailingStep | None] = {}
-    for name, step in steps.items():
-        failing = known.get(name)
-        if failing and failing.retry_at > database_now():
-            continue
-        try:
-            done[name] = step()
-        except WrongInstallation:
-            raise
-        except Exception as error:
-            if lacks_migration(error):
+    with StepBounds() as bounds:
+        for name, step in steps.items():
+            failing = known.get(name)
+            if failing and failing.retry_at > database_now():
+                continue
+            try:
+                bounds.ensure()
+                done[name] = step()
+            except WrongInstallation:
                 raise
-            logger.exception("house-keeping: the step %s failed", name)
-            if isinstance(error, (DatabaseError, InterfaceError)):
-                require_database()
-            news[name] = _after(error, name, failing)
-        else:
-            if failing:
-                news[name] = None
-    if news:
-        _note(news)
+            except Exception as error:
+                if lacks_migration(error):
+                    raise
+                logger.exception("house-keeping: the step %s failed", name)
+                if isinstance(error, (DatabaseError, InterfaceError)):
+                    require_database()
+                news[name] = _after(error, name, failing)
+            else:
+                if failing:
+                    news[name] = None
+        if news:
+            _note(news)
     return done
 
 
