@@ -8,20 +8,25 @@ import signal
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
+from standardwebhooks.webhooks import Webhook
 
 from mailconfig import delivery
-from mailconfig.models import Message
+from mailconfig.models import Message, WebhookEndpoint
 from tests.acceptance.crew import Broker, Crew
 from tests.acceptance.invariants import check_ledger, check_states, message_ids
 from tests.acceptance.kills import FAST
 from tests.celery_app import app
-from tests.factories import make_account, make_email
+from tests.factories import make_account, make_email, make_tenant
+from tests.servers.certificates import Certificates
 from tests.servers.children import Child, environment, until
+from tests.servers.http import ScriptedHttpServer, answer
 from tests.servers.sink import Sink
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -151,6 +156,33 @@ def test_a_request_queues_mail_in_no_time_whatever_the_broker_does(
     delivery.sweep()
     delivery.drain_account(account_id=account.pk)
     check_delivery(sink, ledger)
+
+
+@pytest.mark.one_database
+@pytest.mark.redis
+def test_a_worker_tells_a_tenants_webhook_over_https_what_came_of_its_mail(
+    redis_broker: Broker, sink: Sink, tmp_path: Path, settings: Settings
+) -> None:
+    with closing(Certificates()) as certificates, ScriptedHttpServer(tls=certificates.good) as hooks:
+        own = {"CA_FILE": certificates.ca_file, "WEBHOOK_NETWORKS": ["127.0.0.0/8"], "WEB_PORTS": None}
+        settings.MAILCONFIG = {**settings.MAILCONFIG, **own}
+        hooks.scripts["/in"] = answer(b"thanks")
+        tenant = make_tenant(slug="acme")
+        endpoint = WebhookEndpoint(tenant=tenant, url=hooks.url("/in"), kinds=["message.settled"])
+        secret = delivery.save_webhook(endpoint=endpoint)
+        assert secret is not None
+        account = make_account(sink.port, tenant=tenant)
+        with Crew(redis_broker, tmp_path, {**FAST, **own}) as crew:
+            delivery.enqueue_many((make_email(number) for number in range(3)), account=account)
+            told = endpoint.deliveries.filter(state="delivered")
+            until(lambda: told.count() == 3, why="the webhook was not told")
+            assert crew.worker.terminate() == 0, crew.worker.said()
+        events = [Webhook(secret.reveal()).verify(asked.body, asked.headers) for asked in hooks.asked]
+    assert sorted(event["data"]["message_uuid"] for event in events) == sorted(
+        str(key) for key in Message.objects.values_list("uuid", flat=True)
+    )
+    assert {(event["tenant"], event["data"]["state"]) for event in events} == {("acme", "sent")}
+    assert {row.attempts for row in told} == {1}
 
 
 @pytest.mark.redis
