@@ -110,15 +110,6 @@ class SendEmailSerializer(StrictSerializer):
         help_text="Say how the recipient opts out, by header fields (RFC 8058) and below the text.",
     )
 
-    def validate_unsubscribe(self, value: bool) -> bool:
-        """Refuse a link that could lead nowhere."""
-        if value and not delivery.public_url("/"):
-            words = _(
-                "This site does not say under which address the world reaches it, so no link can lead here."
-            )
-            raise serializers.ValidationError(words)
-        return value
-
 
 @extend_schema_field({"type": "string", "pattern": "^[0-9]{1,5}$"})
 class PortTextField(PortField):

@@ -84,6 +84,17 @@ class SendEmail(EmailServiceView):
         return delivery.find_service_mail(tenant=self.tenant, idempotency_key=key, **mail)
 
     def _queued(self, mail: dict[str, Any], key: str | None) -> Message:
+        """Queue it.
+
+        Raises:
+            ValidationError: it is to say how one opts out, and no link can lead here. What came before with this key is
+                answered nevertheless.
+        """
+        if mail["unsubscribe"] and not delivery.public_url("/"):
+            words = _(
+                "This site does not say under which address the world reaches it, so no link can lead here."
+            )
+            raise ValidationError({"unsubscribe": [words]})
         return delivery.queue_service_mail(self._sender(), idempotency_key=key, **mail)
 
     def _sender(self) -> TenantMailConfig:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from pytest_django import Settings
 
 from mailconfig import delivery
 from mailconfig.models import Message, MessageState, Tenant, TenantMailConfig
@@ -54,6 +55,20 @@ def test_the_same_mail_twice_is_one_mail_and_one_answer(
     assert {answer["Location"] for answer in again} == {first["Location"]}
     assert {answer.content for answer in again} == {first.content}
     assert len(server.messages) == 1
+
+
+def test_a_mail_with_a_way_out_is_answered_again_though_no_new_one_could_have_it(
+    alice: User, config: TenantMailConfig, settings: Settings
+) -> None:
+    mail = {**MAIL, "unsubscribe": True}
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "PUBLIC_BASE_URL": "https://mail.example.com"}
+    first = send(alice, mail, Request_ID="order-1")
+    settings.MAILCONFIG = {**settings.MAILCONFIG, "PUBLIC_BASE_URL": None}
+    again, new = send(alice, mail, Request_ID="order-1"), send(alice, mail, Request_ID="order-2")
+
+    assert (first.status_code, again.status_code, again["Location"]) == (202, 202, first["Location"])
+    assert said(new, 400).startswith("unsubscribe: ")
+    assert Message.objects.count() == 1
 
 
 @pytest.mark.parametrize(
