@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,17 +20,20 @@ from django.db import close_old_connections
 from pytest_django import Settings
 from schemathesis.checks import load_all_checks
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation.feedback import NO_FEEDBACK
 from schemathesis.pytest._test_builder import build_operation_test
 
+from mailconfig.models import Tenant
 from tests.bearer import PREFIX
+from tests.contract.generated_rows import name_rows
 from tests.contract.people import make_people
 from tests.factories import make_account, make_tenant
 from tests.servers.chaos import ChaosServer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
-EXAMPLES = 20
+EXAMPLES = 15
 WALKS, STEPS = 10, 10
 ORIGIN = "https://acme.localhost"
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -49,6 +54,18 @@ CONFIG = {
         }
     },
 }
+
+OFTEN = 4
+SELDOM_TAKEN = {
+    ("POST", "/api/v2/mail/providers"): 0,
+    ("POST", "/api/v2/mailboxes/{mailbox_id}/actions/testSync"): 0,  # no mailbox has a server to read from
+    ("POST", "/api/v2/mailings"): 0,
+    ("POST", "/rest/v10/OutboundEmail"): 1,
+    ("POST", "/rest/v10/OutboundEmail/testUserOverride"): 1,
+}
+"""How many requests to an operation must at least be taken, where the schema says less than what a row must be."""
+SKIPPED = {("PATCH", "/api/v2/mailboxes/{mailbox_id}"): 4}
+"""Of how many cases one is tried: where creating a row tries the same five hundred."""
 
 # The snapshot, which test_documents.py holds to what is served: who collects these tests needs no more than their names.
 DOCUMENT = json.loads((Path(__file__).parent / "openapi" / "mailconfig.json").read_text(encoding="utf-8"))
@@ -104,10 +121,20 @@ def filter_path_parameters(context: Any, path_parameters: dict[str, Any] | None)
 def test_every_operation_keeps_what_its_document_says(method: str, path: str, server: ChaosServer) -> None:
     """Cases are made as ``schema.parametrize`` makes them, but by who runs the test, not by each who collects it."""
 
+    acme = Tenant.objects.get(slug="acme")
+    statuses: Counter[int] = Counter()
+    numbers = itertools.count()
+
     @hypothesis.settings(suppress_health_check=list(hypothesis.HealthCheck))
     def keep(case: Any) -> None:
+        if next(numbers) % SKIPPED.get((method, path), 1):
+            return
         stay_here(case, server)
-        case.call_and_validate(base_url=ORIGIN)
+        if not case.meta.is_negative_at(ParameterLocation.PATH):
+            name_rows(case, path, tenant=acme, port=server.port)
+        response = case.call_and_validate(base_url=ORIGIN)
+        if response.request.method == method:
+            statuses[response.status_code] += 1
 
     load_all_checks()
     build_operation_test(
@@ -117,6 +144,8 @@ def test_every_operation_keeps_what_its_document_says(method: str, path: str, se
         given_kwargs={},
         feedback=NO_FEEDBACK,
     )()
+    taken = sum(count for status, count in statuses.items() if status < 300)
+    assert taken >= SELDOM_TAKEN.get((method, path), OFTEN), statuses
 
 
 def test_operations_one_after_the_other_keep_what_the_document_says(server: ChaosServer) -> None:

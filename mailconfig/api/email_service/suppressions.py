@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.request import Request
@@ -40,6 +40,11 @@ _PARAMETERS: tuple[tuple[str, dict[str, Any], str], ...] = (
         queries.number_schema(least=1, most=queries.BIGGEST),
         "Only entries older than that of this id.",
     ),
+)
+_EXAMPLE = OpenApiExample(
+    "Somebody asked by phone",
+    request_only=True,
+    value={"address": "someone@example.net", "note": "by phone"},
 )
 
 
@@ -168,6 +173,7 @@ class Suppressions(SuppressionsView):
             200: OpenApiResponse(SuppressionSerializer, description="It is there already, as it was."),
             201: SuppressionSerializer,
         },
+        examples=[_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
         """List an address or a domain. The same twice is one entry."""

@@ -27,9 +27,10 @@ from .views import MailboxesView, require_send_method, require_sync_method
 
 PREFER = OpenApiParameter(
     "Prefer",
-    {"type": "string", "enum": ["respond-async"]},
+    {"type": "string", "example": "respond-async"},
     OpenApiParameter.HEADER,
-    description="Have a worker do it, and answer at once where the check can be read (RFC 7240).",
+    description="`respond-async`: have a worker do it, and answer at once where the check can be read (RFC 7240). "
+    "Any other preference is ignored.",
 )
 
 

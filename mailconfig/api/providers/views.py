@@ -201,9 +201,10 @@ class ProviderStatus(ProvidersView):
         parameters=[
             OpenApiParameter(
                 "Prefer",
-                {"type": "string", "enum": ["respond-async"]},
+                {"type": "string", "example": "respond-async"},
                 OpenApiParameter.HEADER,
-                description="Have a worker check, and answer at once where the check can be read (RFC 7240).",
+                description="`respond-async`: have a worker check, and answer at once where the check can be read (RFC 7240). "
+                "Any other preference is ignored.",
             )
         ],
         responses={
