@@ -106,6 +106,8 @@ def test_an_account_is_paused_in_two_clicks_and_goes_on_with_one(page: Page, cli
     open_page(page, mailbox)
 
     clicks.on(".mc-tool:has-text('Pause')")
+    # Keys that are pressed before the page has put the cursor there go nowhere.
+    expect(page.locator("#id_reason")).to_be_focused()
     take(page, "account-pause")
     page.keyboard.type("Wrong newsletter")
     clicks.on("input[value=Pause]")
@@ -139,6 +141,7 @@ def test_a_password_is_changed_in_two_clicks(page: Page, clicks: Clicks, server:
     open_page(page, mailbox)
 
     clicks.on("#id_secret")
+    expect(page.locator("#id_secret")).to_be_focused()
     page.keyboard.type(SECRET)
     clicks.on("input[name=_save]")
 
@@ -168,6 +171,7 @@ def test_a_test_mail_is_watched_until_the_server_accepts_it(
     open_page(page, make_mailbox(server.port))
 
     clicks.on("text=Send test mail")
+    expect(page.locator("#mc-steps")).to_be_attached()
     # Playwright looks at nothing while an answer is on its way, so the page notes what it showed.
     page.evaluate(SEEN)
     clicks.on("input[type=submit]")

@@ -122,4 +122,4 @@ def test_a_reply_leads_to_its_mail_and_back(page: Page) -> None:
     expect(page.locator("section[aria-labelledby=mc-bounces]")).to_contain_text("no such user")
     take(page, "message-with-replies")
     page.locator("section[aria-labelledby=mc-replies] a").click()
-    assert f"/syncedmessage/{reply.pk}/" in page.url
+    page.wait_for_url(f"**/syncedmessage/{reply.pk}/**")
