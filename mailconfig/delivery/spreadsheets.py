@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable
 
 BYTE_ORDER_MARK = "\ufeff"
-"""Begins a file: without it Excel takes UTF-8 for the country's old encoding."""
+"""Begins a file: without it Excel takes UTF-8 for the country's old encoding. Who reads a file takes it away."""
 _FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
 """With these a spreadsheet takes a cell for a formula, whoever wrote it; with the wide ones where Japanese is written."""
 
@@ -17,6 +17,11 @@ def csv_line(cells: Iterable[str]) -> str:
     written = io.StringIO(newline="")
     csv.writer(written).writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
     return written.getvalue()
+
+
+def csv_head(columns: Iterable[str]) -> str:
+    """Return the first line of a file, which names its columns, with the mark by which Excel knows UTF-8 before it."""
+    return BYTE_ORDER_MARK + csv_line(columns)
 
 
 def plain_cell(cell: str) -> str:

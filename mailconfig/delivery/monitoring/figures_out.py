@@ -8,7 +8,7 @@ from typing import Any
 
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.monitoring.dashboard import AccountSums, Dashboard
-from mailconfig.delivery.spreadsheets import csv_line
+from mailconfig.delivery.spreadsheets import csv_head, csv_line
 from mailconfig.delivery.worker.counting import day_of
 from mailconfig.models import HourFigures
 from mailconfig.models.account_queries import AccountQuerySet
@@ -50,7 +50,7 @@ def _account(sums: AccountSums) -> dict[str, Any]:
 
 
 def export_figures(accounts: AccountQuerySet | None = None) -> Iterator[str]:
-    """Yield lines of CSV: what is counted of the last 24 hours, by hour and account.
+    """Yield lines of CSV in UTF-8 with a byte order mark: what is counted of the last 24 hours, by hour and account.
 
     Args:
         accounts: whose; ``None``: everybody's.
@@ -59,7 +59,7 @@ def export_figures(accounts: AccountQuerySet | None = None) -> Iterator[str]:
     if accounts is not None:
         rows = rows.filter(account_id__in=accounts.order_by().values("pk"))
     rows = rows.select_related("account").defer("account__secret").order_by("hour_at", "account_id")
-    yield csv_line(COLUMNS)
+    yield csv_head(COLUMNS)
     for row in rows.iterator(chunk_size=2000):
         numbers = (row.account_id, str(row.account), row.sent, row.put_off, row.failed, row.waiting)
         yield csv_line((row.hour_at.isoformat(), *map(str, numbers)))

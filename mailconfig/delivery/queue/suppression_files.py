@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from mailconfig.delivery.queue.suppressions import checked_entry
-from mailconfig.delivery.spreadsheets import BYTE_ORDER_MARK, csv_line, delimiter_of, plain_cell
+from mailconfig.delivery.spreadsheets import csv_head, csv_line, delimiter_of, plain_cell
 from mailconfig.models import NO_TENANT, Suppression, SuppressionReason, tenant_key
 from mailconfig.models.validators import validate_line
 
@@ -162,6 +162,6 @@ def export_suppressions(rows: Iterable[Suppression]) -> Iterator[str]:
 
     It begins with a byte order mark, without which Excel takes it for the country's old encoding and spoils notes.
     """
-    yield BYTE_ORDER_MARK + csv_line(COLUMNS)
+    yield csv_head(COLUMNS)
     for row in rows:
         yield csv_line((row.address, row.reason, row.note, row.created_at.isoformat(timespec="seconds")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mailconfig.delivery.spreadsheets import BYTE_ORDER_MARK, csv_line
+from mailconfig.delivery.spreadsheets import csv_head, csv_line
 from mailconfig.models import Account, AccountKind, Mailbox
 
 OF_ALL = (
@@ -53,7 +53,7 @@ def _text(value: object) -> str:
 
 def export_accounts_csv(accounts: Iterable[Account]) -> Iterator[str]:
     """Yield the lines of a CSV file in UTF-8 with a byte order mark, one account after the other."""
-    yield BYTE_ORDER_MARK + csv_line(COLUMNS)
+    yield csv_head(COLUMNS)
     for account in accounts:
         row = account_row(account)
         yield csv_line([row.get(name, "") for name in COLUMNS])
