@@ -26,6 +26,8 @@ from .themes import dress
 from .typed import AnyModelAdmin, user_of
 
 SHOWN_EVENTS = 100
+KEYS = ("public_key", "secret")
+"""All that a person changes of one that is stored."""
 
 
 class EventWebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable when it runs
@@ -132,6 +134,10 @@ class EventWebhookAdmin(OfferedLookups, AnyModelAdmin):
             _("The old addresses are refused from now on. Enter the new ones at the services."),
             messages.WARNING,
         )
+
+    def save_model(self, request: HttpRequest, obj: EventWebhook, form: Any, change: bool) -> None:
+        """Store the keys alone of one that is there: reports come in meanwhile, and somebody may replace its address."""
+        obj.save(**({"update_fields": KEYS} if change else {}))
 
     @method_decorator(sensitive_post_parameters("secret"))
     def changeform_view(self, *args: Any, **kwargs: Any) -> Any:

@@ -56,6 +56,12 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
         model = WebhookEndpoint
         fields: ClassVar = ["tenant", "url", "description", "kinds", "is_enabled"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "is_enabled" in self.fields:
+            # A worker may disable it while the page is open. What the page showed is sent with it, and is no wish.
+            self.fields["is_enabled"].show_hidden_initial = True
+
     def clean_url(self) -> str:
         """Refuse what may not be called, as far as its text tells."""
         url = str(self.cleaned_data["url"])
@@ -131,6 +137,9 @@ class WebhookAdmin(KeyFields, WebhookModelAdmin):
         obj._shown_secret = save_webhook(  # type: ignore[attr-defined]
             endpoint=obj, changed=form.changed_data
         )
+        if change and form.cleaned_data["is_enabled"] and not obj.is_enabled:
+            words = _("This webhook was disabled while you had its page open, and stays so.")
+            self.message_user(request, words, messages.WARNING)
 
     def response_add(
         self, request: HttpRequest, obj: WebhookEndpoint, post_url_continue: str | None = None

@@ -21,6 +21,9 @@ def entered(client: Client, url: str, **changes: Any) -> dict[str, Any]:
     page = client.get(url).context
     form = page["adminform"].form
     shown = {name: form[name].value() for name in form.fields}
+    for name, field in form.fields.items():
+        if field.show_hidden_initial:
+            shown[form.add_initial_prefix(name)] = str(form[name].initial)
     for inline in page["inline_admin_formsets"]:
         for part in (inline.formset.management_form, *inline.formset.initial_forms):
             shown |= {part.add_prefix(name): part[name].value() for name in part.fields}
