@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +29,8 @@ class Refusal(enum.Enum):
     MESSAGE = enum.auto()
     AGAIN = enum.auto()
     """Nothing was taken, and it may be asked again."""
+    DOUBT = enum.auto()
+    """It was sent the same mail before, in other words, and may have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,12 @@ class MailService:
     """Header field by which it knows that it was sent the same mail before."""
     writes_itself: frozenset[str] = frozenset({"date"})
     """Header fields that it writes itself, in lower case: ours are left out."""
+    refused_in: str = ""
+    """Field of an answer that says of each recipient who gets nothing why not."""
+    again: frozenset[str] = frozenset()
+    """Reasons given there that pass."""
+    return_path: Literal["", "address", "domain"] = ""
+    """How much it is told of a bounce address that the account has of its own."""
     repeats_id: bool = False
     """Whether its reports repeat what it is told of a mail beside what is in it (metadata, custom arguments)."""
     only_one_reply_to: bool = False
@@ -102,6 +110,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         where="Sending → Domain settings → Sending API keys",
         urls=("https://api.mailgun.net/v3/", "https://api.eu.mailgun.net/v3/"),
         user_name=_("sending domain"),
+        return_path="domain",
         repeats_id=True,
         user_option="sender_domain",
         note=_("Without a sending domain that of the From address is used."),
@@ -119,9 +128,10 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         repeats_id=True,
         asks_with="X-Postmark-Server-Token: {key}",
         codes={
+            "422 100": Refusal.AGAIN,  # maintenance
             "422 400": Refusal.SENDER,  # no sender signature
             "422 401": Refusal.SENDER,  # one that is not confirmed
-            "422 405": Refusal.LIMIT,  # out of credits
+            "422 405": Refusal.LIMIT,  # not allowed to send: out of credits
             "422 412": Refusal.KEY,  # the account is pending
             "422 413": Refusal.KEY,  # the account may not send
         },
@@ -140,6 +150,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
             "400 API key is invalid": Refusal.KEY,
             "403 invalid_api_key": Refusal.KEY,
             "403 validation_error": Refusal.SENDER,
+            "409 invalid_idempotent_request": Refusal.DOUBT,
             "422 invalid_from_address": Refusal.SENDER,
             "429 daily_quota_exceeded": Refusal.LIMIT,
             "429 monthly_quota_exceeded": Refusal.LIMIT,
@@ -169,6 +180,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         user_option="api_key",
         needs_user=True,
         most_recipients=50,
+        return_path="address",
         guessed=frozenset({"failed"}),
         codes={"403 send-0008": Refusal.SENDER, "400 send-0008": Refusal.SENDER},
         writes_itself=frozenset({"date", "message-id"}),
@@ -191,6 +203,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
         where="Configuration → API Keys",
         urls=("https://api.sparkpost.com/api/v1/", "https://api.eu.sparkpost.com/api/v1/"),
         options={"subaccount": None},
+        return_path="address",
         codes={"400 7001": Refusal.SENDER},  # no such sending domain
         asks="account",
         asks_with="Authorization: {key}",
@@ -230,6 +243,7 @@ MAIL_SERVICES: Mapping[str, MailService] = {
             "500 ServiceUnavailable": Refusal.AGAIN,
             "500 ValidationError": Refusal.MESSAGE,
         },
+        return_path="domain",
         writes_itself=frozenset({"date"}),
     ),
     "unisender_go": MailService(
@@ -240,6 +254,14 @@ MAIL_SERVICES: Mapping[str, MailService] = {
             "https://go2.unisender.ru/en/transactional/api/v1/",
         ),
         options={"generate_message_id": True, "workaround_display_name_bugs": True},
+        codes={
+            "403 901": Refusal.LIMIT,
+            "403 902": Refusal.LIMIT,
+            "403 905": Refusal.LIMIT,
+            "403 906": Refusal.LIMIT,
+        },
+        refused_in="failed_emails",
+        again=frozenset({"temporary_unavailable"}),
         most_recipients=10,
         writes_itself=frozenset({"date", "message-id"}),
     ),

@@ -261,6 +261,8 @@ class ConnectionSettings:
     """Whether the account wants certificates verified."""
     acts_as_user: bool = False
     """Nobody signed in: the secret is an organisation's, and a web service has to be told for which user it is shown."""
+    return_path: str = ""
+    """Bounce address that the account has of its own, for services that are told one beside the mail; empty: none."""
     saves_copy: bool = True
     """Whether a web service is to keep a copy of what is sent in the mailbox, where it can."""
 

@@ -352,6 +352,7 @@ class Account(RemembersStored):
             username=where["username"],
             secret=secret,
             ehlo_name=ehlo_name,
+            return_path=self.envelope_from,
         )
         return at_gmail(found) if where["send_method"] == GMAIL_API else found
 

@@ -233,16 +233,19 @@ def facts_of(name: str, service: MailService) -> list[list[str]]:
         ["server", "empty, or " + ", ".join(f"`{host}`" for host in service.hosts)],
         ["recipients of a request", str(service.most_recipients)],
         ["`Message-ID`", "its own" if "message-id" in service.writes_itself else "ours"],
+        ["a bounce address of yours", BOUNCE_ADDRESS[service.return_path]],
         ["a check asks", f"`{service.asks}`" if service.asks else "nothing"],
     ]
 
 
+BOUNCE_ADDRESS = {"": "is not told", "address": "is told", "domain": "its domain is told"}
 REFUSALS = {
     Refusal.LIMIT: "the account rests",
     Refusal.KEY: "the account's fault",
     Refusal.SENDER: "the sender is refused",
     Refusal.MESSAGE: "the mail fails",
     Refusal.AGAIN: "tried again",
+    Refusal.DOUBT: "in doubt",
 }
 
 

@@ -109,6 +109,23 @@ def _parts(value: Any) -> Iterator[str]:
                 yield from _parts(one)
 
 
+def refused_by_address(answer: HttpAnswer, field: str) -> dict[str, str]:
+    """Return the reasons of those who get nothing, by their addresses as the service writes them.
+
+    Args:
+        answer: the service's.
+        field: that has them; empty: none has.
+    """
+    try:
+        found = json.loads(answer.body).get(field) if field else None
+    except (ValueError, RecursionError, AttributeError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    # "duplicate" stands there of who is named twice, and gets it once.
+    return {address: why for address, why in found.items() if isinstance(why, str) and why != "duplicate"}
+
+
 def judged(answer: HttpAnswer, words: str, codes: Mapping[str, Refusal]) -> Judgement:
     """Return what a status means that is not 2xx (RFC 9110 §15), after what the service's codes say.
 
@@ -129,7 +146,7 @@ def judged(answer: HttpAnswer, words: str, codes: Mapping[str, Refusal]) -> Judg
             return Judgement(Verdict.SENDER_REFUSED, said, matter=Matter.SENDER, hint=SENDER)
         case Refusal.MESSAGE:
             return Judgement(Verdict.FAIL, said)
-        case Refusal.AGAIN:
+        case Refusal.AGAIN | Refusal.DOUBT:
             return Judgement(Verdict.RETRY, said, temporary=True)
     match answer.status:
         case 420 | 429:  # SparkPost says 420 for the one, and 429 for too many at once

@@ -13,7 +13,7 @@ from anymail.exceptions import AnymailError
 from django.core.mail import EmailMultiAlternatives
 
 from mailconfig.exceptions import SessionLost, TransportError
-from mailconfig.mail_services import MailService
+from mailconfig.mail_services import MailService, Refusal
 from mailconfig.transports.breaks import broken, ended
 from mailconfig.transports.contract import (
     Blame,
@@ -34,7 +34,7 @@ from mailconfig.transports.network.deadline import Deadline
 from mailconfig.transports.scrubber import Scrubber
 from mailconfig.values import Answer, ErrorCode, Stage
 
-from .answers import codes_of, judged, named_recipients, words_of
+from .answers import codes_of, judged, named_recipients, refused_by_address, words_of
 from .content import NotCarried, as_form, key_of, message_id_of
 
 NOT_CARRIED = "not_carried"
@@ -65,6 +65,7 @@ class ServiceSession:
         *,
         url: str,
         backend: Any,
+        return_path: str,
         adapter: GateAdapter,
         scrubber: Scrubber,
         surroundings: Surroundings,
@@ -73,7 +74,7 @@ class ServiceSession:
         self.handed_over = 0
         self.closed = False
         self.end: SessionEnd | None = None
-        self._service, self._url = service, url
+        self._service, self._url, self._return_path = service, url, return_path
         self._backend, self._adapter, self._scrubber = backend, adapter, scrubber
         self._timeouts, self._on_stage = surroundings.timeouts, surroundings.on_stage
         self._answer: HttpAnswer | None = None
@@ -100,6 +101,8 @@ class ServiceSession:
             except NotCarried as error:
                 yield _not_carried(f"{self._service.label} cannot be told {error.what}.")
                 continue
+            if self._return_path and self._return_path == delivery.envelope.sender:
+                form.envelope_sender = self._return_path  # type: ignore[attr-defined]  # as anymail calls it
             self._key = _key_for(data, self._taken)
             try:
                 outcome = self._post(form, delivery, journal, size=len(data))
@@ -175,7 +178,11 @@ class ServiceSession:
             return self._broke(broken("This is no web server, or a broken one.", Stage.DOT, ambiguous=True))
         words = self._scrubber.clean(words_of(answer.body))
         accepted = answer.status in self._service.accepted_by
-        known = not self._service.codes.keys().isdisjoint(codes_of(answer))
+        meant = {self._service.codes[code] for code in codes_of(answer) if code in self._service.codes}
+        if Refusal.DOUBT in meant:
+            text = "The service was sent this mail before, in other words, and may have it."
+            return self._broke(broken(text, Stage.DOT, reply=Answer(answer.status, words), ambiguous=True))
+        known = bool(meant)
         if leaves_in_doubt(answer.status) and not known:
             return self._broke(_given_up(Answer(answer.status, words)))
         found = _statuses(form, self._service.guessed) if understood else {}
@@ -184,18 +191,26 @@ class ServiceSession:
             return self._broke(broken(text, Stage.DOT, reply=Answer(answer.status, words), ambiguous=True))
         self.handed_over += 1
         said = Answer(answer.status, words if not accepted else "accepted")
+        why = _reasons(answer, self._service.refused_in)
         if not accepted and answer.status in {400, 422} and not known:
-            found = found or _named(form, answer)
+            found = found or dict.fromkeys(why, "rejected") or _named(form, answer)
         if not accepted and (known or not found or answer.status in {401, 403, 429} or answer.status >= 500):
             return Outcome(
                 stage=Stage.DOT, whole=judged(answer, words, self._service.codes), handed_over=True
             )
         return self._by_recipient(
-            delivery, said, found, accepted=accepted, mail_id=_id_of(form.anymail_status)
+            delivery, said, found, why, accepted=accepted, mail_id=_id_of(form.anymail_status)
         )
 
     def _by_recipient(
-        self, delivery: Delivery, said: Answer, found: Mapping[str, str], *, accepted: bool, mail_id: str
+        self,
+        delivery: Delivery,
+        said: Answer,
+        found: Mapping[str, str],
+        why: Mapping[str, str],
+        *,
+        accepted: bool,
+        mail_id: str,
     ) -> Outcome:
         judgements = []
         for address in delivery.envelope.recipients:
@@ -203,8 +218,10 @@ class ServiceSession:
             if key not in self._taken:
                 words = Answer(0, "another request")
                 judgements.append(Judgement(Verdict.NEXT_TRANSACTION, words, temporary=True))
+            elif why.get(key, "") in self._service.again:
+                judgements.append(Judgement(Verdict.RETRY, Answer(said.code, why[key]), temporary=True))
             elif (status := found.get(key, "")) in _REFUSED or (not accepted and not found):
-                words = Answer(said.code, f"{status or 'refused'}: {said.text}")
+                words = Answer(said.code, f"{why.get(key) or status or 'refused'}: {said.text}")
                 judgements.append(Judgement(Verdict.FAIL, words, matter=Matter.RECIPIENT))
             elif accepted or key in found:
                 judgements.append(Judgement(Verdict.ACCEPTED, said))
@@ -280,6 +297,11 @@ def _named(form: EmailMultiAlternatives, answer: HttpAnswer) -> dict[str, str]:
     if not all(place < len(each) for each, place in named):
         return {}
     return {key_of(parseaddr(each[place])[1]): "invalid" for each, place in named}
+
+
+def _reasons(answer: HttpAnswer, field: str) -> dict[str, str]:
+    """Return why somebody gets nothing, by :func:`.content.key_of`, as far as the service says it in its own words."""
+    return {key_of(address): word for address, word in refused_by_address(answer, field).items()}
 
 
 def _statuses(form: Any, guessed: frozenset[str]) -> dict[str, str]:

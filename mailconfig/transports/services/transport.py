@@ -68,10 +68,20 @@ class ServiceTransport:
             service,
             url=url,
             backend=backend,
+            return_path=_return_path(settings, service),
             adapter=adapter,
             scrubber=scrubber,
             surroundings=surroundings,
         )
+
+
+def _return_path(settings: ConnectionSettings, service: MailService) -> str:
+    """Return the account's own bounce address, if the service is told one; ``""``: it is not.
+
+    Mailgun is told its domain in place of the sending domain, which an account that names one has said already.
+    """
+    is_said = service.user_option == "sender_domain" and settings.username
+    return settings.return_path if service.return_path and not is_said else ""
 
 
 def _scrubber(settings: ConnectionSettings, service: MailService) -> Scrubber:
