@@ -20,6 +20,7 @@ from django.db.models.functions import Collate, Lower
 from django.db.models.lookups import Contains, IContains, IStartsWith, StartsWith
 
 from mailconfig.models import Message, Recipient, Tenant
+from mailconfig.request_ids import is_valid
 
 from .lookups import shortened
 
@@ -54,8 +55,8 @@ class Searched:
 def search(queryset: QuerySet[Message], term: str, *, before: int | None = None) -> Searched:
     """Look for mail by what somebody knows of it.
 
-    That is a whole address or Message-ID, found however old it is; else a part of an address or of the subject, the
-    beginning of a Message-ID, a tenant's name, or the key that its caller gave it.
+    That is a whole address, Message-ID or request id, found however old it is; else a part of an address or of the
+    subject, the beginning of a Message-ID, a tenant's name, or the key that its caller gave it.
 
     Args:
         queryset: where to look: the filters of the page are applied.
@@ -76,13 +77,16 @@ def search(queryset: QuerySet[Message], term: str, *, before: int | None = None)
 
 
 def _whole(term: str) -> list[int]:
-    """Return the newest mail with just this address, Message-ID or number, by primary key.
+    """Return the newest mail with just this address, Message-ID, number or request id, by primary key.
 
     The keys are read first. A database that believes the tables of a queue to be empty, as they often are, would
     put it all together by comparing every mail with every other. The order is one that no index has, so that none is
     read from end to end for its sake.
     """
     found = [*_numbered(term)]
+    if is_valid(term):
+        asked = Message.objects.filter(request_id=term).order_by((F("pk") + 0).desc())
+        found += asked.values_list("pk", flat=True)[:WHOLE]
     if "@" in term:
         addressed = Recipient.objects.filter(address__in={term, term.lower()})
         keys = addressed.order_by((F("message_id") + 0).desc()).values_list("message_id", flat=True)

@@ -63,7 +63,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageContent, MessageBulk):
     list_select_related = ("account", "failed_over_from", "hand_over")
     search_fields = ("subject",)
     search_help_text = gettext_lazy(
-        "A part of a recipient’s address or of the subject, a Message-ID, a tenant’s name, or an idempotency key"
+        "A part of a recipient’s address or of the subject, a Message-ID, a request id, a tenant’s name, or an idempotency key"
     )
     ordering = ("-id",)
     sortable_by = ()
@@ -78,7 +78,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageContent, MessageBulk):
         (
             gettext_lazy("Details"),
             {
-                "fields": ("own_or_given_id", "priority", "size_text", "error", "tenant", "uuid"),
+                "fields": ("own_or_given_id", "priority", "size_text", "error", "tenant", "asked_by", "uuid"),
                 "classes": ("collapse",),
             },
         ),
@@ -115,6 +115,11 @@ class MessageAdmin(ReadOnlyAdmin, MessageContent, MessageBulk):
     def own_or_given_id(self, message: Message) -> str:
         """Return the one that stands in the mail."""
         return message.message_id
+
+    @admin.display(description=gettext_lazy("request id"))
+    def asked_by(self, message: Message) -> str:
+        """Return that of the REST request that queued it."""
+        return message.request_id or "–"
 
     @admin.display(description=gettext_lazy("recipients"))
     def to(self, message: Message) -> SafeString:

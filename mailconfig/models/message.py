@@ -13,6 +13,8 @@ from django.db.models.lookups import Exact, In, IsNull
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from mailconfig import request_ids
+
 from .account import Account
 from .lane import WaitReason
 from .written import WrittenManager
@@ -140,6 +142,15 @@ class Message(models.Model):
     idempotency_key = models.CharField(max_length=255, null=True, blank=True, editable=False)
     content_digest = models.CharField(max_length=64, blank=True, editable=False)
     """SHA-256 of the source, hex: tells whether an idempotency key came again with the same mail."""
+    request_id = models.CharField(
+        _("request id"),
+        max_length=request_ids.MAX_LENGTH,
+        default=request_ids.current_or_none,
+        null=True,
+        blank=True,
+        editable=False,
+    )
+    """Of the REST request that queued it, as it was answered and logged; ``None``: none did."""
     resent_of = models.UUIDField(null=True, editable=False)
     """``uuid`` of the message whose content it sends once more. No key: the old one is purged before it."""
     is_test = models.BooleanField(_("test mail"), default=False, editable=False)
@@ -201,6 +212,11 @@ class Message(models.Model):
                 fields=["tenant", "id"],
                 name="mailconfig_message_tenant",
                 condition=Q(tenant__isnull=False),
+            ),
+            models.Index(
+                fields=["request_id"],
+                name="mailconfig_message_request",
+                condition=Q(request_id__isnull=False),
             ),
             models.Index(
                 fields=["resent_of"],

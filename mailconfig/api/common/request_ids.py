@@ -1,27 +1,18 @@
-"""The id of the request that is being answered: the client's or our own, in the answer and in every log line."""
+"""The id of a request, as HTTP has it: the client's or our own, in the answer and in every log line."""
 
 from __future__ import annotations
 
 import logging
-import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 
 from django.http import HttpRequest
 
-_current: ContextVar[str] = ContextVar("mailconfig_request_id", default="")
-PATTERN = "^[!-~]{1,128}$"
-"""Of ids that a client may choose."""
-_VALID = re.compile(r"[\x21-\x7e]{1,128}")
+from mailconfig.request_ids import answering, current, is_valid
+
 HEADERS = ("X-Request-ID", "Request-ID")
 """Header fields that hold it, the one that counts first."""
-
-
-def is_valid(text: str) -> bool:
-    """Return whether this can be the id of a request."""
-    return _VALID.fullmatch(text) is not None
 
 
 def given_by(request: HttpRequest, headers: Sequence[str] = HEADERS) -> str | None:
@@ -32,19 +23,11 @@ def given_by(request: HttpRequest, headers: Sequence[str] = HEADERS) -> str | No
 
 @contextmanager
 def named(request: HttpRequest, headers: Sequence[str] = HEADERS) -> Iterator[str]:
-    """While the request is answered :func:`current` gives its id: the client's if it is one, else a new one."""
+    """While the request is answered :func:`~mailconfig.request_ids.current` gives its id: the client's if it is one, else a new one."""
     given = given_by(request, headers) or ""
     request_id = given if is_valid(given) else uuid.uuid4().hex
-    token = _current.set(request_id)
-    try:
+    with answering(request_id):
         yield request_id
-    finally:
-        _current.reset(token)
-
-
-def current() -> str:
-    """The id of the request that is being answered; ``""``: none is."""
-    return _current.get()
 
 
 class RequestIdFilter(logging.Filter):

@@ -50,6 +50,7 @@ _GIVEN = (
     "eight_bit",
     "idempotency_key",
     "content_digest",
+    "request_id",
     "is_test",
 )
 _DEFAULT = {"not_before", "created_at"}

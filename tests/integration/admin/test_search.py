@@ -8,8 +8,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from mailconfig.admin import message_search
-from mailconfig.delivery import enqueue
+from mailconfig.delivery import enqueue, enqueue_many
 from mailconfig.models import Message, Recipient
+from mailconfig.request_ids import answering
 from tests.factories import body_of, make_account, make_email, make_message, make_tenant
 
 from .pages import admin_url
@@ -57,6 +58,23 @@ def test_mail_is_found_by_what_somebody_knows_of_it(client: Client, term: str, s
     if term == "ÜBER" and connection.vendor == "sqlite":
         pytest.skip("it knows the case of English letters only")
     assert found(client, term) == subjects
+
+
+def test_mail_is_found_by_the_request_that_queued_it(client: Client) -> None:
+    account = make_account()
+    with answering("0af7651916cd43dd/8448"):
+        enqueue(make_email(1), account=account)
+        enqueue_many([make_email(2), make_email(3)], account=account)
+    with answering("0af7651916cd43dd"):
+        enqueue(make_email(4), account=account)
+    enqueue(make_email(5), account=account)
+    subjects = {number: make_email(number).subject for number in range(6)}
+
+    assert found(client, "0af7651916cd43dd/8448") == {subjects[1], subjects[2], subjects[3]}
+    assert found(client, "0af7651916cd43dd") == {subjects[4]}
+    (message,) = Message.objects.filter(request_id="0af7651916cd43dd")
+    page = client.get(admin_url("message", "change", message.pk)).content.decode()
+    assert "0af7651916cd43dd" in page
 
 
 def test_parts_are_looked_for_as_long_as_people_wait_and_then_on_demand(

@@ -7,7 +7,8 @@ import logging
 import pytest
 from django.test import RequestFactory
 
-from mailconfig.api.common.request_ids import RequestIdFilter, current, named
+from mailconfig.api.common.request_ids import RequestIdFilter, named
+from mailconfig.request_ids import current
 
 
 def record() -> logging.LogRecord:

@@ -131,6 +131,7 @@ def test_the_clients_own_id_goes_before_that_of_a_proxy(alice: User, config: Ten
 
     assert answers[0]["Location"] == answers[1]["Location"]
     assert {answer["Request-ID"] for answer in answers} == {"order-1"}
+    assert Message.objects.get().request_id == "order-1"
 
 
 def test_the_id_comes_back_and_stands_in_the_log(

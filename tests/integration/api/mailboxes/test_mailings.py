@@ -126,6 +126,14 @@ def test_it_is_scheduled_and_what_has_passed_is_now(api: APIClient, box: Mailbox
     assert len(data_of(api.get(f"{MAILINGS}?filter[scheduledAt]={later}"))) == 1
 
 
+@pytest.mark.parametrize("headers", [{"X-Request-ID": "order-7"}, {}], ids=["the client's", "ours"])
+def test_its_mail_keeps_the_id_of_the_request(api: APIClient, box: Mailbox, headers: dict[str, str]) -> None:
+    answer = post(api, box.pk, headers=headers)
+
+    assert Message.objects.get().request_id == answer["X-Request-ID"]
+    assert answer["X-Request-ID"] == headers.get("X-Request-ID", answer["X-Request-ID"])
+
+
 def test_a_key_that_comes_again_queues_nothing_more(api: APIClient, box: Mailbox) -> None:
     headers = {"Idempotency-Key": "order-12"}
     first, again = post(api, box.pk, headers=headers), post(api, box.pk, headers=headers)
