@@ -137,7 +137,7 @@ class WebhookAdmin(KeyFields, WebhookModelAdmin):
         obj._shown_secret = save_webhook(  # type: ignore[attr-defined]
             endpoint=obj, changed=form.changed_data
         )
-        if change and form.cleaned_data["is_enabled"] and not obj.is_enabled:
+        if change and form.cleaned_data.get("is_enabled") and not obj.is_enabled:
             words = _("This webhook was disabled while you had its page open, and stays so.")
             self.message_user(request, words, messages.WARNING)
 
