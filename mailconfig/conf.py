@@ -159,6 +159,10 @@ class Settings:
     """Where the world reaches this site, say ``"https://mail.example.com"``: links in mail, and the addresses at which mail
     services report, begin with it. The host of a request is not asked. ``None``: there are neither."""
 
+    pause_notices: Literal["off", "each", "digest"] = "off"
+    """Whether those who may change an account are told by mail that it paused by itself: of ``each`` pause when it begins, or
+    in the ``digest`` of a day. See :mod:`mailconfig.delivery.notices`."""
+
     surfaces: tuple[str, ...] = SURFACES
     """The REST surfaces that are switched on; any other answers 404 wherever it is mounted."""
     api_authentication: tuple[str, ...] = ()

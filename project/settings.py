@@ -33,6 +33,9 @@ MAILCONFIG: dict[str, Any] = {
     "ALLOW_PLAIN_HTTP": True,
     "WEB_PORTS": None,
     "REQUIRE_HTTPS": False,
+    # Whose account pauses reads of it in the demo's inbox.
+    "PAUSE_NOTICES": "each",
+    "PUBLIC_BASE_URL": os.environ.get("DEMO_URL") or None,
     "PII_RESOLVER": "project.directory.TableResolver",
 }
 EMAIL_BACKEND = "mailconfig.backend.EmailBackend"

@@ -36,7 +36,7 @@ class AccountQuerySet(WrittenQuerySet["Account"]):
     def of_active(self) -> Self:
         """Accounts whose owner and tenant, where they have them, are active."""
         rows = self.filter(Q(tenant=None) | Q(tenant__is_active=True))
-        if _people_can_be_inactive():
+        if knows_inactive_users():
             rows = rows.filter(Q(owner=None) | Q(owner__is_active=True))
         return rows
 
@@ -57,7 +57,7 @@ class AccountQuerySet(WrittenQuerySet["Account"]):
         return self.kept().of_active().filter(tenant, vouched_for, tenant__isnull=False)
 
 
-def _people_can_be_inactive() -> bool:
+def knows_inactive_users() -> bool:
     """Return whether the host's user model has the column; without it everybody is active."""
     try:
         get_user_model()._meta.get_field("is_active")

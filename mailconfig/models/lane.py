@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from functools import partial
 from typing import ClassVar
 
@@ -123,6 +124,11 @@ class Lane(models.Model):
     paused_because = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
     """That person's words."""
 
+    noticed_since = models.DateTimeField(null=True, editable=False)
+    """The ``wait_since`` of the pause that people were told of last."""
+    noticed_at = models.DateTimeField(null=True, editable=False)
+    """When somebody was told last, or was to be told and nobody could be."""
+
     validated_at = models.DateTimeField(_("proved"), null=True, editable=False)
     last_success_at = models.DateTimeField(_("last success"), null=True, editable=False)
     finished_at = models.DateTimeField(_("last finished"), null=True, editable=False)
@@ -182,6 +188,12 @@ class Lane(models.Model):
     def is_paused(self) -> bool:
         """Return whether it stopped by itself, and somebody has to act before it goes on."""
         return self.wait_reason in PAUSES
+
+    @property
+    def notice_queued_at(self) -> datetime | None:
+        """Return when mail about the present pause was queued; ``None``: there is no pause, or nobody was told."""
+        is_noticed = self.is_paused and self.wait_since is not None and self.noticed_since == self.wait_since
+        return self.noticed_at if is_noticed else None
 
     @property
     def waits_because(self) -> str:

@@ -64,8 +64,10 @@ def glance_context(request: HttpRequest, account: Account, site: AdminSite) -> d
     mails = reverse("admin:mailconfig_message_changelist", current_app=site.name)
     mine = f"{mails}?account__id__exact={account.pk}"
     oldest = found.waiting.oldest_due_at
+    noticed_at = overview.lane.notice_queued_at if overview.lane and account.is_enabled else None
     return {
         "glance": found,
+        "noticed": moment_text(noticed_at, found.at) if noticed_at else "",
         "bars": bars_of(found.hours),
         "picture_width": str(len(found.hours) * (BAR + GAP)),
         "picture_height": str(ABOVE + BELOW),

@@ -28,6 +28,7 @@ __all__ = [
     "TenantReference",
     "account_for",
     "account_named",
+    "addresses_of",
     "choose_accounts",
     "find_project_account",
     "routed",
@@ -338,13 +339,13 @@ def _domain(address: str) -> str:
 
 def _is_for_operators(message: EmailMessage) -> bool:
     """Return whether this is what ``mail_admins`` and ``mail_managers`` make: it may hold a traceback of the project."""
-    people = {*_addresses(settings.ADMINS), *_addresses(settings.MANAGERS)}
+    people = {*addresses_of(settings.ADMINS), *addresses_of(settings.MANAGERS)}
     if message.from_email != settings.SERVER_EMAIL or not people:
         return False
     return all(recipient in people for recipient in message.recipients())
 
 
-def _addresses(entries: Iterable[str | tuple[str, str]]) -> Iterator[str]:
+def addresses_of(entries: Iterable[str | tuple[str, str]]) -> Iterator[str]:
     """Yield the addresses of ``ADMINS``, which are pairs with names before Django 6."""
     for entry in entries:
         yield entry if isinstance(entry, str) else entry[1]

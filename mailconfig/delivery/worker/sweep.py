@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from mailconfig.conf import HOLD, get_settings
 from mailconfig.delivery.clock import database_now
 from mailconfig.delivery.installation import ensure_this_installation, note_sweep
+from mailconfig.delivery.notices.pauses import tell_pauses
 from mailconfig.delivery.queue.attached import erase_of_settled
 from mailconfig.delivery.queue.due import waiting
 from mailconfig.delivery.queue.giving_up import end_orphans, reap
@@ -62,6 +63,7 @@ def sweep() -> SweepReport:
             "fail_over": partial(fail_over, now),
             "note_sweep": partial(note_sweep, now),
             "mend": partial(_mend, now),
+            "tell_pauses": partial(tell_pauses, now),
             "forget_workers": partial(forget_silent, now),
             "erase_files": erase_of_settled,
             "drop_events": drop_surplus,

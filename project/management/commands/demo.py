@@ -205,8 +205,9 @@ class Command(BaseCommand):
 
 
 def _reached_at(url: str) -> None:
-    """Say in the settings where browsers reach the demo, which is known only now: services send them back there."""
-    settings.MAILCONFIG["OAUTH2_REDIRECT_BASE"] = url
+    """Say in the settings, and to the processes that are started, where browsers reach the demo, which is known only now."""
+    os.environ["DEMO_URL"] = url
+    settings.MAILCONFIG |= {"OAUTH2_REDIRECT_BASE": url, "PUBLIC_BASE_URL": url}
     get_settings.cache_clear()
 
 

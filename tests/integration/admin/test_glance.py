@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from mailconfig.models import Account, Attempt, Message
+from mailconfig.models import Account, Attempt, Lane, Message
 from tests.factories import make_mailbox, make_message
 
 from .conftest import permitted
@@ -72,3 +72,23 @@ def test_who_may_not_see_mail_sees_none_of_it_here(client: Client) -> None:
     assert "Your booking" not in page
     assert "4711" not in page
     assert admin_url("message") not in page
+
+
+def test_the_page_says_when_a_mail_told_of_its_pause_and_only_then(client: Client) -> None:
+    mailbox = make_mailbox()
+    url = admin_url("mailbox", "change", mailbox.pk)
+    since = timezone.now() - timedelta(hours=2)
+    lane = Lane.objects.filter(account=mailbox)
+    words = "A mail that tells of it was queued"
+
+    lane.update(wait_reason="paused_login", wait_since=since, noticed_at=timezone.now())
+    assert words not in client.get(url).content.decode(), "nobody could be told"
+
+    lane.update(noticed_since=since)
+    assert words in client.get(url).content.decode()
+
+    lane.update(wait_since=timezone.now())
+    assert words not in client.get(url).content.decode(), "this is another pause"
+
+    lane.update(wait_reason="", wait_since=None)
+    assert words not in client.get(url).content.decode()
