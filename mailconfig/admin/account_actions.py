@@ -34,6 +34,8 @@ from .themes import dress
 from .typed import user_of
 
 SHOWN_CHECKS = 5
+TEST = "mailconfig.test_account"
+SEND_TEST_MAIL = "mailconfig.send_test_mail"
 A_WORKER_CHECKS = gettext_lazy("A worker tries the connection. What comes of it will be shown on this page.")
 
 
@@ -66,15 +68,19 @@ class AccountActions(HistoryOfAccount):
         return [*ours, *super().get_urls()]
 
     def may_test(self, request: HttpRequest, account: Account | None = None) -> bool:
-        """Return whether this person may have the server connect by pressing a button."""
-        allowed = user_of(request).has_perm("mailconfig.test_account")
-        return allowed and self.has_change_permission(request, account)
+        """Return whether this person, who may see the account, may have the server connect by pressing a button."""
+        return user_of(request).has_perm(TEST) and self.has_view_permission(request, account)
 
-    def _tested(self, request: HttpRequest, object_id: str) -> Account:
+    def may_send_test_mail(self, request: HttpRequest, account: Account | None = None) -> bool:
+        """Return whether this person, who may see the account, may send a test mail through it."""
+        return user_of(request).has_perm(SEND_TEST_MAIL) and self.has_view_permission(request, account)
+
+    def _allowed(self, request: HttpRequest, object_id: str, permission: str) -> Account:
+        """Return the account, if this person may see it and has this permission."""
         account = self.get_object(request, unquote(object_id))
         if account is None:
             raise Http404
-        if not self.may_test(request, account):
+        if not (user_of(request).has_perm(permission) and self.has_view_permission(request, account)):
             raise PermissionDenied
         return account
 
@@ -83,7 +89,7 @@ class AccountActions(HistoryOfAccount):
         """Test the stored connection and show the account's page with what came of it."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        account = self._tested(request, object_id)
+        account = self._allowed(request, object_id, TEST)
         try:
             if leaves_checks_to_workers():
                 return self._ask_worker(request, account, CheckKind.CONNECTION)
@@ -95,7 +101,7 @@ class AccountActions(HistoryOfAccount):
     @transaction.non_atomic_requests
     def test_mail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for an address, send a test mail to it, and show the account's page with what came of it."""
-        account = self._tested(request, object_id)
+        account = self._allowed(request, object_id, SEND_TEST_MAIL)
         given = request.POST if request.method == "POST" else None
         form = RecipientForm(given, initial={"recipient": getattr(user_of(request), "email", "")})
         if not form.is_valid():

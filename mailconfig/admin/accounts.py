@@ -54,6 +54,7 @@ from .adding.layout import first_things_first
 from .adding.page import AddingPage
 from .connecting import connect_context
 from .durations import date_text
+from .entering_secrets import may_enter_secrets, without_secrets
 from .event_webhooks import webhooks_context
 from .forms import AccountForm
 from .health import HealthFilter
@@ -158,10 +159,12 @@ class AccountAdmin(
             connection_fields = (send_methods.FIELD, *connection_fields, *self.keys_of_services)
         if editable and oauth2_login.is_offered(user_of(request)):
             connection_fields = (*connection_fields, *oauth2_login.FIELDS)
+        if editable and not may_enter_secrets(request, obj):
+            connection_fields = without_secrets(connection_fields)
         fieldsets: list[Any] = [
             (_("Identity"), {"fields": self._identity_for(request)}),
             (self._name_of_connection(), {"fields": connection_fields}),
-            *self._fieldsets_beside_connection(editable=editable),
+            *self._fieldsets_beside_connection(request, obj, editable=editable),
             (
                 _("Limits"),
                 {
@@ -186,7 +189,9 @@ class AccountAdmin(
     def _name_of_connection() -> str:
         return _("Connection")
 
-    def _fieldsets_beside_connection(self, *, editable: bool) -> list[Any]:
+    def _fieldsets_beside_connection(
+        self, request: HttpRequest, account: Account | None, *, editable: bool
+    ) -> list[Any]:
         """Return those that a kind adds behind its connection."""
         return []
 
@@ -238,6 +243,7 @@ class AccountAdmin(
             "by": user_of(request),
             "offers_oauth2": offers_oauth2,
             "offers_send_methods": send_methods.FIELD in (kwargs.get("fields") or ()),
+            "may_enter_secrets": may_enter_secrets(request, obj),
         }
         return type(form.__name__, (form,), of_request)
 
@@ -340,6 +346,7 @@ class AccountAdmin(
         context["may_pause"] = account is not None and self.has_change_permission(request, account)
         context["is_paused"] = account is not None and is_paused_by_person(account)
         context["may_test"] = account is not None and self.may_test(request, account)
+        context["may_send_test_mail"] = account is not None and self.may_send_test_mail(request, account)
         if account is not None:
             context |= self.check_context(request, account) | connect_context(request, account)
             context |= webhooks_context(request, account, self.admin_site)

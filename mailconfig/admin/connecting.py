@@ -9,7 +9,7 @@ from django.urls import NoReverseMatch, reverse
 
 from mailconfig.delivery import find_sign_in_client, redirect_uri_of
 from mailconfig.models import Account
-from mailconfig.models.access import within_reach
+from mailconfig.models.access import may_set_secret, within_reach
 
 from .typed import user_of
 
@@ -23,7 +23,9 @@ def connect_context(request: HttpRequest, account: Account) -> dict[str, Any]:
     except NoReverseMatch:  # the project has not included the pages
         return {}
     mine = Account.objects.for_principal(user_of(request), "change")
-    may = mine.filter(within_reach(Account, user_of(request)), pk=account.pk).exists()
+    may = may_set_secret(user_of(request), account) and (
+        mine.filter(within_reach(Account, user_of(request)), pk=account.pk).exists()
+    )
     is_of_another = account.owner_id is not None and account.owner_id != user_of(request).pk
     return {
         "connect_url": f"{path}?from=admin" if may else "",

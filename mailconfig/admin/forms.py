@@ -18,6 +18,7 @@ from mailconfig.secrets.forms import SecretFormField
 from mailconfig.values import ErrorCode
 
 from . import oauth2_login, send_methods
+from .entering_secrets import KeepsSecrets
 from .proof import Proof
 from .themes import dress
 from .widgets import BY_HTTP, PresetSelect, preset_choices
@@ -41,7 +42,7 @@ def _with_tenant(account: Account) -> str:
     return f"{account} – {account.tenant}" if account.tenant else str(account)
 
 
-class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
+class AccountForm(oauth2_login.OAuth2LoginFields, KeepsSecrets, AccountModelForm):
     """An account as a person edits it.
 
     The admin sets on a subclass of its own for each request: ``proof``, what came of trying these values, or
@@ -68,6 +69,7 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         adding = self.instance._state.adding
+        self.keep_secrets(self.instance)
         if not self.offers_oauth2:
             for name in oauth2_login.FIELDS:
                 self.fields.pop(name, None)
@@ -204,8 +206,16 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
                 name = CONSTRAINT_FIELDS.get(problem.code or "", field)
                 if problem.code == ErrorCode.HOST_NOT_ALLOWED and self._could_be_listed():
                     problem = ValidationError(UNLISTED_HOST, code=problem.code)  # noqa: PLW2901 - in its place
-                found.setdefault(name if name in self.fields else NON_FIELD_ERRORS, []).append(problem)
+                found.setdefault(name, []).append(problem)
+        found = self._at_fields(self.in_words(found))
         self.add_error(None, ValidationError(found))
+
+    def _at_fields(self, found: dict[str, list[ValidationError]]) -> dict[str, list[ValidationError]]:
+        """Return these errors, those of what is no field here at the top of the form."""
+        shown: dict[str, list[ValidationError]] = {}
+        for name, problems in found.items():
+            shown.setdefault(name if name in self.fields else NON_FIELD_ERRORS, []).extend(problems)
+        return shown
 
     def _could_be_listed(self) -> bool:
         """Return whether the host has a name that is taken where the deployment lists it."""
@@ -219,6 +229,7 @@ class AccountForm(oauth2_login.OAuth2LoginFields, AccountModelForm):
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
             oauth2_login.choose(self, self.instance, self.cleaned_data)
+        self.refuse_loss(self.instance)
         if self.proof is None or self.proof.errors is None:
             return
         if self.proof.is_first:

@@ -17,6 +17,7 @@ from mailconfig.models import Account, MailAlias, Mailbox
 
 from . import send_methods
 from .accounts import AccountAdmin
+from .entering_secrets import may_enter_secrets, without_secrets
 from .mailbox_form import MailboxForm
 from .sync_health import SyncColumns
 from .sync_test import SyncTest
@@ -106,15 +107,20 @@ class MailboxAdmin(SyncColumns, SyncTest, AccountAdmin):
     def _name_of_connection() -> str:
         return _("Sending (SMTP)")
 
-    def _fieldsets_beside_connection(self, *, editable: bool) -> list[Any]:
+    def _fieldsets_beside_connection(
+        self, request: HttpRequest, account: Account | None, *, editable: bool
+    ) -> list[Any]:
         about = _("Where what comes in is read. Without a server here, the mailbox only sends.")
         receiving = RECEIVING if editable else SEEN_RECEIVING
+        exchange = EXCHANGE if editable else SEEN_EXCHANGE
+        if editable and not may_enter_secrets(request, account):
+            receiving, exchange = without_secrets(receiving), without_secrets(exchange)
         return [
             (_("Receiving (IMAP)"), {"fields": receiving, "description": about}),
             (
                 _("Exchange's web service (EWS)"),
                 {
-                    "fields": EXCHANGE if editable else SEEN_EXCHANGE,
+                    "fields": exchange,
                     "classes": ("collapse",),
                     "description": _(
                         "It sends where no server is named for sending, and is read where none is named for receiving."

@@ -13,7 +13,7 @@ from mailconfig.delivery import is_sync_method, leaves_checks_to_workers, probe_
 from mailconfig.exceptions import DeliveryError
 from mailconfig.models import Account, CheckKind, Mailbox
 
-from .account_actions import AccountActions
+from .account_actions import TEST, AccountActions
 from .typed import user_of
 
 
@@ -33,7 +33,7 @@ class SyncTest(AccountActions):
         """Look into the mailbox with what is stored and show its page with what came of it."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        account = self._tested(request, object_id)
+        account = self._allowed(request, object_id, TEST)
         try:
             if leaves_checks_to_workers():
                 return self._ask_worker(request, account, CheckKind.SYNC)

@@ -33,6 +33,7 @@ from mailconfig.delivery import (
 )
 from mailconfig.exceptions import MailconfigError
 from mailconfig.models import Account, CheckKind, CheckState, ConnectionCheck, OAuth2Client, OAuth2Grant
+from mailconfig.models.access import may_set_secret
 
 from . import words
 
@@ -123,13 +124,15 @@ def _tried(request: HttpRequest, account: Account, origin: str) -> str:
 
 
 def _account(request: HttpRequest, uuid: UUID) -> tuple[Account, OAuth2Client]:
-    """Return the account that this person may change, and the app registration by which somebody signs in for it.
+    """Return the account whose login this person may set, and the app registration by which somebody signs in for it.
 
     Raises:
         Http404: there is none; whether there is one for somebody else, nobody learns.
     """
     rows = Account.objects.for_principal(_user(request), "change")
     account = rows.filter(uuid=uuid).first()
+    if account is not None and not may_set_secret(_user(request), account):
+        account = None
     client = None if account is None else find_sign_in_client(account=account)
     if account is None or client is None:
         raise Http404

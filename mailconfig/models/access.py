@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.auth.models import AnonymousUser
 
+    from .account import Account
+
     Person = AbstractBaseUser | AnonymousUser
 
 Action = Literal["view", "add", "change", "delete"]
@@ -174,6 +176,12 @@ def holds(user: Person, codename: str) -> bool:
     """Return whether ``user`` has a permission of this app. A host's user model need not know permissions: nobody has any."""
     ask = getattr(user, "has_perm", None)
     return ask is not None and bool(ask(f"mailconfig.{codename}"))
+
+
+def may_set_secret(user: Person, account: Account) -> bool:
+    """Return whether ``user``, who may change a stored account, may also enter its password, key or login: one's own, or by permission."""
+    is_own = account.owner_id is not None and account.owner_id == user.pk
+    return is_own or holds(user, "set_secret")
 
 
 def allowed(user: Person, action: Action) -> Q:

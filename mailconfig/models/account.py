@@ -179,7 +179,9 @@ class Account(RemembersStored):
         verbose_name_plural = _("accounts")
         ordering: ClassVar = ["name", "id"]
         permissions: ClassVar = [
-            ("test_account", "Can test an account's connection and send a test mail"),
+            ("set_secret", "Can set secrets: enter the passwords, keys and logins of accounts"),
+            ("test_account", "Can test an account's connection, and save without testing it"),
+            ("send_test_mail", "Can send a test mail through an account"),
             ("choose_project_accounts", "Can choose the accounts that send the project's own mail"),
         ]
         constraints: ClassVar = ACCOUNT_CONSTRAINTS

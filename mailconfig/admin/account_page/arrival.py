@@ -67,7 +67,7 @@ class ArrivalActions(AccountModelAdmin):
         if account is None:
             raise Http404
         allowed = user_of(request).has_perm("mailconfig.test_account")
-        if not (allowed and self.has_change_permission(request, account)):
+        if not (allowed and self.has_view_permission(request, account)):
             raise PermissionDenied
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         account_url = reverse(name, args=[quote(account.pk)], current_app=self.admin_site.name)

@@ -67,7 +67,7 @@ class BulkActions(PauseActions):
 
     def has_test_permission(self, request: HttpRequest) -> bool:
         """Return whether this person may have servers connect, as by the button of a page."""
-        return user_of(request).has_perm("mailconfig.test_account") and self.has_change_permission(request)
+        return user_of(request).has_perm("mailconfig.test_account") and self.has_view_permission(request)
 
     @admin.action(description=gettext_lazy("Test selected accounts"), permissions=["test"])
     def test_selected(self, request: HttpRequest, queryset: QuerySet[Account]) -> HttpResponse | None:
@@ -81,7 +81,7 @@ class BulkActions(PauseActions):
             return True
 
         about = _("A worker tests each connection; the results stand in the list.")
-        return self._confirmed(request, queryset, "test_selected", about, ask)
+        return self._confirmed(request, queryset, "test_selected", about, ask, verb="view")
 
     @admin.action(description=gettext_lazy("Enable selected accounts"), permissions=["change"])
     def enable_selected(self, request: HttpRequest, queryset: QuerySet[Account]) -> HttpResponse | None:
@@ -136,9 +136,10 @@ class BulkActions(PauseActions):
         act: Callable[[Account], bool],
         *,
         form: forms.Form | None = None,
+        verb: str = "change",
     ) -> HttpResponse | None:
         """Say how many they are and ask; then act on one after the other, and say of those that refuse why."""
-        accounts = self._chosen(request, queryset.defer(None))
+        accounts = self._chosen(request, queryset.defer(None), verb=verb)
         form = form or ConfirmForm(request.POST if CONFIRMED in request.POST else None)
         if not form.is_valid():
             return self._ask(request, form, accounts, name, about)

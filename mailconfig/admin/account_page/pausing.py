@@ -117,13 +117,16 @@ class PauseActions(AccountModelAdmin):
         text = ngettext("%(count)s account goes on.", "%(count)s accounts go on.", count)
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
-    def _chosen(self, request: HttpRequest, queryset: QuerySet[Account]) -> list[Account]:
-        """Return those that this person may change, at most :data:`MOST`; says so where there are more."""
+    def _chosen(
+        self, request: HttpRequest, queryset: QuerySet[Account], *, verb: str = "change"
+    ) -> list[Account]:
+        """Return those that this person may change, or see, at most :data:`MOST`; says so where there are more."""
         found = list(queryset.defer("secret").order_by("pk")[: MOST + 1])
         if len(found) > MOST:
             text = _("At most %(most)s at a time; do the same again for the rest.") % {"most": MOST}
             self.message_user(request, text, messages.WARNING)
-        return [account for account in found[:MOST] if self.has_change_permission(request, account)]
+        may = self.has_change_permission if verb == "change" else self.has_view_permission
+        return [account for account in found[:MOST] if may(request, account)]
 
     def _pause(self, request: HttpRequest, account: Account, reason: str) -> bool:
         is_new = pause_account(account_id=account.pk, by=user_of(request), because=reason)

@@ -11,6 +11,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from mailconfig.admin.connecting import connect_context
+from mailconfig.admin.entering_secrets import may_enter_secrets
 from mailconfig.admin.typed import AccountModelAdmin
 from mailconfig.models import Account
 
@@ -53,7 +54,11 @@ class AddingPage(AccountModelAdmin):
         # With an address of the person's own choice this connects, so it takes the right to change this very account.
         if request.method == "POST" and self.finds_exchange and asks_for_exchange(request):
             account = self.get_object(request, unquote(object_id))
-            if account is not None and self.has_change_permission(request, account):
+            if (
+                account is not None
+                and may_enter_secrets(request, account)
+                and self.has_change_permission(request, account)
+            ):
                 fill_in_address_of_exchange(request)
         return super().change_view(request, object_id, form_url, extra_context)
 

@@ -21,6 +21,7 @@ from mailconfig.delivery.accounts.oauth2_logins import connect_account, scopes_o
 from mailconfig.delivery.web import web_surroundings
 from mailconfig.exceptions import SignInRefused
 from mailconfig.models import Account, AccountKind, Mailbox, OAuth2Client, OAuth2Grant, OAuth2GrantType
+from mailconfig.models.access import may_set_secret
 from mailconfig.models.oauth2_grant import grant_of
 from mailconfig.models.oauth2_providers import PROVIDERS
 from mailconfig.values import Authentication, Secret, SignInFault
@@ -130,8 +131,8 @@ def finish_sign_in(*, sign_in: SignIn | None, answer: Mapping[str, str], by: Abs
     if sign_in.user != str(by.pk):
         raise SignInRefused(SignInFault.ANOTHER_PERSON)
     client = OAuth2Client.objects.filter(pk=sign_in.client_id).first()
-    mine = Account.objects.for_principal(by, "change").filter(pk=sign_in.account_id)
-    if client is None or not mine.exists():
+    account = Account.objects.for_principal(by, "change").filter(pk=sign_in.account_id).only("owner").first()
+    if client is None or account is None or not may_set_secret(by, account):
         raise SignInRefused(SignInFault.UNKNOWN)
     # Who sends an answer from elsewhere than the service that was asked mixes two up (RFC 9207 §2.4).
     if issuer := answer.get("iss", ""):

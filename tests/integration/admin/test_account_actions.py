@@ -66,17 +66,38 @@ def test_a_test_mail_goes_to_the_address_that_was_asked_for(
 
 def test_who_may_only_look_tests_nothing(server: ChaosServer, db: None) -> None:
     mailbox = make_mailbox(server.port, username=LOGIN)
-    for dave in (permitted("dave", "view_mailbox"), permitted("erin", "view_mailbox", "test_account")):
+    for dave in (permitted("dave", "view_mailbox"), permitted("erin", "change_mailbox")):
         page = dave.get(admin_url("mailbox", "change", mailbox.pk)).content.decode()
         assert "/test/" not in page
+        assert "/test-mail/" not in page
         assert 'type="password"' not in page
         assert dave.post(admin_url("mailbox", "test", mailbox.pk)).status_code == 403
         assert (
             dave.post(admin_url("mailbox", "test_mail", mailbox.pk), {"recipient": "a@b.cd"}).status_code
             == 403
         )
-        assert dave.post(admin_url("mailbox", "change", mailbox.pk), {"name": "x"}).status_code == 403
+    looker = permitted("frank", "view_mailbox", "test_account", "send_test_mail")
+    assert looker.post(admin_url("mailbox", "change", mailbox.pk), {"name": "x"}).status_code == 403
     assert server.sessions == 0
+
+
+def test_to_test_and_to_send_a_test_mail_are_two_permissions_and_take_none_to_change(
+    server: ChaosServer, db: None
+) -> None:
+    server.credentials = None
+    mailbox = make_mailbox(server.port)
+    page, test = (admin_url("mailbox", name, mailbox.pk) for name in ("change", "test"))
+    mail = admin_url("mailbox", "test_mail", mailbox.pk)
+    tester = permitted("tester", "view_mailbox", "test_account")
+    sender = permitted("sender", "view_mailbox", "send_test_mail")
+    shown = {who: who.get(page).content.decode() for who in (tester, sender)}
+    assert [f'"{test}"' in shown[tester], f'"{mail}"' in shown[tester]] == [True, False]
+    assert [f'"{test}"' in shown[sender], f'"{mail}"' in shown[sender]] == [False, True]
+    data = {"recipient": "carol@example.net"}
+    assert [tester.post(test).status_code, tester.post(mail, data).status_code] == [302, 403]
+    assert server.sessions == 1
+    assert [sender.post(test).status_code, sender.post(mail, data).status_code] == [403, 302]
+    assert [message.recipients for message in server.messages] == [("carol@example.net",)]
 
 
 def test_a_test_is_asked_for_by_post_with_the_token_of_the_page(client: Client, server: ChaosServer) -> None:
@@ -225,7 +246,7 @@ def test_the_sync_is_tested_and_its_stages_are_shown(
         assert "Look at: syncs the folder Outreach" in page
         client.logout()
         logins = len(imap.logins)
-        assert permitted("viewer", "view_mailbox", "test_account").post(url).status_code == 403
+        assert permitted("viewer", "view_mailbox", "send_test_mail").post(url).status_code == 403
         assert permitted("editor", "view_mailbox", "change_mailbox").post(url).status_code == 403
         assert len(imap.logins) == logins
 

@@ -99,6 +99,6 @@ def test_who_may_not_test_has_nothing_looked_up(client: Client, dns: NameServer)
     assert strict.post(url).status_code == 403
     assert client.get(url).status_code == 405
     assert client.post(admin_url("mailbox", "arrival", 10**9)).status_code == 404
-    for name, rights in (("dave", ["change_mailbox"]), ("erin", ["view_mailbox", "test_account"])):
+    for name, rights in (("dave", ["change_mailbox"]), ("erin", ["view_mailbox", "send_test_mail"])):
         assert permitted(name, *rights).post(url).status_code == 403
     assert dns.asked == []
