@@ -43,7 +43,7 @@ def _unserved() -> Iterator[checks.CheckMessage]:
 
 def _hint(address: str) -> str:
     cure = "In the admin, mark an account with 'sends for the project', or make one the default account."
-    if address and Account.objects.kept().filter(from_email__iexact=address).exists():
+    if address and Account.objects.kept().filter(from_email__small_letters=address.lower()).exists():
         return f"An account has this address, but is not marked, or its owner or tenant is not active. {cure}"
     return cure
 

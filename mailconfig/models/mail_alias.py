@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from .mailbox import Mailbox
+from .small_letters import SmallLetters
 from .validators import validate_address
 from .written import WrittenManager
 
@@ -43,8 +44,8 @@ class MailAlias(models.Model):
             # Two spellings of one address are one: replies would come to both, and either would say whether it may send.
             models.UniqueConstraint(
                 "mailbox",
-                Lower("email"),
-                name="mailconfig_alias_of_any_case_once",
+                SmallLetters("email"),
+                name="mailconfig_alias_in_small_letters_once",
                 violation_error_message=_("The mailbox has this alias already."),
             ),
         ]

@@ -107,7 +107,9 @@ def _find(request: HttpRequest, site: AdminSite, values: dict[str, str]) -> tupl
 
 
 def _by_address(rows: Any, address: str) -> Account | None:
-    found: list[Account] = list(rows.filter(from_email__iexact=address).order_by("pk")[:2]) if address else []
+    found: list[Account] = (
+        list(rows.filter(from_email__small_letters=address.lower()).order_by("pk")[:2]) if address else []
+    )
     if len(found) > 1:
         raise _at("from_email", _("Several accounts have this address: name one by its uuid."))
     return found[0] if found else None

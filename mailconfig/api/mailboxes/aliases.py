@@ -15,7 +15,7 @@ from mailconfig.models import MailAlias
 
 from . import listing
 from .alias_serializers import ALIAS_TYPE, AliasAttributes, MailAliasDocument, MailAliasPage
-from .filters import Filter, read_key, read_moment, read_text
+from .filters import IN_ANY_CASE, Filter, read_key, read_moment, read_text
 from .listing import Listing
 from .problem_serializers import MailboxProblem
 from .reading import TYPE
@@ -30,7 +30,7 @@ ALIASES = Listing(
     filters={
         "filter[id]": Filter("pk", read_key),
         "filter[createdAt]": Filter("created_at", read_moment),
-        "filter[email]": Filter("email", read_text, "iexact"),
+        "filter[email]": Filter("email", read_text, IN_ANY_CASE),
         "filter[mailbox][id]": Filter("mailbox_id", read_key),
         "filter[updatedAt]": Filter("updated_at", read_moment),
     },

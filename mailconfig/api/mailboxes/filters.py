@@ -25,6 +25,10 @@ class QueryRefused(ValidationError):
     """A parameter is wrong: its name is no attribute's."""
 
 
+IN_ANY_CASE = "small_letters"
+"""Lookup of an address in whatever case it is written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A column to filter by, and what a text means there."""
@@ -114,7 +118,8 @@ def _one(by: Filter, value: str) -> Q:
     if not is_range:
         least, largest = by.read(value)
         if least == largest:
-            return Q(**{f"{by.column}__{by.lookup}": least})
+            wanted = least.lower() if by.lookup == IN_ANY_CASE else least
+            return Q(**{f"{by.column}__{by.lookup}": wanted})
         return Q(**{f"{by.column}__gte": least, f"{by.column}__lte": largest})
     bounds = {}
     if first != "neginf":

@@ -14,7 +14,16 @@ from rest_framework.request import Request
 from mailconfig.api.common import queries
 
 from . import filters, pages
-from .filters import Filter, QueryRefused, has_integer_users, read_key, read_moment, read_text, read_user_key
+from .filters import (
+    IN_ANY_CASE,
+    Filter,
+    QueryRefused,
+    has_integer_users,
+    read_key,
+    read_moment,
+    read_text,
+    read_user_key,
+)
 from .pages import Page
 from .reading import TYPE, USER_TYPE
 from .resources import ALL_RELATIONSHIPS, RELATIONSHIPS, Shape
@@ -135,7 +144,7 @@ MAILBOXES = Listing(
     filters={
         "filter[id]": Filter("pk", read_key),
         "filter[createdAt]": Filter("created_at", read_moment),
-        "filter[email]": Filter("from_email", read_text, "iexact"),
+        "filter[email]": Filter("from_email", read_text, IN_ANY_CASE),
         "filter[updatedAt]": Filter("updated_at", read_moment),
         "filter[userId]": Filter("owner_id", read_user_key),
         "filter[user][id]": Filter("owner_id", read_user_key),

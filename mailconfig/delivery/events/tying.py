@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
-from django.db.models.functions import Lower
 
 from mailconfig.incoming.addresses import normalised
 from mailconfig.models import Attempt, HandOver, Message, MessageState, Recipient
+from mailconfig.models.small_letters import SmallLetters
 
 if TYPE_CHECKING:
     from mailconfig.incoming.service_events.event import ServiceEvent
@@ -100,7 +100,7 @@ def _addresses(wanted: Collection[tuple[int, str]]) -> dict[tuple[int, str], str
     """Return recipients' addresses as their messages have them, by message and normalised address."""
     if not wanted:
         return {}
-    rows = Recipient.objects.annotate(lower=Lower("address")).filter(
+    rows = Recipient.objects.annotate(lower=SmallLetters("address")).filter(
         message_id__in={message_id for message_id, _address in wanted},
         lower__in={address for _message_id, address in wanted},
     )

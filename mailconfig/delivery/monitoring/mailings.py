@@ -20,7 +20,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce, Lower, Now
+from django.db.models.functions import Coalesce, Now
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -35,6 +35,7 @@ from mailconfig.models import (
     RecipientState,
     WaitReason,
 )
+from mailconfig.models.small_letters import SmallLetters
 
 __all__ = [
     "MailingFacts",
@@ -104,12 +105,12 @@ def suppression_text(code: str) -> str:
 def with_mailing_states(rows: QuerySet[Message]) -> QuerySet[Any]:
     """Return the messages with ``mailing_state`` and ``mailing_scheduled_at``, to filter and to sort by."""
     returned = Bounce.objects.filter(is_permanent=True, message_id=OuterRef("message_id")).annotate(
-        lower=Lower("address")
+        lower=SmallLetters("address")
     )
     arrived = (
         Recipient.objects.filter(message_id=OuterRef("pk"))
         .exclude(state=RecipientState.FAILED)
-        .filter(~Exists(returned.filter(lower=Lower(OuterRef("address")))))
+        .filter(~Exists(returned.filter(lower=SmallLetters(OuterRef("address")))))
     )
     some_returned = Bounce.objects.filter(is_permanent=True, message_id=OuterRef("pk"))
     state = Case(

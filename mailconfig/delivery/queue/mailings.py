@@ -69,7 +69,9 @@ def may_send_from(mailbox: Mailbox, address: str) -> bool:
     """Return whether the address is the mailbox's own, or that of an alias which may send."""
     if address.lower() == mailbox.sender.lower():
         return True
-    return MailAlias.objects.filter(mailbox_id=mailbox.pk, email__iexact=address, can_send=True).exists()
+    return MailAlias.objects.filter(
+        mailbox_id=mailbox.pk, email__small_letters=address.lower(), can_send=True
+    ).exists()
 
 
 def _one_line(address: Address) -> str:

@@ -17,11 +17,11 @@ from typing import Any, TypeVar, cast
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.models import Case, Exists, OuterRef, Q, When
-from django.db.models.functions import Lower
 
 from mailconfig.exceptions import NoAccount
 from mailconfig.models import Account, AccountKind, MailAlias, Tenant
 from mailconfig.models.account_queries import AccountQuerySet
+from mailconfig.models.small_letters import SmallLetters
 from mailconfig.rendering.compose import from_address
 
 __all__ = [
@@ -252,10 +252,12 @@ class Routes:
         domains = {_domain(sender) for sender in senders} - {""}
         suits = [Q(address__in=senders), *(Q(address__endswith=f"@{domain}") for domain in domains)]
         condition = reduce(or_, suits, self._is_last_resort() | Q(has_alias=True))
-        login = When(from_email="", then=Lower("username"))
-        aliases = MailAlias.objects.alias(address=Lower("email")).filter(can_send=True, address__in=senders)
+        login = When(from_email="", then=SmallLetters("username"))
+        aliases = MailAlias.objects.alias(address=SmallLetters("email")).filter(
+            can_send=True, address__in=senders
+        )
         rows = _in_question(self._tenant).annotate(
-            address=Case(login, default=Lower("from_email")),
+            address=Case(login, default=SmallLetters("from_email")),
             has_alias=Exists(aliases.filter(mailbox_id=OuterRef("pk"))),
         )
         accounts = sorted(rows.filter(condition).defer("secret"), key=self._rank)
