@@ -5,6 +5,8 @@ Who may have the password unseen is decided as for mail servers (:mod:`.recognis
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,9 +15,13 @@ from django.utils.translation import gettext
 
 from mailconfig.conf import get_settings
 from mailconfig.delivery.accounts import sentences
+from mailconfig.delivery.accounts.check_record import begin, finish
+from mailconfig.delivery.accounts.check_result import FAILED
 from mailconfig.delivery.accounts.recognising import domain_of
 from mailconfig.delivery.accounts.running_checks import leaves_checks_to_workers, running_check
 from mailconfig.delivery.web import web_surroundings
+from mailconfig.models import AccountKind, CheckKind, CheckState, ConnectionCheck, Mailbox
+from mailconfig.models.choices import SyncMethod
 from mailconfig.presets import PRESETS, preset_of_domain, preset_of_mail_host
 from mailconfig.transports.discovery import (
     Autodiscovered,
@@ -26,7 +32,7 @@ from mailconfig.transports.discovery import (
 )
 from mailconfig.transports.network.deadline import Deadline
 from mailconfig.transports.network.dns import NameServers
-from mailconfig.values import Secret
+from mailconfig.values import CheckResult, ErrorCode, Secret, Stage, StageResult
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -35,6 +41,15 @@ MOST_SECONDS = 20.0
 """For all that is asked, of DNS and of web servers."""
 _OF_MICROSOFT = ("outlook.com", "office365.com")
 """Domains of the servers that tell of mailboxes of Microsoft 365. A forged answer shows the password to Microsoft at worst."""
+_REFUSED = CheckResult(
+    ok=False,
+    stages=(StageResult(stage=Stage.LOGIN, outcome=FAILED),),
+    code=ErrorCode.AUTH_FAILED,
+    stage=Stage.LOGIN,
+    guilty_field="secret",
+    message=sentences.EXCHANGE_LOGIN_REFUSED,
+    server_text="401",
+)
 _SENTENCES = {
     Ending.LEADS_AWAY: sentences.EXCHANGE_LEADS_AWAY,
     Ending.LOGIN_REFUSED: sentences.EXCHANGE_LOGIN_REFUSED,
@@ -80,7 +95,7 @@ def find_exchange(
         requested_by: who waits for it.
 
     Raises:
-        Throttled: others wait for such things already.
+        Throttled: others wait for such things already, or this login was refused too often.
     """
     domain = domain_of(address)
     if not domain:
@@ -96,17 +111,46 @@ def find_exchange(
         for exchange in ask.exchanges(domain).records:
             if endpoint := _endpoint_of(preset_of_mail_host(exchange.host)):
                 return FoundExchange(endpoint=endpoint)
-        found = find_exchange_service(
-            f"{address.strip().rpartition('@')[0]}@{domain}",
-            web_surroundings(within=MOST_SECONDS),
-            ask=NameServers(settings.name_servers(), deadline=deadline),
-            deadline=deadline,
-            login=None
-            if password is None
-            else Login(username=username or address.strip(), password=password),
-            confirmed=confirmed,
-        )
+        login = None if password is None else Login(username=username or address.strip(), password=password)
+        with _counted(domain, login, requested_by) as check:
+            found = find_exchange_service(
+                f"{address.strip().rpartition('@')[0]}@{domain}",
+                web_surroundings(within=MOST_SECONDS),
+                ask=NameServers(settings.name_servers(), deadline=deadline),
+                deadline=deadline,
+                login=login,
+                confirmed=confirmed,
+            )
+            if check is not None and found.ending is Ending.LOGIN_REFUSED:
+                finish(check, _REFUSED)
     return _judged(found, domain, confirmed)
+
+
+@contextmanager
+def _counted(
+    domain: str, login: Login | None, requested_by: AbstractBaseUser | None
+) -> Iterator[ConnectionCheck | None]:
+    """Count a search with a password as a check that logs in at the address's domain; only one that was refused leaves a row.
+
+    Which server asks for it, nobody knows before; that of the domain counts refused logins, and locks, all the same.
+
+    Raises:
+        Throttled: this login was refused too often, or this person makes too many checks.
+    """
+    if login is None:
+        yield None
+        return
+    asked = Mailbox(
+        kind=AccountKind.MAILBOX,
+        sync_method=SyncMethod.EWS,
+        ews_endpoint=f"https://{domain}/",
+        login_name=login.username,
+    )
+    check = begin(kind=CheckKind.SYNC, account=asked, requested_by=requested_by, stored=False)
+    try:
+        yield check
+    finally:
+        ConnectionCheck.objects.filter(pk=check.pk, state=CheckState.RUNNING).delete()
 
 
 def _judged(found: Autodiscovered, domain: str, confirmed: str) -> FoundExchange:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from mailconfig.models import Mailbox
+from mailconfig.models import ConnectionCheck, Mailbox
 from tests.factories import make_mailbox
 from tests.servers.autodiscover import PATH, Discovered, protocols, to_url
 from tests.servers.certificates import Certificates
@@ -110,6 +110,37 @@ def test_a_search_without_result_says_so_at_the_field(client: Client, exchange: 
     assert answer["errors"]["ews_endpoint"] == [
         "No Exchange was found by the mailbox's address: enter the address of its web service."
     ]
+
+
+def test_refused_logins_of_searches_count_with_those_of_checks_and_end_before_a_server_locks(
+    client: Client, exchange: FakeEWS
+) -> None:
+    endpoint = f"https://localhost:{exchange.port}{SERVICE_PATH}"
+    exchange.autodiscover.answers[PATH] = Discovered(protocols(EXPR=endpoint))
+    typed = entered(client, ADD, from_email=BOB, secret="not-the-password", finds_exchange="on")
+
+    answers = [client.post(ADD, typed, headers=SCRIPT).json()["errors"] for _ in range(7)]
+
+    shown = [with_login for _, _, with_login in exchange.autodiscover.asked].count(True)
+    assert shown == 5
+    assert all("refused this user name" in str(errors) for errors in answers[:5]), answers
+    assert all("refused too often" in str(errors) for errors in answers[5:]), answers
+    rows = ConnectionCheck.objects.all()
+    assert {(row.state, row.stage, row.code, row.host, row.username) for row in rows} == {
+        ("failed", "login", "auth_failed", "localhost", "")
+    }
+    assert len(rows) == 5
+    other = typed | {"secret": SECRET, "ews_endpoint": endpoint, "username": BOB}
+    assert "refused too often" in str(client.post(ADD, other, headers=SCRIPT).json()["errors"])
+
+
+def test_a_search_that_is_not_refused_leaves_no_row(client: Client, exchange: FakeEWS) -> None:
+    exchange.autodiscover.answers[PATH] = Discovered(to_url(f"https://127.0.0.1:{exchange.port}{PATH}"))
+
+    client.post(ADD, entered(client, ADD, from_email=BOB, secret=SECRET, finds_exchange="on"), headers=SCRIPT)
+
+    assert exchange.autodiscover.asked
+    assert not ConnectionCheck.objects.exists()
 
 
 def test_the_page_of_a_mailbox_finds_it_with_a_password_that_is_typed_anew(
