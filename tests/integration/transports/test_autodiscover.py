@@ -1,4 +1,7 @@
-"""Autodiscover, asked: a password goes to the address's own domain or where a person said, and the search ends whatever is answered."""
+"""Autodiscover, asked: a password goes to the address's own domain or where a person said, and the search ends whatever is answered.
+
+No second client asks this server: exchangelib speaks Autodiscover by SOAP only since it left the plain XML of [MS-OXDSCLI] behind.
+"""
 
 from __future__ import annotations
 
