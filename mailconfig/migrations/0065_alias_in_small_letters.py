@@ -21,7 +21,7 @@ def join_spellings(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailconfig", "0063_request_of_a_message"),
+        ("mailconfig", "0064_notices_of_pauses"),
     ]
 
     operations = [
