@@ -21,7 +21,7 @@ def join_spellings(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailconfig", "0064_notices_of_pauses"),
+        ("mailconfig", "0065_set_secret_and_send_test_mail"),
     ]
 
     operations = [
