@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -300,6 +301,7 @@ HOSTILE: list[bytes] = [
     b'[{"event":"open"',
     b"\xff\xfe[]",
     b"[1,]",
+    gzip.compress(b"[]"),
 ]
 
 
@@ -335,6 +337,16 @@ def test_odd_events_are_passed_over_and_the_others_count(webhook: EventWebhook, 
     text = Bounce.objects.get().text
     assert text.isprintable()
     assert len(text) <= 500
+
+
+def test_a_time_beyond_all_numbers_is_that_of_now(webhook: EventWebhook, message: Message) -> None:
+    body = octets_of([event_of(message, "open", timestamp="huge")]).replace(b'"huge"', b"1e400")
+    assert b":1e400" in body
+
+    assert post(webhook, body).status_code == 204
+
+    (at,) = MessageEvent.objects.values_list("at", flat=True)
+    assert timezone.now() - timedelta(minutes=5) < at <= timezone.now()
 
 
 def test_ten_thousand_events_take_a_bounded_number_of_statements(

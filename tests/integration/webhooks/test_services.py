@@ -180,6 +180,10 @@ def _changed(event: dict[str, Any], **signature: str) -> dict[str, Any]:
         (lambda m: mailgun(m, "opened"), 204),
         (lambda m: _changed(mailgun(m, "opened"), token="another"), 403),
         (lambda m: _changed(mailgun(m, "opened"), timestamp=f"{int(time.time()) - 50_000}"), 403),
+        *(
+            (lambda m, huge=huge: _changed(mailgun(m, "opened"), timestamp=huge), 403)
+            for huge in ("9" * 5000, "9" * 300, "inf", "1e400", "-1", "")
+        ),
         (lambda m: {**mailgun(m, "opened"), "signature": None}, 403),
         (lambda m: [mailgun(m, "opened")], 403),
     ],
