@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from mailconfig import crash
 from mailconfig.conf import get_settings
 from mailconfig.delivery.notices.recipients import NoticeRecipient, recipients_for
 from mailconfig.delivery.notices.senders import senders_for
@@ -51,7 +52,9 @@ def tell_pauses(now: datetime) -> int:
     if not due.exists():  # most sweeps: no transaction, which on SQLite would be the only one that writes
         return 0
     with transaction.atomic():
-        return _tell(_claimed(due), now, is_digest=is_digest)
+        count = _tell(_claimed(due), now, is_digest=is_digest)
+        crash.point("before_notices")
+    return count
 
 
 def _paused() -> QuerySet[Lane]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,11 +24,12 @@ from mailconfig.delivery.notices import pauses
 from mailconfig.delivery.notices.words import notice_for
 from mailconfig.delivery.worker.failing_over import fail_over
 from mailconfig.models import Account, Lane, Message, Suppression, Tenant
-from tests.factories import account_values, make_account, make_mailbox, make_message, make_user
+from tests.factories import account_values, make_account, make_mailbox, make_message, make_tenant, make_user
 from tests.servers.chaos import ChaosServer
+from tests.servers.children import drain_worker
 from tests.servers.faults import Reply
 
-from .conftest import addresses, make_paused, make_teller, pass_time, pause, queued
+from .conftest import addresses, make_administrator, make_paused, make_teller, pass_time, pause, queued
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -240,7 +243,6 @@ def test_a_step_that_fails_tells_nothing_and_the_sweep_goes_on(
     assert Message.objects.count() == 2
 
 
-@pytest.mark.postgres
 def test_sweeps_at_the_same_time_tell_each_pause_once(tenant: Tenant) -> None:
     owners = [make_user() for _ in range(20)]
     for owner in owners:
@@ -318,6 +320,41 @@ def test_ten_thousand_pauses_are_told_in_bounded_steps_with_as_many_queries_each
     assert addresses() == ["anna@example.com"] * (10_000 // pauses.STEP)
     assert queued()[0]["Subject"] == f"{pauses.STEP} mail accounts are paused"
     assert len(queued()[0].as_bytes()) < 200_000
+
+
+def test_a_step_asks_as_much_for_many_people_as_for_few(tenant: Tenant) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert pauses.tell_pauses(database_now())
+        return len(captured)
+
+    def pause_some(number: int) -> None:
+        """Of so many tenants and owners."""
+        for _ in range(number):
+            other = make_tenant()
+            make_administrator(other, f"admin-{other.pk}")
+            make_paused(other)
+            make_paused(other, kind="outbound_email", owner=make_user())
+
+    make_teller()
+    pause_some(1)
+    few = queries()
+    pause_some(10)  # SQLite takes no more than some thirty messages in one statement
+    assert queries() == few
+    assert len(queued()) == 22
+
+
+def test_a_worker_killed_before_the_commit_has_told_nothing_and_the_next_one_tells(
+    tenant: Tenant, tmp_path: Path
+) -> None:
+    account = make_paused(tenant)
+    with drain_worker(tmp_path, {"PAUSE_NOTICES": "each"}, crash_at="before_notices") as worker:
+        assert worker.wait() == -signal.SIGKILL
+    assert (account.lane.noticed_at, queued()) == (None, [])
+
+    delivery.sweep()
+    assert account.lane.notice_queued_at is not None
+    assert len(queued()) == 1
 
 
 def test_a_digest_tells_once_a_day_of_all_that_is_paused_then(
