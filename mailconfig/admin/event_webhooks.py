@@ -21,7 +21,7 @@ from mailconfig.models import Account, EventWebhook
 from mailconfig.secrets.forms import SecretFormField
 
 from .durations import moment_text
-from .lookups import OfferedLookups
+from .key_fields import KeyFields
 from .themes import dress
 from .typed import AnyModelAdmin, user_of
 
@@ -57,7 +57,7 @@ class EventWebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscr
 
 
 @admin.register(EventWebhook)
-class EventWebhookAdmin(OfferedLookups, AnyModelAdmin):
+class EventWebhookAdmin(KeyFields, AnyModelAdmin):
     """Addresses, one for each service of an account."""
 
     form = EventWebhookForm
@@ -67,7 +67,7 @@ class EventWebhookAdmin(OfferedLookups, AnyModelAdmin):
     list_select_related = ("account",)
     search_fields = ("account__name", "account__from_email")
     ordering = ("account", "service")
-    raw_id_fields = ("account",)
+    account_fields = ("account",)
     actions = ("replace",)
 
     class Media:
@@ -77,6 +77,17 @@ class EventWebhookAdmin(OfferedLookups, AnyModelAdmin):
         """Return those of accounts that are not deleted, without what their rows hold besides."""
         rows: QuerySet[EventWebhook] = super().get_queryset(request)
         return rows.filter(account__deleted_at=None).defer("account__secret")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Return whether one may be added: by who can search for its account."""
+        return super().has_add_permission(request) and "account" in self.get_autocomplete_fields(request)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer, and take, the accounts that this person sees in their list."""
+        accounts = self.admin_site._registry.get(Account)
+        if db_field.name == "account" and accounts is not None:
+            kwargs["queryset"] = accounts.get_queryset(request)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the account and service, and once both are stored the address and the keys."""

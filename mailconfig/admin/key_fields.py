@@ -1,26 +1,24 @@
-"""Fields that name users and tenants: searched for where that is possible, else by their key."""
+"""Fields that name users, tenants and accounts: searched for where that is possible, else chosen among what is one's own to name."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib.admin.widgets import ManyToManyRawIdWidget
 from django.contrib.auth import get_user_model
+from django.db.models import Q
 from django.http import HttpRequest
 
-from mailconfig.models import Tenant
+from mailconfig.models import Account, Tenant
 
 from .lookups import OfferedLookups
 from .themes import RawIdWidget, dress
 from .typed import user_of
 
 
-class UnlabelledKeyWidget(RawIdWidget):
-    """A key and nothing else, or anybody could read off it whose it is by trying all keys."""
-
-    def label_and_url_for_value(self, value: Any) -> tuple[str, str]:
-        """Give neither."""
-        return "", ""
+class PersonChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subscriptable when it runs
+    """A choice between oneself and whoever is stored, for those who may not see users: no key can be tried."""
 
 
 class KeyFields(OfferedLookups):
@@ -28,21 +26,43 @@ class KeyFields(OfferedLookups):
 
     user_fields: ClassVar[tuple[str, ...]] = ()
     tenant_fields: ClassVar[tuple[str, ...]] = ()
+    account_fields: ClassVar[tuple[str, ...]] = ()
 
     def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
         """Return those whose other side can be searched by this person."""
         found = list(super().get_autocomplete_fields(request))
-        for model, names in ((get_user_model(), self.user_fields), (Tenant, self.tenant_fields)):
-            other = self.admin_site._registry.get(model)
+        named = (
+            (get_user_model(), self.user_fields),
+            (Tenant, self.tenant_fields),
+            (Account, self.account_fields),
+        )
+        for model, names in named:
+            other: Any = self.admin_site._registry.get(model)
             if other is not None and other.get_search_fields(request) and other.has_view_permission(request):
                 found += names
         return found
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """By its key, where it cannot be searched: a list of all users may be endless."""
-        if db_field.name not in self.get_autocomplete_fields(request):
-            kwargs.setdefault("widget", self._by_key(db_field, request))
+        """By its key where it cannot be searched, as a list of all may be endless; a choice for those who may not see all."""
+        searched = db_field.name in self.get_autocomplete_fields(request)
+        if not searched and "widget" not in kwargs:
+            model = db_field.remote_field.model
+            if self._may_see(model, request):
+                kwargs["widget"] = RawIdWidget(db_field.remote_field, self.admin_site)
+            else:
+                kwargs["widget"] = forms.Select()
+                dress(kwargs["widget"])
+                if model is get_user_model():
+                    kwargs["form_class"] = PersonChoice
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def _field_of(self, request: HttpRequest, obj: Any, db_field: Any, **kwargs: Any) -> Any:
+        field = super()._field_of(request, obj, db_field, **kwargs)
+        if isinstance(field, PersonChoice):
+            stored = getattr(obj, db_field.attname, None)
+            people = get_user_model()._default_manager
+            field.queryset = people.filter(Q(pk=user_of(request).pk) | Q(pk=stored))
+        return field
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """The same for many."""
@@ -51,12 +71,8 @@ class KeyFields(OfferedLookups):
             dress(kwargs["widget"])
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    def _by_key(self, db_field: Any, request: HttpRequest) -> Any:
-        model = db_field.remote_field.model
-        other = self.admin_site._registry.get(model)
+    def _may_see(self, model: Any, request: HttpRequest) -> bool:
+        other: Any = self.admin_site._registry.get(model)
         if other is not None:
-            may_see = other.has_view_permission(request)
-        else:
-            may_see = user_of(request).has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
-        widget = RawIdWidget if may_see else UnlabelledKeyWidget
-        return widget(db_field.remote_field, self.admin_site)
+            return bool(other.has_view_permission(request))
+        return user_of(request).has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.db import router
 from django.db.models import CASCADE, Count, ManyToOneRel, ProtectedError, QuerySet, RestrictedError
 from django.db.models.deletion import Collector
@@ -18,6 +19,8 @@ from mailconfig.models import Account, OAuth2Grant, Tenant
 from .key_fields import KeyFields
 from .typed import TenantModelAdmin
 from .within_reach import chooses_among_own
+
+SHOWN_MEMBERS = 100
 
 
 @admin.register(Tenant)
@@ -39,6 +42,23 @@ class TenantAdmin(KeyFields, TenantModelAdmin):
         """With the number of members."""
         rows: QuerySet[Tenant] = super().get_queryset(request)
         return rows.annotate(_members=Count("members"))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return its members by name to those who may not see users: they choose none of them."""
+        if self._may_see(get_user_model(), request):
+            return self.fields
+        return [name if name != "members" else "member_names" for name in self.fields]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what the page only shows."""
+        return () if self._may_see(get_user_model(), request) else ("member_names",)
+
+    @admin.display(description=gettext_lazy("members"))
+    def member_names(self, tenant: Tenant) -> str:
+        """Name them."""
+        members = [] if tenant._state.adding else list(tenant.members.all()[: SHOWN_MEMBERS + 1])
+        names = [str(member) for member in members[:SHOWN_MEMBERS]]
+        return ", ".join([*names, *(["…"] if len(members) > SHOWN_MEMBERS else [])]) or "–"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return whether tenants may be added: not by who is held to a tenant, and would belong to another one by it."""

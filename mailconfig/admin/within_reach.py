@@ -6,14 +6,13 @@ from functools import partial
 from typing import Any, cast
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from mailconfig.models import Tenant
 from mailconfig.models.access import has_rule, reach_of, within_reach
 
-from .themes import RawIdWidget, dress
+from .themes import dress
 from .typed import AnyModelAdmin, user_of
 
 LISTED_TENANTS = 100
@@ -30,21 +29,6 @@ class TenantChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not sub
         if self.is_sole and self.required and value in self.empty_values:
             return self.queryset.first()  # type: ignore[union-attr]
         return super().clean(value)
-
-
-class KnownRawIdWidget(RawIdWidget):
-    """A key, and what it is called as far as that may be known: it stands there whatever somebody typed."""
-
-    rows: QuerySet[Any] | None = None
-    """Those that may be named; ``None``: none."""
-
-    def label_and_url_for_value(self, value: Any) -> tuple[str, str]:
-        """Name what is among the rows."""
-        try:
-            is_known = self.rows is not None and self.rows.filter(pk=value).exists()
-        except (ValueError, OverflowError, ValidationError):
-            is_known = False
-        return super().label_and_url_for_value(value) if is_known else ("", "")
 
 
 class WithinReach(AnyModelAdmin):
@@ -72,10 +56,6 @@ class WithinReach(AnyModelAdmin):
             given = kwargs.get("queryset")
             rows = other._default_manager.all() if given is None else given
             kwargs["queryset"] = rows_within_reach(rows, request)
-            if db_field.name in self.raw_id_fields:
-                widget = KnownRawIdWidget(db_field.remote_field, self.admin_site)
-                widget.rows = kwargs["queryset"]
-                kwargs.setdefault("widget", widget)
         if other is Tenant and chooses_among_own(request):
             kwargs |= {"form_class": TenantChoice}
             if len(reach_of(user_of(request)).tenants) <= LISTED_TENANTS:
