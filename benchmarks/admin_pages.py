@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from . import admin_rows, database
 from .processes import Place
 
-FEW = admin_rows.Amount(accounts=12, messages=120)
-"""As few rows as a page has, so that what grows with rows shows in the number of statements."""
+FEW = admin_rows.Amount(accounts=120, messages=2400)
+"""Fewer rows than a page has, with some of each kind, so that what grows with rows shows in the number of statements."""
 ENVIRONMENT = {
     "BENCH_APPS": (
         "django.contrib.sessions,django.contrib.messages,django.contrib.admin,rest_framework,mailconfig,post_office"
@@ -24,6 +24,8 @@ class PageCost:
 
     name: str
     milliseconds: Sequence[float]
+    processor: Sequence[float]
+    """Milliseconds of this process's processor, which a busy machine does not change much."""
     statements: int
     few_statements: int
     """Of the same page while there is hardly anything in the tables."""
@@ -63,6 +65,7 @@ def measure(place: Place, *, accounts: int, messages: int, rounds: int) -> Pages
             PageCost(
                 name,
                 cost["ms"],
+                cost["cpu_ms"],
                 cost["statements"],
                 few[name]["statements"] if name in few else -1,
                 cost["database_ms"],

@@ -143,12 +143,13 @@ def admin_pages(found: Pages) -> None:
     amount = found.amount
     print(
         f"# {amount.messages} mails of {amount.accounts} accounts, written in {found.filled_in:.0f} s;"
-        " page: median ms (of the database), statements (with few rows)"
+        " page: median ms (processor time here, time of the database), statements (with few rows)"
     )
     for page in sorted(found.costs, key=lambda page: -median(page.milliseconds)):
         few = page.few_statements if page.few_statements >= 0 else "–"
         print(
-            f"pg.admin.{page.name}: {median(page.milliseconds):.0f} ms ({page.in_database:.0f}),"
+            f"pg.admin.{page.name}: {median(page.milliseconds):.0f} ms"
+            f" ({median(page.processor):.0f}, {page.in_database:.0f}),"
             f" {page.statements} statements ({few})"
         )
         if median(page.milliseconds) > ADMIN_MS:
