@@ -118,6 +118,8 @@ MAILCONFIG: dict[str, Any] = {
     **json.loads(os.environ.get("TESTS_MAILCONFIG", "{}")),
 }
 
+JAZZMIN_SETTINGS = {"use_google_fonts_cdn": False}  # nothing is loaded from elsewhere
+
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL", "memory://")
 CELERY_TASK_ALWAYS_EAGER = False
 CELERY_TASK_IGNORE_RESULT = True

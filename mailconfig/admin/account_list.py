@@ -11,18 +11,25 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from mailconfig.delivery import AccountOverview, WindowUsage, overview_of
 from mailconfig.models import Account, Mailbox, WaitReason
 
-from .account_links import account_link
+from .account_links import MODEL_OF_KIND, account_link
 from .durations import moment_text, span_text
 from .health import HealthText, health_text
 from .synced_rows import NOT_SHOWN
-from .typed import ChangeList
+from .typed import ChangeList, user_of
 
+FIELD_OF_WINDOW = {
+    "period": "limit_count",
+    "day": "limit_per_day",
+    "week": "limit_per_week",
+    "in_out_day": "limit_in_out_per_day",
+}
 _OVERVIEW = "_mailconfig_overview"
+_CHANGEABLE = "_mailconfig_changeable"
 
 
 class AccountChangeList(ChangeList):
@@ -37,9 +44,10 @@ class AccountChangeList(ChangeList):
         """Read the rows of the page with their overview."""
         super().get_results(request)
         rows: list[Account] = list(self.result_list)
-        found = overview_of(rows)
+        found, user = overview_of(rows), user_of(request)
         for row in rows:
             setattr(row, _OVERVIEW, found[row.pk])
+            setattr(row, _CHANGEABLE, user.has_perm(f"mailconfig.change_{MODEL_OF_KIND.get(row.kind)}"))
         self.result_list = rows
 
 
@@ -79,23 +87,24 @@ def words_html(words: str) -> SafeString:
     return format_html('<q class="mc-words">{}</q>', words) if words else SafeString("")
 
 
-def quota_html(windows: tuple[WindowUsage, ...]) -> SafeString:
-    """Draw a bar and words for each window."""
+def quota_html(windows: tuple[WindowUsage, ...], url: str) -> SafeString:
+    """Draw a bar and words for each window; its name leads to the field at ``url``, if that is not empty."""
     if not windows:
         return format_html('<span class="mc-note">{}</span>', _("no limit"))
-    rows = format_html_join("", "{}", ((_window_html(window),) for window in windows))
+    rows = format_html_join("", "{}", ((_window_html(window, url),) for window in windows))
     return format_html('<div class="mc-quota">{}</div>', rows)
 
 
-def _window_html(window: WindowUsage) -> SafeString:
+def _window_html(window: WindowUsage, url: str) -> SafeString:
     values = {"used": window.used, "limit": window.window.limit, "left": window.left}
     text = _("%(used)s of %(limit)s used, %(left)s left") % values
     if window.window.limit == 0:
         text = _("0: nothing is sent")
+    name, field = window_name(window), FIELD_OF_WINDOW.get(window.window.name)
     return format_html(
         '<div class="mc-window"><span class="mc-span">{}</span><span class="mc-left">{}</span>'
         '<progress max="{}" value="{}" class="{}">{}</progress></div>',
-        window_name(window),
+        format_html('<a href="{}#id_{}">{}</a>', url, field, name) if url and field else name,
         text,
         max(1, window.window.limit),
         min(window.used, window.window.limit) if window.window.limit else 1,
@@ -133,7 +142,17 @@ class AccountColumns:
     @admin.display(description=gettext_lazy("health"))
     def health(self, account: Account) -> SafeString:
         """Draw its health, and who sends its mail meanwhile."""
-        return format_html("{}{}", health_html(health_text_of(account)), self._stand_in(account))
+        url = "" if is_paused_by_person(account) else self._change_url(account, "pause")
+        pause = format_html(' <a href="{}">{}</a>', url, pgettext("sending", "Pause")) if url else ""
+        return format_html("{}{}{}", health_html(health_text_of(account)), self._stand_in(account), pause)
+
+    def _change_url(self, account: Account, page: str = "change") -> str:
+        """Return the address of a page that changes the account; empty for those who may not."""
+        model = MODEL_OF_KIND.get(account.kind)
+        if model is None or not getattr(account, _CHANGEABLE, False):
+            return ""
+        name = f"admin:mailconfig_{model}_{page}"
+        return reverse(name, args=[account.pk], current_app=self.admin_site.name)
 
     def _stand_in(self, account: Account) -> SafeString:
         overview = overview_for(account)
@@ -154,7 +173,7 @@ class AccountColumns:
     @admin.display(description=gettext_lazy("quota"))
     def quota(self, account: Account) -> SafeString:
         """Draw used and left slots of each window."""
-        return quota_html(overview_for(account).windows)
+        return quota_html(overview_for(account).windows, self._change_url(account))
 
     @admin.display(description=gettext_lazy("queue"))
     def queue(self, account: Account) -> SafeString | str:

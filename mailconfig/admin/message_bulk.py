@@ -29,6 +29,7 @@ from .message_actions import (
     new_wish,
     wish_of,
 )
+from .themes import dress
 from .typed import user_of
 from .within_reach import rows_within_reach
 
@@ -117,6 +118,7 @@ class MessageBulk(MessageActions):
     def _target_form(self, request: HttpRequest, rows: QuerySet[Message]) -> TargetForm | None:
         """Return the choice of accounts, where all mail is one account's."""
         form = TargetForm(request.POST if request.method == "POST" else None)
+        dress(form.fields["account"].widget)
         chosen = request.GET.get("account__id__exact", "")
         accounts = rows_within_reach(Account.objects.defer("secret"), request)
         account = accounts.filter(pk=chosen).first() if is_key(chosen) else None

@@ -24,6 +24,7 @@ from .durations import moment_text
 from .lookups import OfferedLookups
 from .paging import CappedChangeList, CappedPaginator
 from .tenant_filter import TenantFilter
+from .themes import FileInput, dress
 from .typed import SuppressionModelAdmin, user_of
 from .within_reach import chooses_among_own, rows_within_reach
 
@@ -40,6 +41,8 @@ class _ListForm(forms.Form):
         tenant.queryset = rows_within_reach(Tenant.objects.all(), request)
         if chooses_among_own(request):
             tenant.required = True
+        for field in self.fields.values():
+            dress(field.widget)
 
     tenant = forms.ModelChoiceField(
         Tenant.objects.none(),
@@ -52,7 +55,7 @@ class _ListForm(forms.Form):
 class ImportForm(_ListForm):
     """A file to import."""
 
-    file = forms.FileField(label=gettext_lazy("CSV file"))
+    file = forms.FileField(label=gettext_lazy("CSV file"), widget=FileInput)
     only_looks = forms.BooleanField(
         required=False, initial=True, label=gettext_lazy("Only say what would happen")
     )

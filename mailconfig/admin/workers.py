@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -32,6 +32,9 @@ class WorkerAdmin(ReadOnlyAdmin, AnyModelAdmin):
     sortable_by = ()
     fields = list_display
     show_facets = admin.ShowFacets.NEVER
+
+    class Media:
+        css: ClassVar = {"all": ["mailconfig/admin.css"]}
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

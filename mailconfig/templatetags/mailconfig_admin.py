@@ -2,6 +2,8 @@
 
 ``{% mailconfig_dashboard %}``: the figures of the last day; with ``mailconfig/dashboard.css`` and ``dashboard.js``.
 
+``{% mailconfig_tool_role "form" %}`` belongs into the ``<li>`` of a page's tool, ``"list"`` into that of a list's.
+
 ``{% mailconfig_without_failover accounts %}`` is for the pages that ask whether accounts are to be deleted.
 """
 
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django import template
 from django.db.models import Model
 from django.template import Context
+from django.utils.safestring import mark_safe
 
 if TYPE_CHECKING:
     from mailconfig.models import Account
@@ -41,6 +44,14 @@ def mailconfig_dashboard(context: Context) -> dict[str, Any]:
 
     request = context.get("request")
     return figures_for(request, admin.site) if request is not None else {}
+
+
+@register.simple_tag
+def mailconfig_tool_role(page: str) -> str:
+    """Return the attribute of a tool that the theme draws outside any list; nothing where it draws one around."""
+    from mailconfig.admin.themes import TOOLS_IN_LISTS
+
+    return "" if page in TOOLS_IN_LISTS else mark_safe(' role="none"')
 
 
 @register.inclusion_tag("admin/mailconfig/without_failover.html", takes_context=True)

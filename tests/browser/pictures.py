@@ -11,6 +11,12 @@ from playwright.sync_api import Page
 Scheme = Literal["light", "dark"]
 
 
+def snap(page: Page, name: str) -> None:
+    """The whole page as it is."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
 def take(page: Page, name: str) -> None:
     """The whole page as it is, in the dark, and on a narrow screen."""
     folder = os.environ.get("SCREENSHOTS")

@@ -15,7 +15,8 @@ from tests.factories import make_mailbox, make_message
 from tests.servers.chaos import ChaosServer
 from tests.servers.name_server import NameServer
 
-from .conftest import LOGIN, SECRET
+from .conftest import LOGIN
+from .journeys import Clicks
 from .pictures import take
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -23,18 +24,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(trans
 SEEN = """() => new MutationObserver(() => {
     if (document.querySelector("#mc-steps:not([hidden]) [data-step=queued].mc-ok")) { sessionStorage.setItem("queued", "shown"); }
 }).observe(document.getElementById("mc-steps"), { attributes: true, subtree: true })"""
-
-
-class Clicks:
-    """Presses what a person would, and counts."""
-
-    def __init__(self, page: Page) -> None:
-        self.page, self.count = page, 0
-
-    def on(self, selector: str) -> None:
-        """Press it."""
-        self.page.click(selector)
-        self.count += 1
 
 
 @pytest.fixture
@@ -120,35 +109,6 @@ def test_an_account_is_paused_in_two_clicks_and_goes_on_with_one(page: Page, cli
     clicks.on(".mc-tool:has-text('Resume')")
     expect(page.locator(".messagelist")).to_contain_text("The account goes on.")
     assert clicks.count == 3
-
-
-def test_a_limit_is_raised_in_two_clicks(page: Page, clicks: Clicks) -> None:
-    mailbox = make_busy()
-    open_page(page, mailbox)
-
-    clicks.on(".mc-window a")
-    expect(page.locator("#id_limit_count")).to_be_focused()
-    page.fill("#id_limit_count", "50")
-    clicks.on("input[name=_save]")
-
-    expect(page.locator(".messagelist")).to_contain_text("was changed")
-    assert Mailbox.objects.get().limit_count == 50
-    assert clicks.count <= 3
-
-
-def test_a_password_is_changed_in_two_clicks(page: Page, clicks: Clicks, server: ChaosServer) -> None:
-    mailbox = make_busy(server.port)
-    open_page(page, mailbox)
-
-    clicks.on("#id_secret")
-    expect(page.locator("#id_secret")).to_be_focused()
-    page.keyboard.type(SECRET)
-    clicks.on("input[name=_save]")
-
-    expect(page.locator(".messagelist")).to_contain_text("it works")
-    assert clicks.count <= 4
-    open_page(page, mailbox)
-    assert SECRET not in page.content()
 
 
 def test_what_a_domain_lacks_is_shown_after_one_click(page: Page, clicks: Clicks, dns: NameServer) -> None:

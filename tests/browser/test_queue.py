@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from mailconfig.models import Attempt, Lane, Mailbox, Message, WaitReason
 from tests.factories import make_mailbox, make_message, make_tenant
@@ -104,67 +104,6 @@ def test_a_message_shows_its_recipients_attempts_and_content(
     page.click(".object-tools >> text=Content")
     expect(page.locator(".mc-plain")).to_contain_text("Text")
     take(page, "message-content")
-
-
-class Clicks:
-    """Clicks of a person, counted."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.count = 0
-
-    def on(self, target: Locator) -> None:
-        """Click there."""
-        target.click()
-        self.count += 1
-
-
-def test_where_is_that_mail_takes_two_clicks(page: Page, mailboxes: tuple[Mailbox, Mailbox]) -> None:
-    page.goto("/admin/mailconfig/")
-    clicks = Clicks(page)
-    clicks.on(page.locator("#content-main .model-message th a"))
-    page.fill("#searchbar", "arol@exam")
-    page.press("#searchbar", "Enter")
-    expect(page.locator(".mc-about").first).to_contain_text("in all mail there is")
-    take(page, "queue-search")
-    clicks.on(page.locator("#result_list").get_by_role("link", name="Your booking"))
-    expect(page.locator("#mc-recipients + table")).to_contain_text("carol@example.net")
-    assert clicks.count <= 2
-
-
-def test_failed_mail_is_sent_again_in_four_clicks(page: Page, mailboxes: tuple[Mailbox, Mailbox]) -> None:
-    page.goto("/admin/mailconfig/")
-    clicks = Clicks(page)
-    clicks.on(page.locator("#content-main .model-message th a"))
-    clicks.on(page.locator("#changelist-filter a[href='?state=failed']"))
-    clicks.on(page.get_by_role("link", name="Retry…"))
-    expect(page.locator("#content")).to_contain_text("1 mail")
-    take(page, "queue-bulk")
-    clicks.on(page.get_by_role("button", name="Yes"))
-    expect(page.locator(".messagelist")).to_contain_text("Retry: 1 mail.")
-    assert clicks.count <= 4
-    assert Message.objects.get(subject="Wrong address").state == "queued"
-
-
-def test_waiting_mail_moves_to_another_account_in_four_clicks(
-    page: Page, mailboxes: tuple[Mailbox, Mailbox]
-) -> None:
-    limited, _paused = mailboxes
-    other = make_mailbox(name="Newsletter, new server", tenant=limited.tenant)
-    Message.objects.filter(account=limited).update(tenant=limited.tenant)  # as queueing it writes
-    page.goto("/admin/mailconfig/mailbox/")
-    clicks = Clicks(page)
-    clicks.on(page.locator("#result_list").get_by_role("link", name="5", exact=True))
-    expect(page.locator(".mc-about").first).to_contain_text("5 mails wait")
-    take(page, "queue-of-account")
-    clicks.on(page.get_by_role("link", name="Move to another account…"))
-    take(page, "queue-move")
-    page.select_option("select[name=account]", str(other.pk))
-    clicks.count += 1
-    clicks.on(page.get_by_role("button", name="Yes"))
-    expect(page.locator(".messagelist")).to_contain_text("5 mails")
-    assert clicks.count <= 4
-    assert Message.objects.filter(account=other, state="queued").count() == 5
 
 
 def test_html_shows_in_a_frame_and_the_lists_fit(page: Page, mailboxes: tuple[Mailbox, Mailbox]) -> None:

@@ -2,66 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from mailconfig.models import ConnectionCheck, Lane, Mailbox, Message, MessageState, WaitReason
 from tests.factories import make_mailbox, make_message, make_synced
 from tests.servers.chaos import ChaosServer
-from tests.servers.children import Child, environment, until
 
-from .conftest import LOGIN, SECRET, logged_in, unfold
+from .conftest import LOGIN, SECRET, unfold
 from .pictures import take
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
-THEMES = {"stock": "", "jazzmin": "jazzmin", "unfold": "unfold"}
-READY = "answers at port"
 WORDS = "535 5.7.8 the postmaster says no"
 
 
-def is_ready(child: Child) -> bool:
-    """Whether it answers."""
-    assert child.is_running, child.said()
-    return READY in child.said()
-
-
-@pytest.fixture(scope="session")
-def servers(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The address of a web server for each theme."""
-    folder = tmp_path_factory.mktemp("themes")
-    with ExitStack() as stack:
-        started = {
-            theme: stack.enter_context(
-                Child("-m", "tests.servers.themed", folder=folder, env={**environment(), "TESTS_THEME": app})
-            )
-            for theme, app in THEMES.items()
-        }
-        for child in started.values():
-            until(partial(is_ready, child))
-        yield {
-            theme: f"http://127.0.0.1:{child.said().split(READY)[1].split()[0]}"
-            for theme, child in started.items()
-        }
-
-
-@pytest.fixture(params=THEMES)
-def theme(request: pytest.FixtureRequest) -> str:
-    """One after another."""
-    return str(request.param)
-
-
 @pytest.fixture
-def page(theme: str, servers: dict[str, str], browser: Browser, transactional_db: None) -> Iterator[Page]:
-    """Alice's page under the theme."""
-    with logged_in(browser, servers[theme]) as page:
-        yield page
+def page(themed_page: Page) -> Page:
+    """Alice's page under each theme."""
+    return themed_page
 
 
 def tool(page: Page, label: str) -> None:

@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 
 from mailconfig.admin.adding.kinds import kinds_allowed
-from mailconfig.admin.themes import dress
+from mailconfig.admin.themes import FileInput, dress
 from mailconfig.admin.typed import AccountModelAdmin, user_of
 from mailconfig.delivery import AccountRow, find_import, is_yaml_read, keep_import, read_account_rows
 from mailconfig.models import AccountImport
@@ -32,7 +32,7 @@ MAY_SKIP = "mailconfig.test_account"
 class FileForm(forms.Form):
     """The file, and whether to trust it."""
 
-    file = forms.FileField(label=gettext_lazy("File (CSV or YAML)"))
+    file = forms.FileField(label=gettext_lazy("File (CSV or YAML)"), widget=FileInput)
     is_trying = forms.BooleanField(
         label=gettext_lazy("Try each connection, and store only what works"), required=False, initial=True
     )
@@ -104,11 +104,11 @@ class AccountImports(AccountModelAdmin):
             self.message_user(request, text % {"minutes": AccountImport.KEPT_MINUTES}, "WARNING")
             return HttpResponseRedirect(self._url("import"))
         draft, rows = found
-        stopped = ""
+        stopped, wait = "", 0
         if request.method == "POST" and draft.sealed:
             if not user_of(request).has_perm(MAY_SKIP):
                 draft.is_trying = True
-            stopped = import_step(request, self.admin_site, draft, rows)
+            stopped, wait = import_step(request, self.admin_site, draft, rows)
             if not stopped:
                 return HttpResponseRedirect(request.path)
             self.message_user(request, stopped, "WARNING")
@@ -116,7 +116,8 @@ class AccountImports(AccountModelAdmin):
         shown: Any = draft.outcomes if begun else planned_rows(request, self.admin_site, rows)
         states = Counter(row["state"] if begun else row.state for row in shown)
         context = {"rows": shown, "begun": begun, "left": left, "states": states}
-        context |= {"goes_on": begun and left and not stopped, "is_trying": draft.is_trying}
+        goes_on = begun and left and (not stopped or wait)
+        context |= {"goes_on": goes_on, "wait": wait, "is_trying": draft.is_trying}
         return self._page(request, "rows", context | {"list_url": self._url("changelist")})
 
     def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:

@@ -47,16 +47,19 @@ def _planned(
     return plan(request, site, row)
 
 
-def import_step(request: HttpRequest, site: AdminSite, draft: AccountImport, rows: list[AccountRow]) -> str:
+def import_step(
+    request: HttpRequest, site: AdminSite, draft: AccountImport, rows: list[AccountRow]
+) -> tuple[str, int]:
     """Store as many as fit into a request. Not to be called inside a transaction.
 
     Returns:
-        Why it stopped before that, in words; ``""``: it did not.
+        Why it stopped before that, in words; ``""``: it did not. And after how many seconds it may go on; 0: it is
+        not known.
     """
     if not take_import(draft, seconds=STEP_SECONDS):
-        return _("Another window is importing this file right now.")
+        return _("Another window is importing this file right now."), 0
     seen = {key_of(row) for row in rows[: draft.next_row]}
-    ends_at, stopped = time.monotonic() + STEP_SECONDS, ""
+    ends_at, stopped, wait = time.monotonic() + STEP_SECONDS, "", 0
     try:
         while draft.next_row < len(rows) and time.monotonic() < ends_at:
             position = draft.next_row
@@ -68,7 +71,7 @@ def import_step(request: HttpRequest, site: AdminSite, draft: AccountImport, row
             except Throttled as error:
                 draft.next_row = position
                 AccountImport.objects.filter(pk=draft.pk).update(next_row=position)
-                stopped = str(error)
+                stopped, wait = str(error), error.retry_after
                 break
             except (MailconfigError, ValidationError) as error:
                 planned.state = "refused"
@@ -77,7 +80,7 @@ def import_step(request: HttpRequest, site: AdminSite, draft: AccountImport, row
             note_outcome(draft, {**outcome, "problems": planned.problems})
     finally:
         leave_import(draft, rows=len(rows))
-    return stopped
+    return stopped, wait
 
 
 def _store(request: HttpRequest, planned: PlannedRow, *, is_trying: bool) -> None:

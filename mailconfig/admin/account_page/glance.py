@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
-from mailconfig.admin.account_list import overview_for, window_name
+from mailconfig.admin.account_list import FIELD_OF_WINDOW, overview_for, window_name
 from mailconfig.admin.durations import moment_text
 from mailconfig.admin.typed import user_of
 from mailconfig.delivery import AccountGlance, HourSums, WindowUsage, glance_at
@@ -46,14 +46,6 @@ class QuotaBar:
     field: str
     """Of the form, where the limit is raised."""
     opens: str
-
-
-FIELDS = {
-    "period": "limit_count",
-    "day": "limit_per_day",
-    "week": "limit_per_week",
-    "in_out_day": "limit_in_out_per_day",
-}
 
 
 def glance_context(request: HttpRequest, account: Account, site: AdminSite) -> dict[str, Any]:
@@ -131,7 +123,7 @@ def _quota_bar(window: WindowUsage, found: AccountGlance) -> QuotaBar:
         used=min(window.used, limit) if limit else 1,
         limit=max(1, limit),
         left=window.left,
-        field=FIELDS.get(name, ""),
+        field=FIELD_OF_WINDOW.get(name, ""),
         opens=opens,
     )
 

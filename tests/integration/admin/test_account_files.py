@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from pytest_django import Settings
 
 from mailconfig.delivery import read_account_rows
 from mailconfig.models import Account, AccountImport, Mailbox
@@ -113,6 +115,23 @@ def test_what_does_not_work_is_not_stored_where_connections_are_tried(
     stored(client, upload(client, HEAD + row))
     assert Account.objects.exists()
     assert "without trying" in "".join(LogEntry.objects.values_list("change_message", flat=True))
+
+
+def test_where_no_more_may_be_tried_the_page_goes_on_by_itself_when_it_may(
+    client: Client, server: ChaosServer, settings: Settings
+) -> None:
+    settings.MAILCONFIG = settings.MAILCONFIG | {"CHECKS_PER_MINUTE": 1}
+    rows = "".join(
+        f"outbound_email,{name},{name}@example.com,127.0.0.1,{server.port},none,password,{LOGIN},{SECRET},\n"
+        for name in ("one", "two")
+    )
+    page = stored(client, upload(client, HEAD + rows, **TRIED)).content.decode()
+    assert "1 account is left." in page
+    found = re.search(r'data-wait="(\d+)"', page)
+    assert found
+    assert 0 < int(found[1]) <= 60
+    assert "account_import.js" in page
+    assert Account.objects.count() == 1
 
 
 def test_a_password_that_is_not_there_stays_and_goes_to_no_other_server(client: Client) -> None:
