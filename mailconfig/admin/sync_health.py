@@ -77,10 +77,19 @@ class SyncColumns:
         """Draw its state, when it came to an end last, and its last error, for its page."""
         overview = overview_for(account)
         lane = overview.sync_lane
-        drawn = [sync_html(cast("Mailbox", account), lane, overview.at)]
+        mailbox = cast("Mailbox", account)
+        drawn = [sync_html(mailbox, lane, overview.at)]
         if lane is not None and lane.finished_at is not None:
             finished = _("last finished %(time)s") % {"time": date_text(lane.finished_at)}
             drawn.append(format_html('<span class="mc-note">{}</span>', finished))
+        if (
+            lane is not None
+            and lane.notice_queued_at is not None
+            and sync_state(mailbox, lane) == HealthState.PAUSED
+        ):
+            time = moment_text(lane.notice_queued_at, overview.at)
+            told = _("A mail that tells of it was queued %(time)s") % {"time": time}
+            drawn.append(format_html('<span class="mc-note">{}</span>', told))
         if lane is not None and lane.last_error_at is not None:
             values = {"time": date_text(lane.last_error_at), "code": lane.last_error_code}
             error = _("last error %(time)s: %(code)s") % values

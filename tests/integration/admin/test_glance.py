@@ -75,11 +75,12 @@ def test_who_may_not_see_mail_sees_none_of_it_here(client: Client) -> None:
 
 
 def test_the_page_says_when_a_mail_told_of_its_pause_and_only_then(client: Client) -> None:
-    mailbox = make_mailbox()
+    mailbox = make_mailbox(sync_method="imap", is_sync_enabled=True)
     url = admin_url("mailbox", "change", mailbox.pk)
     since = timezone.now() - timedelta(hours=2)
-    lane = Lane.objects.filter(account=mailbox)
+    lane = Lane.objects.filter(account_id=mailbox.pk)
     words = "A mail that tells of it was queued"
+    lane.filter(purpose="sync").delete()
 
     lane.update(wait_reason="paused_login", wait_since=since, noticed_at=timezone.now())
     assert words not in client.get(url).content.decode(), "nobody could be told"
@@ -89,6 +90,12 @@ def test_the_page_says_when_a_mail_told_of_its_pause_and_only_then(client: Clien
 
     lane.update(wait_since=timezone.now())
     assert words not in client.get(url).content.decode(), "this is another pause"
+
+    Lane.objects.get_or_create(account_id=mailbox.pk, purpose="sync")
+    lane.filter(purpose="sync").update(
+        wait_reason="paused_login", wait_since=since, noticed_since=since, noticed_at=timezone.now()
+    )
+    assert words in client.get(url).content.decode(), "of the half that is read"
 
     lane.update(wait_reason="", wait_since=None)
     assert words not in client.get(url).content.decode()
