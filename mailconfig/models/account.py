@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import F
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from mailconfig.mail_services import is_mail_service
@@ -28,6 +28,7 @@ from .failover import lock_chains, refuse_loop
 from .gmail import at_gmail
 from .lane import Lane, Purpose, make_lanes, wake_lanes
 from .mailbox_ews import ews_settings
+from .small_letters import SmallLetters
 from .validators import validate_address, validate_host, validate_line
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class Account(RemembersStored):
         ]
         constraints: ClassVar = ACCOUNT_CONSTRAINTS
         indexes: ClassVar = [
-            models.Index(Lower("from_email"), name="mailconfig_account_from"),
+            models.Index(SmallLetters("from_email"), name="mailconfig_account_from_small"),
             models.Index(
                 fields=["id"], name="mailconfig_account_project", condition=models.Q(serves_project=True)
             ),

@@ -53,7 +53,7 @@ def fill_in_exchange(request: HttpRequest) -> tuple[dict[str, str], str]:
     values = _values(request, found)
     if found.code:
         # Without an address the form misses a server as well, which is not what was chosen.
-        name = PLACE if found.asks_at else ENDPOINT
+        name = PLACE if found.asks_at else found.guilty_field or ENDPOINT
         refuse(
             request, ValidationError({name: ValidationError(found.sentence, code=found.code)}), is_first=True
         )

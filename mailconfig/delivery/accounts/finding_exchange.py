@@ -50,6 +50,7 @@ _REFUSED = CheckResult(
     message=sentences.EXCHANGE_LOGIN_REFUSED,
     server_text="401",
 )
+_OF_THE_PASSWORD = frozenset({Ending.LOGIN_REFUSED, Ending.NEEDS_PASSWORD})
 _SENTENCES = {
     Ending.LEADS_AWAY: sentences.EXCHANGE_LEADS_AWAY,
     Ending.LOGIN_REFUSED: sentences.EXCHANGE_LOGIN_REFUSED,
@@ -73,6 +74,8 @@ class FoundExchange:
     """Of the sentence to be shown; ``""``: the password may go to the endpoint."""
     sentence: str = ""
     """That sentence, in the reader's language."""
+    guilty_field: str = ""
+    """Field of the account to be looked at, where it is neither of these addresses."""
 
 
 def find_exchange(
@@ -161,17 +164,16 @@ def _judged(found: Autodiscovered, domain: str, confirmed: str) -> FoundExchange
     if found.ending is Ending.LEADS_AWAY:
         return _said(sentences.EXCHANGE_LEADS_AWAY, host=host, asks_at=found.url)
     if found.ending is not Ending.FOUND:
-        return _said(_SENTENCES[found.ending])
+        guilty_field = "secret" if found.ending in _OF_THE_PASSWORD else ""
+        return _said(_SENTENCES[found.ending], guilty_field=guilty_field)
     if is_within(host, domain) or host == urlsplit(confirmed).hostname:
         return FoundExchange(endpoint=found.url)
     return _said(sentences.EXCHANGE_ELSEWHERE, host=host, endpoint=found.url)
 
 
-def _said(code: str, *, host: str = "", asks_at: str = "", endpoint: str = "") -> FoundExchange:
+def _said(code: str, *, host: str = "", **where: str) -> FoundExchange:
     words = gettext(sentences.TEXTS[code])
-    return FoundExchange(
-        code=code, sentence=words % {"host": host} if host else words, asks_at=asks_at, endpoint=endpoint
-    )
+    return FoundExchange(code=code, sentence=words % {"host": host} if host else words, **where)
 
 
 def _endpoint_of(preset: str) -> str:

@@ -123,7 +123,7 @@ def test_refused_logins_of_searches_count_with_those_of_checks_and_end_before_a_
 
     shown = [with_login for _, _, with_login in exchange.autodiscover.asked].count(True)
     assert shown == 5
-    assert all("refused this user name" in str(errors) for errors in answers[:5]), answers
+    assert all("refused this user name" in str(errors["secret"]) for errors in answers[:5]), answers
     assert all("refused too often" in str(errors) for errors in answers[5:]), answers
     rows = ConnectionCheck.objects.all()
     assert {(row.state, row.stage, row.code, row.host, row.username) for row in rows} == {
@@ -156,7 +156,7 @@ def test_the_page_of_a_mailbox_finds_it_with_a_password_that_is_typed_anew(
     was_shown = any(with_login for _, _, with_login in exchange.autodiscover.asked)
     saved = client.post(url, typed | {"secret": SECRET})
 
-    assert "wants a password" in without.context["adminform"].form.errors["ews_endpoint"][0]
+    assert "wants a password" in without.context["adminform"].form.errors["secret"][0]
     assert not was_shown
     assert saved.status_code == 302, saved.context["adminform"].form.errors
     mailbox.refresh_from_db()
