@@ -26,6 +26,8 @@ class PageCost:
     milliseconds: Sequence[float]
     processor: Sequence[float]
     """Milliseconds of this process's processor, which a busy machine does not change much."""
+    database_processor: float
+    """The same of the database's process, on average; without workers of parallel queries."""
     statements: int
     few_statements: int
     """Of the same page while there is hardly anything in the tables."""
@@ -66,6 +68,7 @@ def measure(place: Place, *, accounts: int, messages: int, rounds: int) -> Pages
                 name,
                 cost["ms"],
                 cost["cpu_ms"],
+                cost["database_cpu_ms"],
                 cost["statements"],
                 few[name]["statements"] if name in few else -1,
                 cost["database_ms"],

@@ -11,7 +11,7 @@ from django.core.mail import EmailMessage
 from django.core.management import call_command
 
 from mailconfig.delivery import enqueue, enqueue_many
-from mailconfig.models import Account, AccountKind, Message, MessageState
+from mailconfig.models import Account, AccountKind, Message, MessageState, Tenant
 
 from . import mails
 
@@ -19,10 +19,13 @@ LOOPBACK = "127.0.0.1"
 
 
 def make_account(port: int, number: int = 0, host: str = LOOPBACK, **limits: int) -> int:
-    """An account for a server on loopback; its key."""
+    """An account for a server on loopback, of a tenant where ``BENCH_TENANT`` names one; its key."""
+    slug = os.environ.get("BENCH_TENANT", "")
+    tenant = Tenant.objects.get_or_create(slug=slug, defaults={"name": slug})[0] if slug else None
     account = Account.objects.create(
         kind=AccountKind.OUTBOUND_EMAIL,
         name=f"Account {number}",
+        tenant=tenant,
         from_email=f"sender{number}@example.com",
         host=host,
         port=port,

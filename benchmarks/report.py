@@ -143,13 +143,13 @@ def admin_pages(found: Pages) -> None:
     amount = found.amount
     print(
         f"# {amount.messages} mails of {amount.accounts} accounts, written in {found.filled_in:.0f} s;"
-        " page: median ms (processor time here, time of the database), statements (with few rows)"
+        " page: median ms (processor time here, of the database, time of the database), statements (with few rows)"
     )
     for page in sorted(found.costs, key=lambda page: -median(page.milliseconds)):
         few = page.few_statements if page.few_statements >= 0 else "–"
         print(
             f"pg.admin.{page.name}: {median(page.milliseconds):.0f} ms"
-            f" ({median(page.processor):.0f}, {page.in_database:.0f}),"
+            f" ({median(page.processor):.0f}, {page.database_processor:.0f}, {page.in_database:.0f}),"
             f" {page.statements} statements ({few})"
         )
         if median(page.milliseconds) > ADMIN_MS:
@@ -157,6 +157,8 @@ def admin_pages(found: Pages) -> None:
     slow = [page for page in found.costs if median(page.milliseconds) > ADMIN_MS]
     grown = [page for page in found.costs if 0 <= page.few_statements < page.statements]
     _judged(f"pages of the admin over {ADMIN_MS} ms: {len(slow)}", not slow, "none")
+    busy = [page for page in found.costs if median(page.processor) + page.database_processor > ADMIN_MS]
+    _judged(f"pages of the admin over {ADMIN_MS} ms of processor: {len(busy)}", not busy, "none")
     _judged(f"pages whose statements grow: {', '.join(page.name for page in grown) or 0}", not grown, "none")
 
 

@@ -46,6 +46,11 @@ EACH = Subject(name="mailconfig-each", jobs="mailconfig_jobs", environment=_OURS
 WINDOW = Subject(
     name="mailconfig-window10", jobs="mailconfig_jobs", environment=_OURS | {"BENCH_WINDOW": "10"}
 )
+OF_TENANT = Subject(
+    name="mailconfig-window10-of-tenant",
+    jobs="mailconfig_jobs",
+    environment=WINDOW.environment | {"BENCH_TENANT": "tenant"},
+)
 POST_OFFICE = Subject(name="post_office-default", jobs="post_office_jobs", environment=_THEIRS)
 POST_OFFICE_BEST = Subject(
     name="post_office-best",
