@@ -59,6 +59,7 @@ class MessageAdmin(ReadOnlyAdmin, MessageContent, MessageBulk):
 
     list_display = ("label", "to", "account_name", "state_mark", "why", "attempts", "queued_at")
     list_display_links = ("label",)
+    names_accounts = True
     list_filter = (StateFilter, ReasonFilter, PriorityFilter, AccountFilter, TenantFilter, FailoverFilter)
     list_select_related = ("account", "failed_over_from", "hand_over")
     search_fields = ("subject",)
@@ -243,6 +244,7 @@ class AttemptAdmin(ReadOnlyAdmin, AttemptModelAdmin):
 
     list_display = ("started", "account_name", "message_link", "recipients", "outcome_text", "reply")
     list_display_links = ("started",)
+    names_accounts = True
     list_filter = ("outcome", AccountFilter)
     list_select_related = ("account", "message")
     ordering = ("-id",)

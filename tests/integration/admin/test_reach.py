@@ -6,13 +6,27 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import Model
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from mailconfig.admin import within_reach
 from mailconfig.admin.within_reach import WithinReach
-from mailconfig.models import Account, Mailbox, OAuth2Client, SMTPProvider, Suppression, Tenant, Worker
+from mailconfig.models import (
+    Account,
+    Attempt,
+    Mailbox,
+    Message,
+    OAuth2Client,
+    SMTPProvider,
+    Suppression,
+    Tenant,
+    Worker,
+)
 from mailconfig.models.access import has_rule
+from tests.factories import make_mailbox
 
 from .neighbours import OURS, browser_of, make_neighbours, text_of
 from .pages import admin_url, values
@@ -189,6 +203,39 @@ def test_superusers_and_who_may_see_all_tenants_see_everything(client: Client, r
             found = {row.pk for row in page.context["cl"].result_list}
             assert found >= {of[model].pk for of in rows.values() if model in of}
     assert Worker.objects.exists()
+
+
+@pytest.mark.parametrize("model", [Message, Attempt], ids=name_of)
+def test_long_lists_ask_for_the_accounts_by_key_where_they_are_few_and_show_the_same_where_they_are_many(
+    model: type[Model], rows: Rows, staff: Client, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = admin_url(name_of(model))
+
+    def asked() -> tuple[set[int], list[str]]:
+        staff.get(url)
+        with CaptureQueriesContext(connection) as captured:
+            page = staff.get(url)
+        sqls = [query["sql"] for query in captured.captured_queries]
+        return {row.pk for row in page.context["cl"].result_list}, sqls
+
+    def by_key(sqls: list[str]) -> bool:
+        """No query that finds keys stands within the one that lists."""
+        listing = [sql for sql in sqls if f'FROM "{model._meta.db_table}"' in sql and "ORDER BY" in sql]
+        assert listing
+        return not any('FROM "mailconfig_account" U0' in sql for sql in listing)
+
+    few, statements = asked()
+    assert few
+    assert by_key(statements)
+    for number in range(5):
+        make_mailbox(tenant=acme, name=f"more {number}")
+    more, with_more = asked()
+    assert more == few
+    assert len(with_more) == len(statements), "as many for more accounts"
+    monkeypatch.setattr(within_reach, "MOST_NAMED", 1)
+    many, looked_up = asked()
+    assert many == few
+    assert not by_key(looked_up)
 
 
 def test_ones_own_account_is_seen_wherever_it_belongs(rows: Rows, staff: Client) -> None:
