@@ -28,6 +28,13 @@ def moment_text(moment: datetime, now: datetime) -> str:
     return formats.time_format(local, _with_seconds() if near else "TIME_FORMAT")
 
 
+def exact_text(moment: datetime, *, has_date: bool = True) -> str:
+    """Return a date and a time with seconds, or the time alone."""
+    local = _local(moment)
+    time = formats.time_format(local, _with_seconds())
+    return f"{formats.date_format(local, 'SHORT_DATE_FORMAT')} {time}" if has_date else time
+
+
 def _with_seconds() -> str:
     """Return the language's format of a time, with seconds."""
     spoken = formats.get_format("TIME_FORMAT")

@@ -4,12 +4,15 @@
 
 ``{% mailconfig_tool_role "form" %}`` belongs into the ``<li>`` of a page's tool, ``"list"`` into that of a list's.
 
+``{{ moment|mailconfig_exact }}`` is a moment with seconds, ``mailconfig_exact:"time"`` its time alone.
+
 ``{% mailconfig_without_failover accounts %}`` is for the pages that ask whether accounts are to be deleted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django import template
@@ -44,6 +47,14 @@ def mailconfig_dashboard(context: Context) -> dict[str, Any]:
 
     request = context.get("request")
     return figures_for(request, admin.site) if request is not None else {}
+
+
+@register.filter
+def mailconfig_exact(moment: datetime | None, part: str = "") -> str:
+    """Return a moment with seconds, in the language's own way; ``"time"``: without its date. Empty where there is none."""
+    from mailconfig.admin.durations import exact_text
+
+    return exact_text(moment, has_date=part != "time") if moment else ""
 
 
 @register.simple_tag

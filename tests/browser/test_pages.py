@@ -53,6 +53,10 @@ USABLE = """(selectors) => {
     const found = [], root = document.documentElement;
     const over = root.scrollWidth - root.clientWidth;
     if (over > 0) { found.push(`is ${over} px wider than the window`); }
+    for (const list of document.querySelectorAll(".results:has(#result_list):has(.field-quota)")) {
+        const hidden = list.scrollWidth - list.clientWidth;
+        if (hidden > 0 && innerWidth > 1000) { found.push(`cuts off ${hidden} px of its list`); }
+    }
     for (const selector of selectors) {
         const seen = [...document.querySelectorAll(selector)].filter((one) => one.getBoundingClientRect().width);
         if (!seen.length) { found.push(`${selector} is not shown`); }

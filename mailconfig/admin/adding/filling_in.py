@@ -64,12 +64,28 @@ def fill_in(request: HttpRequest, *, finds_exchange: bool = False) -> None:
         refuse(request, error)
         return
     if found is None:
+        # A service that was chosen names its server by itself.
+        if request.POST.get("preset") not in {None, "", "other"}:
+            return
+        _say_that_none_was_found(request)
         return
     values = _values(request, found)
     proposal = "" if found.is_sure else _proposal(found)
     _put(request, values, proposal)
     if proposal:
         refuse(request, ValidationError({"host": ValidationError(proposal, code="look_first")}))
+
+
+def _say_that_none_was_found(request: HttpRequest) -> None:
+    """Ask for the server, and propose the address as the user name, which it is at most servers."""
+    address = _address(request)
+    _put(request, {} if request.POST.get("username") else {"username": address}, "")
+    words = _(
+        "No server was found for %(domain)s. Enter the one that whoever looks after its mail names, with port and encryption;"
+        " the user name is often the address."
+    )
+    error = ValidationError(words % {"domain": address.rpartition("@")[2]}, code="required")
+    refuse(request, ValidationError({"host": error}), is_first=True)
 
 
 def fill_in_address_of_exchange(request: HttpRequest) -> None:

@@ -225,6 +225,21 @@ def test_address_and_password_are_enough_where_the_domain_names_its_own_server(
     assert encrypting.auth_attempts[0][1:] == (BOB, SECRET)
 
 
+def test_where_no_server_is_found_the_page_says_so_and_proposes_the_address_as_user_name(
+    client: Client, names: NameServer
+) -> None:
+    url = admin_url("smtpprovider", "add")
+
+    told = client.post(url, two_fields(client, url), headers=SCRIPT).json()
+
+    assert set(told["errors"]) == {"host"}
+    assert "No server was found for localhost." in told["errors"]["host"][0]
+    assert told["filled"] == {"username": BOB}
+    assert not Account.objects.exists()
+    chosen = client.post(url, two_fields(client, url) | {"preset": "gmail"}, headers=SCRIPT).json()
+    assert "No server was found" not in str(chosen)
+
+
 def test_a_server_outside_the_domain_gets_no_password_before_somebody_has_seen_its_name(
     client: Client, encrypting: ChaosServer, names: NameServer
 ) -> None:
