@@ -62,7 +62,7 @@ test: venv ## Run the tests on SQLite and PostgreSQL (DB=sqlite or DB=postgres: 
 
 test-system: venv server-packages openapi-lint ## Run the tests that need Debian packages, installing those as root
 	@if [ -e $(VENV)/.system-packages-missing ]; then unset REQUIRE_SYSTEM; else export REQUIRE_SYSTEM=1; fi; \
-	TEST_DB=$(if $(filter both,$(DB)),postgres,$(DB)) DJANGO_ALLOW_ASYNC_UNSAFE=true $(BIN)/python -m pytest -q -m "system or browser" $(ARGS); \
+	TEST_DB=$(if $(filter both,$(DB)),postgres,$(DB)) DJANGO_ALLOW_ASYNC_UNSAFE=true $(BIN)/python -m pytest -q -n 2 --no-loadscope-reorder -m "system or browser" $(ARGS); \
 	status=$$?; [ $$status -eq 5 ] && echo "There are no such tests yet." && status=0; exit $$status
 
 test-django: venv ## Run Django's own mail tests over the queue: those of the Django here, and of 6.1 where Python 3.13 is

@@ -44,6 +44,12 @@ STILL = "*, ::before, ::after { animation: none !important; transition: none !im
 MENU = "document.querySelector('[x-on\\\\:click=\"showActions = !showActions\"]')?.click()"
 """On a phone unfold folds the tools of a page away."""
 
+MENU_GONE = """() => {
+    const menu = document.querySelector(".app-sidebar");
+    return !menu || menu.getBoundingClientRect().right <= 0 || menu.getBoundingClientRect().left >= innerWidth;
+}"""
+"""Jazzmin's script moves its menu off a narrow window, a while after it was told of the width."""
+
 # Of the night, contrast alone: all else is as by day.
 AXE_RUN = """async ([within, without, rules]) => (await axe.run(
     {include: within, exclude: without},
@@ -98,6 +104,7 @@ def look_at(page: Page, theme: str, name: str, sight: Sight) -> list[str]:
     found += [f"axe, dark: {one}" for one in serious(page, theme, "color-contrast")]
     snap(page, f"{picture}-desk-dark")
     page.set_viewport_size({"width": PHONE, "height": 900})
+    page.wait_for_function(MENU_GONE)
     snap(page, f"{picture}-phone-dark")
     page.evaluate(MENU)
     return found + [f"phone: {one}" for one in page.evaluate(USABLE, sight.controls)]
