@@ -6,13 +6,11 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any
 
 import django
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.apps import apps
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.db import connection
@@ -451,26 +449,3 @@ def test_an_error_report_made_while_sending_for_a_tenant_stays_the_projects(
 
 
 # The upgrade
-
-
-def test_the_upgrade_marks_the_default_account_and_what_superusers_alone_made(acme: Tenant) -> None:
-    root, clerk = make_user("root", is_superuser=True), make_user("clerk", is_staff=True)
-    default = make_account(owner=clerk, created_by=clerk, updated_by=clerk)
-    Account.objects.filter(pk=default.pk).update(is_default=True)  # as a release before had it
-    ours = make_account(created_by=root, updated_by=root)
-    for values in (
-        {"created_by": clerk, "updated_by": root},
-        {"created_by": root, "updated_by": clerk},
-        {"created_by": root, "updated_by": root, "tenant": acme},
-        {"created_by": root, "updated_by": root, "owner": root},
-        {},
-    ):
-        make_account(**values)
-    gone = make_account(created_by=root, updated_by=root)
-    delivery.delete_account(account_id=gone.pk, by=root)
-    mark = import_module("mailconfig.migrations.0005_mark_accounts_of_administrators").mark
-
-    with connection.schema_editor() as editor:
-        mark(apps, editor)
-
-    assert set(Account.objects.filter(serves_project=True)) == {default, ours}
