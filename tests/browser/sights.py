@@ -147,6 +147,7 @@ def make_sights() -> dict[str, Sight]:
     return {
         "index": Sight(reverse("admin:app_list", args=["mailconfig"]), (".mc-dash-links a", ".mc-banner a")),
         "dashboard": Sight(of("hourfigures", "changelist"), (".mc-dash-links a", ".mc-dash-lists a")),
+        "words": Sight(of("account", "words"), ("dt",)),
         "dashboard of an account": Sight(
             f"{of('hourfigures', 'changelist')}?account={mailbox.pk}", (".mc-dash-links a",)
         ),

@@ -22,6 +22,7 @@ from mailconfig.admin.key_fields import KeyFields
 from mailconfig.admin.lookups import is_key
 from mailconfig.admin.tenant_filter import TenantFilter
 from mailconfig.admin.typed import AccountModelAdmin, user_of
+from mailconfig.admin.words import words_page
 from mailconfig.models import Account, AccountKind
 
 from .kinds import SENTENCES, kinds_allowed
@@ -120,7 +121,12 @@ class EveryAccountAdmin(AccountExports, AccountImports, AccountColumns, KeyField
     def get_urls(self) -> list[URLPattern]:
         """The admin's own, after ours."""
         watched = path("watch/", self.admin_site.admin_view(watch), name="mailconfig_account_watch")
-        return [watched, *super().get_urls()]
+        words = path("words/", self.admin_site.admin_view(self.words_view), name="mailconfig_account_words")
+        return [watched, words, *super().get_urls()]
+
+    def words_view(self, request: HttpRequest) -> HttpResponse:
+        """Explain the words of all our pages."""
+        return words_page(request, self.admin_site, self.opts)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Ask which kind; where this person may add one only, go there."""
