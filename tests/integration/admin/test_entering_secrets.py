@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -93,6 +93,8 @@ def test_what_would_need_the_secret_anew_or_lose_it_is_refused_in_plain_words(
     if "owner" in changes:
         changes = {"owner": str(alice.pk)}
     dave, url = changer(model), admin_url(model, "change", account.pk)
+    sees_users = Permission.objects.get(codename="view_user")  # or the key of one is refused
+    User.objects.get(username="dave").user_permissions.add(sees_users)
     before = stored(account)
 
     page = dave.post(url, entered(dave, url, _save_untested="1", name="renamed", **changes))
