@@ -197,12 +197,16 @@ class MessageActions(MessageModelAdmin):
     def act_on(self, request: HttpRequest, action: MessageAction, message_id: int, refused: Refused) -> bool:
         """Act on one message, and write down who did. Return whether it could be done."""
         once = {"once": wish_of(request)} if action.says_once else {}
+        message = Message.objects.only(*NAMING).filter(pk=message_id).first()
+        if message is None:
+            refused.note(_("The purge deleted it meanwhile."))
+            return False
         try:
             action.run(message_id=message_id, **once)
         except (InvalidTransition, OSError) as error:
             refused.note(str(error))
             return False
-        self.log_change(request, Message.objects.only(*NAMING).get(pk=message_id), action.name)
+        self.log_change(request, message, action.name)
         return True
 
     def tell(self, request: HttpRequest, action: MessageAction, done: int, refused: Refused) -> None:

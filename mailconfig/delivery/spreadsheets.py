@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -11,12 +9,25 @@ BYTE_ORDER_MARK = "\ufeff"
 _FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
 """With these a spreadsheet takes a cell for a formula, whoever wrote it; with the wide ones where Japanese is written."""
 
+_MARKS = ',;\t"\r\n'
+"""What parts cells and lines somewhere, and quotes."""
+
 
 def csv_line(cells: Iterable[str]) -> str:
-    """Return a line of CSV in which no cell is taken for a formula: such a cell begins with an apostrophe."""
-    written = io.StringIO(newline="")
-    csv.writer(written).writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
-    return written.getvalue()
+    """Return a line of CSV in which no cell is taken for a formula: such a cell begins with an apostrophe.
+
+    Nor is a part of one, where a spreadsheet takes semicolons or tabs for what parts cells.
+    """
+    return ",".join(_quoted(f"'{cell}" if _looks_like_formula(cell) else cell) for cell in cells) + "\r\n"
+
+
+def _looks_like_formula(cell: str) -> bool:
+    """Return whether it does, or would when read without an apostrophe before it."""
+    return cell.lstrip("'").startswith(_FORMULA)
+
+
+def _quoted(cell: str) -> str:
+    return '"{}"'.format(cell.replace('"', '""')) if any(mark in cell for mark in _MARKS) else cell
 
 
 def csv_head(columns: Iterable[str]) -> str:
@@ -27,7 +38,7 @@ def csv_head(columns: Iterable[str]) -> str:
 def plain_cell(cell: str) -> str:
     """Return what :func:`csv_line` was given, without space around it."""
     cell = cell.strip()
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+    return cell[1:] if cell.startswith("'") and _looks_like_formula(cell) else cell
 
 
 def delimiter_of(first: str) -> str:

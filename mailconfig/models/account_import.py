@@ -15,7 +15,8 @@ from .written import WrittenManager
 class AccountImport(models.Model):
     """Accounts that are to be imported, sealed: they may hold passwords. They open for the person and the session that uploaded it."""
 
-    KEPT_MINUTES: ClassVar[int] = 30
+    KEPT_MINUTES: ClassVar[int] = 75
+    """From the upload, or the last step, on. Whoever made all the checks of an hour waits for up to an hour."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(

@@ -105,7 +105,8 @@ class AccountImports(AccountModelAdmin):
             return HttpResponseRedirect(self._url("import"))
         draft, rows = found
         stopped, wait = "", 0
-        if request.method == "POST" and draft.sealed:
+        # With the last row begun, what is left is to note what became of it, should its process have ended.
+        if draft.sealed and (request.method == "POST" or draft.next_row >= len(rows)):
             if not user_of(request).has_perm(MAY_SKIP):
                 draft.is_trying = True
             stopped, wait = import_step(request, self.admin_site, draft, rows)

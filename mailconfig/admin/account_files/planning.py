@@ -48,8 +48,8 @@ class PlannedRow:
 def key_of(row: AccountRow) -> tuple[str, ...]:
     """Return by what a row names its account, to find those that are named twice."""
     if row.values.get("uuid"):
-        return (row.values["uuid"].lower(),)
-    return (row.values.get("kind", ""), row.values.get("from_email", "").lower())
+        return (row.values["uuid"].lower().replace("-", ""),)
+    return (row.values.get("kind", "").lower(), row.values.get("from_email", "").lower())
 
 
 def plan(request: HttpRequest, site: AdminSite, row: AccountRow) -> PlannedRow:
@@ -60,11 +60,11 @@ def plan(request: HttpRequest, site: AdminSite, row: AccountRow) -> PlannedRow:
         model_admin, account = _find(request, site, values)
         form = _filled(request, model_admin, account, values)
     except ValidationError as error:
-        planned.problems = problems_of(error, None)
+        planned.problems = problems_of(error)
         return planned
     planned.admin, planned.form = model_admin, form
     if not form.is_valid():
-        planned.problems = problems_of(ValidationError(form.errors.as_data()), form)
+        planned.problems = problems_of(ValidationError(form.errors.as_data()))
     elif account is None:
         planned.state = "new"
     else:
@@ -73,13 +73,18 @@ def plan(request: HttpRequest, site: AdminSite, row: AccountRow) -> PlannedRow:
     return planned
 
 
-def problems_of(error: ValidationError, form: Any) -> list[tuple[str, str]]:
-    """Return field and words of each, the field as the file names it."""
-    by_field = error.message_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.messages}
+def problems_of(error: ValidationError) -> list[tuple[str, str]]:
+    """Return field and words of each, the field as the file names it, and no value that stands there: it may be a password."""
+    by_field = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
     return [
-        ("" if name == NON_FIELD_ERRORS else _COLUMNS.get(name, name), " ".join(words))
-        for name, words in by_field.items()
+        ("" if name == NON_FIELD_ERRORS else _COLUMNS.get(name, name), " ".join(map(_without_value, found)))
+        for name, found in by_field.items()
     ]
+
+
+def _without_value(error: ValidationError) -> str:
+    words: Any = error.message
+    return str(words % {**error.params, "value": "…"} if error.params else words)
 
 
 def _find(request: HttpRequest, site: AdminSite, values: dict[str, str]) -> tuple[Any, Account | None]:

@@ -39,12 +39,14 @@ def planned_rows(request: HttpRequest, site: AdminSite, rows: list[AccountRow]) 
 def _planned(
     request: HttpRequest, site: AdminSite, row: AccountRow, seen: set[tuple[str, ...]]
 ) -> PlannedRow:
-    key = key_of(row)
-    if key in seen and any(key[-1:]):
+    planned = plan(request, site, row)
+    stored = planned.form.instance.pk if planned.form else None
+    keys = {key for key in (key_of(row), ("account", str(stored or ""))) if key[-1]}
+    if keys & seen:
         words = _("Another row above names the same account.")
         return PlannedRow(row.line, row.values.get("name", ""), "refused", problems=[("", words)])
-    seen.add(key)
-    return plan(request, site, row)
+    seen |= keys
+    return planned
 
 
 def import_step(
@@ -58,6 +60,7 @@ def import_step(
     """
     if not take_import(draft, seconds=STEP_SECONDS):
         return _("Another window is importing this file right now."), 0
+    _note_broken(draft, rows)
     seen = {key_of(row) for row in rows[: draft.next_row]}
     ends_at, stopped, wait = time.monotonic() + STEP_SECONDS, "", 0
     try:
@@ -75,12 +78,24 @@ def import_step(
                 break
             except (MailconfigError, ValidationError) as error:
                 planned.state = "refused"
-                planned.problems = problems_of(errors_of(error), planned.form)
+                planned.problems = problems_of(errors_of(error))
             outcome = {"line": planned.line, "name": planned.name, "state": planned.state}
             note_outcome(draft, {**outcome, "problems": planned.problems})
+    except BaseException:
+        _note_broken(draft, rows)
+        raise
     finally:
         leave_import(draft, rows=len(rows))
     return stopped, wait
+
+
+def _note_broken(draft: AccountImport, rows: list[AccountRow]) -> None:
+    """Note rows that were begun and of which nothing is known: an error of ours, or the process ended."""
+    while len(draft.outcomes) < draft.next_row:
+        row = rows[len(draft.outcomes)]
+        words = _("This row broke off in the middle: look whether its account is there.")
+        name = row.values.get("name") or row.values.get("from_email") or "–"
+        note_outcome(draft, {"line": row.line, "name": name, "state": "refused", "problems": [("", words)]})
 
 
 def _store(request: HttpRequest, planned: PlannedRow, *, is_trying: bool) -> None:

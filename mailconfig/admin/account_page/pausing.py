@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
@@ -20,6 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from mailconfig.admin.themes import dress
 from mailconfig.admin.typed import AccountModelAdmin, user_of
 from mailconfig.delivery import pause_account, resume_account
+from mailconfig.exceptions import NoAccount
 from mailconfig.models import Account, Lane
 
 LONGEST_REASON = Lane._meta.get_field("paused_because").max_length
@@ -42,6 +44,15 @@ class ReasonForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         dress(self.fields["reason"].widget)
+
+
+@contextmanager
+def _deleted_meanwhile() -> Iterator[None]:
+    """Answer as for any account that is not there, if it is not there any more."""
+    try:
+        yield
+    except NoAccount:
+        raise Http404 from None
 
 
 class PauseActions(AccountModelAdmin):
@@ -74,7 +85,9 @@ class PauseActions(AccountModelAdmin):
         form = ReasonForm(request.POST if request.method == "POST" else None)
         if not form.is_valid():
             return self._ask_for_reason(request, form, [account], back_url=back_url)
-        if self._pause(request, account, form.cleaned_data["reason"]):
+        with _deleted_meanwhile():
+            is_new = self._pause(request, account, form.cleaned_data["reason"])
+        if is_new:
             self.message_user(request, _("The account is paused."), messages.SUCCESS)
         else:
             self.message_user(request, _("The account was paused already."), messages.WARNING)
@@ -85,7 +98,9 @@ class PauseActions(AccountModelAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         account = self._pausable(request, object_id)
-        if self._resume(request, account):
+        with _deleted_meanwhile():
+            was_paused = self._resume(request, account)
+        if was_paused:
             self.message_user(request, _("The account goes on."), messages.SUCCESS)
         else:
             self.message_user(request, _("Nobody had paused the account."), messages.WARNING)

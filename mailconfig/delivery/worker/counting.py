@@ -71,6 +71,10 @@ def count_figures(now: datetime) -> int:
     """
     state, _created = FiguresState.objects.get_or_create(id=1)
     counted, settled = state.counted_until, now - SETTLING
+    if counted is not None and counted > settled + timedelta(seconds=COUNT_SECONDS):
+        # The clock was ahead when it was counted: nothing would be until that time comes.
+        FiguresState.objects.filter(id=1, counted_until=counted).update(counted_until=settled)
+        return 0
     if counted is not None and settled < counted + timedelta(seconds=COUNT_SECONDS):
         return 0
     since = settled - FIRST if counted is None else max(counted, settled - KEPT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from email.message import EmailMessage
 
 import pytest
@@ -9,8 +10,9 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.test import Client
 from django.utils import timezone
 
+from mailconfig.admin.message_actions import ACTIONS
 from mailconfig.models import Attempt, Message
-from tests.factories import make_mailbox, make_message
+from tests.factories import make_account, make_mailbox, make_message
 
 from .conftest import permitted
 from .pages import admin_url
@@ -172,3 +174,20 @@ def test_erased_content_is_said_to_be_erased(client: Client) -> None:
 def test_damaged_content_is_shown_as_far_as_it_goes(client: Client, body: bytes) -> None:
     message = make_message(make_mailbox(), body=body)
     assert client.get(admin_url("message", "content", message.pk)).status_code == 200
+
+
+def test_mail_that_is_purged_right_after_an_action_stops_no_other(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = make_account()
+    gone, left = make_message(account), make_message(account)
+    cancel = ACTIONS["cancel"]
+
+    def run(*, message_id: int) -> None:
+        cancel.run(message_id=message_id)
+        Message.objects.filter(pk=message_id, pk__lt=left.pk).delete()
+
+    monkeypatch.setitem(ACTIONS, "cancel", replace(cancel, run=run))
+    chosen = {"action": "cancel", "_selected_action": [gone.pk, left.pk], "confirmed": "1"}
+    assert client.post(admin_url("message"), chosen).status_code == 302
+    assert Message.objects.get().state == "cancelled"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
-from mailconfig.models import Lane, Mailbox
-from tests.factories import make_mailbox
+from mailconfig.admin.account_page import pausing
+from mailconfig.models import Account, Lane, Mailbox
+from tests.factories import make_account, make_mailbox
 
 from .conftest import permitted
 from .pages import admin_url
@@ -94,3 +98,19 @@ def test_a_pause_is_asked_for_with_the_token_of_the_page(client: Client) -> None
     Mailbox.objects.update(deleted_at="2026-01-01T00:00Z", is_enabled=False)
     assert client.post(admin_url("mailbox", "pause", mailbox.pk), {"reason": WHY}).status_code == 404
     assert paused() == set()
+
+
+@pytest.mark.parametrize("page", ["pause", "resume"])
+def test_an_account_that_is_deleted_meanwhile_is_not_there(
+    client: Client, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    account = make_account()
+    real = getattr(pausing, f"{page}_account")
+
+    def late(*, account_id: int, **values: Any) -> bool:
+        Account.objects.filter(pk=account_id).update(deleted_at=timezone.now())
+        return bool(real(account_id=account_id, **values))
+
+    monkeypatch.setattr(pausing, f"{page}_account", late)
+    url = f"/admin/mailconfig/outboundemail/{account.pk}/{page}/"
+    assert client.post(url, {"reason": "x"}).status_code == 404

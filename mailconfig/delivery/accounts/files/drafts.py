@@ -80,9 +80,9 @@ def note_outcome(draft: AccountImport, outcome: dict[str, Any]) -> None:
 
 
 def leave_import(draft: AccountImport, *, rows: int) -> None:
-    """Let another request go on; what was sealed goes with the last row."""
-    done = {"sealed": ""} if draft.next_row >= rows else {}
-    AccountImport.objects.filter(pk=draft.pk).update(busy_until=None, **done)
+    """Let another request go on; what was sealed goes with the last row. The time for which it is kept begins anew."""
+    done: dict[str, Any] = {"sealed": ""} if draft.next_row >= rows else {}
+    AccountImport.objects.filter(pk=draft.pk).update(busy_until=None, created_at=Now(), **done)
 
 
 def purge_imports() -> int:

@@ -68,6 +68,10 @@ def read_account_rows(data: bytes, *, is_yaml: bool) -> list[AccountRow]:
         if len(rows) == MOST_ROWS:
             msg = _("The file has more than %(most)s accounts: divide it.") % {"most": MOST_ROWS}
             raise ValidationError(msg)
+        if any(
+            "\x00" in value for value in row.values.values()
+        ):  # YAML may spell it, and PostgreSQL takes none
+            raise _unreadable(row.line)
         rows.append(row)
     if not rows:
         raise ValidationError(_("The file names no account."))

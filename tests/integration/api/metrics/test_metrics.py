@@ -14,7 +14,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 
-from mailconfig.delivery.worker.counting import count_figures
+from mailconfig.delivery.worker.counting import count_figures, hour_of
 from mailconfig.models import Account, Attempt, Lane, WaitReason
 from tests.bearer import client_of
 from tests.documents import ROOT
@@ -46,7 +46,8 @@ def samples(client: APIClient) -> dict[str, float]:
 
 
 def a_day(account: Account) -> None:
-    now = timezone.now()
+    # In the middle of an hour that is over: of the present one nothing may be counted yet.
+    now = hour_of(timezone.now()) - timedelta(minutes=30)
     for outcome in ("sent", "sent", "deferred"):
         Attempt.objects.create(
             account=account, outcome=outcome, started_at=now, ended_at=now - timedelta(minutes=1)

@@ -236,3 +236,15 @@ def test_hours_of_long_ago_are_forgotten() -> None:
     HourFigures.objects.create(account=account, hour_at=datetime(2020, 1, 1, tzinfo=UTC), sent=1)
     count_figures(now)
     assert not HourFigures.objects.exists()
+
+
+def test_a_clock_that_was_ahead_stops_no_count() -> None:
+    account, now = make_account(), hour_of(timezone.now()) + timedelta(minutes=30)
+    count_all(now)
+    FiguresState.objects.update(counted_until=now + timedelta(days=30))
+    count_figures(now)
+    attempt(account, now + timedelta(minutes=1))
+
+    count_all(now + timedelta(minutes=10))
+
+    assert sum(HourFigures.objects.values_list("sent", flat=True)) == 1
