@@ -25,7 +25,7 @@ if IS_INSTALLED:
     import dns.resolver
 
 MOST_RECORDS = 50
-"""Records of one answer that are looked at. A domain may have hundreds of TXT records; nobody needs more of another kind."""
+"""Records of one answer that are looked at, but for TXT: a domain may have hundreds, in no order, and the one for SPF is any of them."""
 TRY_SECONDS = 2.0
 """How long one server is waited for before the next one is asked, or the same again."""
 
@@ -136,7 +136,7 @@ class NameServers:
         except (dns.exception.DNSException, OSError, ValueError):  # TimeoutError is an OSError
             return Answer(name=name, outcome=Outcome.FAILED)
         records: list[Record] = []
-        for data in list(answer.rrset or ())[:MOST_RECORDS]:
+        for data in list(answer.rrset or ())[: None if kind == "TXT" else MOST_RECORDS]:
             try:
                 records.append(read(data))
             except ValueError:

@@ -242,3 +242,12 @@ def test_a_service_is_known_by_its_preset_or_its_server() -> None:
         == known_sender(Account(send_method="gmail_api"), "")
     )
     assert known_sender(Account(), "gmail.com.example.com") is None
+
+
+def test_a_record_is_found_among_hundreds(server: NameServer, ask: NameServers) -> None:
+    others = [f"some-verification={number}" for number in range(400)]
+    server.text("example.com", *others, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 -all")
+    server.text("_dmarc.example.com", *others, "v=DMARC1; p=reject")
+
+    assert spf(ask).outcome == "passes"
+    assert look_at_dmarc(ask, "example.com", envelope_domain="example.com").policy == "reject"

@@ -40,8 +40,19 @@ def test_an_answer_that_is_cut_off_is_asked_for_again_over_tcp(server: NameServe
 
     answer = ask.texts("example.com")
 
-    assert len(answer.records) == MOST_RECORDS
+    assert len(answer.records) == 80
     assert server.asked == [("example.com", "TXT")] * 2
+
+
+def test_of_exchanges_and_services_no_more_are_looked_at_than_anybody_needs(
+    server: NameServer, ask: NameServers
+) -> None:
+    hosts = range(MOST_RECORDS + 1)
+    server.records["example.com", "MX"] = [f"10 mx{number}.example.com." for number in hosts]
+    server.records["_imaps._tcp.example.com", "SRV"] = [f"0 1 993 m{number}.example.com." for number in hosts]
+
+    assert len(ask.exchanges("example.com").records) == MOST_RECORDS
+    assert len(ask.services("_imaps._tcp.example.com").records) == MOST_RECORDS
 
 
 def test_exchanges_and_services_name_hosts_only(server: NameServer, ask: NameServers) -> None:
