@@ -10,6 +10,7 @@ from email.errors import MessageError
 from email.message import EmailMessage
 
 from mailconfig.delivery.queue import bodies
+from mailconfig.incoming.charsets import storable
 from mailconfig.incoming.harmless import harmless
 from mailconfig.models import Body, Message, MessageSource
 
@@ -162,14 +163,14 @@ def _header(parsed: EmailMessage, name: str, raw: str) -> str:
 
 
 def _text(part: EmailMessage) -> str:
-    """The part's text; an unknown or wrong charset costs characters, not the page."""
+    """The part's text; an unknown or wrong charset costs characters, not the page. Some (UTF-7) may spell lone surrogates."""
     payload = part.get_payload(decode=True)
     data = payload if isinstance(payload, bytes) else b""
     charset = part.get_content_charset() or "utf-8"
     try:
-        return data.decode(charset, "replace")
+        return storable(data.decode(charset, "replace"))
     except (LookupError, ValueError):
-        return data.decode("utf-8", "replace")
+        return storable(data.decode("utf-8", "replace"))
 
 
 def _attachment(part: object) -> Attachment:

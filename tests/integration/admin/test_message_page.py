@@ -49,6 +49,22 @@ def test_the_source_is_downloaded_as_it_is_sent(client: Client) -> None:
     assert client.get(admin_url("message", "source", gone.pk)).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("charset", "text"), [("utf-7", b"<b>John</b> +2AA-"), ("unicode_escape", b"<b>John</b> \\ud800")]
+)
+@pytest.mark.parametrize("page", ["content", "html"])
+def test_a_charset_that_spells_half_a_character_costs_that_character(
+    client: Client, page: str, charset: str, text: bytes
+) -> None:
+    body = HTML.replace(b"utf-8", charset.encode()).replace(b"<b>John</b>", text)
+    message = make_message(make_account(), body=body)
+
+    shown = client.get(admin_url("message", page, message.pk)).content.decode()
+
+    assert "John" in shown
+    assert "\ufffd" in shown
+
+
 @pytest.mark.parametrize("page", ["content", "html", "source"])
 def test_content_needs_its_permission(page: str) -> None:
     message = make_message(make_account(), body=HTML)
