@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.crypto import get_random_string
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -27,6 +28,8 @@ from mailconfig.models import AccountImport
 from .storing import import_step, planned_rows
 
 MAY_SKIP = "mailconfig.test_account"
+MARK = "mailconfig_import"
+"""Under which a session has the random mark that its drafts are sealed for: its key may be another with each answer (in cookies)."""
 
 
 class FileForm(forms.Form):
@@ -84,7 +87,7 @@ class AccountImports(AccountModelAdmin):
                 draft = keep_import(
                     rows=rows,
                     by=user_of(request),
-                    session=request.session.session_key or "",
+                    session=request.session.setdefault(MARK, get_random_string(32)),
                     is_trying=form.cleaned_data["is_trying"],
                 )
                 return HttpResponseRedirect(self._url("import_rows", draft.pk))
@@ -98,7 +101,7 @@ class AccountImports(AccountModelAdmin):
         """Show what the rows would change, import some of them, or show what became of them."""
         if not self.may_import(request):
             raise PermissionDenied
-        found = find_import(draft_id=draft_id, by=user_of(request), session=request.session.session_key or "")
+        found = find_import(draft_id=draft_id, by=user_of(request), session=request.session.get(MARK, ""))
         if found is None:
             text = _("This file is not kept any more: upload it again. It is kept for %(minutes)s minutes.")
             self.message_user(request, text % {"minutes": AccountImport.KEPT_MINUTES}, "WARNING")

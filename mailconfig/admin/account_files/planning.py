@@ -131,7 +131,7 @@ def _filled(request: HttpRequest, model_admin: Any, account: Account | None, val
     had = account_row(account) if account is not None else {}
     for column, text in values.items():
         name = _FIELDS.get(column, column)
-        if column in _KEYS or (account is not None and had.get(column, "") == text):
+        if column in _KEYS or (account is not None and _is_same(had.get(column, ""), text)):
             continue
         if name not in empty.fields:
             if text and text.lower() not in _FALSE and not (name == "scope" and text == "user"):
@@ -215,9 +215,14 @@ def _changes(form: Any, account: Account, values: dict[str, str]) -> list[tuple[
         label = str(form.fields[name].label or name)
         if name in _COLUMNS:
             found.append((label, "•••", _("a new one")))
-        elif column in values:
+        elif column in values and not _is_same(had.get(column, ""), values[column]):
             found.append((label, had.get(column, ""), values[column]))
     return found
+
+
+def _is_same(had: str, text: str) -> bool:
+    """Return whether a file says what is there: what is read from it has lost the space around it."""
+    return had.strip() == text.strip()
 
 
 def _at(column: str, words: str) -> ValidationError:

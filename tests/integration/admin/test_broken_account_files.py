@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from mailconfig.admin.account_files import storing
 from mailconfig.delivery import leave_import
 from mailconfig.models import Account, AccountImport
-from tests.factories import make_account
+from tests.factories import make_account, make_mailbox, make_user
 
 from .test_account_files import HEAD, UNTRIED, exported, stored, upload
 
@@ -126,3 +129,51 @@ def test_a_name_that_looks_like_a_formula_comes_back_as_it_is(client: Client, fo
     account = make_account(name=name, from_email="x@example.com")
     page = upload(client, exported(client, form, account), name=f"a.{form}").content.decode()
     assert "Unchanged: 1" in page
+
+
+@pytest.mark.parametrize("spelled", ["\\ud800", "\\U00110000", "\\UFFFFFFFF"])
+@pytest.mark.parametrize("has_libyaml", [True, False])
+def test_yaml_that_spells_no_character_is_not_read(
+    client: Client, monkeypatch: pytest.MonkeyPatch, spelled: str, *, has_libyaml: bool
+) -> None:
+    if not has_libyaml:
+        monkeypatch.delattr("yaml.CSafeLoader", raising=False)
+
+    page = upload(client, f'- {{kind: mailbox, name: "a{spelled}"}}\n', name="a.yaml").content.decode()
+
+    assert "cannot be read" in page
+    assert not AccountImport.objects.exists()
+
+
+@pytest.mark.parametrize("form", ["csv", "yaml"])
+@pytest.mark.parametrize(
+    "values",
+    [{"name": " padded "}, {"signature": "-- \nBob\n"}, {"signature": "-- \r\nBob\r\n"}],
+    ids=["name", "signature", "signature with CRLF"],
+)
+def test_space_around_a_value_is_no_change(client: Client, form: str, values: dict[str, Any]) -> None:
+    mailbox = make_mailbox(from_email="y@example.com", imap_host="127.0.0.1", **values)
+    page = upload(client, exported(client, form, mailbox), name=f"a.{form}").content.decode()
+    assert "Unchanged: 1" in page
+    changed = upload(client, "kind,from_email,name\nmailbox,y@example.com,Other\n", name="a.csv")
+    assert "Changed: 1" in changed.content.decode()
+
+
+@pytest.mark.parametrize("kept_in", ["db", "signed_cookies"])
+def test_an_import_goes_on_where_each_answer_writes_the_session_anew(
+    db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings, kept_in: str
+) -> None:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{kept_in}"
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    person = make_user("zed", is_staff=True, is_superuser=True)
+    browser, other = Client(), Client()
+    browser.force_login(person)
+    other.force_login(person)
+    # Cookies are signed with the second, so the next one differs.
+    monkeypatch.setattr("django.core.signing.time.time", itertools.count(time.time()).__next__)
+
+    seen = upload(browser, HEAD + line("n0"), **UNTRIED)
+
+    assert "New: 1" in seen.content.decode()
+    assert "not kept any more" in stored(other, seen).content.decode()
+    assert "The import is done." in stored(browser, seen).content.decode()

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from mailconfig.delivery.accounts.files.writing import COLUMNS
 from mailconfig.delivery.spreadsheets import delimiter_of, plain_cell
+from mailconfig.incoming.charsets import storable
 
 try:
     import yaml
@@ -68,9 +69,8 @@ def read_account_rows(data: bytes, *, is_yaml: bool) -> list[AccountRow]:
         if len(rows) == MOST_ROWS:
             msg = _("The file has more than %(most)s accounts: divide it.") % {"most": MOST_ROWS}
             raise ValidationError(msg)
-        if any(
-            "\x00" in value for value in row.values.values()
-        ):  # YAML may spell it, and PostgreSQL takes none
+        # YAML may spell NUL and lone surrogates: PostgreSQL takes none of them, and no page can be written with the latter.
+        if any(storable(value) != value for value in row.values.values()):
             raise _unreadable(row.line)
         rows.append(row)
     if not rows:
@@ -133,6 +133,8 @@ def _of_yaml(text: str) -> Iterator[AccountRow]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise _unreadable(mark.line + 1 if mark else 1) from None
+    except (ValueError, OverflowError):  # PyYAML without libyaml, of a character beyond Unicode
+        raise _unreadable(1) from None
 
 
 def _rows_of(events: Any) -> Iterator[AccountRow]:
