@@ -1,6 +1,6 @@
 """The test database as migrations leave it: made by the first of a run's workers, copied by the others.
 
-Dozens of migrations take seconds of a processor, and each worker has a server or a file of its own.
+Migrations take a second of a processor and more, and each worker has a server or a file of its own.
 """
 
 import fcntl

@@ -25,12 +25,13 @@ class AccountImport(models.Model):
     sealed = models.TextField(editable=False)
     """``""``: all of it is imported."""
     outcomes = models.JSONField(default=list, editable=False)
-    """Outcome of each row that was reached; no value of it."""
+    """Outcome of each row that was reached, with its name and no other value of it."""
     next_row = models.PositiveIntegerField(default=0, editable=False)
     is_trying = models.BooleanField(default=True, editable=False)
     """Whether connections are tried before they are stored."""
     busy_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    """When it was uploaded, or a step of its import ended: it is kept from then on."""
 
     objects = WrittenManager["AccountImport"]()
 

@@ -12,19 +12,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mailconfig import delivery
-from mailconfig import request_ids as ids
 from mailconfig.api.common import request_ids
 from mailconfig.api.common.locations import url_of
 from mailconfig.api.common.schema import describe
 from mailconfig.exceptions import InvalidAttachment, InvalidMessage, InvalidTransition, KeyReused
 from mailconfig.models import AccountKind, Message, MessageState, TenantMailConfig
+from mailconfig.request_ids import PATTERN, is_valid
 
 from .base import TENANT, Conflict, EmailServiceView, no_configuration
 from .serializers import EmailMessageAnswer, EmailServiceAnswer, EmailServiceProblem, SendEmailSerializer
 
 REQUEST_ID = OpenApiParameter(
     "Request-ID",
-    {"type": "string", "pattern": ids.PATTERN},
+    {"type": "string", "pattern": PATTERN},
     OpenApiParameter.HEADER,
     description="Sent again with the same mail, nothing more is queued, and the first one is answered. Else X-Request-ID.",
 )
@@ -123,7 +123,7 @@ class SendEmail(EmailServiceView):
         given = request_ids.given_by(request._request, self.request_id_headers)
         if given is None:
             return None
-        if not ids.is_valid(given):
+        if not is_valid(given):
             words = _("An id has 1 to 128 printable ASCII characters without spaces.")
             raise ValidationError({"Request-ID": [words]})
         return KEY.format(given)

@@ -12,6 +12,8 @@ from typing import Any, Self
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from mailconfig.delivery.postgres.driver import is_behind_pooler
+
 LOCK_SECONDS = 5.0
 """So long a step of the house-keeping waits for a lock. Then it fails, and the next steps are done."""
 STILL_SECONDS = 30.0
@@ -38,7 +40,7 @@ def bound_transactions(database: BaseDatabaseWrapper) -> None:
 
 def _set(database: BaseDatabaseWrapper, seconds: Mapping[str, float]) -> list[str]:
     """Set what is not set, and return the names; none behind a pooler that lends by transaction: another one would get them."""
-    if database.vendor != "postgresql" or database.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+    if database.vendor != "postgresql" or is_behind_pooler(database):
         return []
     with database.cursor() as cursor:
         cursor.execute(_SET, [list(seconds), [f"{round(1000 * bound)}ms" for bound in seconds.values()]])

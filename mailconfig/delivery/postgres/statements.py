@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 
 from mailconfig.delivery.mishaps import is_plan_stale
-from mailconfig.delivery.postgres.driver import has_psycopg3
+from mailconfig.delivery.postgres.driver import has_psycopg3, is_behind_pooler
 from mailconfig.delivery.postgres.stock import hold
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _names(sql: str) -> tuple[str, str, int]:
 
 @cache
 def _may_prepare() -> bool:
-    return has_psycopg3() and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
+    return has_psycopg3() and not is_behind_pooler(connection)
 
 
 def _is_unknown(error: DatabaseError) -> bool:
